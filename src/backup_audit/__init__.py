@@ -1,0 +1,18 @@
+"""Audits the backups of Cloud Foundry service instances and tells who has none.
+
+A map of the package, in the order in which a run passes through it:
+
+    handlers/   Lambda's entry point: event in, one call, answer out
+    settings    the environment, read once into one typed value
+    bootstrap   the one place that joins adapters and use case
+    audit       the use case: plan, probe, judge, keep, tell
+    probe       the engine: asks for many instances at the same time
+    keep        the commit protocol of a run's report
+    tell        which messages a run sends, and that it sends them once
+    domain/     pure: backups, policies, verdicts, findings, changes, reports, messages
+    ports       what the use case needs from the world outside
+    adapters/   one per technology: Cloud Controller, UAA, configuration sources, S3, SNS
+    errors      the errors that end a run
+"""
+
+__version__ = "1.0.0"

@@ -1,0 +1,48 @@
+"""A backup as the API lists it, and what makes its timestamp unbelievable."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+# Seconds since 1970 pass this in the year 5138; anything larger is in milliseconds or finer.
+_LARGEST_SECONDS = 10**11
+_SHOWN_MAX = 40  # characters of a strange value that a reason quotes
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """One backup; `created_at` is aware, in UTC, with a resolution of a second."""
+
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        if self.created_at.tzinfo is None:
+            raise ValueError("a backup's created_at needs a time zone")
+
+
+class UnreadableBackup(msgspec.Struct, frozen=True):
+    """An entry of the list whose time cannot be told; `why` goes into the reason."""
+
+    why: str
+
+
+def read_backup(created_at: object) -> Backup | UnreadableBackup:
+    """Read `created_at` as the API promises it: an integer, seconds since 1970 in UTC.
+
+    `None` stands for null or an absent key. Milliseconds are not converted: an API that breaks its
+    promise once cannot be trusted to mean the rest. Whether the time lies in the future is for the
+    judge, who knows the present.
+    """
+    if created_at is None:
+        return UnreadableBackup("created_at is missing")
+    if isinstance(created_at, bool) or not isinstance(created_at, int):
+        return UnreadableBackup(f"created_at is {_shown(created_at)}, not an integer")
+    if created_at <= 0:
+        return UnreadableBackup(f"created_at is {created_at}")
+    if created_at >= _LARGEST_SECONDS:
+        return UnreadableBackup(f"created_at is {_shown(created_at)}, too large to be seconds")
+    return Backup(datetime.fromtimestamp(created_at, UTC))
+
+
+def _shown(value: object) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"

@@ -1,0 +1,36 @@
+"""Durations as people write them ("26h", "1d12h") and read them ("26 h", "3 d 4 h")."""
+
+import re
+from datetime import timedelta
+
+# At most 9999 days: far beyond any policy, far below what a timedelta can hold.
+# The last group refuses the line feed that "$" would let pass.
+DURATION_PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?$(?!\n)"
+
+_MINUTE = 60  # seconds
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_DAYS_FROM = 48 * _HOUR  # below this people count hours: "26 h", not "1 d 2 h"
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read "26h", "7d", "90m" or "1d12h"; raise ValueError for anything else."""
+    match = re.search(DURATION_PATTERN, text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a duration such as "26h", "7d", "90m" or "1d12h"')
+    days, hours, minutes = (int(part[:-1]) if part else 0 for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes)
+
+
+def format_duration(duration: timedelta) -> str:
+    """Say a duration exactly to the second: "26 h 1 s" is not "26 h". Negative ones are "0 s"."""
+    rest = max(int(duration.total_seconds()), 0)
+    units = [("h", _HOUR), ("min", _MINUTE), ("s", 1)]
+    if rest >= _DAYS_FROM:
+        units.insert(0, ("d", _DAY))
+    parts = []
+    for unit, seconds in units:
+        count, rest = divmod(rest, seconds)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"

@@ -1,0 +1,164 @@
+"""The verdict: a pure function of evidence, policy and now.
+
+`healthy` is given on proof only, a believable timestamp that is young enough. What the evidence
+does not prove is `unknown`, neither `healthy` nor "no backups".
+"""
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import msgspec
+
+from backup_audit.domain.backup import Backup, UnreadableBackup
+from backup_audit.domain.duration import format_duration
+from backup_audit.domain.evidence import BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.domain.policy import Policy
+from backup_audit.domain.verdict import Verdict
+
+# A clock may run ahead by as much: NTP keeps hosts within seconds, and a request can take a minute.
+CLOCK_SKEW = timedelta(minutes=5)
+
+_CF_NOT_FOUND = 10010  # CF-ResourceNotFound: gone, or not visible to our client
+_CF_NO_ROUTE = 10000  # CF-NotFound: this Cloud Controller has no backups endpoint
+_CF_BROKER_BUSY = "CF-ConcurrencyError"  # a 422 that passes: docs/decisions/0003-verdicts.md
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """A verdict and, in one sentence, why."""
+
+    verdict: Verdict
+    reason: str
+    newest: datetime | None = None
+
+
+def judge(
+    evidence: Evidence, policy: Policy, now: datetime, as_of: datetime | None = None
+) -> Judgement:
+    """Judge one instance.
+
+    `now` is the present when the evidence was taken, `as_of` the instant to judge at (default:
+    now), both aware. Backups made after `as_of` and not after `now` did not exist yet: they are
+    left out.
+    """
+    match evidence.answer:
+        case BackupList() as listing:
+            return _judge_list(listing, policy, now, as_of)
+        case Refusal() as refusal:
+            return _judge_refusal(evidence.status, refusal)
+        case Silence(cause=Cause.NOT_REACHED, detail=detail):
+            return Judgement(Verdict.UNKNOWN, f"not reached: {detail}")
+        case Silence(detail=detail):
+            return Judgement(Verdict.UNKNOWN, f"no usable answer from the API: {detail}")
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _judge_list(
+    listing: BackupList, policy: Policy, now: datetime, as_of: datetime | None
+) -> Judgement:
+    believable, unbelievable = _sorted_out(listing, now)
+    existing = [when for when in believable if as_of is None or as_of >= now or when <= as_of]
+    moment = as_of or now
+    if not existing and not unbelievable:
+        return _judge_none(listing, policy, moment, made_later=len(believable))
+    newest = max(existing, default=None)
+    young = newest is not None and moment - newest <= policy.max_age
+    enough = len(existing) >= policy.min_backups
+    reason = _described(newest, len(existing), policy, moment) + _limited(listing)
+    if young and enough:
+        return Judgement(Verdict.HEALTHY, reason + _doubts(unbelievable), newest)
+    if unbelievable:
+        return Judgement(Verdict.UNKNOWN, reason + _doubts(unbelievable), newest)
+    return Judgement(Verdict.STALE, reason, newest)
+
+
+def _sorted_out(listing: BackupList, now: datetime) -> tuple[list[datetime], list[str]]:
+    """Part the believable times from the reasons why the others are not."""
+    believable: list[datetime] = []
+    unbelievable: list[str] = []
+    for backup in listing.backups:
+        match backup:
+            case Backup(created_at=when) if when - now > CLOCK_SKEW:
+                ahead = format_duration(when - now)
+                unbelievable.append(f"created_at lies {ahead} in the future")
+            case Backup(created_at=when):
+                believable.append(when)
+            case UnreadableBackup(why=why):
+                unbelievable.append(why)
+    return believable, unbelievable
+
+
+def _judge_none(
+    listing: BackupList, policy: Policy, moment: datetime, *, made_later: int
+) -> Judgement:
+    empty = "the list of backups is empty"
+    if made_later:
+        empty = f"none of the {_backups(made_later)} listed existed at {moment:%Y-%m-%dT%H:%M:%SZ}"
+    if not policy.grace:
+        return Judgement(Verdict.NEVER_BACKED_UP, empty)
+    grace = format_duration(policy.grace)
+    if listing.instance_created_at is None:
+        unread = f"{empty}, and no grace is given because the instance's age could not be read"
+        return Judgement(Verdict.NEVER_BACKED_UP, unread)
+    age = moment - listing.instance_created_at
+    known = f"{empty}, the instance is {format_duration(age)} old, grace is {grace}"
+    return Judgement(Verdict.IN_GRACE if age <= policy.grace else Verdict.NEVER_BACKED_UP, known)
+
+
+def _described(newest: datetime | None, count: int, policy: Policy, moment: datetime) -> str:
+    if newest is None:
+        return "no backup with a believable time"
+    age = format_duration(moment - newest)
+    said = f"newest backup is {age} old, max_age is {format_duration(policy.max_age)}"
+    if count < policy.min_backups:
+        return f"{said}; {_backups(count)} found, min_backups is {policy.min_backups}"
+    return f"{said}; {_backups(count)} found"
+
+
+def _limited(listing: BackupList) -> str:
+    if listing.limit is None or len(listing.backups) < listing.limit:
+        return ""
+    return f" (the list may have been cut at limit {listing.limit})"
+
+
+def _doubts(unbelievable: list[str]) -> str:
+    if not unbelievable:
+        return ""
+    return f"; {_backups(len(unbelievable))} with an unbelievable time: {unbelievable[0]}"
+
+
+def _backups(count: int) -> str:
+    return "1 backup" if count == 1 else f"{count} backups"
+
+
+def _judge_refusal(status: int | None, refusal: Refusal) -> Judgement:
+    said = f"the API answered HTTP {status}{_error(refusal)}"
+    if status == 422 and refusal.title != _CF_BROKER_BUSY:
+        return Judgement(Verdict.UNSUPPORTED, f"{said}: backups are not supported")
+    if status == 404 and refusal.code == _CF_NOT_FOUND:
+        return Judgement(Verdict.NOT_FOUND, f"{said}: gone, or not visible to our client")
+    return Judgement(Verdict.UNKNOWN, said + _hint(status, refusal))
+
+
+def _error(refusal: Refusal) -> str:
+    parts = [str(part) for part in (refusal.title, refusal.code) if part is not None]
+    named = f" ({' '.join(parts)})" if parts else ", without a Cloud Foundry error"
+    return f"{named}, {refusal.detail}" if refusal.detail else named
+
+
+def _hint(status: int | None, refusal: Refusal) -> str:
+    match status:
+        case 401:
+            return ": the token is not accepted"
+        case 403:
+            return ": our client lacks the permission"
+        case 404 if refusal.code == _CF_NO_ROUTE:
+            return ": this Cloud Controller has no backups endpoint"
+        case 404:
+            return ": the route to the API is missing, or the address is wrong"
+        case 429:
+            return ": the rate limit is used up"
+        case int() if 300 <= status < 400:
+            return ": redirects are not followed"
+        case _:
+            return ""

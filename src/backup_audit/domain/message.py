@@ -1,0 +1,51 @@
+"""A message that fits: text for people, JSON for programs, attributes for filter policies."""
+
+import msgspec
+
+SIZE_MAX = 256 * 1024  # bytes; SNS counts body and attributes, an e-mail topic takes no more
+SUBJECT_MAX = 99  # characters; SNS refuses 100 and more, and any that is not ASCII
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message. A tuple among the attributes is a list of alternatives to filter on."""
+
+    message_id: str
+    subject: str
+    text: str
+    document: msgspec.Raw
+    attributes: dict[str, str | tuple[str, ...]]
+
+    @property
+    def body(self) -> str:
+        """The variants by protocol (MessageStructure "json"): text for e-mail and SMS, else JSON."""
+        variants = {
+            "default": bytes(self.document).decode(),
+            "email": self.text,
+            "sms": self.subject,
+        }
+        return msgspec.json.encode(variants).decode()
+
+    @property
+    def size(self) -> int:
+        """Bytes that SNS counts, and the subject besides, to be on the safe side."""
+        attributes = sum(
+            len(name) + len("String.Array") + len(attribute_value(value).encode())
+            for name, value in self.attributes.items()
+        )
+        return len(self.body.encode()) + attributes + len(self.subject)
+
+    @property
+    def fits(self) -> bool:
+        """Whether SNS takes it."""
+        return self.size <= SIZE_MAX
+
+
+def attribute_value(value: str | tuple[str, ...]) -> str:
+    """An attribute as SNS takes it: alternatives are a JSON array."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def subject_line(text: str) -> str:
+    """ASCII, printable and short enough for SNS."""
+    printable = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return printable[:SUBJECT_MAX]

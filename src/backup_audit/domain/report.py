@@ -1,0 +1,316 @@
+"""The documents of a committed run: report.json, findings.csv, manifest.json, latest.json.
+
+report.json and findings.csv follow from the findings and from what is known before them, so that
+two deliveries of one run that write the same findings cannot disagree.
+"""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from backup_audit.domain.changes import Resolved
+from backup_audit.domain.configuration import Configuration
+from backup_audit.domain.evidence import Cause
+from backup_audit.domain.finding import Finding, in_force
+from backup_audit.domain.run import Run, Scope
+from backup_audit.domain.verdict import Verdict
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of what was to be audited was: `percent` is audited of configured, 0 to 100."""
+
+    configured: int
+    audited: int
+    unknown: int
+    percent: float
+
+
+class Effort(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run cost: HTTP requests to the API with the retries among them, and seconds."""
+
+    api_calls: int
+    retries: int
+    seconds: float
+
+
+class MuteState(StrEnum):
+    """What a configured mute does in this run."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    UNMATCHED = "unmatched"  # no configured instance has its GUID
+
+
+class MuteRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured mute and what it does."""
+
+    guid: str
+    owner: str
+    reason: str
+    until: date
+    state: MuteState
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """What wrote the report."""
+
+    name: str
+    version: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """report.json. Times are UTC; `findings` are those not healthy, worst first.
+
+    `complete` is false if the run's time was over before every instance was reached.
+    `policy_digest` is a sha256 that changes when any instance's policy does.
+    `resolved` holds the problems that this run saw ended (`resolved_at` is its `due_at`) and, for
+    30 days, those of the runs before.
+    """
+
+    schema_version: Literal[1] = 1
+    tool: Tool
+    foundation: str
+    run_id: str
+    scope: Scope
+    due_at: datetime
+    started_at: datetime
+    finished_at: datetime
+    as_of: datetime | None
+    max_age_seconds: int | None
+    complete: bool
+    configuration_uri: str
+    configuration_sha256: str
+    policy_digest: str
+    coverage: Coverage
+    counts: dict[str, int]
+    effort: Effort
+    previous_run_id: str | None
+    findings: list[Finding]
+    resolved: list[Resolved]
+    mutes: list[MuteRecord]
+    warnings: list[str]
+
+    @property
+    def just_resolved(self) -> list[Resolved]:
+        """The problems that this very run saw ended."""
+        return [problem for problem in self.resolved if problem.resolved_at == self.due_at]
+
+
+class KeptObject(msgspec.Struct, frozen=True, kw_only=True):
+    """An object of the run; `rows` are its findings, without a header."""
+
+    key: str
+    bytes: int
+    sha256: str
+    rows: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """manifest.json, the mark that a run is committed: every other object of the run.
+
+    `invocation_id` tells which of several deliveries of the run committed it.
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    scope: Scope
+    due_at: datetime
+    complete: bool
+    invocation_id: str
+    objects: list[KeptObject]
+
+
+class Latest(msgspec.Struct, frozen=True, kw_only=True):
+    """latest.json: where the newest committed full run lies, and its figures."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    due_at: datetime
+    complete: bool
+    report_key: str
+    manifest_key: str
+    findings_prefix: str
+    coverage: Coverage
+    counts: dict[str, int]
+
+
+def counts_of(findings: Iterable[Finding]) -> dict[str, int]:
+    """Count the verdicts, with zeros, worst first."""
+    counted = Counter(finding.verdict for finding in findings)
+    return {verdict.value: counted[verdict] for verdict in Verdict}
+
+
+def coverage_of(counts: dict[str, int]) -> Coverage:
+    """Audited is every verdict but unknown."""
+    configured = sum(counts.values())
+    unknown = counts[Verdict.UNKNOWN]
+    percent = floor_percent(configured - unknown, configured)
+    return Coverage(
+        configured=configured, audited=configured - unknown, unknown=unknown, percent=percent
+    )
+
+
+def floor_percent(part: int, whole: int) -> float:
+    """Round down to two digits: 100.0 is said of the whole only."""
+    return part * 10_000 // whole / 100
+
+
+def is_complete(findings: Iterable[Finding]) -> bool:
+    """Whether every instance was reached before the run's time was over."""
+    return all(finding.evidence.silence is not Cause.NOT_REACHED for finding in findings)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort by verdict, the longest without a backup first, then by GUID."""
+
+    def badness(finding: Finding) -> tuple[int, int, str]:
+        return finding.verdict.rank, -(finding.evidence.newest_backup_age_seconds or 0), finding.guid
+
+    return sorted(findings, key=badness)
+
+
+def report_of(
+    run: Run,
+    findings: Sequence[Finding],
+    *,
+    tool: Tool,
+    foundation: str,
+    configuration: Configuration,
+    configuration_uri: str,
+    effort: Effort,
+    finished_at: datetime,
+    previous_run_id: str | None,
+    resolved: Sequence[Resolved],
+    warnings: Sequence[str],
+) -> Report:
+    """Sum the findings up."""
+    counts = counts_of(findings)
+    return Report(
+        tool=tool,
+        foundation=foundation,
+        run_id=run.run_id,
+        scope=run.scope,
+        due_at=run.due_at,
+        started_at=run.started_at,
+        finished_at=finished_at,
+        as_of=run.as_of,
+        max_age_seconds=int(run.max_age.total_seconds()) if run.max_age else None,
+        complete=is_complete(findings),
+        configuration_uri=configuration_uri,
+        configuration_sha256=configuration.sha256,
+        policy_digest=policy_digest(findings),
+        coverage=coverage_of(counts),
+        counts=counts,
+        effort=effort,
+        previous_run_id=previous_run_id,
+        findings=worst_first(f for f in findings if f.verdict is not Verdict.HEALTHY),
+        resolved=list(resolved),
+        mutes=mute_records(configuration, run.started_at.date()),
+        warnings=list(warnings),
+    )
+
+
+def policy_digest(findings: Iterable[Finding]) -> str:
+    """sha256 over GUIDs with their demands, in the order of the GUIDs."""
+    demands = sorted(
+        (f.guid, f.policy.max_age_seconds, f.policy.min_backups, f.policy.grace_seconds)
+        for f in findings
+    )
+    return hashlib.sha256(msgspec.json.encode(demands)).hexdigest()
+
+
+def mute_records(configuration: Configuration, today: date) -> list[MuteRecord]:
+    """Every configured mute, so that one that ended or never matched is seen."""
+    configured = {instance.guid for instance in configuration.instances}
+
+    def state(guid: str, *, holds: bool) -> MuteState:
+        if guid not in configured:
+            return MuteState.UNMATCHED
+        return MuteState.ACTIVE if holds else MuteState.EXPIRED
+
+    return [
+        MuteRecord(
+            guid=entry.guid,
+            owner=entry.owner,
+            reason=entry.reason,
+            until=entry.until,
+            state=state(entry.guid, holds=in_force(entry, today)),
+        )
+        for entry in configuration.mutes
+    ]
+
+
+def as_json(document: msgspec.Struct) -> bytes:
+    """A document for programs and for people: indented, with a line feed at its end."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def as_json_lines(findings: Iterable[Finding]) -> bytes:
+    """One finding a line."""
+    return msgspec.json.Encoder().encode_lines(list(findings))
+
+
+def from_json_lines(body: bytes) -> list[Finding]:
+    """Read findings.jsonl back; raise msgspec.MsgspecError if it is none."""
+    return msgspec.json.Decoder(Finding).decode_lines(body)
+
+
+CSV_COLUMNS = (
+    "schema_version",
+    "run_id",
+    "guid",
+    "name",
+    "owner",
+    "verdict",
+    "reason",
+    "change",
+    "since",
+    "muted_until",
+    "newest_backup_at",
+    "newest_backup_age_seconds",
+    "backup_count",
+    "max_age_seconds",
+    "min_backups",
+    "grace_seconds",
+    "http_status",
+    "code",
+    "title",
+    "detail",
+    "request_id",
+    "attempts",
+    "milliseconds",
+    "observed_at",
+)
+
+# A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection");
+# the full-width forms count in some locales.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def as_csv(findings: Iterable[Finding]) -> bytes:
+    """RFC 4180 in UTF-8; a text that a spreadsheet would compute gets an apostrophe before it."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(_csv_row(finding) for finding in findings)
+    return buffer.getvalue().encode()
+
+
+def _csv_row(finding: Finding) -> list[object]:
+    record = msgspec.to_builtins(finding)
+    record |= record["policy"] | record["evidence"]
+    record["muted_until"] = finding.mute.until.isoformat() if finding.mute else None
+    return [_safe_cell(record[column]) for column in CSV_COLUMNS]
+
+
+def _safe_cell(value: object) -> object:
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
+        return "'" + value
+    return value

@@ -1,0 +1,109 @@
+"""Messages about the audit itself: it failed, or it did not reach every instance."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from backup_audit.domain.digest import ReportAddress
+from backup_audit.domain.message import Message, subject_line
+from backup_audit.domain.report import Coverage, Report
+from backup_audit.domain.verdict import Severity
+
+_ERROR_MAX = 20_000  # characters: a configuration can have thousands of faults, and a message must fit
+
+
+class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_failed"):
+    """The audit failed. `run_id` is null if the event was too broken to give one."""
+
+    schema_version: Literal[1] = 1
+    message_id: str
+    foundation: str | None
+    run_id: str | None
+    failed_at: datetime
+    error: str
+    reason: str
+
+
+class RunIncomplete(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_incomplete"
+):
+    """The time was over before every instance was reached."""
+
+    schema_version: Literal[1] = 1
+    message_id: str
+    foundation: str
+    run_id: str
+    coverage: Coverage
+    report: ReportAddress
+
+
+def run_failed(
+    error: Exception,
+    *,
+    run_id: str | None,
+    foundation: str | None,
+    failed_at: datetime,
+    invocation_id: str,
+) -> Message:
+    """Say that the audit failed and why; `error`'s text is fit for people."""
+    reason = str(error)
+    if len(reason) > _ERROR_MAX:
+        reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
+    document = RunFailed(
+        message_id=f"{run_id or invocation_id}/run_failed",
+        foundation=foundation,
+        run_id=run_id,
+        failed_at=failed_at,
+        error=type(error).__name__,
+        reason=reason,
+    )
+    where = foundation or "unknown foundation"
+    text = (
+        f"The backup audit of {where} failed at {failed_at:%Y-%m-%d %H:%M} UTC "
+        f"(run {run_id or 'without an id'}).\n\n"
+        f"{document.error}: {reason}\n\nThe function's log has the rest; nothing was audited past this point.\n"
+    )
+    attributes: dict[str, str | tuple[str, ...]] = {
+        "event": "run_failed",
+        "severity": Severity.CRITICAL,
+        "schema_version": "1",
+    }
+    if foundation:
+        attributes["foundation"] = foundation
+    return Message(
+        message_id=document.message_id,
+        subject=subject_line(f"[backup-audit] {where}: the audit failed ({document.error})"),
+        text=text,
+        document=msgspec.Raw(msgspec.json.encode(document)),
+        attributes=attributes,
+    )
+
+
+def run_incomplete(report: Report, address: ReportAddress) -> Message:
+    """Say that a report does not cover the fleet."""
+    document = RunIncomplete(
+        message_id=f"{report.run_id}/run_incomplete",
+        foundation=report.foundation,
+        run_id=report.run_id,
+        coverage=report.coverage,
+        report=address,
+    )
+    coverage = report.coverage
+    text = (
+        f"The backup audit of {report.foundation} (run {report.run_id}) ran out of time: "
+        f"{coverage.audited} of {coverage.configured} instances were audited "
+        f"({coverage.percent:g} %).\nReport: {address.uri}\n"
+    )
+    return Message(
+        message_id=document.message_id,
+        subject=subject_line(f"[backup-audit] {report.foundation}: the audit is incomplete"),
+        text=text,
+        document=msgspec.Raw(msgspec.json.encode(document)),
+        attributes={
+            "event": "run_incomplete",
+            "severity": Severity.WARNING,
+            "foundation": report.foundation,
+            "schema_version": "1",
+        },
+    )

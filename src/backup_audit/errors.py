@@ -1,0 +1,77 @@
+"""The errors that end a run.
+
+    AuditError
+    ├── InvalidDocument            lists every fault with its position
+    │   ├── InvalidEvent           the event breaks its contract
+    │   ├── InvalidSettings        an environment variable is missing or bad
+    │   └── InvalidConfiguration   the configuration breaks its contract
+    ├── ConfigurationUnavailable   the configuration could not be read
+    ├── CredentialsUnavailable     the secret could not be read, or is not what it must be
+    ├── CredentialsRefused         UAA or the Cloud Controller refuses them
+    ├── ApiUnreachable             no instance at all could be asked
+    ├── ReportStoreFailed          S3 refused to read or to keep
+    └── NotificationFailed         SNS refused to publish
+
+A message says what is wrong, where, and what to do, and never holds a secret.
+What goes wrong with one instance is no error but a finding.
+"""
+
+from collections.abc import Sequence
+
+
+class AuditError(Exception):
+    """A run that cannot be carried out; the message is fit for people."""
+
+
+class InvalidDocument(AuditError):
+    """A document with faults, each with its position, all of them at once."""
+
+    subject = "the document"
+
+    def __init__(self, faults: Sequence[str], *, source: str | None = None) -> None:
+        self.faults = tuple(faults)
+        named = f"{self.subject} {source}" if source else self.subject
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__(f"{named} has {count}: " + "; ".join(self.faults))
+
+
+class InvalidEvent(InvalidDocument):
+    """The event breaks its contract (docs/schemas/event.schema.json)."""
+
+    subject = "the event"
+
+
+class InvalidSettings(InvalidDocument):
+    """Environment variables are missing or bad; each fault names one."""
+
+    subject = "the environment"
+
+
+class InvalidConfiguration(InvalidDocument):
+    """The configuration breaks its contract (docs/schemas/configuration.schema.json)."""
+
+    subject = "the configuration"
+
+
+class ConfigurationUnavailable(AuditError):
+    """The configuration could not be read from where CONFIG_URI points."""
+
+
+class CredentialsUnavailable(AuditError):
+    """The secret with the credentials could not be read, or has the wrong shape."""
+
+
+class CredentialsRefused(AuditError):
+    """UAA or the Cloud Controller refuses the credentials."""
+
+
+class ApiUnreachable(AuditError):
+    """The Cloud Controller or its UAA gave no usable answer for anything."""
+
+
+class ReportStoreFailed(AuditError):
+    """An object could not be read from, or written to, the report bucket."""
+
+
+class NotificationFailed(AuditError):
+    """SNS did not take every message."""

@@ -1,0 +1,98 @@
+"""What the use case needs from the world outside, in its own words.
+
+Every adapter, and every fake that stands for one in the tests, keeps these contracts; the same
+contract tests run over both.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from backup_audit.domain.evidence import Evidence
+from backup_audit.domain.message import Message
+from backup_audit.domain.report import Report
+
+
+class ConfigurationSource(Protocol):
+    """Where the configuration document lies."""
+
+    @property
+    def uri(self) -> str:
+        """The address, as CONFIG_URI has it."""
+
+    def read(self) -> bytes:
+        """Read the document; raise ConfigurationUnavailable."""
+
+
+class BackupApi(Protocol):
+    """The Cloud Controller, asked by several threads at the same time."""
+
+    def list_backups(self, guid: str) -> Evidence:
+        """Ask for an instance's backups.
+
+        Whatever goes wrong with one instance is evidence. Raises CredentialsRefused or
+        ApiUnreachable if no token can be had, CredentialsUnavailable if the secret is unusable.
+        """
+
+    def instance_created_at(self, guid: str) -> datetime | None:
+        """When the instance was created (UTC), or None if that cannot be read."""
+
+    @property
+    def calls(self) -> int:
+        """HTTP requests sent so far, retries included."""
+
+    @property
+    def retries(self) -> int:
+        """The retries among them."""
+
+
+class StoredObject(msgspec.Struct, frozen=True):
+    """An object and the tag that changes with its content."""
+
+    body: bytes
+    etag: str
+
+
+class ObjectStore(Protocol):
+    """A bucket with conditional writes. Every method may raise ReportStoreFailed."""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+
+    def get(self, key: str) -> StoredObject | None:
+        """Read an object; None if there is none."""
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Write an object unless there is one already; say whether it was written."""
+
+    def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+        """Write an object if the one there still has this tag; say whether it was written."""
+
+
+class Notifier(Protocol):
+    """The topic."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Publish all of them, at least once each; raise NotificationFailed if one was not taken."""
+
+
+class Telemetry(Protocol):
+    """What operators see of a run besides its report: log lines and metrics."""
+
+    def started(self, run_id: str, instances: int) -> None:
+        """A run begins; from now on every line bears its id."""
+
+    def progressed(self, done: int, total: int) -> None:
+        """So many instances have been asked for."""
+
+    def warned(self, warning: str) -> None:
+        """Something is wrong that does not end the run."""
+
+    def reported(self, report: Report, *, messages_sent: int) -> None:
+        """The run is over and has its report."""
+
+    def failed(self, error: Exception) -> None:
+        """The run ended without a report."""
