@@ -186,6 +186,4 @@ def _read_report(store: ObjectStore, key: str) -> Report:
 
 
 def _described(key: str, body: bytes, rows: int) -> KeptObject:
-    return KeptObject(
-        key=key, bytes=len(body), sha256=hashlib.sha256(body).hexdigest(), rows=rows
-    )
+    return KeptObject(key=key, bytes=len(body), sha256=hashlib.sha256(body).hexdigest(), rows=rows)

@@ -82,11 +82,14 @@ class Notifier(Protocol):
 class Telemetry(Protocol):
     """What operators see of a run besides its report: log lines and metrics."""
 
-    def started(self, run_id: str, instances: int) -> None:
-        """A run begins; from now on every line bears its id."""
+    def identified(self, run_id: str) -> None:
+        """The run has an id, which every line bears from now on."""
+
+    def started(self, instances: int) -> None:
+        """So many instances will be asked for."""
 
     def progressed(self, done: int, total: int) -> None:
-        """So many instances have been asked for."""
+        """So many of them have been asked for."""
 
     def warned(self, warning: str) -> None:
         """Something is wrong that does not end the run."""
@@ -94,5 +97,5 @@ class Telemetry(Protocol):
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """The run is over and has its report."""
 
-    def failed(self, error: Exception) -> None:
-        """The run ended without a report."""
+    def failed(self, error: Exception, foundation: str | None) -> None:
+        """The run ended in an error; the foundation is None if the settings are unreadable."""

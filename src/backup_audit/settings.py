@@ -19,6 +19,8 @@ T = TypeVar("T")
 # More threads than this make it slower, not faster, in one Python process.
 WORKERS_MAX = 96
 
+DEFAULT_PREFIX = "backup-audit"
+
 
 class NotifyMode(StrEnum):
     """Whether a run sends digests, or a message for each problem instance."""
@@ -55,9 +57,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         "credentials_secret": reader.required("CF_CREDENTIALS_SECRET", str),
         "ca_bundle": reader.optional("CA_BUNDLE", str, None),
         "config_uri": reader.required("CONFIG_URI", _config_uri),
-        "instance_guids": reader.optional("INSTANCE_GUIDS", _guids, ()),
+        "instance_guids": reader.optional("INSTANCE_GUIDS", _guids, None) or (),
         "report_bucket": reader.required("REPORT_BUCKET", str),
-        "report_prefix": reader.optional("REPORT_PREFIX", _prefix, "backup-audit"),
+        "report_prefix": reader.optional("REPORT_PREFIX", _prefix, DEFAULT_PREFIX),
         "topic_arn": reader.required("TOPIC_ARN", _topic_arn),
         "notify_mode": reader.optional("NOTIFY_MODE", NotifyMode, NotifyMode.DIGEST),
         "foundation": reader.optional("FOUNDATION", _foundation, None),
@@ -71,8 +73,17 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         reader.faults.append("INSTANCE_GUIDS is not set: CONFIG_URI is env:, which reads it")
     if reader.faults:
         raise InvalidSettings(reader.faults)
-    settings["foundation"] = settings["foundation"] or _host(str(api_url))
+    settings["foundation"] = foundation_of(environ)
     return msgspec.convert(settings, Settings)
+
+
+def foundation_of(environ: Mapping[str, str]) -> str | None:
+    """The name that messages and metrics give the foundation, even where other settings are bad.
+
+    Without FOUNDATION it is the API's host.
+    """
+    stated = environ.get("FOUNDATION") or urlsplit(environ.get("CF_API_URL", "")).hostname or ""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", stated)[:32] or None
 
 
 def secure_url(text: str) -> str:
@@ -114,11 +125,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _host(url: str) -> str:
-    """The API's host as a name for the foundation, where nobody gave one."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", urlsplit(url).hostname or "")[:32]
 
 
 def _config_uri(text: str) -> str:

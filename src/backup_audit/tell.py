@@ -31,7 +31,9 @@ def tell(
     """Send what the report has to say unless it was sent; return how many messages went out."""
     if store.get(keys.report("told.json")) is not None:
         return 0
-    messages = news_of(report, ReportAddress(bucket=store.bucket, key=keys.report("report.json")), mode)
+    messages = news_of(
+        report, ReportAddress(bucket=store.bucket, key=keys.report("report.json")), mode
+    )
     _publish_and_mark(messages, store, keys.report("told.json"), notifier)
     return len(messages)
 

@@ -1,5 +1,6 @@
 """A backup as the API lists it, and what makes its timestamp unbelievable."""
 
+import json
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,24 +26,27 @@ class UnreadableBackup(msgspec.Struct, frozen=True):
     why: str
 
 
-def read_backup(created_at: object) -> Backup | UnreadableBackup:
-    """Read `created_at` as the API promises it: an integer, seconds since 1970 in UTC.
+def read_backup(entry: object) -> Backup | UnreadableBackup:
+    """Read an entry of the list, parsed from JSON.
 
-    `None` stands for null or an absent key. Milliseconds are not converted: an API that breaks its
-    promise once cannot be trusted to mean the rest. Whether the time lies in the future is for the
-    judge, who knows the present.
+    The API promises `created_at` as an integer, seconds since 1970 in UTC. Milliseconds are not
+    converted: an API that breaks its promise once cannot be trusted to mean the rest. Whether the
+    time lies in the future is for the judge, who knows the present. `id` is opaque and not read.
     """
+    if not isinstance(entry, dict):
+        return UnreadableBackup(f"the entry is {_shown(entry)}, not an object")
+    created_at = entry.get("created_at")
     if created_at is None:
         return UnreadableBackup("created_at is missing")
     if isinstance(created_at, bool) or not isinstance(created_at, int):
         return UnreadableBackup(f"created_at is {_shown(created_at)}, not an integer")
     if created_at <= 0:
-        return UnreadableBackup(f"created_at is {created_at}")
+        return UnreadableBackup(f"created_at is {_shown(created_at)}")
     if created_at >= _LARGEST_SECONDS:
         return UnreadableBackup(f"created_at is {_shown(created_at)}, too large to be seconds")
     return Backup(datetime.fromtimestamp(created_at, UTC))
 
 
 def _shown(value: object) -> str:
-    text = msgspec.json.encode(value).decode()
+    text = "".join(char if char.isprintable() else "?" for char in json.dumps(value))
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"

@@ -166,7 +166,9 @@ def _digest_subject(report: Report, part: int, parts: int) -> str:
 def _digest_attributes(
     report: Report, findings: Sequence[Finding], resolved: Sequence[Resolved]
 ) -> dict[str, str | tuple[str, ...]]:
-    verdicts = {finding.verdict for finding in findings} | ({Verdict.HEALTHY} if resolved else set())
+    verdicts = {finding.verdict for finding in findings} | (
+        {Verdict.HEALTHY} if resolved else set()
+    )
     changes = {finding.change for finding in findings if finding.change}
     changes |= {Change.RESOLVED} if resolved else set()
     attributes: dict[str, str | tuple[str, ...]] = {

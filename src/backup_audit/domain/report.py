@@ -69,7 +69,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json. Times are UTC; `findings` are those not healthy, worst first.
 
     `complete` is false if the run's time was over before every instance was reached.
-    `policy_digest` is a sha256 that changes when any instance's policy does.
+    `oldest_newest_backup_age_seconds` is the age of the newest backup of the instance that has
+    waited longest; null if no instance has a backup. `policy_digest` is a sha256 that changes when any instance's policy does.
     `resolved` holds the problems that this run saw ended (`resolved_at` is its `due_at`) and, for
     30 days, those of the runs before.
     """
@@ -90,6 +91,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     policy_digest: str
     coverage: Coverage
     counts: dict[str, int]
+    oldest_newest_backup_age_seconds: int | None
     effort: Effort
     previous_run_id: str | None
     findings: list[Finding]
@@ -171,7 +173,11 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Sort by verdict, the longest without a backup first, then by GUID."""
 
     def badness(finding: Finding) -> tuple[int, int, str]:
-        return finding.verdict.rank, -(finding.evidence.newest_backup_age_seconds or 0), finding.guid
+        return (
+            finding.verdict.rank,
+            -(finding.evidence.newest_backup_age_seconds or 0),
+            finding.guid,
+        )
 
     return sorted(findings, key=badness)
 
@@ -192,6 +198,7 @@ def report_of(
 ) -> Report:
     """Sum the findings up."""
     counts = counts_of(findings)
+    ages = [age for f in findings if (age := f.evidence.newest_backup_age_seconds) is not None]
     return Report(
         tool=tool,
         foundation=foundation,
@@ -208,6 +215,7 @@ def report_of(
         policy_digest=policy_digest(findings),
         coverage=coverage_of(counts),
         counts=counts,
+        oldest_newest_backup_age_seconds=max(ages, default=None),
         effort=effort,
         previous_run_id=previous_run_id,
         findings=worst_first(f for f in findings if f.verdict is not Verdict.HEALTHY),

@@ -10,7 +10,9 @@ from backup_audit.domain.message import Message, subject_line
 from backup_audit.domain.report import Coverage, Report
 from backup_audit.domain.verdict import Severity
 
-_ERROR_MAX = 20_000  # characters: a configuration can have thousands of faults, and a message must fit
+_ERROR_MAX = (
+    20_000  # characters: a configuration can have thousands of faults, and a message must fit
+)
 
 
 class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_failed"):

@@ -1,0 +1,1 @@
+"""One module per technology; foreign errors and payloads are translated here, at the edge."""

@@ -1,0 +1,175 @@
+"""The Cloud Controller API, v3: an instance's backups, and its age.
+
+What is promised where, and what was only observed, is said in docs/cloud-controller.md.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from backup_audit.adapters.http import HttpClient, NoReply, Reply
+from backup_audit.domain.backup import read_backup
+from backup_audit.domain.evidence import (
+    Answer,
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+)
+
+_TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
+
+
+class Authorization(Protocol):
+    """Where the Authorization header comes from."""
+
+    def header(self) -> str:
+        """The header's value for the next request."""
+
+    def renewed(self, refused: str) -> str | None:
+        """Another value after this one was refused with 401; None if there is no other."""
+
+
+class CloudController:
+    """A BackupApi over HTTP."""
+
+    def __init__(
+        self,
+        api_url: str,
+        http: HttpClient,
+        authorization: Authorization,
+        *,
+        clock: Callable[[], datetime],
+        limit: int | None = None,
+    ) -> None:
+        self._instances_url = f"{api_url}/v3/service_instances"
+        self._http = http
+        self._authorization = authorization
+        self._clock = clock
+        self._limit = limit
+
+    @property
+    def calls(self) -> int:
+        """HTTP requests sent so far, those to UAA and the retries included."""
+        return self._http.calls
+
+    @property
+    def retries(self) -> int:
+        """The retries among them."""
+        return self._http.retries
+
+    def list_backups(self, guid: str) -> Evidence:
+        """GET /v3/service_instances/{guid}/backups; whatever comes, or does not, is evidence."""
+        query = f"?limit={self._limit}" if self._limit else ""
+        try:
+            reply = self._get(f"{self._instances_url}/{guid}/backups{query}")
+        except NoReply as none:
+            return Evidence(
+                answer=none.silence,
+                observed_at=self._clock(),
+                attempts=none.attempts,
+                milliseconds=none.milliseconds,
+            )
+        return Evidence(
+            answer=_answer(reply, self._limit),
+            observed_at=self._clock(),
+            status=reply.status,
+            request_id=_header(reply.headers, "X-VCAP-Request-ID"),
+            attempts=reply.attempts,
+            milliseconds=reply.milliseconds,
+        )
+
+    def instance_created_at(self, guid: str) -> datetime | None:
+        """GET /v3/service_instances/{guid}; None for anything but an instance with a time."""
+        try:
+            reply = self._get(f"{self._instances_url}/{guid}")
+        except NoReply:
+            return None
+        if reply.status != 200:
+            return None
+        try:
+            return msgspec.json.decode(reply.body, type=_InstanceResource).created_at
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _get(self, url: str) -> Reply:
+        """GET with our token; on a 401 once more with another."""
+        token = self._authorization.header()
+        reply = self._http.get(url, {"Authorization": token})
+        if reply.status != 401:
+            return reply
+        other = self._authorization.renewed(token)
+        if other is None:
+            return reply
+        try:
+            again = self._http.get(url, {"Authorization": other})
+        except NoReply as none:
+            raise NoReply(
+                none.silence,
+                none.attempts + reply.attempts,
+                none.milliseconds + reply.milliseconds,
+            ) from None
+        return msgspec.structs.replace(
+            again,
+            attempts=again.attempts + reply.attempts,
+            milliseconds=again.milliseconds + reply.milliseconds,
+        )
+
+
+class _InstanceResource(msgspec.Struct):
+    created_at: datetime
+
+
+class _BackupListBody(msgspec.Struct):
+    """`backups` must be there: an answer without a list proves nothing about backups."""
+
+    backups: list[object]
+
+
+def _answer(reply: Reply, limit: int | None) -> Answer:
+    if reply.status != 200:
+        return _refusal(reply)
+    try:
+        body = msgspec.json.decode(reply.body, type=_BackupListBody)
+    except msgspec.ValidationError as error:
+        return Silence(Cause.UNREADABLE, f"HTTP 200 without a list of backups: {error}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Silence(Cause.UNREADABLE, "HTTP 200 with a body that is not JSON")
+    backups = tuple(read_backup(entry) for entry in body.backups)
+    return BackupList(backups, limit=limit)
+
+
+def _refusal(reply: Reply) -> Refusal:
+    """Take the first Cloud Foundry error out of the body, whatever Content-Type it claims."""
+    router = _header(reply.headers, "X-Cf-RouterError")
+    if router:
+        return Refusal(detail=f"the router says {router}"[:_TEXT_MAX])
+    try:
+        body = msgspec.json.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Refusal()
+    errors = body.get("errors") if isinstance(body, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(first, dict):
+        return Refusal()
+    code = first.get("code")
+    return Refusal(
+        code=code if isinstance(code, int) and not isinstance(code, bool) else None,
+        title=_text(first.get("title")),
+        detail=_text(first.get("detail")),
+    )
+
+
+def _text(value: object) -> str | None:
+    """A text on one line, without control characters, cut to a sane length."""
+    if not isinstance(value, str) or not value:
+        return None
+    line = "".join(char if char.isprintable() else " " for char in value)
+    return line if len(line) <= _TEXT_MAX else line[: _TEXT_MAX - 1] + "…"
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    return _text(headers.get(name))

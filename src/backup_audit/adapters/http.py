@@ -1,0 +1,279 @@
+"""HTTP as this tool needs it: one Session for all workers, bounded in every direction."""
+
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import certifi
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
+
+from backup_audit import __version__
+from backup_audit.deadline import Deadline
+from backup_audit.domain.evidence import Cause, Silence
+from backup_audit.errors import InvalidSettings
+
+# No "cf/x.y.z" in it: the Cloud Controller warns clients that look like an old cf CLI.
+USER_AGENT = f"backup-audit/{__version__}"
+
+BODY_MAX = 4 * 1024 * 1024  # bytes; about 50,000 backups
+ATTEMPTS_MAX = 4  # requests for one answer
+RETRY_AFTER_MAX = 30.0  # seconds; the Cloud Controller may ask for the rest of an hour
+RETRIED = frozenset({429, 502, 503, 504})
+
+_BACKOFF_FIRST = 0.5  # seconds
+_BACKOFF_MAX = 8.0  # seconds
+_EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers before 3.139
+_CHUNK = 64 * 1024  # bytes
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer with its whole body. `attempts` and `milliseconds` count all that it took."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    attempts: int
+    milliseconds: int
+
+
+class NoReply(Exception):
+    """Every attempt came to nothing."""
+
+    def __init__(self, silence: Silence, attempts: int, milliseconds: int) -> None:
+        super().__init__(silence.detail)
+        self.silence = silence
+        self.attempts = attempts
+        self.milliseconds = milliseconds
+
+
+class _Failed(Exception):
+    """One attempt came to nothing."""
+
+    def __init__(self, silence: Silence, *, worth_retrying: bool) -> None:
+        super().__init__(silence.detail)
+        self.silence = silence
+        self.worth_retrying = worth_retrying
+
+
+class HttpClient:
+    """Sends requests, retries what may pass, and never waits past the deadline."""
+
+    def __init__(
+        self,
+        session: requests.Session,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        deadline: Deadline,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._session = session
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._deadline = deadline
+        self._sleep = sleep
+        self._jitter = jitter
+        self._now = now
+        self._lock = threading.Lock()
+        self.calls = 0
+        self.retries = 0
+
+    def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+        """GET; raise NoReply."""
+        return self._request("GET", url, headers, None)
+
+    def post(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Reply:
+        """POST a form; raise NoReply."""
+        return self._request("POST", url, headers, form)
+
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Reply:
+        began = time.monotonic()
+        attempt = 0
+        while True:
+            if self._deadline.remaining() <= 0:
+                over = Silence(Cause.NOT_REACHED, "the run's time was over")
+                raise NoReply(over, attempt, _milliseconds_since(began))
+            attempt += 1
+            self._count(attempt)
+            try:
+                response, body = self._send(method, url, headers, form)
+            except _Failed as failure:
+                wait = backoff(attempt, self._jitter())
+                if not failure.worth_retrying or not self._may_retry(attempt, wait):
+                    raise NoReply(failure.silence, attempt, _milliseconds_since(began)) from None
+            else:
+                wait = self._wait_before_retry(response, attempt)
+                if response.status_code not in RETRIED or not self._may_retry(attempt, wait):
+                    return Reply(
+                        status=response.status_code,
+                        headers=response.headers,
+                        body=body,
+                        attempts=attempt,
+                        milliseconds=_milliseconds_since(began),
+                    )
+            self._sleep(wait)
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> tuple[requests.Response, bytes]:
+        """One attempt. Redirects are not followed: they would carry the token elsewhere."""
+        remaining = self._deadline.remaining()
+        timeout = (min(self._connect_timeout, remaining), min(self._read_timeout, remaining))
+        try:
+            with self._session.request(
+                method,
+                url,
+                headers=dict(headers),
+                data=form,
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return response, _read(response)
+        except requests.RequestException as error:
+            raise _translated(error) from None
+
+    def _wait_before_retry(self, response: requests.Response, attempt: int) -> float:
+        asked = retry_after(response.headers.get("Retry-After"), self._now())
+        return asked if asked is not None else backoff(attempt, self._jitter())
+
+    def _may_retry(self, attempt: int, wait: float) -> bool:
+        return attempt < ATTEMPTS_MAX and wait < self._deadline.remaining()
+
+    def _count(self, attempt: int) -> None:
+        with self._lock:
+            self.calls += 1
+            self.retries += attempt > 1
+
+
+def new_session(workers: int, ca_pem: str | None) -> requests.Session:
+    """One Session for all workers.
+
+    `trust_env` is off: ~/.netrc would replace our token and REQUESTS_CA_BUNDLE our CA. `ca_pem`
+    replaces the public CAs; raises InvalidSettings if it holds no certificate.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["User-Agent"] = USER_AGENT
+    session.headers["Accept"] = "application/json"
+    session.mount("https://", _OneContextAdapter(_tls_context(ca_pem), workers))
+    session.mount("http://", HTTPAdapter(pool_maxsize=workers))
+    return session
+
+
+def backoff(attempt: int, jitter: float) -> float:
+    """Seconds to wait after an attempt (from 1): exponential, with `jitter` from 0 to 1.
+
+    Between half and all of the step, so that workers that failed together do not return together.
+    """
+    step = min(_BACKOFF_FIRST * 2.0 ** (attempt - 1), _BACKOFF_MAX)
+    return float(step * (0.5 + jitter / 2))
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that Retry-After asks for, at most RETRY_AFTER_MAX; None if it asks for nothing sane.
+
+    It may be seconds, an instant in epoch seconds (Cloud Controllers before 3.139) or an HTTP date.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        number = int(text[:15])
+        seconds = number - now if number >= _EPOCH_FROM else float(number)
+    else:
+        try:
+            instant = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX)
+
+
+class _OneContextAdapter(HTTPAdapter):
+    """Shares one TLS context among all connections.
+
+    Stock requests reads the CA bundle again for each new connection, 22 to 31 ms of CPU a time.
+    The bundle must not be named anywhere else, or urllib3 would load it again.
+    """
+
+    def __init__(self, context: ssl.SSLContext, pool_size: int) -> None:
+        self._context = context
+        super().__init__(pool_maxsize=pool_size)
+
+    def init_poolmanager(self, *args: object, **kwargs: object) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)  # type: ignore[arg-type]
+
+    def build_connection_pool_key_attributes(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
+        host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)  # type: ignore[arg-type]
+        return host, {"cert_reqs": "CERT_REQUIRED"}
+
+    def cert_verify(self, conn: object, *_: object) -> None:
+        """Leave verification to the context, which always demands it."""
+
+
+def _tls_context(ca_pem: str | None) -> ssl.SSLContext:
+    if ca_pem is None:
+        return ssl.create_default_context(cafile=certifi.where())
+    try:
+        return ssl.create_default_context(cadata=ca_pem)
+    except ssl.SSLError as error:
+        raise InvalidSettings([f"CA_BUNDLE holds no PEM certificate ({error.reason})"]) from None
+
+
+def _read(response: requests.Response) -> bytes:
+    """Read the body, unpacked, up to BODY_MAX."""
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > BODY_MAX:
+            too_large = Silence(Cause.TOO_LARGE, f"the answer is larger than {BODY_MAX} bytes")
+            raise _Failed(too_large, worth_retrying=False)
+    return bytes(body)
+
+
+def _translated(error: requests.RequestException) -> _Failed:
+    """Say what happened without the words of the libraries, which can hold addresses of memory."""
+    wrapped = error.args[0] if error.args else None
+    match error:
+        case requests.exceptions.SSLError():
+            refused = Silence(Cause.CONNECTION, f"TLS failed: {_tls_reason(error)}")
+            return _Failed(refused, worth_retrying=False)
+        case requests.ConnectTimeout():
+            timeout = Silence(Cause.TIMEOUT, "no connection within the connect time-out")
+        case requests.ReadTimeout():
+            timeout = Silence(Cause.TIMEOUT, "no answer within the read time-out")
+        case requests.ConnectionError() if isinstance(wrapped, ReadTimeoutError):
+            timeout = Silence(Cause.TIMEOUT, "the answer stopped within its body")
+        case requests.exceptions.ContentDecodingError():
+            garbled = Silence(Cause.UNREADABLE, "the answer could not be unpacked")
+            return _Failed(garbled, worth_retrying=False)
+        case requests.exceptions.ChunkedEncodingError():
+            timeout = Silence(Cause.CONNECTION, "the connection broke within the answer")
+        case _:
+            timeout = Silence(Cause.CONNECTION, f"no connection ({type(error).__name__})")
+    return _Failed(timeout, worth_retrying=True)
+
+
+def _tls_reason(error: BaseException) -> str:
+    """The verification error deep within, such as "certificate has expired"."""
+    text = str(error)
+    _, found, reason = text.partition("certificate verify failed: ")
+    return f"certificate verify failed: {reason.split(' (_ssl')[0]}" if found else "no handshake"
+
+
+def _milliseconds_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,0 +1,80 @@
+"""The one place that joins adapters and use case."""
+
+from datetime import UTC, datetime
+
+from backup_audit.adapters.aws import AwsClients
+from backup_audit.adapters.cloud_controller import Authorization, CloudController
+from backup_audit.adapters.configuration_sources import source_of
+from backup_audit.adapters.credentials import (
+    ClientCredentials,
+    ReadyAuthorization,
+    read_credentials,
+)
+from backup_audit.adapters.http import HttpClient, new_session
+from backup_audit.adapters.s3_store import S3Store
+from backup_audit.adapters.sns_notifier import SnsNotifier
+from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
+from backup_audit.audit import Audit
+from backup_audit.deadline import Deadline
+from backup_audit.ports import Notifier, ObjectStore, Telemetry
+from backup_audit.settings import Settings
+
+
+def clock() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+class Adapters:
+    """The adapters of one invocation; each does its work when it is first asked."""
+
+    def __init__(self) -> None:
+        self._clients = AwsClients()
+
+    def store(self, bucket: str) -> ObjectStore:
+        """The report bucket."""
+        return S3Store(bucket, lambda: self._clients.s3)
+
+    def notifier(self, topic_arn: str) -> Notifier:
+        """The topic."""
+        return SnsNotifier(topic_arn, lambda: self._clients.sns)
+
+    def audit(self, settings: Settings, deadline: Deadline, telemetry: Telemetry) -> Audit:
+        """The use case; raises InvalidSettings, ConfigurationUnavailable or CredentialsUnavailable."""
+        http = HttpClient(
+            new_session(settings.workers, self._ca_pem(settings)),
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            deadline=deadline,
+        )
+        api = CloudController(
+            settings.api_url,
+            http,
+            self._authorization(settings, http),
+            clock=clock,
+            limit=settings.backups_limit,
+        )
+        return Audit(
+            settings,
+            source=source_of(settings.config_uri, self._clients, settings.instance_guids),
+            api=api,
+            store=self.store(settings.report_bucket),
+            notifier=self.notifier(settings.topic_arn),
+            telemetry=telemetry,
+            clock=clock,
+        )
+
+    def _authorization(self, settings: Settings, http: HttpClient) -> Authorization:
+        credentials = read_credentials(
+            settings.credentials_secret, lambda: self._clients.secretsmanager
+        )
+        match credentials:
+            case ReadyAuthorization(authorization=secret):
+                return ReadyHeader(secret)
+            case ClientCredentials():
+                return ClientCredentialsGrant(settings.api_url, http, credentials)
+
+    def _ca_pem(self, settings: Settings) -> str | None:
+        if settings.ca_bundle is None:
+            return None
+        return source_of(settings.ca_bundle, self._clients).read().decode("ascii", "replace")

@@ -1,0 +1,1 @@
+"""Lambda's entry points: each translates an event, makes one call, and answers."""
