@@ -40,7 +40,7 @@ class Adapters:
         return SnsNotifier(topic_arn, lambda: self._clients.sns)
 
     def audit(self, settings: Settings, deadline: Deadline, telemetry: Telemetry) -> Audit:
-        """The use case; raises InvalidSettings, ConfigurationUnavailable or CredentialsUnavailable."""
+        """The use case; raises AuditError if the CA or the credentials cannot be read."""
         http = HttpClient(
             new_session(settings.workers, self._ca_pem(settings)),
             connect_timeout=settings.connect_timeout,

@@ -76,7 +76,7 @@ class Notifier(Protocol):
     """The topic."""
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Publish all of them, at least once each; raise NotificationFailed if one was not taken."""
+        """Publish all, at least once each; raise NotificationFailed if one was not taken."""
 
 
 class Telemetry(Protocol):

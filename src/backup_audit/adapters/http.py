@@ -218,7 +218,7 @@ class _OneContextAdapter(HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)  # type: ignore[arg-type]
 
     def build_connection_pool_key_attributes(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
-        host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)  # type: ignore[arg-type]
+        host, _ = super().build_connection_pool_key_attributes(*args, **kwargs)  # type: ignore[arg-type]
         return host, {"cert_reqs": "CERT_REQUIRED"}
 
     def cert_verify(self, conn: object, *_: object) -> None:

@@ -66,7 +66,7 @@ class PowertoolsTelemetry:
 
     def failed(self, error: Exception, foundation: str | None) -> None:
         """Log the error with its traceback and count the failed run."""
-        self._logger.exception("audit failed", extra={"reason": str(error)})
+        self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
         metrics = _metrics(foundation)
         metrics.add_metric("RunsFailed", MetricUnit.Count, 1)
         metrics.flush_metrics()

@@ -46,7 +46,7 @@ class ReportAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="digest"):
-    """One run's news. `part` counts from 1; `counts`, `muted` and `coverage` are of the whole run."""
+    """One run's news. `part` counts from 1; `counts`, `muted`, `coverage` are of the whole run."""
 
     schema_version: Literal[1] = 1
     message_id: str

@@ -67,7 +67,7 @@ class Mute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptProblem(msgspec.Struct, frozen=True):
-    """The problem that an instance had before it became unknown: only evidence of health ends it."""
+    """The problem an instance had before it became unknown: only evidence of health ends it."""
 
     verdict: Verdict
     since: datetime

@@ -147,18 +147,16 @@ def _error(refusal: Refusal) -> str:
 
 
 def _hint(status: int | None, refusal: Refusal) -> str:
-    match status:
-        case 401:
-            return ": the token is not accepted"
-        case 403:
-            return ": our client lacks the permission"
-        case 404 if refusal.code == _CF_NO_ROUTE:
-            return ": this Cloud Controller has no backups endpoint"
-        case 404:
-            return ": the route to the API is missing, or the address is wrong"
-        case 429:
-            return ": the rate limit is used up"
-        case int() if 300 <= status < 400:
-            return ": redirects are not followed"
-        case _:
-            return ""
+    if status == 404 and refusal.code == _CF_NO_ROUTE:
+        return ": this Cloud Controller has no backups endpoint"
+    if status is not None and 300 <= status < 400:
+        return ": redirects are not followed"
+    return _HINTS.get(status, "")
+
+
+_HINTS: dict[int | None, str] = {
+    401: ": the token is not accepted",
+    403: ": our client lacks the permission",
+    404: ": the route to the API is missing, or the address is wrong",
+    429: ": the rate limit is used up",
+}

@@ -3,11 +3,11 @@
 import msgspec
 
 SIZE_MAX = 256 * 1024  # bytes; SNS counts body and attributes, an e-mail topic takes no more
-SUBJECT_MAX = 99  # characters; SNS refuses 100 and more, and any that is not ASCII
+SUBJECT_MAX = 99  # characters; SNS refuses more
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. A tuple among the attributes is a list of alternatives to filter on."""
+    """One message. A tuple among the attributes holds several values to filter on."""
 
     message_id: str
     subject: str
@@ -17,7 +17,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def body(self) -> str:
-        """The variants by protocol (MessageStructure "json"): text for e-mail and SMS, else JSON."""
+        """The variants by protocol (MessageStructure "json"): text for e-mail, else JSON."""
         variants = {
             "default": bytes(self.document).decode(),
             "email": self.text,

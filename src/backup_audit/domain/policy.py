@@ -1,4 +1,4 @@
-"""How old the newest backup may be, how many there must be, and how long a young instance may have none."""
+"""What is demanded of an instance: how young, how many, and how long it may have no backup."""
 
 from datetime import timedelta
 

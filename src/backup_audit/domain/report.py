@@ -69,10 +69,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json. Times are UTC; `findings` are those not healthy, worst first.
 
     `complete` is false if the run's time was over before every instance was reached.
-    `oldest_newest_backup_age_seconds` is the age of the newest backup of the instance that has
-    waited longest; null if no instance has a backup. `policy_digest` is a sha256 that changes when any instance's policy does.
-    `resolved` holds the problems that this run saw ended (`resolved_at` is its `due_at`) and, for
-    30 days, those of the runs before.
+    `oldest_newest_backup_age_seconds`: of the newest backups of all instances, the oldest is so
+    old; null if no instance has one. `policy_digest`: a sha256 that changes with any policy.
+    `resolved`: the problems that this run saw ended (`resolved_at` is its `due_at`) and, for 30
+    days, those of the runs before.
     """
 
     schema_version: Literal[1] = 1
@@ -299,7 +299,7 @@ CSV_COLUMNS = (
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection");
 # the full-width forms count in some locales.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def as_csv(findings: Iterable[Finding]) -> bytes:

@@ -10,7 +10,7 @@ _SHORT = 8  # hexadecimal digits that tell apart runs of the same second
 
 
 class Scope(StrEnum):
-    """What a run's report stands for; only full runs become the state that the next is compared with."""
+    """What a run's report stands for; only a full run is what the next is compared with."""
 
     FULL = "full"
     PARTIAL = "partial"

@@ -64,7 +64,8 @@ def run_failed(
     text = (
         f"The backup audit of {where} failed at {failed_at:%Y-%m-%d %H:%M} UTC "
         f"(run {run_id or 'without an id'}).\n\n"
-        f"{document.error}: {reason}\n\nThe function's log has the rest; nothing was audited past this point.\n"
+        f"{document.error}: {reason}\n\n"
+        "The function's log has the rest.\n"
     )
     attributes: dict[str, str | tuple[str, ...]] = {
         "event": "run_failed",

@@ -16,7 +16,7 @@ _SHOWN_MAX = 60  # characters of a faulty value that a message quotes
 
 
 def read_strictly(document: object, expected: type[T]) -> tuple[T | None, list[str]]:
-    """Convert parsed JSON; return the value, or None and every fault as "position: what is wrong"."""
+    """Convert parsed JSON; return the value, or None and each fault as "position: what"."""
     try:
         return msgspec.convert(document, expected), []
     except msgspec.ValidationError:

@@ -1,0 +1,85 @@
+# Everything a person does with this project; `make help` lists it.
+
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+EVENT ?= events/manual-full.json
+FLEET ?= healthy
+OUT ?= .local
+
+# For `make cli`, `make check` and `make build`: the SAM CLI phones home unless told not to.
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+VENV := .venv
+SAM_VENV := .venv-sam
+BIN := $(VENV)/bin
+SAM := $(SAM_VENV)/bin/sam
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock"
+
+.PHONY: help run test check lint types template lock schemas readme build clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@echo
+	@echo "  make run EVENT=events/one-instance.json FLEET=degraded OUT=/tmp/audit"
+	@echo "    EVENT  the event that the function gets   ($(EVENT))"
+	@echo "    FLEET  healthy, degraded or large         ($(FLEET))"
+	@echo "    OUT    where bucket and messages are left ($(OUT))"
+
+run: $(VENV)/ready ## run the function against a cloud on this machine
+	@$(BIN)/python -m tests.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
+
+test: $(VENV)/ready ## run the tests
+	$(BIN)/pytest --numprocesses 2
+
+check: lint types template ## run everything that CI runs
+	$(BIN)/pytest --numprocesses 2 --cov --cov-report term-missing --cov-fail-under 97
+
+lint: $(VENV)/ready ## check style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/ready ## check types
+	$(BIN)/mypy
+
+template: $(VENV)/ready $(SAM_VENV)/ready ## check the template
+	$(BIN)/cfn-lint template.yaml
+	$(SAM) validate --lint --template template.yaml
+
+lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
+	$(UV_COMPILE) --upgrade pyproject.toml -o src/requirements.txt
+	$(UV_COMPILE) --upgrade pyproject.toml --group dev -c src/requirements.txt -o tests/requirements.txt
+	$(UV_COMPILE) --upgrade --group sam -o tests/requirements-sam.txt
+
+schemas: $(VENV)/ready ## write docs/schemas from the types
+	$(BIN)/python -m tests.schemas docs/schemas
+
+readme: $(VENV)/ready ## write the generated parts of README.md
+	$(BIN)/python -m tests.readme README.md
+
+build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
+	$(SAM) build
+
+clean: ## remove what the other targets made, except what a run left in .local
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
+$(VENV)/ready: tests/requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear $(VENV)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
+		--require-hashes --requirement tests/requirements.txt
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(SAM_VENV)/ready: tests/requirements-sam.txt
+	@echo "Setting up $(SAM_VENV) (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear $(SAM_VENV)
+	@$(PYTHON) -m pip --python $(SAM_VENV)/bin/python install --quiet --disable-pip-version-check \
+		--require-hashes --requirement tests/requirements-sam.txt
+	@touch $@

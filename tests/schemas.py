@@ -1,0 +1,45 @@
+"""Writes the JSON Schemas of everything that users read or write: `make schemas`."""
+
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+
+from backup_audit.audit import Answer
+from backup_audit.domain.configuration import ConfigurationDocument
+from backup_audit.domain.digest import Digest, FindingMessage
+from backup_audit.domain.finding import Finding
+from backup_audit.domain.report import Latest, Manifest, Report
+from backup_audit.domain.run_message import RunFailed, RunIncomplete
+from backup_audit.handlers.event import Event
+
+DOCUMENTS = {
+    "answer": Answer,
+    "configuration": ConfigurationDocument,
+    "event": Event,
+    "finding": Finding,
+    "latest": Latest,
+    "manifest": Manifest,
+    "message": Digest | FindingMessage | RunFailed | RunIncomplete,
+    "report": Report,
+}
+
+
+def schema_of(name: str) -> str:
+    """The schema of a document as it is committed."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **msgspec.json.schema(DOCUMENTS[name]),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=True) + "\n"
+
+
+def write_schemas(folder: Path) -> None:
+    """Write them all."""
+    for name in DOCUMENTS:
+        (folder / f"{name}.schema.json").write_text(schema_of(name), "utf-8")
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))
