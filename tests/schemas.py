@@ -8,8 +8,9 @@ import msgspec
 
 from backup_audit.audit import Answer
 from backup_audit.domain.configuration import ConfigurationDocument
-from backup_audit.domain.digest import Digest, FindingMessage
+from backup_audit.domain.digest import Digest
 from backup_audit.domain.finding import Finding
+from backup_audit.domain.finding_message import FindingMessage
 from backup_audit.domain.report import Latest, Manifest, Report
 from backup_audit.domain.run_message import RunFailed, RunIncomplete
 from backup_audit.handlers.event import Event

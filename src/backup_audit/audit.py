@@ -13,10 +13,17 @@ from backup_audit.domain.configuration import (
     Instance,
     parse_configuration,
 )
-from backup_audit.domain.digest import ReportAddress
 from backup_audit.domain.finding import Finding, find, mutes_in_force
 from backup_audit.domain.policy import PolicyLayer, layered
-from backup_audit.domain.report import Coverage, Effort, Report, Tool, report_of, worst_first
+from backup_audit.domain.report import (
+    Coverage,
+    Effort,
+    Report,
+    ReportAddress,
+    Tool,
+    report_of,
+    worst_first,
+)
 from backup_audit.domain.run import AuditRequest, Run, Scope
 from backup_audit.domain.verdict import Verdict
 from backup_audit.keep import (

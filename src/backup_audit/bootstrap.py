@@ -10,8 +10,9 @@ from backup_audit.adapters.credentials import (
     ReadyAuthorization,
     read_credentials,
 )
-from backup_audit.adapters.http import HttpClient, new_session
+from backup_audit.adapters.http import HttpClient
 from backup_audit.adapters.s3_store import S3Store
+from backup_audit.adapters.session import new_session
 from backup_audit.adapters.sns_notifier import SnsNotifier
 from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
 from backup_audit.audit import Audit

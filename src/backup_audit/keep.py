@@ -13,16 +13,8 @@ import msgspec
 
 from backup_audit.domain.changes import NOTHING_YET, State, state_of
 from backup_audit.domain.finding import Finding
-from backup_audit.domain.report import (
-    KeptObject,
-    Latest,
-    Manifest,
-    Report,
-    as_csv,
-    as_json,
-    as_json_lines,
-    from_json_lines,
-)
+from backup_audit.domain.rendering import as_csv, as_json, as_json_lines, from_json_lines
+from backup_audit.domain.report import KeptObject, Latest, Manifest, Report
 from backup_audit.domain.run import Run, Scope
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.ports import ObjectStore

@@ -9,9 +9,11 @@ from datetime import datetime
 
 import msgspec
 
-from backup_audit.domain.digest import ReportAddress, digests, finding_messages
+from backup_audit.domain.digest import digests
+from backup_audit.domain.finding_message import finding_messages
 from backup_audit.domain.message import Message
-from backup_audit.domain.report import Report, as_json
+from backup_audit.domain.rendering import as_json
+from backup_audit.domain.report import Report, ReportAddress
 from backup_audit.domain.run_message import run_failed, run_incomplete
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.keep import JSON, RunKeys

@@ -1,35 +1,19 @@
-"""HTTP as this tool needs it: one Session for all workers, bounded in every direction."""
+"""HTTP as this tool needs it: bounded in size, in time and in attempts."""
 
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-import certifi
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 
-from backup_audit import __version__
+from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRIED, backoff, retry_after
 from backup_audit.deadline import Deadline
 from backup_audit.domain.evidence import Cause, Silence
-from backup_audit.errors import InvalidSettings
-
-# No "cf/x.y.z" in it: the Cloud Controller warns clients that look like an old cf CLI.
-USER_AGENT = f"backup-audit/{__version__}"
 
 BODY_MAX = 4 * 1024 * 1024  # bytes; about 50,000 backups
-ATTEMPTS_MAX = 4  # requests for one answer
-RETRY_AFTER_MAX = 30.0  # seconds; the Cloud Controller may ask for the rest of an hour
-RETRIED = frozenset({429, 502, 503, 504})
-
-_BACKOFF_FIRST = 0.5  # seconds
-_BACKOFF_MAX = 8.0  # seconds
-_EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers before 3.139
 _CHUNK = 64 * 1024  # bytes
 
 
@@ -155,83 +139,6 @@ class HttpClient:
         with self._lock:
             self.calls += 1
             self.retries += attempt > 1
-
-
-def new_session(workers: int, ca_pem: str | None) -> requests.Session:
-    """One Session for all workers.
-
-    `trust_env` is off: ~/.netrc would replace our token and REQUESTS_CA_BUNDLE our CA. `ca_pem`
-    replaces the public CAs; raises InvalidSettings if it holds no certificate.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["User-Agent"] = USER_AGENT
-    session.headers["Accept"] = "application/json"
-    session.mount("https://", _OneContextAdapter(_tls_context(ca_pem), workers))
-    session.mount("http://", HTTPAdapter(pool_maxsize=workers))
-    return session
-
-
-def backoff(attempt: int, jitter: float) -> float:
-    """Seconds to wait after an attempt (from 1): exponential, with `jitter` from 0 to 1.
-
-    Between half and all of the step, so that workers that failed together do not return together.
-    """
-    step = min(_BACKOFF_FIRST * 2.0 ** (attempt - 1), _BACKOFF_MAX)
-    return float(step * (0.5 + jitter / 2))
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that Retry-After asks for, at most RETRY_AFTER_MAX; None if it asks for nothing sane.
-
-    It may be seconds, an instant in epoch seconds (Cloud Controllers before 3.139) or an HTTP date.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        number = int(text[:15])
-        seconds = number - now if number >= _EPOCH_FROM else float(number)
-    else:
-        try:
-            instant = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
-    return min(max(seconds, 0.0), RETRY_AFTER_MAX)
-
-
-class _OneContextAdapter(HTTPAdapter):
-    """Shares one TLS context among all connections.
-
-    Stock requests reads the CA bundle again for each new connection, 22 to 31 ms of CPU a time.
-    The bundle must not be named anywhere else, or urllib3 would load it again.
-    """
-
-    def __init__(self, context: ssl.SSLContext, pool_size: int) -> None:
-        self._context = context
-        super().__init__(pool_maxsize=pool_size)
-
-    def init_poolmanager(self, *args: object, **kwargs: object) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)  # type: ignore[arg-type]
-
-    def build_connection_pool_key_attributes(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
-        host, _ = super().build_connection_pool_key_attributes(*args, **kwargs)  # type: ignore[arg-type]
-        return host, {"cert_reqs": "CERT_REQUIRED"}
-
-    def cert_verify(self, conn: object, *_: object) -> None:
-        """Leave verification to the context, which always demands it."""
-
-
-def _tls_context(ca_pem: str | None) -> ssl.SSLContext:
-    if ca_pem is None:
-        return ssl.create_default_context(cafile=certifi.where())
-    try:
-        return ssl.create_default_context(cadata=ca_pem)
-    except ssl.SSLError as error:
-        raise InvalidSettings([f"CA_BUNDLE holds no PEM certificate ({error.reason})"]) from None
 
 
 def _read(response: requests.Response) -> bytes:

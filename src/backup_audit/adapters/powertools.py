@@ -23,7 +23,7 @@ class PowertoolsTelemetry:
     """A Telemetry of one invocation."""
 
     def __init__(self, invocation_id: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._logger = Logger(service=SERVICE)
+        self._logger = Logger(service=SERVICE, location=None)
         self._logger.append_keys(invocation_id=invocation_id, run_id=None)
         self._monotonic = monotonic
         self._progress_due = monotonic() + _PROGRESS_EVERY

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from backup_audit.adapters.aws import AwsError, said
-from backup_audit.adapters.http import backoff
+from backup_audit.adapters.retry import backoff
 from backup_audit.domain.message import SIZE_MAX, Message, attribute_value
 from backup_audit.errors import NotificationFailed
 

@@ -5,9 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from backup_audit.domain.digest import ReportAddress
 from backup_audit.domain.message import Message, subject_line
-from backup_audit.domain.report import Coverage, Report
+from backup_audit.domain.report import Coverage, Report, ReportAddress
 from backup_audit.domain.verdict import Severity
 
 _ERROR_MAX = (

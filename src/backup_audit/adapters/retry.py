@@ -1,0 +1,43 @@
+"""When a request is sent again, and after how long."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+ATTEMPTS_MAX = 4  # requests for one answer
+RETRIED = frozenset({429, 502, 503, 504})
+RETRY_AFTER_MAX = 30.0  # seconds; the Cloud Controller may ask for the rest of an hour
+
+_BACKOFF_FIRST = 0.5  # seconds
+_BACKOFF_MAX = 8.0  # seconds
+_EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers before 3.139
+
+
+def backoff(attempt: int, jitter: float) -> float:
+    """Seconds to wait after an attempt (from 1): exponential, with `jitter` from 0 to 1.
+
+    Between half and all of the step, so that workers that failed together do not return together.
+    """
+    step = min(_BACKOFF_FIRST * 2.0 ** (attempt - 1), _BACKOFF_MAX)
+    return float(step * (0.5 + jitter / 2))
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that Retry-After asks for, at most RETRY_AFTER_MAX; None if it asks for nothing sane.
+
+    It may be seconds, an instant in epoch seconds (Cloud Controllers before 3.139) or an HTTP date.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        number = int(text[:15])
+        seconds = number - now if number >= _EPOCH_FROM else float(number)
+    else:
+        try:
+            instant = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX)
