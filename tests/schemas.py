@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from backup_audit.audit import Answer
+from backup_audit.domain.answer import Answer
 from backup_audit.domain.configuration import ConfigurationDocument
 from backup_audit.domain.digest import Digest
 from backup_audit.domain.finding import Finding

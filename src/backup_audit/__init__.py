@@ -10,6 +10,7 @@ A map of the package, in the order in which a run passes through it:
     keep        the commit protocol of a run's report
     tell        which messages a run sends, and that it sends them once
     domain/     pure: backups, policies, verdicts, findings, changes, reports, messages
+    deadline    how much time a run has left
     ports       what the use case needs from the world outside
     adapters/   one per technology: Cloud Controller, UAA, configuration sources, S3, SNS
     errors      the errors that end a run

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
 from backup_audit import __version__
+from backup_audit.domain.answer import Answer, answer_of
 from backup_audit.domain.changes import NOTHING_YET, State, compared, resolved_problems
 from backup_audit.domain.configuration import (
     Configuration,
@@ -16,16 +16,13 @@ from backup_audit.domain.configuration import (
 from backup_audit.domain.finding import Finding, find, mutes_in_force
 from backup_audit.domain.policy import PolicyLayer, layered
 from backup_audit.domain.report import (
-    Coverage,
     Effort,
     Report,
     ReportAddress,
     Tool,
     report_of,
-    worst_first,
 )
 from backup_audit.domain.run import AuditRequest, Run, Scope
-from backup_audit.domain.verdict import Verdict
 from backup_audit.keep import (
     Previous,
     RunKeys,
@@ -40,37 +37,6 @@ from backup_audit.settings import Settings
 from backup_audit.tell import tell
 
 TOOL = Tool(name="backup-audit", version=__version__)
-
-_PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
-
-
-class ShownProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem instance in the answer to a dry run."""
-
-    guid: str
-    name: str | None
-    verdict: Verdict
-    reason: str
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the function answers.
-
-    `report` is null after a dry run, whose worst problems, 100 at the most, are in `problems`.
-    `repeated` is true if an earlier delivery of the same run had written the report.
-    """
-
-    schema_version: Literal[1] = 1
-    run_id: str
-    scope: Scope
-    dry_run: bool
-    repeated: bool
-    complete: bool
-    counts: dict[str, int]
-    coverage: Coverage
-    report: ReportAddress | None
-    messages_sent: int
-    problems: list[ShownProblem] = []
 
 
 class Audit:
@@ -113,7 +79,7 @@ class Audit:
             else 0
         )
         self._telemetry.reported(report, messages_sent=sent)
-        return _answer(
+        return answer_of(
             report,
             repeated=repeated or not responsible,
             address=ReportAddress(bucket=self._store.bucket, key=keys.report("report.json")),
@@ -140,7 +106,7 @@ class Audit:
         configuration = self._configuration()
         findings = self._findings(run, request, configuration, NOTHING_YET)
         report = self._report(run, configuration, Previous(), findings)
-        return _answer(report, dry_run=True, problems=_shown(findings))
+        return answer_of(report, dry_run=True)
 
     def _configuration(self) -> Configuration:
         return parse_configuration(self._source.read(), self._source.uri)
@@ -208,39 +174,3 @@ def instances_of(request: AuditRequest, configuration: Configuration) -> list[In
 def _state_for(run: Run, previous: Previous) -> State:
     """A what-if is judged by another measure, so it is compared with nothing."""
     return NOTHING_YET if run.scope is Scope.WHAT_IF else previous.state
-
-
-def _shown(findings: Sequence[Finding]) -> list[ShownProblem]:
-    problems = [finding for finding in worst_first(findings) if finding.verdict.is_problem]
-    return [
-        ShownProblem(
-            guid=finding.guid,
-            name=finding.name,
-            verdict=finding.verdict,
-            reason=finding.reason,
-        )
-        for finding in problems[:_PROBLEMS_SHOWN_MAX]
-    ]
-
-
-def _answer(
-    report: Report,
-    *,
-    dry_run: bool = False,
-    repeated: bool = False,
-    address: ReportAddress | None = None,
-    messages_sent: int = 0,
-    problems: list[ShownProblem] | None = None,
-) -> Answer:
-    return Answer(
-        run_id=report.run_id,
-        scope=report.scope,
-        dry_run=dry_run,
-        repeated=repeated,
-        complete=report.complete,
-        counts=report.counts,
-        coverage=report.coverage,
-        report=address,
-        messages_sent=messages_sent,
-        problems=problems or [],
-    )

@@ -1,4 +1,4 @@
-"""How documents are written: JSON for programs and people, JSON Lines for tables, CSV for sheets."""
+"""How documents are written: JSON, JSON Lines for tables, CSV for spreadsheets."""
 
 import csv
 import io
