@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import msgspec
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
@@ -17,6 +18,64 @@ NAMESPACE = "BackupAudit"
 SERVICE = "backup-audit"
 
 _PROGRESS_EVERY = 5.0  # seconds between progress lines
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A figure of a full run; `value` gives None where there is none."""
+
+    name: str
+    unit: MetricUnit
+    meaning: str
+    value: Callable[[Report], float | None]
+
+
+def _instances(verdict: Verdict) -> Metric:
+    name = "Instances" + verdict.title().replace("_", "")
+    meaning = f"instances with the verdict `{verdict}`, zero included"
+    return Metric(name, MetricUnit.Count, meaning, lambda report: report.counts[verdict])
+
+
+METRICS = (
+    *(_instances(verdict) for verdict in Verdict),
+    Metric(
+        "Coverage",
+        MetricUnit.Percent,
+        "instances that are not `unknown`, of all configured",
+        lambda report: report.coverage.percent,
+    ),
+    Metric(
+        "OldestNewestBackupAge",
+        MetricUnit.Seconds,
+        "of the newest backups of all instances, the age of the oldest",
+        lambda report: report.oldest_newest_backup_age_seconds,
+    ),
+    Metric(
+        "Duration",
+        MetricUnit.Seconds,
+        "from the start to the report",
+        lambda report: report.effort.seconds,
+    ),
+    Metric(
+        "ApiCalls",
+        MetricUnit.Count,
+        "HTTP requests to the Cloud Controller and UAA, retries included",
+        lambda report: report.effort.api_calls,
+    ),
+    Metric(
+        "ApiRetries",
+        MetricUnit.Count,
+        "the retries among them",
+        lambda report: report.effort.retries,
+    ),
+    Metric("RunsCompleted", MetricUnit.Count, "1: the run has its report", lambda _: 1),
+    Metric(
+        "RunsIncomplete",
+        MetricUnit.Count,
+        "1 if the time was over before every instance was reached, else 0",
+        lambda report: int(not report.complete),
+    ),
+    Metric("RunsFailed", MetricUnit.Count, "1 if a run, full or not, failed, else 0", lambda _: 0),
+)
 
 
 class PowertoolsTelemetry:
@@ -82,18 +141,8 @@ def _metrics(foundation: str | None) -> AmazonCloudWatchEMFProvider:
 
 def _emit(report: Report) -> None:
     metrics = _metrics(report.foundation)
-    for verdict in Verdict:
-        name = "Instances" + verdict.title().replace("_", "")
-        metrics.add_metric(name, MetricUnit.Count, report.counts[verdict])
-    metrics.add_metric("RunsCompleted", MetricUnit.Count, 1)
-    metrics.add_metric("RunsFailed", MetricUnit.Count, 0)
-    metrics.add_metric("RunsIncomplete", MetricUnit.Count, int(not report.complete))
-    metrics.add_metric("Coverage", MetricUnit.Percent, report.coverage.percent)
-    metrics.add_metric("Duration", MetricUnit.Seconds, report.effort.seconds)
-    metrics.add_metric("ApiCalls", MetricUnit.Count, report.effort.api_calls)
-    metrics.add_metric("ApiRetries", MetricUnit.Count, report.effort.retries)
-    if report.oldest_newest_backup_age_seconds is not None:
-        metrics.add_metric(
-            "OldestNewestBackupAge", MetricUnit.Seconds, report.oldest_newest_backup_age_seconds
-        )
+    for metric in METRICS:
+        value = metric.value(report)
+        if value is not None:
+            metrics.add_metric(metric.name, metric.unit, value)
     metrics.flush_metrics()
