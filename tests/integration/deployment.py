@@ -1,0 +1,113 @@
+"""The function as it is deployed, on this machine: the real handler, moto, a simulated foundation."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+
+from backup_audit.handlers.audit_fleet import handler
+from tests.local_cloud.aws import BUCKET, LocalAws, local_aws
+from tests.local_cloud.behaviours import Backups, Behaviour, SimulatedInstance
+from tests.local_cloud.environment import settings
+from tests.local_cloud.messages import SentMessage
+from tests.local_cloud.simulated_cloud_controller import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    SimulatedCloudController,
+)
+
+NOW = datetime.now(UTC)
+ONE_INSTANCE = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"  # the GUID in events/one-instance.json
+
+
+def hours_ago(*hours: float) -> Backups:
+    """A list of backups so many hours old."""
+    return Backups(tuple(int((NOW - timedelta(hours=age)).timestamp()) for age in hours))
+
+
+def instance(guid: str, behaviour: Behaviour) -> SimulatedInstance:
+    """A service instance of 30 days."""
+    return SimulatedInstance(
+        guid=guid, name=guid, created_at=NOW - timedelta(days=30), behaviour=behaviour
+    )
+
+
+HEALTHY = instance("healthy-db", hours_ago(3, 27))
+STALE = instance("stale-db", hours_ago(40, 64))
+FLEET = (instance(ONE_INSTANCE, hours_ago(5)), HEALTHY, STALE)
+
+
+class Context:
+    """Lambda's context."""
+
+    def __init__(self) -> None:
+        self.aws_request_id = str(uuid.uuid4())
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Lambda's longest time-out."""
+        return 900_000
+
+
+class Deployment:
+    """A deployed function and what it leaves behind."""
+
+    def __init__(self, aws: LocalAws, foundation: SimulatedCloudController) -> None:
+        self._aws = aws
+        self.foundation = foundation
+
+    def invoke(self, event: object = None) -> dict[str, Any]:
+        """Invoke the function; an empty event unless told otherwise."""
+        return handler({} if event is None else event, Context())
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys in the bucket."""
+        listed = boto3.client("s3").list_objects_v2(Bucket=BUCKET)
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        """An object of the bucket."""
+        return boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def report(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """The report that an answer points at."""
+        report: dict[str, Any] = json.loads(self.read(answer["report"]["key"]))
+        return report
+
+    def findings(self) -> dict[str, dict[str, Any]]:
+        """Every finding in the bucket, by GUID."""
+        lines = [
+            json.loads(line)
+            for key in self.keys
+            if "/findings/" in key
+            for line in self.read(key).splitlines()
+        ]
+        assert len({line["guid"] for line in lines}) == len(lines), "a GUID is there twice"
+        return {line["guid"]: line for line in lines}
+
+    @property
+    def messages(self) -> list[SentMessage]:
+        """What was published."""
+        return self._aws.messages
+
+
+@contextmanager
+def deployed(
+    fleet: Sequence[SimulatedInstance] = FLEET,
+    *,
+    configuration: Mapping[str, Any] | None = None,
+    secret: str = CLIENT_SECRET,
+    **environment: str,
+) -> Iterator[Deployment]:
+    """Deploy the function for a fleet; `environment` replaces settings."""
+    document = configuration or {"instances": [member.guid for member in fleet]}
+    with (
+        SimulatedCloudController(fleet) as foundation,
+        local_aws(dict(document), client_id=CLIENT_ID, client_secret=secret) as aws,
+        settings(aws.settings(foundation.url) | environment),
+    ):
+        yield Deployment(aws, foundation)

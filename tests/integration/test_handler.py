@@ -1,0 +1,479 @@
+"""The function from event to report and message, against a cloud on this machine."""
+
+import hashlib
+import json
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from backup_audit.errors import (
+    ApiUnreachable,
+    ConfigurationUnavailable,
+    CredentialsRefused,
+    InvalidConfiguration,
+    InvalidEvent,
+    InvalidSettings,
+)
+from tests.integration.deployment import (
+    FLEET,
+    HEALTHY,
+    NOW,
+    ONE_INSTANCE,
+    STALE,
+    Deployment,
+    deployed,
+    hours_ago,
+    instance,
+)
+from tests.local_cloud.behaviours import (
+    INVALID_TOKEN,
+    NOT_FOUND,
+    Backups,
+    Closes,
+    Garbled,
+    Refuses,
+    RouterError,
+    SimulatedInstance,
+)
+from tests.local_cloud.simulated_cloud_controller import CLIENT_SECRET
+
+pytestmark = pytest.mark.loopback
+
+EVENTS = sorted(Path("events").glob("*.json"))
+SCHEMAS = Path("docs/schemas")
+SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
+PREFIX = "backup-audit"
+DAY_AND_RUN = "dt=2026-01-31/run=20260131T050000Z"
+
+
+def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
+    with deployed() as function:
+        answer = function.invoke(SCHEDULED)
+
+        assert function.keys == [
+            f"{PREFIX}/findings/{DAY_AND_RUN}/part-00000.jsonl",
+            f"{PREFIX}/latest.json",
+            f"{PREFIX}/reports/{DAY_AND_RUN}/findings.csv",
+            f"{PREFIX}/reports/{DAY_AND_RUN}/manifest.json",
+            f"{PREFIX}/reports/{DAY_AND_RUN}/report.json",
+            f"{PREFIX}/reports/{DAY_AND_RUN}/told.json",
+        ]
+        assert answer["report"]["key"] == f"{PREFIX}/reports/{DAY_AND_RUN}/report.json"
+
+
+def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
+    with deployed() as function:
+        function.invoke(SCHEDULED)
+
+        manifest = json.loads(function.read(f"{PREFIX}/reports/{DAY_AND_RUN}/manifest.json"))
+        assert [described["rows"] for described in manifest["objects"]] == [3, 1, 3]
+        for described in manifest["objects"]:
+            body = function.read(described["key"])
+            assert described["bytes"] == len(body)
+            assert described["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_every_document_keeps_its_committed_schema() -> None:
+    with deployed() as function:
+        answer = function.invoke(SCHEDULED)
+
+        latest = json.loads(function.read(f"{PREFIX}/latest.json"))
+        _validate(answer, "answer")
+        _validate(latest, "latest")
+        _validate(function.report(answer), "report")
+        _validate(json.loads(function.read(latest["manifest_key"])), "manifest")
+        for finding in function.findings().values():
+            _validate(finding, "finding")
+        for sent in function.messages:
+            _validate(sent.message["default"], "message")
+
+
+ANSWERS = [
+    ("a young backup", hours_ago(3), "healthy"),
+    ("an old backup", hours_ago(40), "stale"),
+    ("an empty list", Backups(()), "never_backed_up"),
+    ("401", INVALID_TOKEN, "unknown"),
+    ("403", Refuses(403, 10003, "CF-NotAuthorized", "You are not authorized"), "unknown"),
+    ("404 of the instance", NOT_FOUND, "not_found"),
+    ("404 of the endpoint", Refuses(404, 10000, "CF-NotFound", "Unknown request"), "unknown"),
+    ("404 of the router", RouterError(), "unknown"),
+    ("422", Refuses(422, 10008, "CF-UnprocessableEntity", "no backups"), "unsupported"),
+    ("422 of a busy broker", Refuses(422, 10001, "CF-ConcurrencyError", "busy"), "unknown"),
+    ("500", Refuses(500, 10001, "UnknownError", "An unknown error occurred."), "unknown"),
+    ("half a document", Garbled(), "unknown"),
+    ("a broken connection", Closes(), "unknown"),
+    ("milliseconds", Backups((int(NOW.timestamp() * 1000),)), "unknown"),
+]
+
+
+def test_every_kind_of_answer_gets_its_verdict() -> None:
+    fleet = [
+        instance(f"instance-{index}", behaviour) for index, (_, behaviour, _) in enumerate(ANSWERS)
+    ]
+
+    with deployed(fleet) as function:
+        answer = function.invoke()
+        findings = function.findings()
+
+    given = {name: findings[f"instance-{i}"]["verdict"] for i, (name, _, _) in enumerate(ANSWERS)}
+    assert given == {name: verdict for name, _, verdict in ANSWERS}
+    assert answer["coverage"] == {
+        "configured": 14,
+        "audited": 5,
+        "unknown": 9,
+        "percent": 35.71,
+    }
+
+
+def test_an_instance_within_its_grace_is_no_problem() -> None:
+    young = SimulatedInstance(
+        guid="young-db",
+        name="young-db",
+        created_at=NOW - timedelta(hours=2),
+        behaviour=Backups(()),
+    )
+    configuration = {"defaults": {"grace": "24h"}, "instances": ["young-db"]}
+
+    with deployed([young], configuration=configuration) as function:
+        function.invoke()
+
+        assert function.findings()["young-db"]["verdict"] == "in_grace"
+        assert function.messages == []
+
+
+def test_a_finding_carries_its_evidence() -> None:
+    refused = instance("refused", Refuses(422, 10008, "CF-UnprocessableEntity", "No backups."))
+
+    with deployed([refused, HEALTHY]) as function:
+        function.invoke()
+        findings = function.findings()
+
+    evidence = findings["refused"]["evidence"]
+    assert evidence["http_status"] == 422
+    assert evidence["code"] == 10008
+    assert evidence["title"] == "CF-UnprocessableEntity"
+    assert evidence["detail"] == "No backups."
+    assert evidence["request_id"]
+    assert evidence["attempts"] == 1
+    assert evidence["milliseconds"] >= 0
+    healthy = findings["healthy-db"]["evidence"]
+    assert healthy["backup_count"] == 2
+    assert healthy["newest_backup_at"] == f"{NOW - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_the_digest_names_every_problem_with_the_reports_address() -> None:
+    with deployed() as function:
+        answer = function.invoke()
+
+        [digest] = function.messages
+        assert digest.attributes == {
+            "event": "digest",
+            "verdict": ["stale"],
+            "change": ["new"],
+            "severity": "critical",
+            "foundation": "local",
+            "schema_version": "1",
+        }
+        [named] = digest.message["default"]["findings"]
+        assert named["guid"] == "stale-db"
+        assert named["reason"].startswith("newest backup is 40 h")
+        assert answer["report"]["key"] in digest.message["email"]
+        assert answer["messages_sent"] == 1
+
+
+def test_nothing_is_published_when_nothing_is_wrong() -> None:
+    with deployed([HEALTHY]) as function:
+        answer = function.invoke()
+
+        assert answer["counts"]["healthy"] == 1
+        assert function.messages == []
+
+
+def test_one_message_for_each_problem_instance_if_so_set() -> None:
+    problems = [instance(f"stale-{number}", hours_ago(50)) for number in range(12)]
+
+    with deployed([HEALTHY, *problems], NOTIFY_MODE="finding") as function:
+        answer = function.invoke()
+
+        assert answer["messages_sent"] == 12
+        assert {sent.attributes["instance_guid"] for sent in function.messages} == {
+            problem.guid for problem in problems
+        }
+        assert {sent.attributes["event"] for sent in function.messages} == {"finding"}
+
+
+def test_the_same_event_delivered_twice_leaves_one_report_and_one_message() -> None:
+    with deployed() as function:
+        first = function.invoke(SCHEDULED)
+        keys, asked = function.keys, function.foundation.guids_asked_for
+        requests = function.foundation.requests
+
+        second = function.invoke(SCHEDULED)
+
+        assert not first["repeated"]
+        assert second["repeated"]
+        assert second["counts"] == first["counts"]
+        assert function.keys == keys
+        assert len(function.messages) == 1
+        assert function.foundation.guids_asked_for == asked
+        assert function.foundation.requests == requests
+
+
+def test_the_next_run_knows_what_the_last_one_found() -> None:
+    with deployed() as function:
+        function.invoke(SCHEDULED)
+
+        answer = function.invoke()
+
+        [finding] = function.report(answer)["findings"]
+        assert finding["change"] == "ongoing"
+        assert finding["since"] == "2026-01-31T05:00:00Z"
+        assert function.report(answer)["previous_run_id"] == "20260131T050000Z"
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.name)
+def test_every_event_file_is_a_run(path: Path) -> None:
+    event = json.loads(path.read_text())
+
+    with deployed() as function:
+        answer = function.invoke(event)
+
+        _validate(event, "event")
+        _validate(answer, "answer")
+        assert answer["complete"]
+
+
+def test_a_run_of_one_instance_audits_it_alone_and_moves_no_pointer() -> None:
+    with deployed() as function:
+        answer = function.invoke(_event("one-instance"))
+
+        assert answer["scope"] == "partial"
+        assert list(function.findings()) == [ONE_INSTANCE]
+        assert f"{PREFIX}/latest.json" not in function.keys
+
+
+def test_a_partial_run_tells_about_its_own_instances() -> None:
+    with deployed() as function:
+        answer = function.invoke({"instance_guids": ["stale-db", "not-configured"]})
+
+        assert answer["counts"]["stale"] == 1
+        assert answer["counts"]["not_found"] == 1
+        assert len(function.messages) == 1
+
+
+def test_a_what_if_is_judged_by_its_own_policy_and_tells_nobody() -> None:
+    with deployed() as function:
+        answer = function.invoke({"max_age": "2h"})
+
+        assert answer["scope"] == "what_if"
+        assert answer["counts"]["stale"] == 3
+        assert function.messages == []
+        assert f"{PREFIX}/latest.json" not in function.keys
+        source = function.findings()[ONE_INSTANCE]["policy"]["max_age_source"]
+        assert source == "event"
+
+
+def test_a_what_if_of_an_earlier_instant_leaves_later_backups_out() -> None:
+    as_of = f"{NOW - timedelta(hours=30):%Y-%m-%dT%H:%M:%SZ}"
+
+    with deployed() as function:
+        function.invoke({"as_of": as_of})
+
+        findings = function.findings()
+        assert findings["stale-db"]["verdict"] == "healthy"
+        assert findings["healthy-db"]["verdict"] == "never_backed_up"
+
+
+def test_a_what_if_tells_on_request() -> None:
+    with deployed() as function:
+        function.invoke({"max_age": "2h", "notify": True})
+
+        [digest] = function.messages
+        assert digest.subject
+        assert "what-if" in digest.subject
+
+
+def test_a_dry_run_answers_and_leaves_nothing() -> None:
+    with deployed() as function:
+        answer = function.invoke(_event("dry-run"))
+
+        assert [problem["guid"] for problem in answer["problems"]] == ["stale-db"]
+        assert answer["report"] is None
+        assert function.keys == []
+        assert function.messages == []
+
+
+def test_a_report_without_telling() -> None:
+    with deployed() as function:
+        answer = function.invoke(_event("report-only"))
+
+        assert answer["messages_sent"] == 0
+        assert function.messages == []
+        assert f"{PREFIX}/latest.json" in function.keys
+
+
+def test_a_muted_instance_is_in_the_report_and_not_told() -> None:
+    configuration = {
+        "instances": [HEALTHY.guid, STALE.guid],
+        "mutes": [
+            {
+                "guid": STALE.guid,
+                "owner": "team-orders",
+                "reason": "is being replaced",
+                "until": (NOW + timedelta(days=1)).date().isoformat(),
+            }
+        ],
+    }
+
+    with deployed(configuration=configuration) as function:
+        answer = function.invoke()
+
+        [finding] = function.report(answer)["findings"]
+        assert finding["mute"]["owner"] == "team-orders"
+        assert function.messages == []
+
+
+def test_faults_of_the_configuration_end_the_run_before_the_first_request() -> None:
+    with deployed(configuration={"instances": ["a", "a", "b/c"], "mute": []}) as function:
+        with pytest.raises(InvalidConfiguration) as raised:
+            function.invoke(SCHEDULED)
+
+        assert len(raised.value.faults) == 3
+        assert not function.foundation.requests
+        _assert_told_of_failure(function, "InvalidConfiguration", "instances[2]")
+
+
+def test_a_configuration_that_is_not_there_is_a_failed_run() -> None:
+    with deployed(CONFIG_URI="ssm:/not/there") as function:
+        with pytest.raises(ConfigurationUnavailable):
+            function.invoke(SCHEDULED)
+
+        _assert_told_of_failure(function, "ConfigurationUnavailable", "ssm:/not/there")
+
+
+def test_credentials_that_uaa_refuses_are_a_failed_run() -> None:
+    with deployed(secret="wrong-and-secret") as function:  # noqa: S106  # a fake
+        with pytest.raises(CredentialsRefused) as raised:
+            function.invoke(SCHEDULED)
+
+        assert "wrong-and-secret" not in str(raised.value)
+        _assert_told_of_failure(function, "CredentialsRefused", "HTTP 401")
+
+
+def test_a_token_that_the_api_refuses_for_everything_is_a_failed_run() -> None:
+    fleet = [instance(f"instance-{number}", INVALID_TOKEN) for number in range(5)]
+
+    with deployed(fleet) as function:
+        with pytest.raises(CredentialsRefused):
+            function.invoke(SCHEDULED)
+
+        _assert_told_of_failure(function, "CredentialsRefused", "global_auditor")
+
+
+def test_an_api_that_is_down_is_a_failed_run() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    with deployed(CF_API_URL=f"http://127.0.0.1:{port}") as function:
+        with pytest.raises(ApiUnreachable):
+            function.invoke(SCHEDULED)
+
+        _assert_told_of_failure(function, "ApiUnreachable", "gave no answer")
+
+
+def test_a_failed_run_is_told_once_and_its_retry_can_succeed() -> None:
+    with deployed(secret="wrong") as function:  # noqa: S106  # a fake
+        for _ in range(2):
+            with pytest.raises(CredentialsRefused):
+                function.invoke(SCHEDULED)
+
+        assert len(function.messages) == 1
+        assert function.keys == [f"{PREFIX}/reports/{DAY_AND_RUN}/run_failed.json"]
+
+
+def test_missing_settings_are_told_where_the_topic_is_known() -> None:
+    with deployed(CF_API_URL="", WORKERS="many") as function:
+        with pytest.raises(InvalidSettings) as raised:
+            function.invoke(SCHEDULED)
+
+        assert len(raised.value.faults) == 2
+        _assert_told_of_failure(function, "InvalidSettings", "CF_API_URL is not set")
+
+
+def test_a_broken_event_names_every_fault() -> None:
+    with deployed() as function:
+        with pytest.raises(InvalidEvent) as raised:
+            function.invoke({"max_ages": "26h", "dry_run": 1, "instance_guids": ["../x"]})
+
+        assert len(raised.value.faults) == 3
+
+
+def test_a_failed_dry_run_tells_nobody() -> None:
+    with deployed(CONFIG_URI="ssm:/not/there") as function:
+        with pytest.raises(ConfigurationUnavailable):
+            function.invoke({"dry_run": True})
+
+        assert function.messages == []
+        assert function.keys == []
+
+
+def test_neither_secret_nor_token_is_in_anything_a_run_leaves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with deployed() as function:
+        answer = function.invoke()
+
+        tokens = function.foundation.tokens
+        left = b"".join(function.read(key) for key in function.keys).decode()
+        left += capsys.readouterr().out + json.dumps(answer) + str(function.messages)
+        assert tokens
+        for secret in (CLIENT_SECRET, *tokens):
+            assert secret not in left
+
+
+def test_every_log_line_bears_the_runs_id(capsys: pytest.CaptureFixture[str]) -> None:
+    with deployed() as function:
+        function.invoke(SCHEDULED)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    logged = [line for line in lines if "_aws" not in line]
+    assert [line["message"] for line in logged] == ["audit started", "audit finished"]
+    assert {line["run_id"] for line in logged} == {"20260131T050000Z"}
+
+
+def test_a_full_run_emits_its_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    with deployed() as function:
+        function.invoke()
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [emitted] = [line for line in lines if "_aws" in line]
+    assert emitted["foundation"] == "local"
+    assert emitted["InstancesHealthy"] == [2]
+    assert emitted["InstancesNeverBackedUp"] == [0]
+    assert emitted["Coverage"] == [100.0]
+    assert emitted["ApiCalls"] == [5], "the root, a token, and each instance once"
+    assert emitted["OldestNewestBackupAge"][0] >= 40 * 3600
+
+
+def test_the_fleet_of_the_examples_has_the_instance_of_the_examples() -> None:
+    assert FLEET[0].guid == _event("one-instance")["instance_guids"][0]
+
+
+def _event(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(Path(f"events/{name}.json").read_text())
+    return event
+
+
+def _validate(document: object, schema: str) -> None:
+    jsonschema.validate(document, json.loads((SCHEMAS / f"{schema}.schema.json").read_text()))
+
+
+def _assert_told_of_failure(function: Deployment, error: str, reason: str) -> None:
+    [told] = function.messages
+    assert told.attributes["event"] == "run_failed"
+    assert told.attributes["severity"] == "critical"
+    assert told.message["default"]["error"] == error
+    assert reason in told.message["email"]
