@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from backup_audit.errors import AuditError
+from backup_audit.handlers.audit_fleet import handler
 
 
 class ShellContext:
@@ -38,8 +39,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            from backup_audit.handlers.audit_fleet import handler
-
             answer = handler(event, ShellContext())
     except AuditError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Log lines and metrics through Powertools: JSON on stdout, metrics in the embedded format."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -78,11 +79,22 @@ METRICS = (
 )
 
 
+class _CurrentStdout(logging.Handler):
+    """Prints each line to what is stdout then, so that whoever redirects stdout has the lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record))
+
+
+# One for the process, as Powertools wants it; its level is POWERTOOLS_LOG_LEVEL.
+_LOGGER = Logger(service=SERVICE, location=None, logger_handler=_CurrentStdout())
+
+
 class PowertoolsTelemetry:
     """A Telemetry of one invocation."""
 
     def __init__(self, invocation_id: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._logger = Logger(service=SERVICE, location=None)
+        self._logger = _LOGGER
         self._logger.append_keys(invocation_id=invocation_id, run_id=None)
         self._monotonic = monotonic
         self._progress_due = monotonic() + _PROGRESS_EVERY

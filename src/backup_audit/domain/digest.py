@@ -12,7 +12,14 @@ from backup_audit.domain.finding import Change, Finding
 from backup_audit.domain.message import Message, subject_line
 from backup_audit.domain.report import Coverage, Report, ReportAddress
 from backup_audit.domain.run import Scope
-from backup_audit.domain.told import ToldFinding, named, told_findings, told_resolved
+from backup_audit.domain.told import (
+    Tally,
+    ToldFinding,
+    named,
+    tally_of,
+    told_findings,
+    told_resolved,
+)
 from backup_audit.domain.verdict import Verdict
 
 T = TypeVar("T")
@@ -48,13 +55,17 @@ def digests(report: Report, address: ReportAddress) -> list[Message]:
     items: list[Finding | Resolved] = [*told_findings(report), *told_resolved(report)]
     if not items:
         return []
+    tally = tally_of(report)
 
     def fits(chunk: Sequence[Finding | Resolved]) -> bool:
-        return _digest(report, address, chunk, _PARTS_RESERVED, _PARTS_RESERVED).fits
+        return _digest(
+            report, address, tally, chunk, part=_PARTS_RESERVED, parts=_PARTS_RESERVED
+        ).fits
 
     chunks = _halved(items, fits)
     return [
-        _digest(report, address, chunk, part, len(chunks)) for part, chunk in enumerate(chunks, 1)
+        _digest(report, address, tally, chunk, part=part, parts=len(chunks))
+        for part, chunk in enumerate(chunks, 1)
     ]
 
 
@@ -68,7 +79,9 @@ def _halved(items: list[T], fits: Callable[[Sequence[T]], bool]) -> list[list[T]
 def _digest(
     report: Report,
     address: ReportAddress,
+    tally: Tally,
     items: Sequence[Finding | Resolved],
+    *,
     part: int,
     parts: int,
 ) -> Message:
@@ -85,26 +98,24 @@ def _digest(
         parts=parts,
         counts=report.counts,
         coverage=report.coverage,
-        muted=sum(finding.mute is not None for finding in report.findings),
+        muted=tally.muted,
         report=address,
         findings=[named(finding) for finding in findings],
         resolved=resolved,
     )
     return Message(
         message_id=digest.message_id,
-        subject=_digest_subject(report, part, parts),
-        text=digest_text(report, address.uri, findings, resolved, part=part, parts=parts),
+        subject=_digest_subject(report, tally, part, parts),
+        text=digest_text(report, tally, address.uri, findings, resolved, part=part, parts=parts),
         document=msgspec.Raw(msgspec.json.encode(digest)),
         attributes=_digest_attributes(report, findings, resolved),
     )
 
 
-def _digest_subject(report: Report, part: int, parts: int) -> str:
-    told, resolved = told_findings(report), told_resolved(report)
-    new = sum(finding.change in (Change.NEW, Change.REOPENED) for finding in told)
-    said = "1 problem" if len(told) == 1 else f"{len(told)} problems"
-    said += f", {new} new" if new else ""
-    said += f", {len(resolved)} resolved" if resolved else ""
+def _digest_subject(report: Report, tally: Tally, part: int, parts: int) -> str:
+    said = "1 problem" if tally.told == 1 else f"{tally.told} problems"
+    said += f", {tally.new} new" if tally.new else ""
+    said += f", {tally.resolved} resolved" if tally.resolved else ""
     label = "backup-audit what-if" if report.scope is Scope.WHAT_IF else "backup-audit"
     numbered = f" ({part}/{parts})" if parts > 1 else ""
     return subject_line(f"[{label}] {report.foundation}: {said}{numbered}")

@@ -6,6 +6,7 @@ from backup_audit.domain.changes import Resolved
 from backup_audit.domain.finding import Finding
 from backup_audit.domain.report import Report
 from backup_audit.domain.run import Scope
+from backup_audit.domain.told import Tally
 from backup_audit.domain.verdict import Verdict
 
 _MEANING = {
@@ -19,6 +20,7 @@ _MEANING = {
 
 def digest_text(
     report: Report,
+    tally: Tally,
     uri: str,
     findings: Sequence[Finding],
     resolved: Sequence[Resolved],
@@ -27,7 +29,7 @@ def digest_text(
     parts: int,
 ) -> str:
     """The digest, grouped by verdict, worst first."""
-    lines = [*_head(report, part, parts)]
+    lines = [*_head(report, tally, part, parts)]
     for verdict in Verdict:
         group = [finding for finding in findings if finding.verdict is verdict]
         if group:
@@ -45,22 +47,20 @@ def finding_text(name: str | None, guid: str, owner: str | None, reason: str, ur
     return "\n".join([f"{_who(name, guid)}: {reason}", *owned, f"Report: {uri}", ""])
 
 
-def _head(report: Report, part: int, parts: int) -> Iterator[str]:
-    told = sum(finding.is_told for finding in report.findings)
-    muted = sum(finding.mute is not None for finding in report.findings)
+def _head(report: Report, tally: Tally, part: int, parts: int) -> Iterator[str]:
     coverage = report.coverage
     yield f"Backup audit of {report.foundation}, run {report.run_id} ({report.scope})"
     if report.scope is Scope.WHAT_IF:
         yield "A what-if: judged at another instant or under another policy than configured."
-    yield f"{told} of {coverage.configured} instances have a problem."
+    yield f"{tally.told} of {coverage.configured} instances have a problem."
     yield (
         f"Audited: {coverage.audited} of {coverage.configured} ({coverage.percent:g} %), "
         f"unknown: {coverage.unknown}."
     )
     if not report.complete:
         yield "INCOMPLETE: the time was over before every instance was reached."
-    if muted:
-        yield f"Muted and not named here: {muted}."
+    if tally.muted:
+        yield f"Muted and not named here: {tally.muted}."
     if parts > 1:
         yield f"Message {part} of {parts}."
 

@@ -24,6 +24,26 @@ class ToldFinding(msgspec.Struct, frozen=True, kw_only=True):
     newest_backup_at: datetime | None
 
 
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures at the head of each message of a digest; counted once for all of them."""
+
+    told: int
+    new: int
+    resolved: int
+    muted: int
+
+
+def tally_of(report: Report) -> Tally:
+    """Count whom a digest names, and whom it does not."""
+    told = told_findings(report)
+    return Tally(
+        told=len(told),
+        new=sum(finding.change in (Change.NEW, Change.REOPENED) for finding in told),
+        resolved=len(told_resolved(report)),
+        muted=sum(finding.mute is not None for finding in report.findings),
+    )
+
+
 def told_findings(report: Report) -> list[Finding]:
     """The problem instances that a message names: muted ones are counted only."""
     return [finding for finding in report.findings if finding.is_told]
