@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 import requests
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import (
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRIED, backoff, retry_after
 from backup_audit.deadline import Deadline
@@ -160,19 +166,32 @@ def _translated(error: requests.RequestException) -> _Failed:
             refused = Silence(Cause.CONNECTION, f"TLS failed: {_tls_reason(error)}")
             return _Failed(refused, worth_retrying=False)
         case requests.ConnectTimeout():
-            timeout = Silence(Cause.TIMEOUT, "no connection within the connect time-out")
+            silence = Silence(Cause.TIMEOUT, "no connection within the connect time-out")
         case requests.ReadTimeout():
-            timeout = Silence(Cause.TIMEOUT, "no answer within the read time-out")
+            silence = Silence(Cause.TIMEOUT, "no answer within the read time-out")
         case requests.ConnectionError() if isinstance(wrapped, ReadTimeoutError):
-            timeout = Silence(Cause.TIMEOUT, "the answer stopped within its body")
+            silence = Silence(Cause.TIMEOUT, "the answer stopped within its body")
         case requests.exceptions.ContentDecodingError():
             garbled = Silence(Cause.UNREADABLE, "the answer could not be unpacked")
             return _Failed(garbled, worth_retrying=False)
         case requests.exceptions.ChunkedEncodingError():
-            timeout = Silence(Cause.CONNECTION, "the connection broke within the answer")
+            silence = Silence(Cause.CONNECTION, "the connection broke within the answer")
         case _:
-            timeout = Silence(Cause.CONNECTION, f"no connection ({type(error).__name__})")
-    return _Failed(timeout, worth_retrying=True)
+            silence = Silence(Cause.CONNECTION, _connection_reason(wrapped))
+    return _Failed(silence, worth_retrying=True)
+
+
+def _connection_reason(wrapped: object) -> str:
+    reason = wrapped.reason if isinstance(wrapped, MaxRetryError) else wrapped
+    match reason:
+        case NameResolutionError():
+            return "the API's host name is not known"
+        case NewConnectionError():
+            return "no connection: refused or unreachable"
+        case ProtocolError():
+            return "the connection was closed without an answer"
+        case _:
+            return f"the connection failed ({type(reason).__name__})"
 
 
 def _tls_reason(error: BaseException) -> str:

@@ -111,8 +111,8 @@ def _described(newest: datetime | None, count: int, policy: Policy, moment: date
     age = format_duration(moment - newest)
     said = f"newest backup is {age} old, max_age is {format_duration(policy.max_age)}"
     if count < policy.min_backups:
-        return f"{said}; {_backups(count)} found, min_backups is {policy.min_backups}"
-    return f"{said}; {_backups(count)} found"
+        return f"only {_backups(count)}, min_backups is {policy.min_backups}; {said}"
+    return f"{said}; {_backups(count)} listed"
 
 
 def _limited(listing: BackupList) -> str:
@@ -132,31 +132,33 @@ def _backups(count: int) -> str:
 
 
 def _judge_refusal(status: int | None, refusal: Refusal) -> Judgement:
-    said = f"the API answered HTTP {status}{_error(refusal)}"
+    said = f"HTTP {status}{_error(refusal)}"
     if status == 422 and refusal.title != _CF_BROKER_BUSY:
-        return Judgement(Verdict.UNSUPPORTED, f"{said}: backups are not supported")
+        return Judgement(Verdict.UNSUPPORTED, f"backups are not supported: {said}")
     if status == 404 and refusal.code == _CF_NOT_FOUND:
-        return Judgement(Verdict.NOT_FOUND, f"{said}: gone, or not visible to our client")
-    return Judgement(Verdict.UNKNOWN, said + _hint(status, refusal))
+        return Judgement(Verdict.NOT_FOUND, f"gone, or not visible to our client: {said}")
+    return Judgement(Verdict.UNKNOWN, f"{_meaning(status, refusal)}: {said}")
 
 
 def _error(refusal: Refusal) -> str:
-    parts = [str(part) for part in (refusal.title, refusal.code) if part is not None]
-    named = f" ({' '.join(parts)})" if parts else ", without a Cloud Foundry error"
-    return f"{named}, {refusal.detail}" if refusal.detail else named
+    title = f" {refusal.title}" if refusal.title else ""
+    code = f" ({refusal.code})" if refusal.code is not None else ""
+    named = title + code or " without a Cloud Foundry error"
+    return f'{named}, "{refusal.detail}"' if refusal.detail else named
 
 
-def _hint(status: int | None, refusal: Refusal) -> str:
+def _meaning(status: int | None, refusal: Refusal) -> str:
     if status == 404 and refusal.code == _CF_NO_ROUTE:
-        return ": this Cloud Controller has no backups endpoint"
+        return "this Cloud Controller has no backups endpoint"
     if status is not None and 300 <= status < 400:
-        return ": redirects are not followed"
-    return _HINTS.get(status, "")
+        return "the API redirects, which is not followed"
+    return _MEANINGS.get(status, "the API gives no list of backups")
 
 
-_HINTS: dict[int | None, str] = {
-    401: ": the token is not accepted",
-    403: ": our client lacks the permission",
-    404: ": the route to the API is missing, or the address is wrong",
-    429: ": the rate limit is used up",
+_MEANINGS: dict[int | None, str] = {
+    401: "the API does not accept our token",
+    403: "our client lacks the permission",
+    404: "no route to the API, or a wrong address",
+    409: "the instance is being changed",
+    429: "the API's rate limit is used up",
 }
