@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 EVENT ?= events/manual-full.json
-FLEET ?= healthy
+FLEET ?= sample
 OUT ?= .local
 
 # For `make cli`, `make check` and `make build`: the SAM CLI phones home unless told not to.
@@ -25,7 +25,7 @@ help: ## list the targets
 	@echo
 	@echo "  make run EVENT=events/one-instance.json FLEET=degraded OUT=/tmp/audit"
 	@echo "    EVENT  the event that the function gets   ($(EVENT))"
-	@echo "    FLEET  healthy, degraded or large         ($(FLEET))"
+	@echo "    FLEET  sample, healthy, degraded or large ($(FLEET))"
 	@echo "    OUT    where bucket and messages are left ($(OUT))"
 
 run: $(VENV)/ready ## run the function against a cloud on this machine
@@ -66,7 +66,7 @@ clean: ## remove what the other targets made, except what a run left in .local
 	rm -rf $(VENV) $(SAM_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
-$(VENV)/ready: tests/requirements.txt pyproject.toml
+$(VENV)/ready: tests/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
 	@echo "Setting up $(VENV) (once) ..."

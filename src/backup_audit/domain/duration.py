@@ -34,3 +34,19 @@ def format_duration(duration: timedelta) -> str:
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts) or "0 s"
+
+
+def brief_duration(duration: timedelta) -> str:
+    """Say a duration as people do: days with hours, hours with minutes, minutes with seconds."""
+    seconds = max(int(duration.total_seconds()), 0)
+    if seconds >= _DAYS_FROM:
+        smallest = _HOUR
+    else:
+        smallest = _MINUTE if seconds >= _HOUR else 1
+    return format_duration(timedelta(seconds=seconds - seconds % smallest))
+
+
+def compared_duration(duration: timedelta, limit: timedelta) -> str:
+    """Say a duration briefly, but exactly where it would read like the limit that it is not."""
+    brief = brief_duration(duration)
+    return format_duration(duration) if brief == format_duration(limit) else brief

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 
 from backup_audit.domain.backup import Backup, UnreadableBackup
-from backup_audit.domain.duration import format_duration
+from backup_audit.domain.duration import brief_duration, compared_duration, format_duration
 from backup_audit.domain.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.domain.policy import Policy
 from backup_audit.domain.verdict import Verdict
@@ -79,7 +79,7 @@ def _sorted_out(listing: BackupList, now: datetime) -> tuple[list[datetime], lis
     for backup in listing.backups:
         match backup:
             case Backup(created_at=when) if when - now > CLOCK_SKEW:
-                ahead = format_duration(when - now)
+                ahead = brief_duration(when - now)
                 unbelievable.append(f"created_at lies {ahead} in the future")
             case Backup(created_at=when):
                 believable.append(when)
@@ -96,19 +96,19 @@ def _judge_none(
         empty = f"none of the {_backups(made_later)} listed existed at {moment:%Y-%m-%dT%H:%M:%SZ}"
     if not policy.grace:
         return Judgement(Verdict.NEVER_BACKED_UP, empty)
-    grace = format_duration(policy.grace)
     if listing.instance_created_at is None:
         unread = f"{empty}, and no grace is given because the instance's age could not be read"
         return Judgement(Verdict.NEVER_BACKED_UP, unread)
     age = moment - listing.instance_created_at
-    known = f"{empty}, the instance is {format_duration(age)} old, grace is {grace}"
+    shown = compared_duration(age, policy.grace)
+    known = f"{empty}, the instance is {shown} old, grace is {format_duration(policy.grace)}"
     return Judgement(Verdict.IN_GRACE if age <= policy.grace else Verdict.NEVER_BACKED_UP, known)
 
 
 def _described(newest: datetime | None, count: int, policy: Policy, moment: datetime) -> str:
     if newest is None:
         return "no backup with a believable time"
-    age = format_duration(moment - newest)
+    age = compared_duration(moment - newest, policy.max_age)
     said = f"newest backup is {age} old, max_age is {format_duration(policy.max_age)}"
     if count < policy.min_backups:
         return f"only {_backups(count)}, min_backups is {policy.min_backups}; {said}"

@@ -1,0 +1,274 @@
+"""`make run`, as a person runs it: one folder, several days."""
+
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.local_cloud.__main__ import main
+from tests.local_cloud.fleets import FLEETS
+
+from backup_audit.domain.report import Latest, Report
+from backup_audit.domain.verdict import Verdict
+
+pytestmark = pytest.mark.loopback
+
+BUCKET = Path("s3/backup-audit-reports")
+PREFIX = BUCKET / "backup-audit"
+
+
+class Ran(msgspec.Struct):
+    """What a person has after a run; `messages` are those of this run."""
+
+    status: int
+    output: str
+    messages: list[dict[str, Any]]
+    report: Report | None = None
+
+
+def run(out: Path, fleet: str, event: object = None) -> Ran:
+    event_file = out.parent / "event.json"
+    event_file.write_text(json.dumps(event or {}), "utf-8")
+    told_before = len(messages_in(out))
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        status = main(["--event", str(event_file), "--fleet", fleet, "--out", str(out)])
+    return Ran(status, output.getvalue(), messages_in(out)[told_before:], latest_report(out))
+
+
+def messages_in(out: Path) -> list[dict[str, Any]]:
+    file = out / "sns.jsonl"
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def latest_report(out: Path) -> Report | None:
+    pointer = out / PREFIX / "latest.json"
+    if not pointer.exists():
+        return None
+    latest = msgspec.json.decode(pointer.read_bytes(), type=Latest)
+    return msgspec.json.decode((out / BUCKET / latest.report_key).read_bytes(), type=Report)
+
+
+def report_of(ran: Ran) -> Report:
+    assert ran.report
+    return ran.report
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("local") / "out"
+
+
+@pytest.fixture(scope="module")
+def first_day(out: Path) -> Ran:
+    return run(out, "degraded")
+
+
+@pytest.fixture(scope="module")
+def second_day(out: Path, first_day: Ran) -> Ran:  # noqa: ARG001  # it comes after
+    return run(out, "degraded")
+
+
+@pytest.fixture(scope="module")
+def third_day(out: Path, second_day: Ran) -> Ran:  # noqa: ARG001  # it comes after
+    return run(out, "healthy")
+
+
+def test_every_verdict_occurs_in_the_degraded_fleet(first_day: Ran) -> None:
+    assert first_day.status == 0
+    assert report_of(first_day).counts == {
+        "never_backed_up": 2,
+        "stale": 5,
+        "unsupported": 1,
+        "not_found": 1,
+        "unknown": 12,
+        "in_grace": 1,
+        "healthy": 38,
+    }
+
+
+def test_every_instance_is_in_the_findings_exactly_once(out: Path, first_day: Ran) -> None:
+    run_id = report_of(first_day).run_id
+    (part,) = (out / PREFIX / "findings").glob(f"dt=*/run={run_id}/part-00000.jsonl")
+
+    guids = [json.loads(line)["guid"] for line in part.read_text("utf-8").splitlines()]
+
+    assert len(guids) == len(set(guids)) == 60
+
+
+def test_flaky_instances_are_healthy_after_retries(out: Path, first_day: Ran) -> None:
+    run_id = report_of(first_day).run_id
+    (part,) = (out / PREFIX / "findings").glob(f"dt=*/run={run_id}/part-00000.jsonl")
+    findings = [json.loads(line) for line in part.read_text("utf-8").splitlines()]
+
+    retried = [finding for finding in findings if finding["evidence"]["attempts"] == 3]
+
+    assert [finding["verdict"] for finding in retried] == ["healthy", "healthy"]
+
+
+def test_the_output_names_every_problem_instance_with_its_verdict(first_day: Ran) -> None:
+    problems = [f for f in report_of(first_day).findings if f.verdict.is_problem]
+
+    assert len(problems) == 21
+    for finding in problems:
+        assert finding.guid in first_day.output
+    assert f"run {report_of(first_day).run_id} · full scope · 48 of 60" in first_day.output
+    assert "new, muted" in first_day.output
+
+
+def test_the_output_is_plain_text_without_trailing_spaces(first_day: Ran) -> None:
+    assert "\x1b" not in first_day.output
+    assert [line for line in first_day.output.splitlines() if line != line.rstrip()] == []
+
+
+def test_the_files_of_a_run_lie_where_the_contract_says(out: Path, first_day: Ran) -> None:
+    report = report_of(first_day)
+    day = f"dt={report.due_at:%Y-%m-%d}/run={report.run_id}"
+
+    left = {path.name for path in (out / PREFIX / "reports" / day).iterdir()}
+
+    assert left >= {"report.json", "findings.csv", "manifest.json", "told.json"}
+    assert (out / PREFIX / "findings" / day / "part-00000.jsonl").is_file()
+    for name in left:
+        assert f"s3/backup-audit-reports/backup-audit/reports/{day}/{name}" in first_day.output
+
+
+def test_the_messages_lie_in_a_file_one_a_line(first_day: Ran) -> None:
+    (sent,) = first_day.messages
+
+    assert sent["topic_arn"].endswith(":backup-audit")
+    assert sent["message"]["default"]["event"] == "digest"
+    assert len(sent["message"]["default"]["findings"]) == 20
+    assert sent["attributes"]["event"] == "digest"
+    assert sent["attributes"]["verdict"][0] == "never_backed_up"
+    assert sent["message_id"]
+    assert sent["subject"] in first_day.output
+    assert sent["message"]["email"].splitlines()[0] in first_day.output
+
+
+def test_log_lines_and_metrics_of_every_run_lie_in_the_log(out: Path, second_day: Ran) -> None:
+    lines = [json.loads(line) for line in (out / "function.log").read_text("utf-8").splitlines()]
+
+    finished = {line["run_id"] for line in lines if line.get("message") == "audit finished"}
+    stale = [line["InstancesStale"] for line in lines if "InstancesStale" in line]
+
+    assert report_of(second_day).run_id in finished
+    assert stale[:2] == [[5.0], [5.0]]
+
+
+def test_on_the_second_day_every_problem_is_ongoing(first_day: Ran, second_day: Ran) -> None:
+    report = report_of(second_day)
+
+    problems = [finding for finding in report.findings if finding.verdict.is_problem]
+
+    assert report.previous_run_id == report_of(first_day).run_id
+    assert {finding.change for finding in problems} == {"ongoing"}
+    assert "ongoing, muted" in second_day.output
+
+
+def test_the_problems_end_when_the_fleet_is_healthy_again(third_day: Ran) -> None:
+    ended = report_of(third_day).just_resolved
+
+    assert third_day.status == 0
+    assert len(ended) == 21
+    assert third_day.output.count(" resolved ") >= 21
+    assert third_day.messages[0]["attributes"]["change"] == ["resolved"]
+
+
+def test_a_healthy_fleet_has_no_problem_and_sends_no_message(tmp_path: Path) -> None:
+    ran = run(tmp_path / "out", "healthy")
+
+    assert ran.status == 0
+    assert report_of(ran).counts[Verdict.HEALTHY] == 24
+    assert "No problem" in ran.output
+    assert ran.messages == []
+
+
+def test_a_partial_run_asks_for_one_instance(tmp_path: Path) -> None:
+    guid = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+
+    ran = run(tmp_path / "out", "degraded", {"instance_guids": [guid]})
+
+    assert "partial scope · 1 of 1 audited" in ran.output
+    assert [f["guid"] for f in ran.messages[0]["message"]["default"]["findings"]] == [guid]
+
+
+def test_a_dry_run_shows_problems_and_leaves_neither_objects_nor_messages(tmp_path: Path) -> None:
+    guid = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+
+    ran = run(tmp_path / "out", "degraded", {"dry_run": True, "instance_guids": [guid]})
+
+    assert ran.status == 0
+    assert guid in ran.output
+    assert "dry run" in ran.output
+    assert not (tmp_path / "out" / "s3").exists()
+    assert ran.messages == []
+
+
+def test_a_foundation_that_refuses_our_client_fails_the_run(tmp_path: Path) -> None:
+    ran = run(tmp_path / "out", "locked-out")
+
+    assert ran.status == 1
+    assert "CredentialsRefused: UAA refused client 'backup-audit'" in ran.output
+    assert [sent["attributes"]["event"] for sent in ran.messages] == ["run_failed"]
+    assert ran.messages[0]["subject"] in ran.output
+
+
+def test_a_bad_event_fails_the_run_and_names_its_fault(tmp_path: Path) -> None:
+    ran = run(tmp_path / "out", "healthy", {"max_aeg": "12h"})
+
+    assert ran.status == 1
+    assert "InvalidEvent" in ran.output
+    assert "max_aeg" in ran.output
+
+
+def test_an_event_file_that_is_no_json_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text("{", "utf-8")
+
+    status = main(["--event", str(event), "--out", str(tmp_path / "out")])
+
+    assert status == 2
+    assert str(event) in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_help_names_every_fleet(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["--help"])
+
+    assert exited.value.code == 0
+    shown = capsys.readouterr().out
+    assert [name for name in FLEETS if f"{name}: " not in shown] == []
+
+
+def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    mine = [tmp_path / "out" / "notes.txt", tmp_path / "out" / PREFIX / "notes.txt"]
+    for file in mine:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine", "utf-8")
+
+    run(tmp_path / "out", "healthy")
+
+    assert [file.read_text("utf-8") for file in mine] == ["mine", "mine"]
+
+
+def test_the_environment_is_as_before_and_its_aws_settings_have_no_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("REPORT_PREFIX", "elsewhere")
+    before = dict(os.environ)
+
+    ran = run(tmp_path / "out", "healthy")
+
+    assert ran.status == 0
+    assert (tmp_path / "out" / PREFIX / "latest.json").exists()
+    assert dict(os.environ) == before

@@ -1,0 +1,131 @@
+"""The fleets to audit, by name: always the same, but for the times, which follow `now`."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from tests.local_cloud.behaviours import Behaviour, SimulatedInstance
+from tests.local_cloud.names import guid_of, name_in_configuration, name_on_foundation, owner_of
+from tests.local_cloud.troubles import (
+    FOUR_HOURS,
+    HAS_GRACE,
+    MUTED,
+    QUICK_TROUBLES,
+    TROUBLES,
+    WANTS_THREE,
+    daily,
+)
+
+_SAMPLE_SIZE = 8
+_HEALTHY_SIZE = 24
+_DEGRADED_SIZE = 60
+_LARGE_SIZE = 2_000
+_LARGE_TROUBLE_EVERY = 97  # about 1 %
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+    """A foundation's instances with what the auditor's configuration says of them.
+
+    `latency` is seconds an answer takes. `knows_us`: whether UAA accepts our client.
+    """
+
+    instances: tuple[SimulatedInstance, ...]
+    configuration: dict[str, Any]
+    latency: float
+    knows_us: bool = True
+
+
+def sample(now: datetime) -> Fleet:
+    """8 instances, five of them with a problem: enough to see what an audit says."""
+    return _fleet(_SAMPLE_SIZE, now, lambda index: _troubled(index, index, now), latency=0.05)
+
+
+def healthy(now: datetime) -> Fleet:
+    """24 instances, all with young backups."""
+    return _fleet(_HEALTHY_SIZE, now, lambda index: daily(index, now), latency=0.01)
+
+
+def degraded(now: datetime) -> Fleet:
+    """60 instances; everything that can go wrong does, once."""
+    return _fleet(_DEGRADED_SIZE, now, lambda index: _troubled(index, index, now), latency=0.01)
+
+
+def large(now: datetime) -> Fleet:
+    """2,000 instances, about 1 % of them with problems."""
+
+    def behaviour(index: int) -> Behaviour:
+        nth, rest = divmod(index, _LARGE_TROUBLE_EVERY)
+        if rest:
+            return daily(index, now)
+        return _troubled(index, QUICK_TROUBLES[nth % len(QUICK_TROUBLES)], now)
+
+    return _fleet(_LARGE_SIZE, now, behaviour, latency=0.02)
+
+
+def locked_out(now: datetime) -> Fleet:
+    """The healthy fleet of a foundation whose UAA refuses our client."""
+    return msgspec.structs.replace(healthy(now), knows_us=False)
+
+
+FLEETS: dict[str, Callable[[datetime], Fleet]] = {
+    "sample": sample,
+    "healthy": healthy,
+    "degraded": degraded,
+    "large": large,
+    "locked-out": locked_out,
+}
+
+
+def _troubled(index: int, trouble: int, now: datetime) -> Behaviour:
+    return TROUBLES[trouble](now) if trouble in TROUBLES else daily(index, now)
+
+
+def _fleet(
+    size: int, now: datetime, behaviour: Callable[[int], Behaviour], *, latency: float
+) -> Fleet:
+    return Fleet(
+        instances=tuple(_instance(index, now, behaviour(index)) for index in range(size)),
+        configuration={
+            "schema_version": 1,
+            "defaults": {"max_age": "26h", "min_backups": 1},
+            "instances": [_entry(index) for index in range(size)],
+            "mutes": [_mute(now)],
+        },
+        latency=latency,
+    )
+
+
+def _instance(index: int, now: datetime, behaviour: Behaviour) -> SimulatedInstance:
+    age = timedelta(hours=6) if index == HAS_GRACE else timedelta(days=30 + index)
+    return SimulatedInstance(
+        guid=guid_of(index),
+        name=name_on_foundation(index),
+        owner=owner_of(index),
+        created_at=now - age,
+        behaviour=behaviour,
+    )
+
+
+def _entry(index: int) -> str | dict[str, Any]:
+    name = name_in_configuration(index)
+    if name is None:
+        return guid_of(index)
+    entry = {"guid": guid_of(index), "name": name, "owner": owner_of(index)}
+    return entry | _POLICIES.get(index, {})
+
+
+_POLICIES: dict[int, dict[str, Any]] = {
+    HAS_GRACE: {"grace": "24h"},
+    WANTS_THREE: {"min_backups": 3},
+    FOUR_HOURS: {"max_age": "4h"},
+}
+
+
+def _mute(now: datetime) -> dict[str, Any]:
+    return {
+        "guid": guid_of(MUTED),
+        "owner": owner_of(MUTED),
+        "reason": "is moved to another foundation this month",
+        "until": (now + timedelta(days=30)).date().isoformat(),
+    }

@@ -1,0 +1,148 @@
+"""The fleets of the local cloud are what they promise to be."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.local_cloud.behaviours import (
+    Backups,
+    Behaviour,
+    Closes,
+    FlakyThen,
+    Garbled,
+    Html,
+    Refuses,
+    RouterError,
+)
+from tests.local_cloud.fleets import FLEETS, Fleet, degraded, healthy, large
+from tests.local_cloud.troubles import daily
+
+from backup_audit.domain.configuration import Configuration, parse_configuration
+
+NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
+
+every_fleet = pytest.mark.parametrize("name", FLEETS)
+
+
+def configuration_of(fleet: Fleet) -> Configuration:
+    return parse_configuration(json.dumps(fleet.configuration).encode(), "the fleet")
+
+
+def behaviours_of(fleet: Fleet) -> list[Behaviour]:
+    return [instance.behaviour for instance in fleet.instances]
+
+
+@every_fleet
+def test_a_fleet_is_the_same_each_time(name: str) -> None:
+    assert FLEETS[name](NOW) == FLEETS[name](NOW)
+
+
+def test_the_times_of_the_backups_follow_now() -> None:
+    a_day_later = healthy(NOW + timedelta(days=1))
+
+    for before, after in zip(healthy(NOW).instances, a_day_later.instances, strict=True):
+        assert isinstance(before.behaviour, Backups)
+        assert isinstance(after.behaviour, Backups)
+        pairs = zip(before.behaviour.created_at, after.behaviour.created_at, strict=True)
+        assert {int(str(late)) - int(str(early)) for early, late in pairs} == {86_400}
+
+
+@every_fleet
+def test_the_configuration_is_valid_and_lists_the_foundations_instances(name: str) -> None:
+    fleet = FLEETS[name](NOW)
+
+    configured = [instance.guid for instance in configuration_of(fleet).instances]
+
+    assert configured == [instance.guid for instance in fleet.instances]
+
+
+@every_fleet
+def test_an_index_has_the_same_guid_name_and_policy_in_every_fleet(name: str) -> None:
+    configured = configuration_of(FLEETS[name](NOW)).instances
+
+    assert configured == configuration_of(large(NOW)).instances[: len(configured)]
+
+
+def test_no_two_instances_share_a_guid_or_a_name() -> None:
+    instances = large(NOW).instances
+
+    assert len({instance.guid for instance in instances}) == 2_000
+    assert len({instance.name for instance in instances}) == 2_000
+
+
+def test_the_first_instance_is_the_one_that_the_sample_event_asks_for() -> None:
+    event = json.loads(Path("events/one-instance.json").read_text("utf-8"))
+
+    assert event["instance_guids"] == [healthy(NOW).instances[0].guid]
+
+
+def test_every_instance_of_the_healthy_fleet_keeps_its_policy() -> None:
+    fleet = healthy(NOW)
+
+    for instance, behaviour in zip(
+        configuration_of(fleet).instances, behaviours_of(fleet), strict=True
+    ):
+        assert isinstance(behaviour, Backups)
+        newest = max(int(str(raw)) for raw in behaviour.created_at)
+        assert NOW.timestamp() - newest <= instance.policy.max_age.total_seconds()
+        assert len(behaviour.created_at) >= instance.policy.min_backups
+
+
+def test_backups_are_listed_in_no_order() -> None:
+    lists = [b.created_at for b in behaviours_of(healthy(NOW)) if isinstance(b, Backups)]
+
+    newest_at = {created_at.index(max(created_at, key=str)) for created_at in lists}
+
+    assert len(newest_at) > 2
+
+
+def test_the_degraded_fleet_behaves_in_every_way_there_is() -> None:
+    kinds = {type(behaviour) for behaviour in behaviours_of(degraded(NOW))}
+
+    assert kinds == {Backups, Refuses, RouterError, Html, Garbled, Closes, FlakyThen}
+
+
+def test_the_degraded_fleet_refuses_in_every_way_that_has_a_meaning_of_its_own() -> None:
+    refusals = [b for b in behaviours_of(degraded(NOW)) if isinstance(b, Refuses)]
+
+    assert {refusal.status for refusal in refusals} == {401, 403, 404, 409, 422, 429, 500, 502}
+
+
+def test_the_troubles_of_the_degraded_fleet_are_gone_in_the_healthy_one() -> None:
+    indices = [
+        index
+        for index, behaviour in enumerate(behaviours_of(degraded(NOW)))
+        if not isinstance(behaviour, FlakyThen) and behaviour != daily(index, NOW)
+    ]
+
+    assert len(indices) == 23
+    assert [index for index in indices if index >= len(healthy(NOW).instances)] == [24]
+
+
+def test_the_degraded_configuration_has_names_that_formats_stumble_over() -> None:
+    names = [instance.name for instance in configuration_of(degraded(NOW)).instances]
+
+    assert names.count(None) == 1
+    assert len([name for name in names if name and name.startswith("=")]) == 1
+    assert len([name for name in names if name and not name.isascii()]) == 1
+
+
+def test_the_degraded_configuration_uses_every_policy_and_a_mute() -> None:
+    configuration = configuration_of(degraded(NOW))
+
+    policies = [instance.policy for instance in configuration.instances]
+
+    assert {policy.max_age for policy in policies} == {timedelta(hours=26), timedelta(hours=4)}
+    assert {policy.min_backups for policy in policies} == {1, 3}
+    assert {policy.grace for policy in policies} == {timedelta(0), timedelta(hours=24)}
+    assert [mute.guid for mute in configuration.mutes] == [configuration.instances[11].guid]
+
+
+def test_about_one_percent_of_the_large_fleet_is_in_trouble() -> None:
+    behaviours = behaviours_of(large(NOW))
+
+    troubled = [b for index, b in enumerate(behaviours) if b != daily(index, NOW)]
+
+    assert len(behaviours) == 2_000
+    assert len(troubled) == 21
