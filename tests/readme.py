@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from backup_audit.adapters.powertools import METRICS
 from tests.template import Template
+
+from backup_audit.adapters.powertools import METRICS
 
 _GENERATED = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""The function as it is deployed, on this machine: the real handler, moto, a simulated foundation."""
+"""The function as it is deployed: the real handler, moto, a simulated foundation."""
 
 import json
 import uuid

@@ -33,6 +33,7 @@ from tests.local_cloud.behaviours import (
     INVALID_TOKEN,
     NOT_FOUND,
     Backups,
+    Behaviour,
     Closes,
     Garbled,
     Refuses,
@@ -92,7 +93,7 @@ def test_every_document_keeps_its_committed_schema() -> None:
             _validate(sent.message["default"], "message")
 
 
-ANSWERS = [
+ANSWERS: list[tuple[str, Behaviour, str]] = [
     ("a young backup", hours_ago(3), "healthy"),
     ("an old backup", hours_ago(40), "stale"),
     ("an empty list", Backups(()), "never_backed_up"),
@@ -356,7 +357,7 @@ def test_a_configuration_that_is_not_there_is_a_failed_run() -> None:
 
 
 def test_credentials_that_uaa_refuses_are_a_failed_run() -> None:
-    with deployed(secret="wrong-and-secret") as function:  # noqa: S106  # a fake
+    with deployed(secret="wrong-and-secret") as function:  # a fake
         with pytest.raises(CredentialsRefused) as raised:
             function.invoke(SCHEDULED)
 
@@ -385,7 +386,7 @@ def test_an_api_that_is_down_is_a_failed_run() -> None:
 
 
 def test_a_failed_run_is_told_once_and_its_retry_can_succeed() -> None:
-    with deployed(secret="wrong") as function:  # noqa: S106  # a fake
+    with deployed(secret="wrong") as function:  # a fake
         for _ in range(2):
             with pytest.raises(CredentialsRefused):
                 function.invoke(SCHEDULED)

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.local_cloud.__main__ import main
-from tests.local_cloud.fleets import FLEETS
 
 from backup_audit.domain.report import Latest, Report
 from backup_audit.domain.verdict import Verdict
+from tests.local_cloud.__main__ import main
+from tests.local_cloud.fleets import FLEETS
 
 pytestmark = pytest.mark.loopback
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import msgspec
 from moto import mock_aws
+
 from tests.local_cloud.environment import without_aws_account
 from tests.local_cloud.messages import SentMessage, sent_to
 

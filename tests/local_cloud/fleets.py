@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+
 from tests.local_cloud.behaviours import Behaviour, SimulatedInstance
 from tests.local_cloud.names import guid_of, name_in_configuration, name_on_foundation, owner_of
 from tests.local_cloud.troubles import (

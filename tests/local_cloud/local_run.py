@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from backup_audit.domain.report import Report
+from backup_audit.errors import AuditError
 from tests.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tests.local_cloud.environment import settings
 from tests.local_cloud.fleets import FLEETS, Fleet
@@ -18,9 +21,6 @@ from tests.local_cloud.simulated_cloud_controller import (
     CLIENT_SECRET,
     SimulatedCloudController,
 )
-
-from backup_audit.domain.report import Report
-from backup_audit.errors import AuditError
 
 LOG = "function.log"
 MESSAGES = "sns.jsonl"

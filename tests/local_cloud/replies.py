@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 import msgspec
+
 from tests.local_cloud.behaviours import Refuses
 
 JSON = "application/json; charset=utf-8"

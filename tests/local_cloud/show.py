@@ -11,12 +11,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tests.local_cloud.aws import BUCKET, WrittenFile
-from tests.local_cloud.local_run import LOG, MESSAGES, Outcome
-from tests.local_cloud.messages import SentMessage
 
 from backup_audit.domain.report import Report
 from backup_audit.errors import AuditError
+from tests.local_cloud.aws import BUCKET, WrittenFile
+from tests.local_cloud.local_run import LOG, MESSAGES, Outcome
+from tests.local_cloud.messages import SentMessage
 
 _WIDTH = 120  # columns, where no terminal says otherwise
 _ROWS_MAX = 40

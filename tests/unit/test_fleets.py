@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
+from backup_audit.domain.configuration import Configuration, parse_configuration
 from tests.local_cloud.behaviours import (
     Backups,
     Behaviour,
@@ -17,8 +19,6 @@ from tests.local_cloud.behaviours import (
 )
 from tests.local_cloud.fleets import FLEETS, Fleet, degraded, healthy, large
 from tests.local_cloud.troubles import daily
-
-from backup_audit.domain.configuration import Configuration, parse_configuration
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 

@@ -39,10 +39,7 @@ def format_duration(duration: timedelta) -> str:
 def brief_duration(duration: timedelta) -> str:
     """Say a duration as people do: days with hours, hours with minutes, minutes with seconds."""
     seconds = max(int(duration.total_seconds()), 0)
-    if seconds >= _DAYS_FROM:
-        smallest = _HOUR
-    else:
-        smallest = _MINUTE if seconds >= _HOUR else 1
+    smallest = _HOUR if seconds >= _DAYS_FROM else _MINUTE if seconds >= _HOUR else 1
     return format_duration(timedelta(seconds=seconds - seconds % smallest))
 
 
