@@ -1,0 +1,66 @@
+"""The committed JSON Schemas are those of today's types, and they say what the code does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from backup_audit.domain.configuration import parse_configuration
+from backup_audit.errors import InvalidConfiguration
+from tests.schemas import DOCUMENTS, schema_of
+
+SCHEMAS = Path("docs/schemas")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_committed_schema_is_that_of_the_types(name: str) -> None:
+    committed = (SCHEMAS / f"{name}.schema.json").read_text("utf-8")
+
+    assert committed == schema_of(name), "run: make schemas"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_schema_is_valid_itself(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(schema_of(name)))
+
+
+def test_there_is_no_schema_of_a_document_that_is_gone() -> None:
+    assert {path.name for path in SCHEMAS.iterdir()} == {f"{n}.schema.json" for n in DOCUMENTS}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"instances": ["a"]},
+        {"instances": [{"guid": "a", "max_age": "1d12h", "grace": "0h"}], "schema_version": 1},
+        {"instances": ["a"], "mutes": []},
+        {"instances": ["a"], "mutes": [{"guid": "a"}]},
+        {"instances": []},
+        {"instances": [{"guid": "a", "max_age": "0h"}]},
+        {"instances": ["a/b"]},
+        {"instances": [".."]},
+        {"instances": ["a\n"]},
+        {"instances": ["a"], "schema_version": 2},
+        {"instances": ["a"], "defaults": {"min_backups": 0}},
+        {"instances": ["a"], "unknown": 1},
+    ],
+    ids=json.dumps,
+)
+def test_the_schema_of_the_configuration_accepts_what_the_code_accepts(
+    document: dict[str, Any],
+) -> None:
+    schema = json.loads((SCHEMAS / "configuration.schema.json").read_text("utf-8"))
+
+    by_schema = jsonschema.Draft202012Validator(schema).is_valid(document)
+
+    assert by_schema == _is_accepted(document)
+
+
+def _is_accepted(document: dict[str, Any]) -> bool:
+    try:
+        parse_configuration(json.dumps(document).encode(), "test")
+    except InvalidConfiguration:
+        return False
+    return True
