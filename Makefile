@@ -57,7 +57,7 @@ schemas: $(VENV)/ready ## write docs/schemas from the types
 	$(BIN)/python -m tests.schemas docs/schemas
 
 readme: $(VENV)/ready ## write the generated parts of README.md
-	$(BIN)/python -m tests.readme README.md
+	$(BIN)/python -m tests.readme
 
 build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
 	$(SAM) build

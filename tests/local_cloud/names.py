@@ -64,7 +64,7 @@ _KINDS = ("db", "mysql", "postgres", "history", "events", "archive", "jobs", "ca
 _PLACES = ("", "-eu", "-us", "-apac", "-test")
 
 # Names that formats and terminals stumble over; None: the configuration lists a bare GUID.
-_UNUSUAL: dict[int, str | None] = {5: None, 7: "=SUM(A1:A9)", 9: "zürich-gebühren-db"}
+_UNUSUAL: dict[int, str | None] = {5: None, 9: "zürich-gebühren-db", 13: "=SUM(A1:A9)"}
 
 
 def guid_of(index: int) -> str:

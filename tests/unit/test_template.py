@@ -1,0 +1,523 @@
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from backup_audit.handlers.event import parse_event
+from backup_audit.settings import WORKERS_MAX, NotifyMode, read_settings
+from tests.template import Template, walk
+
+TEMPLATE = Template.read()
+
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:backup-audit/api-AbCdEf"
+REQUIRED = {"CfApiUrl": "https://api.sys.example.com", "CfCredentialsSecretArn": SECRET}
+TOPIC = "arn:aws:sns:us-east-1:111122223333:backup-audit"
+
+ACCOUNT = "us-east-1:111122223333"
+CONFIGURATION_PERMISSIONS = [
+    (
+        "ssm:/backup-audit/configuration",
+        "ssm:GetParameter",
+        f"arn:aws:ssm:{ACCOUNT}:parameter/backup-audit/configuration",
+    ),
+    (
+        "s3://configurations/audits/fleet.json",
+        "s3:GetObject",
+        "arn:aws:s3:::configurations/audits/fleet.json",
+    ),
+    (
+        "appconfig:abc1234/def5678/ghi9012",
+        ["appconfig:StartConfigurationSession", "appconfig:GetLatestConfiguration"],
+        f"arn:aws:appconfig:{ACCOUNT}:application/abc1234/environment/def5678/configuration/ghi9012",
+    ),
+]
+
+
+class Recorder(dict[str, str]):
+    """An environment that notes which variables are asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+        self.asked.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> str:
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+
+def environment(**given: str) -> dict[str, str]:
+    """The function's environment as Lambda would have it."""
+    variables = TEMPLATE.resolved(TEMPLATE.variables, **REQUIRED | given)
+    return {name: str(value) for name, value in variables.items()} | {"TOPIC_ARN": TOPIC}
+
+
+def properties(resource: str, **given: str) -> Any:  # noqa: ANN401
+    return TEMPLATE.resolved(TEMPLATE.properties(resource), **REQUIRED | given)
+
+
+def allows(parameter: str, text: str) -> bool:
+    return re.fullmatch(TEMPLATE.parameters[parameter]["AllowedPattern"], text) is not None
+
+
+def statements(resource: str, **given: str) -> list[dict[str, Any]]:
+    """The statements of a role's own policies, or of a resource's policy."""
+    resolved = properties(resource, **given)
+    policies = [part["PolicyDocument"] for part in resolved.get("Policies", [resolved])]
+    return [statement for policy in policies for statement in policy["Statement"]]
+
+
+def statement(resource: str, sid: str, **given: str) -> dict[str, Any]:
+    [found] = [part for part in statements(resource, **given) if part.get("Sid") == sid]
+    return found
+
+
+def sids(resource: str, **given: str) -> set[str]:
+    return {part["Sid"] for part in statements(resource, **given)}
+
+
+def as_list(value: Any) -> list[Any]:  # noqa: ANN401
+    return value if isinstance(value, list) else [value]
+
+
+# ── Settings ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_function_gets_exactly_the_variables_that_the_settings_read() -> None:
+    recorder = Recorder(environment())
+
+    read_settings(recorder)
+
+    assert set(TEMPLATE.variables) == recorder.asked | {"POWERTOOLS_LOG_LEVEL"}
+
+
+def test_the_defaults_of_the_parameters_are_the_defaults_of_the_settings() -> None:
+    deployed = environment()
+    needed = {"CF_API_URL", "CF_CREDENTIALS_SECRET", "CONFIG_URI", "REPORT_BUCKET", "TOPIC_ARN"}
+
+    settings = read_settings(deployed)
+
+    assert settings == read_settings({name: deployed[name] for name in needed})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "variable"),
+    [
+        ("Workers", "WORKERS"),
+        ("ConnectTimeoutSeconds", "CONNECT_TIMEOUT_SECONDS"),
+        ("ReadTimeoutSeconds", "READ_TIMEOUT_SECONDS"),
+    ],
+)
+def test_what_a_number_parameter_allows_the_settings_accept(parameter: str, variable: str) -> None:
+    limits = TEMPLATE.parameters[parameter]
+    least, most = str(limits["MinValue"]), str(limits["MaxValue"])
+
+    accepted = [read_settings(environment(**{parameter: text})) for text in (least, most)]
+
+    assert len(accepted) == 2
+    assert TEMPLATE.variables[variable] == {"Ref": parameter}
+
+
+def test_the_most_workers_are_those_of_the_settings() -> None:
+    assert TEMPLATE.parameters["Workers"]["MaxValue"] == WORKERS_MAX
+
+
+def test_the_notify_modes_are_those_of_the_settings() -> None:
+    assert TEMPLATE.parameters["NotifyMode"]["AllowedValues"] == [mode.value for mode in NotifyMode]
+
+
+@pytest.mark.parametrize("limit", ["", "1", "9999", "10000"])
+def test_a_backups_limit_that_is_allowed_is_accepted_by_the_settings(limit: str) -> None:
+    settings = read_settings(environment(BackupsLimit=limit))
+
+    assert allows("BackupsLimit", limit)
+    assert settings.backups_limit == (int(limit) if limit else None)
+
+
+@pytest.mark.parametrize("limit", ["0", "10001", "-1", "1.5", "many"])
+def test_other_backups_limits_are_refused(limit: str) -> None:
+    assert not allows("BackupsLimit", limit)
+
+
+# ── Parameters ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", TEMPLATE.parameters)
+def test_a_parameter_is_described_and_constrained(name: str) -> None:
+    parameter = TEMPLATE.parameters[name]
+
+    bounded = {"MinValue", "MaxValue"} <= set(parameter)
+
+    assert parameter["Description"].endswith(".")
+    assert bounded or "AllowedPattern" in parameter or "AllowedValues" in parameter
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, part in TEMPLATE.parameters.items() if "AllowedPattern" in part]
+)
+def test_a_pattern_is_anchored_says_what_it_wants_and_lets_its_default_pass(name: str) -> None:
+    parameter = TEMPLATE.parameters[name]
+
+    assert re.fullmatch(r"\^.*\$", parameter["AllowedPattern"])
+    assert parameter["ConstraintDescription"].startswith("must be ")
+    assert "Default" not in parameter or allows(name, parameter["Default"])
+
+
+@pytest.mark.parametrize("name", TEMPLATE.parameters)
+def test_a_parameter_is_used(name: str) -> None:
+    used_in = [TEMPLATE.conditions, TEMPLATE.resources, TEMPLATE.document["Outputs"]]
+    parts = list(walk(used_in))
+
+    referred = {"Ref": name} in parts
+    substituted = any(isinstance(part, str) and f"${{{name}}}" in part for part in parts)
+
+    assert referred or substituted
+
+
+def test_every_parameter_stands_in_one_group_in_the_order_of_the_template() -> None:
+    grouped = [name for group in TEMPLATE.groups for name in group["Parameters"]]
+
+    assert grouped == list(TEMPLATE.parameters)
+
+
+def test_only_the_api_and_its_credentials_have_no_default() -> None:
+    needed = {name for name, part in TEMPLATE.parameters.items() if "Default" not in part}
+
+    assert needed == set(REQUIRED)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ssm:/backup-audit/configuration",
+        "ssm:/configuration",
+        "s3://configurations/fleet.json",
+        "s3://configurations/audits/prod/fleet.json",
+        "appconfig:abc1234/def5678/ghi9012",
+        "env:",
+    ],
+)
+def test_an_address_of_a_configuration_that_lambda_can_read_is_allowed(uri: str) -> None:
+    settings = read_settings(environment(ConfigUri=uri, InstanceGuids="a-guid"))
+
+    assert allows("ConfigUri", uri)
+    assert settings.config_uri == uri
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "file:/etc/fleet.json",  # no file ships with the function
+        "ssm:configuration",
+        "ssm:/",
+        "ssm:/*",
+        "ssm:/a//b",
+        "s3://configurations",
+        "s3://configurations/",
+        "s3://configurations/*",
+        "s3://configurations/fleet?.json",
+        "s3://configurations/${aws:username}",
+        "appconfig:abc1234/def5678",
+        "appconfig:backup-audit/prod/fleet",  # names, where IAM knows ids
+        "appconfig:*/def5678/ghi9012",
+        "env:GUIDS",
+        "https://example.com/fleet.json",
+    ],
+)
+def test_any_other_address_of_a_configuration_is_refused(uri: str) -> None:
+    assert not allows("ConfigUri", uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "allowed"),
+    [
+        ("", True),
+        ("ssm:/backup-audit/ca", True),
+        ("s3://certificates/ca.pem", True),
+        ("file:/etc/ca.pem", False),
+        ("s3://certificates/*", False),
+        ("env:", False),
+        ("-----BEGIN CERTIFICATE-----", False),
+    ],
+)
+def test_a_ca_lies_in_ssm_or_s3_or_is_public(uri: str, *, allowed: bool) -> None:
+    assert allows("CaBundleUri", uri) is allowed
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://api.sys.example.com", True),
+        ("https://api.sys.example.com:8443/cf/", True),
+        ("http://api.sys.example.com", False),
+        ("https://user@api.sys.example.com", False),
+        ("https://api.sys.example.com?x=1", False),
+        ("https://", False),
+    ],
+)
+def test_the_api_is_asked_over_https_only(url: str, *, allowed: bool) -> None:
+    assert allows("CfApiUrl", url) is allowed
+
+
+@pytest.mark.parametrize(
+    ("arn", "allowed"),
+    [
+        (SECRET, True),
+        (SECRET.replace(":aws:", ":aws-us-gov:"), True),
+        (SECRET.removesuffix("-AbCdEf"), False),
+        ("backup-audit/api", False),
+        (SECRET + "*", False),
+    ],
+)
+def test_the_credentials_are_named_by_a_full_arn(arn: str, *, allowed: bool) -> None:
+    assert allows("CfCredentialsSecretArn", arn) is allowed
+
+
+def test_guids_are_asked_for_where_the_environment_is_the_configuration() -> None:
+    rule = TEMPLATE.document["Rules"]["EnvironmentNeedsGuids"]
+    assertion = rule["Assertions"][0]["Assert"]
+
+    assert TEMPLATE.resolved(rule["RuleCondition"], ConfigUri="env:") is True
+    assert TEMPLATE.resolved(rule["RuleCondition"], ConfigUri="ssm:/name") is False
+    assert TEMPLATE.resolved(assertion, InstanceGuids="") is False
+    assert TEMPLATE.resolved(assertion, InstanceGuids="a-guid") is True
+
+
+# ── Function and schedule ─────────────────────────────────────────────────────────────────────────
+
+
+def test_the_handler_is_there() -> None:
+    module, _, name = properties("AuditFunction")["Handler"].rpartition(".")
+
+    assert callable(getattr(import_module(module), name))
+
+
+def test_the_function_has_all_the_time_that_lambda_gives() -> None:
+    assert properties("AuditFunction")["Timeout"] == 900
+
+
+def test_the_schedule_sends_an_event_that_the_function_understands() -> None:
+    placeholder = "<aws.scheduler.scheduled-time>"
+    sent = properties("AuditFunction")["Events"]["Schedule"]["Properties"]["Input"]
+
+    event = json.loads(sent.replace(placeholder, "2026-01-31T05:00:00Z"))
+    request = parse_event(event, now=datetime(2026, 1, 31, 5, 0, 1, tzinfo=UTC))
+
+    assert json.loads(sent) == {"scheduled_time": placeholder}
+    assert request.scheduled_time == datetime(2026, 1, 31, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "window"),
+    [
+        ("0", {"Mode": "OFF"}),
+        ("1", {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": "1"}),
+        ("10", {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": "10"}),
+    ],
+)
+def test_a_window_of_no_minutes_is_none(minutes: str, window: dict[str, str]) -> None:
+    schedule = properties("AuditFunction", FlexibleTimeWindowMinutes=minutes)["Events"]["Schedule"]
+
+    assert schedule["Properties"]["FlexibleTimeWindow"] == window
+
+
+def test_a_run_that_fails_and_a_delivery_that_fails_end_in_the_queue() -> None:
+    function = properties("AuditFunction")
+    destination = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]
+    dead_letters = function["Events"]["Schedule"]["Properties"]["DeadLetterConfig"]["Arn"]
+
+    assert destination == dead_letters == "<FailedRunsQueue.Arn>"
+    assert function["EventInvokeConfig"]["MaximumRetryAttempts"] == 2
+
+
+def test_neither_metrics_nor_the_secret_can_be_at_the_mercy_of_a_log_level() -> None:
+    function = properties("AuditFunction")
+    level = function["LoggingConfig"]["ApplicationLogLevel"]
+
+    assert level == function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "INFO"
+
+
+def test_without_subnets_the_function_is_in_no_network_of_ours() -> None:
+    assert "VpcConfig" not in properties("AuditFunction")
+    assert "ManagedPolicyArns" not in properties("AuditFunctionRole")
+
+
+def test_with_subnets_the_function_is_in_them_and_may_be() -> None:
+    network = {
+        "VpcSubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d",
+        "VpcSecurityGroupIds": "sg-0a1b2c3d",
+    }
+
+    function = properties("AuditFunction", **network)
+    role = properties("AuditFunctionRole", **network)
+
+    assert function["VpcConfig"] == {
+        "SubnetIds": ["subnet-0a1b2c3d", "subnet-1a2b3c4d"],
+        "SecurityGroupIds": ["sg-0a1b2c3d"],
+    }
+    assert len(role["ManagedPolicyArns"]) == 1
+
+
+# ── Permissions ───────────────────────────────────────────────────────────────────────────────────
+
+
+def every_allowing_statement() -> Iterator[dict[str, Any]]:
+    for part in walk(TEMPLATE.resources):
+        if isinstance(part, dict) and part.get("Effect") == "Allow":
+            yield part
+
+
+def test_no_permission_is_for_every_resource_or_every_action() -> None:
+    allowing = list(every_allowing_statement())
+
+    actions = [action for part in allowing for action in as_list(part["Action"])]
+    resources = [part["Resource"] for part in allowing if "Principal" not in part]
+
+    assert len(resources) >= 10
+    assert not [action for action in actions if "*" in action]
+    assert "*" not in walk(resources)
+
+
+def test_reports_are_read_and_written_below_the_prefix_only() -> None:
+    kept = statement("AuditFunctionRole", "KeepReports", ReportPrefix="audits/prod")
+
+    assert kept["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert kept["Resource"] == "<ReportBucket.Arn>/audits/prod/*"
+
+
+def test_a_missing_report_can_be_told_from_a_forbidden_one() -> None:
+    listing = statement("AuditFunctionRole", "TellMissingFromForbidden")
+
+    assert listing["Action"] == "s3:ListBucket"
+    assert listing["Resource"] == "<ReportBucket.Arn>"
+    assert "Condition" not in listing  # on s3:prefix it would not hold for a GetObject
+
+
+def test_only_the_one_secret_can_be_read() -> None:
+    assert statement("AuditFunctionRole", "ReadCredentials")["Resource"] == SECRET
+
+
+@pytest.mark.parametrize(("uri", "action", "resource"), CONFIGURATION_PERMISSIONS)
+def test_only_the_configuration_that_the_address_names_can_be_read(
+    uri: str, action: str | list[str], resource: str
+) -> None:
+    reading = [
+        part
+        for part in statements("AuditFunctionRole", ConfigUri=uri)
+        if part["Sid"].startswith("ReadConfiguration")
+    ]
+
+    assert [part["Action"] for part in reading] == [action]
+    assert [part["Resource"] for part in reading] == [resource]
+
+
+def test_guids_in_the_environment_need_no_permission() -> None:
+    granted = sids("AuditFunctionRole", ConfigUri="env:")
+
+    assert not [sid for sid in granted if sid.startswith("ReadConfiguration")]
+
+
+@pytest.mark.parametrize(
+    ("uri", "permissions"),
+    [
+        ("", []),
+        ("ssm:/ca", [("ssm:GetParameter", f"arn:aws:ssm:{ACCOUNT}:parameter/ca")]),
+        ("s3://certificates/ca.pem", [("s3:GetObject", "arn:aws:s3:::certificates/ca.pem")]),
+    ],
+)
+def test_only_the_ca_that_the_address_names_can_be_read(
+    uri: str, permissions: list[tuple[str, str]]
+) -> None:
+    granted = statements("AuditFunctionRole", CaBundleUri=uri)
+
+    reading = [part for part in granted if part["Sid"].startswith("ReadCa")]
+
+    assert [(part["Action"], part["Resource"]) for part in reading] == permissions
+
+
+@pytest.mark.parametrize("role", ["AuditFunctionRole", "ScheduleRole"])
+def test_a_role_may_use_the_key_only_if_there_is_one(role: str) -> None:
+    assert "UseKey" not in sids(role)
+    assert statement(role, "UseKey", KmsKeyArn=KEY)["Resource"] == KEY
+
+
+# ── What a run leaves behind ──────────────────────────────────────────────────────────────────────
+
+
+def test_the_bucket_is_versioned_private_and_outlives_the_stack() -> None:
+    bucket = properties("ReportBucket")
+
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert TEMPLATE.resources["ReportBucket"]["DeletionPolicy"] == "Retain"
+    assert TEMPLATE.resources["ReportBucket"]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(
+    ("key", "encryption"),
+    [
+        ("", {"SSEAlgorithm": "AES256"}),
+        (KEY, {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}),
+    ],
+)
+def test_the_bucket_is_encrypted(key: str, encryption: dict[str, str]) -> None:
+    bucket = properties("ReportBucket", KmsKeyArn=key)
+
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+    assert rule["ServerSideEncryptionByDefault"] == encryption
+
+
+@pytest.mark.parametrize(("days", "expiring"), [("0", []), ("1", ["1"]), ("400", ["400"])])
+def test_reports_expire_after_their_days_and_never_at_zero(days: str, expiring: list[str]) -> None:
+    rules = properties("ReportBucket", ReportExpirationDays=days)["LifecycleConfiguration"]["Rules"]
+
+    assert [rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule] == expiring
+    assert [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
+    assert [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
+
+
+@pytest.mark.parametrize(
+    ("policy", "action", "resources"),
+    [
+        ("ReportBucketPolicy", "s3:*", ["<ReportBucket.Arn>", "<ReportBucket.Arn>/*"]),
+        ("TopicPolicy", "sns:Publish", ["<Topic>"]),
+        ("FailedRunsQueuePolicy", "sqs:*", ["<FailedRunsQueue.Arn>"]),
+    ],
+)
+def test_nothing_is_reachable_without_tls(policy: str, action: str, resources: list[str]) -> None:
+    refusal = statement(policy, "TlsOnly")
+
+    assert (refusal["Effect"], refusal["Principal"], refusal["Action"]) == ("Deny", "*", action)
+    assert as_list(refusal["Resource"]) == resources
+    assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(("key", "used"), [("", "alias/aws/sns"), (KEY, KEY)])
+def test_the_topic_is_encrypted(key: str, used: str) -> None:
+    assert properties("Topic", KmsKeyArn=key)["KmsMasterKeyId"] == used
+
+
+def test_the_queue_and_the_log_are_encrypted_with_our_key_if_there_is_one() -> None:
+    assert properties("FailedRunsQueue")["SqsManagedSseEnabled"] is True
+    assert properties("FailedRunsQueue", KmsKeyArn=KEY)["KmsMasterKeyId"] == KEY
+    assert "SqsManagedSseEnabled" not in properties("FailedRunsQueue", KmsKeyArn=KEY)
+    assert properties("LogGroup", KmsKeyArn=KEY)["KmsKeyId"] == KEY
+
+
+def test_an_address_is_subscribed_only_if_there_is_one() -> None:
+    condition = {"Condition": TEMPLATE.resources["EmailSubscription"]["Condition"]}
+
+    assert TEMPLATE.resolved(condition, NotificationEmail="") is False
+    assert TEMPLATE.resolved(condition, NotificationEmail="ops@example.com") is True
