@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
+from botocore.session import get_session
 
 from backup_audit.domain.configuration import parse_configuration
 from backup_audit.domain.policy import BUILT_IN
@@ -115,7 +115,7 @@ def test_an_aws_command_names_an_operation_and_its_parameters(command: str) -> N
     if service == "s3":
         assert operation == "cp"
         return
-    model = boto3.Session().client(service, region_name="us-east-1").meta.service_model
+    model = get_session().get_service_model(service)
     name = "".join(word.title() for word in operation.split("-"))
     parameters = {_dashed(member) for member in model.operation_model(name).input_shape.members}
 
@@ -147,9 +147,9 @@ def test_the_sample_answer_has_the_shape_of_an_answer() -> None:
 
 def test_the_attributes_of_messages_are_those_described() -> None:
     section = TEXT.split("\n## Notifications\n", 1)[1].split("\n## ", 1)[0]
-    named = set(
-        re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)))
-    )
+    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+
+    named = set(re.findall(r"`(\w+)`", " ".join(cells)))
 
     assert named == {
         "event",
