@@ -117,7 +117,8 @@ def test_an_aws_command_names_an_operation_and_its_parameters(command: str) -> N
         return
     model = get_session().get_service_model(service)
     name = "".join(word.title() for word in operation.split("-"))
-    parameters = {_dashed(member) for member in model.operation_model(name).input_shape.members}
+    shape = model.operation_model(name).input_shape
+    parameters = {_dashed(member) for member in shape.members} if shape else set()
 
     assert {word.removeprefix("--") for word in rest if word.startswith("--")} <= parameters
 
