@@ -332,10 +332,11 @@ def test_a_window_of_no_minutes_is_none(minutes: str, window: dict[str, str]) ->
 
 def test_a_run_that_fails_and_a_delivery_that_fails_end_in_the_queue() -> None:
     function = properties("AuditFunction")
-    destination = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]
+    on_failure = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
     dead_letters = function["Events"]["Schedule"]["Properties"]["DeadLetterConfig"]["Arn"]
 
-    assert destination == dead_letters == "<FailedRunsQueue.Arn>"
+    assert on_failure == {"Type": "SQS", "Destination": dead_letters}
+    assert dead_letters == "<FailedRunsQueue.Arn>"
     assert function["EventInvokeConfig"]["MaximumRetryAttempts"] == 2
 
 

@@ -21,6 +21,7 @@ from backup_audit.domain.evidence import Cause, Silence
 
 BODY_MAX = 4 * 1024 * 1024  # bytes; about 50,000 backups
 _CHUNK = 64 * 1024  # bytes
+_SHORTEST = 0.001  # seconds; urllib3 refuses a time-out of zero
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +119,7 @@ class HttpClient:
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
     ) -> tuple[requests.Response, bytes]:
         """One attempt. Redirects are not followed: they would carry the token elsewhere."""
-        remaining = self._deadline.remaining()
+        remaining = max(self._deadline.remaining(), _SHORTEST)
         timeout = (min(self._connect_timeout, remaining), min(self._read_timeout, remaining))
         try:
             with self._session.request(

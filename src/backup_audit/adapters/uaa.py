@@ -8,7 +8,7 @@ import msgspec
 
 from backup_audit.adapters.credentials import ClientCredentials, Secret
 from backup_audit.adapters.http import HttpClient, NoReply, Reply
-from backup_audit.errors import ApiUnreachable, CredentialsRefused
+from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
 from backup_audit.settings import secure_url
 
 _RENEWED_BEFORE = 60.0  # seconds before a token's end; the cf CLI keeps the same margin
@@ -57,12 +57,13 @@ class ClientCredentialsGrant:
         self._lock = threading.Lock()
         self._token: _Token | None = None
         self._renewals = 0
+        self._failure: AuditError | None = None
 
     def header(self) -> str:
         """A value that is good for a minute at least; raises CredentialsRefused, ApiUnreachable."""
         with self._lock:
             if self._token is None or self._monotonic() >= self._token.renew_at:
-                self._token = self._fetch()
+                self._token = self._fetch_once()
             return self._token.header
 
     def renewed(self, refused: str) -> str | None:
@@ -73,8 +74,18 @@ class ClientCredentialsGrant:
             if self._renewals >= _RENEWALS_MAX:
                 return None
             self._renewals += 1
-            self._token = self._fetch()
+            self._token = self._fetch_once()
             return self._token.header
+
+    def _fetch_once(self) -> _Token:
+        """Fetch a token; a failure ends the run, so that the other workers need not try as well."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._fetch()
+        except AuditError as error:
+            self._failure = error
+            raise
 
     def _fetch(self) -> _Token:
         credentials = self._credentials
