@@ -77,9 +77,10 @@ $(VENV)/ready: tests/requirements.txt
 		--no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(SAM_VENV)/ready: tests/requirements-sam.txt
+# By uv: older pips refuse the extras of a pinned dependency in a list with hashes.
+$(SAM_VENV)/ready: tests/requirements-sam.txt $(VENV)/ready
 	@echo "Setting up $(SAM_VENV) (once) ..."
 	@$(PYTHON) -m venv --without-pip --clear $(SAM_VENV)
-	@$(PYTHON) -m pip --python $(SAM_VENV)/bin/python install --quiet --disable-pip-version-check \
-		--require-hashes --requirement tests/requirements-sam.txt
+	@$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes \
+		--requirement tests/requirements-sam.txt
 	@touch $@
