@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -123,11 +123,6 @@ def parse_configuration(body: bytes, source: str) -> Configuration:
     if document is None or faults:
         raise InvalidConfiguration(faults, source=source)
     return _resolved(document, hashlib.sha256(body).hexdigest())
-
-
-def configuration_of(guids: Sequence[str], source: str) -> Configuration:
-    """The configuration that bare GUIDs make, with every policy built in."""
-    return parse_configuration(msgspec.json.encode({"instances": guids}), source)
 
 
 def _loads(body: bytes) -> object:
