@@ -1,0 +1,337 @@
+"""The verdict table, every boundary in threes."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backup_audit.domain.backup import Backup, UnreadableBackup, read_backup
+from backup_audit.domain.evidence import (
+    Answer,
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+)
+from backup_audit.domain.judge import Judgement, judge
+from backup_audit.domain.policy import BUILT_IN, Policy
+from backup_audit.domain.verdict import Verdict
+
+NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+BAD = UnreadableBackup("created_at is 0")
+
+
+def policy(
+    max_age: timedelta = 26 * HOUR, min_backups: int = 1, grace: timedelta = 0 * HOUR
+) -> Policy:
+    return Policy(max_age=max_age, min_backups=min_backups, grace=grace)
+
+
+def made(*ages: timedelta) -> tuple[Backup, ...]:
+    return tuple(Backup(NOW - age) for age in ages)
+
+
+def verdict_on(
+    answer: Answer,
+    demanded: Policy = BUILT_IN,
+    *,
+    status: int | None = 200,
+    as_of: datetime | None = None,
+) -> Judgement:
+    evidence = Evidence(answer=answer, observed_at=NOW, status=status)
+    return judge(evidence, demanded, NOW, as_of)
+
+
+@pytest.mark.parametrize(
+    ("age", "verdict"),
+    [
+        (26 * HOUR - SECOND, Verdict.HEALTHY),
+        (26 * HOUR, Verdict.HEALTHY),
+        (26 * HOUR + SECOND, Verdict.STALE),
+    ],
+)
+def test_the_newest_backup_may_be_exactly_max_age_old(age: timedelta, verdict: Verdict) -> None:
+    assert verdict_on(BackupList(made(age))).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("count", "verdict"), [(2, Verdict.STALE), (3, Verdict.HEALTHY), (4, Verdict.HEALTHY)]
+)
+def test_there_must_be_min_backups(count: int, verdict: Verdict) -> None:
+    listing = BackupList(made(*(n * HOUR for n in range(count))))
+
+    assert verdict_on(listing, policy(min_backups=3)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("ahead", "verdict"),
+    [
+        (timedelta(minutes=5) - SECOND, Verdict.HEALTHY),
+        (timedelta(minutes=5), Verdict.HEALTHY),
+        (timedelta(minutes=5) + SECOND, Verdict.UNKNOWN),
+    ],
+)
+def test_a_clock_may_run_five_minutes_ahead(ahead: timedelta, verdict: Verdict) -> None:
+    assert verdict_on(BackupList(made(-ahead))).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("age", "verdict"),
+    [
+        (24 * HOUR - SECOND, Verdict.IN_GRACE),
+        (24 * HOUR, Verdict.IN_GRACE),
+        (24 * HOUR + SECOND, Verdict.NEVER_BACKED_UP),
+    ],
+)
+def test_grace_ends_with_its_last_second(age: timedelta, verdict: Verdict) -> None:
+    listing = BackupList((), instance_created_at=NOW - age)
+
+    assert verdict_on(listing, policy(grace=24 * HOUR)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("created_at", "verdict"),
+    [
+        (-1, Verdict.UNKNOWN),
+        (0, Verdict.UNKNOWN),
+        (1, Verdict.STALE),
+        (10**11 - 1, Verdict.UNKNOWN),  # the year 5138: seconds, and far in the future
+        (10**11, Verdict.UNKNOWN),
+        (10**11 + 1, Verdict.UNKNOWN),
+        (int(NOW.timestamp()), Verdict.HEALTHY),
+        (int(NOW.timestamp() * 1000), Verdict.UNKNOWN),
+        (int(NOW.timestamp() * 10**6), Verdict.UNKNOWN),
+        (10**400, Verdict.UNKNOWN),
+        (float(NOW.timestamp()), Verdict.UNKNOWN),
+        (str(int(NOW.timestamp())), Verdict.UNKNOWN),
+        ("2026-01-31T05:00:00Z", Verdict.UNKNOWN),
+        (None, Verdict.UNKNOWN),
+        (True, Verdict.UNKNOWN),
+        (False, Verdict.UNKNOWN),
+        ([], Verdict.UNKNOWN),
+        ({}, Verdict.UNKNOWN),
+    ],
+)
+def test_a_timestamp_that_cannot_be_true_is_no_fresh_backup(
+    created_at: object, verdict: Verdict
+) -> None:
+    listing = BackupList((read_backup({"id": "x", "created_at": created_at}),))
+
+    assert verdict_on(listing).verdict is verdict
+
+
+@pytest.mark.parametrize("entry", [None, 1, "x", [], {}, {"id": "x"}])
+def test_an_entry_without_a_time_is_no_backup(entry: object) -> None:
+    assert verdict_on(BackupList((read_backup(entry),))).verdict is Verdict.UNKNOWN
+
+
+def test_an_empty_list_without_grace_was_never_backed_up() -> None:
+    assert verdict_on(BackupList(())).verdict is Verdict.NEVER_BACKED_UP
+
+
+def test_no_grace_is_given_to_an_instance_whose_age_is_not_known() -> None:
+    judgement = verdict_on(BackupList(()), policy(grace=24 * HOUR))
+
+    assert judgement.verdict is Verdict.NEVER_BACKED_UP
+    assert "age could not be read" in judgement.reason
+
+
+def test_one_believable_young_backup_among_bad_ones_proves_health() -> None:
+    judgement = verdict_on(BackupList((BAD, *made(3 * HOUR), BAD)))
+
+    assert judgement.verdict is Verdict.HEALTHY
+    assert "2 backups with an unbelievable time: created_at is 0" in judgement.reason
+
+
+@pytest.mark.parametrize("ages", [(30 * HOUR,), ()])
+def test_a_bad_timestamp_may_be_the_young_backup_so_nothing_is_proved(
+    ages: tuple[timedelta, ...],
+) -> None:
+    assert verdict_on(BackupList((*made(*ages), BAD))).verdict is Verdict.UNKNOWN
+
+
+def test_a_list_as_long_as_the_limit_is_mentioned() -> None:
+    judgement = verdict_on(BackupList(made(30 * HOUR, 54 * HOUR), limit=2))
+
+    assert judgement.reason.endswith("(the list may have been cut at limit 2)")
+
+
+REFUSALS = [
+    (400, 10005, "CF-BadQueryParameter", Verdict.UNKNOWN),
+    (401, 10002, "CF-NotAuthenticated", Verdict.UNKNOWN),
+    (401, 1000, "CF-InvalidAuthToken", Verdict.UNKNOWN),
+    (403, 10003, "CF-NotAuthorized", Verdict.UNKNOWN),
+    (404, 10010, "CF-ResourceNotFound", Verdict.NOT_FOUND),
+    (404, 10000, "CF-NotFound", Verdict.UNKNOWN),
+    (404, None, None, Verdict.UNKNOWN),
+    (409, 60016, "CF-AsyncServiceInstanceOperationInProgress", Verdict.UNKNOWN),
+    (422, 10008, "CF-UnprocessableEntity", Verdict.UNSUPPORTED),
+    (422, 10001, "CF-ConcurrencyError", Verdict.UNKNOWN),
+    (422, None, None, Verdict.UNSUPPORTED),
+    (429, 10013, "CF-RateLimitExceeded", Verdict.UNKNOWN),
+    (429, 10014, "CF-IPBasedRateLimitExceeded", Verdict.UNKNOWN),
+    (429, 10016, "CF-ServiceBrokerRateLimitExceeded", Verdict.UNKNOWN),
+    (429, 20008, "CF-UaaRateLimited", Verdict.UNKNOWN),
+    (429, None, None, Verdict.UNKNOWN),
+    (500, 10001, "UnknownError", Verdict.UNKNOWN),
+    (502, 20004, "CF-UaaUnavailable", Verdict.UNKNOWN),
+    (502, 10001, "CF-ServiceBrokerRequestRejected", Verdict.UNKNOWN),
+    (502, 10001, "CF-ServiceBrokerBadResponse", Verdict.UNKNOWN),
+    (502, None, None, Verdict.UNKNOWN),
+    (503, 10015, "CF-ServiceUnavailable", Verdict.UNKNOWN),
+    (503, None, None, Verdict.UNKNOWN),
+    (504, 10001, "CF-HttpClientTimeout", Verdict.UNKNOWN),
+    (200, 10010, "CF-ResourceNotFound", Verdict.UNKNOWN),
+    (204, None, None, Verdict.UNKNOWN),
+    (302, None, None, Verdict.UNKNOWN),
+    (410, 10010, "CF-ResourceNotFound", Verdict.UNKNOWN),
+    (499, None, None, Verdict.UNKNOWN),
+    (526, None, None, Verdict.UNKNOWN),
+    (999, None, None, Verdict.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "title", "verdict"), REFUSALS)
+def test_a_refusal_is_judged_by_status_code_and_title(
+    status: int, code: int | None, title: str | None, verdict: Verdict
+) -> None:
+    judgement = verdict_on(Refusal(code, title, "words of the server"), status=status)
+
+    assert judgement.verdict is verdict
+    assert f"HTTP {status}" in judgement.reason
+    assert '"words of the server"' in judgement.reason
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_silence_proves_nothing(cause: Cause) -> None:
+    judgement = verdict_on(Silence(cause, "after 65 s"), status=None)
+
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert "after 65 s" in judgement.reason
+
+
+def test_a_reason_has_its_numbers_with_units() -> None:
+    judgement = verdict_on(BackupList(made(50 * HOUR, 74 * HOUR)))
+
+    assert judgement.reason == "newest backup is 2 d 2 h old, max_age is 26 h; 2 backups listed"
+    assert judgement.newest == NOW - 50 * HOUR
+
+
+def test_a_reason_is_exact_where_it_would_read_like_the_limit() -> None:
+    judgement = verdict_on(BackupList(made(26 * HOUR + SECOND)))
+
+    assert judgement.reason.startswith("newest backup is 26 h 1 s old, max_age is 26 h")
+
+
+def test_too_few_backups_are_said_first() -> None:
+    judgement = verdict_on(BackupList(made(4 * HOUR)), policy(min_backups=2))
+
+    assert judgement.reason.startswith("only 1 backup, min_backups is 2; newest backup is 4 h old")
+
+
+def test_backups_made_after_as_of_did_not_exist_yet() -> None:
+    listing = BackupList(made(1 * HOUR, 40 * HOUR, 64 * HOUR))
+
+    judgement = verdict_on(listing, as_of=NOW - 30 * HOUR)
+
+    assert judgement.verdict is Verdict.HEALTHY
+    assert judgement.newest == NOW - 40 * HOUR
+    assert "2 backups listed" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("as_of", "verdict"),
+    [
+        (NOW - 10 * HOUR - SECOND, Verdict.NEVER_BACKED_UP),
+        (NOW - 10 * HOUR, Verdict.HEALTHY),
+        (NOW - 10 * HOUR + SECOND, Verdict.HEALTHY),
+    ],
+)
+def test_a_backup_exists_from_its_own_second_on(as_of: datetime, verdict: Verdict) -> None:
+    assert verdict_on(BackupList(made(10 * HOUR)), as_of=as_of).verdict is verdict
+
+
+def test_a_future_as_of_lets_backups_grow_old_and_believes_no_more_of_them() -> None:
+    in_two_days = NOW + 48 * HOUR
+
+    assert verdict_on(BackupList(made(HOUR)), as_of=in_two_days).verdict is Verdict.STALE
+    assert verdict_on(BackupList(made(-HOUR)), as_of=in_two_days).verdict is Verdict.UNKNOWN
+
+
+ages = st.integers(-3 * 86_400, 30 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
+backups = ages.map(lambda age: Backup(NOW - age)) | st.just(BAD)
+lists = st.lists(backups, max_size=6)
+policies = st.builds(
+    policy,
+    max_age=st.integers(1, 20 * 86_400).map(lambda seconds: timedelta(seconds=seconds)),
+    min_backups=st.integers(1, 4),
+)
+# From proved health to proved harm; unknown lies between.
+GOODNESS = {Verdict.HEALTHY: 2, Verdict.UNKNOWN: 1, Verdict.STALE: 0, Verdict.NEVER_BACKED_UP: 0}
+
+
+@given(lists, policies, st.randoms(use_true_random=False))
+def test_the_order_of_the_list_means_nothing(
+    listed: list[Backup], demanded: Policy, order: object
+) -> None:
+    shuffled = list(listed)
+    order.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    before = verdict_on(BackupList(tuple(listed)), demanded)
+    after = verdict_on(BackupList(tuple(shuffled)), demanded)
+
+    assert (after.verdict, after.newest) == (before.verdict, before.newest)
+
+
+@given(st.lists(ages.filter(lambda age: age >= timedelta(0)), min_size=1), ages, policies)
+def test_an_older_newest_backup_never_improves_the_verdict(
+    listed: list[timedelta], more: timedelta, demanded: Policy
+) -> None:
+    older = [age + abs(more) for age in listed]
+
+    young = verdict_on(BackupList(made(*listed)), demanded).verdict
+    old = verdict_on(BackupList(made(*older)), demanded).verdict
+
+    assert GOODNESS[old] <= GOODNESS[young]
+
+
+@given(lists, policies)
+def test_a_bad_timestamp_never_turns_a_problem_into_health(
+    listed: list[Backup], demanded: Policy
+) -> None:
+    before = verdict_on(BackupList(tuple(listed)), demanded).verdict
+    after = verdict_on(BackupList((*listed, BAD)), demanded).verdict
+
+    assert (after is Verdict.HEALTHY) == (before is Verdict.HEALTHY)
+
+
+@given(lists, policies)
+def test_healthy_needs_a_believable_backup_that_is_young_enough(
+    listed: list[Backup | UnreadableBackup], demanded: Policy
+) -> None:
+    judged = verdict_on(BackupList(tuple(listed)), demanded).verdict
+
+    young = [
+        backup
+        for backup in listed
+        if isinstance(backup, Backup)
+        and timedelta(minutes=-5) <= NOW - backup.created_at <= demanded.max_age
+    ]
+    assert judged is not Verdict.HEALTHY or young
+
+
+@given(st.lists(ages, max_size=5), policies, st.integers(-14, 14))
+def test_the_time_zone_of_the_values_means_nothing(
+    listed: list[timedelta], demanded: Policy, offset: int
+) -> None:
+    zone = timezone(timedelta(hours=offset))
+    elsewhere = tuple(Backup(backup.created_at.astimezone(zone)) for backup in made(*listed))
+
+    assert (
+        verdict_on(BackupList(elsewhere), demanded).verdict
+        is verdict_on(BackupList(made(*listed)), demanded).verdict
+    )
