@@ -82,7 +82,7 @@ def foundation_of(environ: Mapping[str, str]) -> str | None:
 
     Without FOUNDATION it is the API's host.
     """
-    stated = environ.get("FOUNDATION") or urlsplit(environ.get("CF_API_URL", "")).hostname or ""
+    stated = environ.get("FOUNDATION") or _host(environ.get("CF_API_URL", ""))
     return re.sub(r"[^A-Za-z0-9._-]", "-", stated)[:32] or None
 
 
@@ -118,6 +118,13 @@ class _Reader:
         except ValueError as error:
             self.faults.append(f"{name} {error}: {text[:100]!r}")
             return default
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,85 @@
+"""Values with sensible defaults, for tests that care about one of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from backup_audit.domain.backup import Backup
+from backup_audit.domain.changes import Resolved
+from backup_audit.domain.configuration import Configuration, Instance
+from backup_audit.domain.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.domain.finding import Finding, Mute, find
+from backup_audit.domain.policy import BUILT_IN
+from backup_audit.domain.report import Effort, Report, ReportAddress, Tool, report_of
+from backup_audit.domain.run import Run, Scope
+from backup_audit.domain.verdict import Verdict
+
+NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ADDRESS = ReportAddress(bucket="reports", key="backup-audit/report.json")
+MUTE = Mute(owner="team-orders", reason="moves this month", until=NOW.date())
+
+
+def a_list(*hours: float) -> BackupList:
+    """A list of backups so many hours old."""
+    return BackupList(tuple(Backup(NOW - timedelta(hours=age)) for age in hours))
+
+
+ANSWERS: dict[Verdict, tuple[Answer, int | None]] = {
+    Verdict.HEALTHY: (a_list(3, 27), 200),
+    Verdict.STALE: (a_list(50), 200),
+    Verdict.NEVER_BACKED_UP: (BackupList(()), 200),
+    Verdict.UNSUPPORTED: (Refusal(10008, "CF-UnprocessableEntity", "no backups"), 422),
+    Verdict.NOT_FOUND: (Refusal(10010, "CF-ResourceNotFound", "not found"), 404),
+    Verdict.UNKNOWN: (Silence(Cause.TIMEOUT, "no answer within the read time-out"), None),
+}
+
+
+def evidence(answer: Answer, status: int | None = 200) -> Evidence:
+    """Evidence taken now."""
+    return Evidence(
+        answer=answer, observed_at=NOW, status=status, request_id="r-1", attempts=1, milliseconds=9
+    )
+
+
+def run(scope: Scope = Scope.FULL, due_at: datetime = NOW) -> Run:
+    """A run that is due now."""
+    return Run(run_id="20260131T050000Z", scope=scope, due_at=due_at, started_at=NOW)
+
+
+def instance(guid: str = "guid-1", name: str | None = None, owner: str | None = None) -> Instance:
+    """An instance under the built-in policy."""
+    return Instance(guid, BUILT_IN, name, owner)
+
+
+def finding(
+    verdict: Verdict = Verdict.STALE,
+    guid: str = "guid-1",
+    *,
+    name: str | None = None,
+    owner: str | None = None,
+    mute: Mute | None = None,
+) -> Finding:
+    """A finding with the evidence that proves its verdict."""
+    answer, status = ANSWERS[verdict]
+    found = find(instance(guid, name, owner), evidence(answer, status), run(), mute)
+    assert found.verdict is verdict
+    return found
+
+
+def report(
+    findings: Sequence[Finding], *, resolved: Sequence[Resolved] = (), of: Run | None = None
+) -> Report:
+    """A report of these findings."""
+    return report_of(
+        of or run(),
+        findings,
+        tool=Tool(name="backup-audit", version="1.0.0"),
+        foundation="test",
+        configuration=Configuration((), BUILT_IN, (), "0" * 64),
+        configuration_uri="ssm:/test",
+        effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
+        finished_at=NOW,
+        previous_run_id=None,
+        resolved=resolved,
+        warnings=[],
+    )

@@ -1,0 +1,213 @@
+"""The configuration document: what is accepted, what it resolves to, and how faults are told."""
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backup_audit.domain.configuration import Configuration, parse_configuration
+from backup_audit.errors import InvalidConfiguration
+
+
+def parsed(document: object) -> Configuration:
+    return parse_configuration(json.dumps(document).encode(), "ssm:/test")
+
+
+def faults_of(document: object | bytes) -> list[str]:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    with pytest.raises(InvalidConfiguration) as raised:
+        parse_configuration(body, "ssm:/test")
+    return list(raised.value.faults)
+
+
+def test_a_bare_guid_gets_the_defaults_and_an_object_its_own_demands() -> None:
+    configuration = parsed(
+        {
+            "schema_version": 1,
+            "defaults": {"max_age": "26h", "min_backups": 2, "grace": "24h"},
+            "instances": [
+                "a",
+                {"guid": "b", "name": "orders-db", "max_age": "4h", "owner": "team"},
+            ],
+        }
+    )
+
+    bare, entry = configuration.instances
+    assert (bare.guid, bare.name, bare.policy.max_age) == ("a", None, timedelta(hours=26))
+    assert bare.policy.max_age_source == "defaults"
+    assert (entry.name, entry.owner) == ("orders-db", "team")
+    assert entry.policy.max_age == timedelta(hours=4)
+    assert entry.policy.max_age_source == "instances[1]"
+    assert entry.policy.min_backups == 2
+    assert entry.policy.min_backups_source == "defaults"
+    assert entry.policy.grace == timedelta(hours=24)
+
+
+def test_what_nobody_states_is_built_in() -> None:
+    [instance] = parsed({"instances": ["a"]}).instances
+
+    assert instance.policy.max_age == timedelta(hours=26)
+    assert instance.policy.max_age_source == "built-in"
+
+
+def test_a_grace_of_zero_overrides_a_default() -> None:
+    [instance] = parsed(
+        {"defaults": {"grace": "24h"}, "instances": [{"guid": "a", "grace": "0h"}]}
+    ).instances
+
+    assert instance.policy.grace == timedelta(0)
+
+
+def test_mutes_are_read() -> None:
+    mute = {"guid": "a", "owner": "team", "reason": "moves", "until": "2026-12-31"}
+
+    [entry] = parsed({"instances": ["a"], "mutes": [mute]}).mutes
+
+    assert entry.until == date(2026, 12, 31)
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    assert parse_configuration(b'\xef\xbb\xbf{"instances": ["a"]}', "file:x").instances
+
+
+def test_every_fault_is_told_at_once_with_its_position() -> None:
+    faults = faults_of(
+        {
+            "schema_version": 2,
+            "defaults": {"max_age": None, "min_backups": 0},
+            "instances": [1, "a/b", {"guid": "..", "max_age": "0h", "nme": 1}, {"name": ""}],
+            "mutes": [{"guid": "q", "until": "tomorrow"}],
+            "extra": True,
+        }
+    )
+
+    positions = [fault.split(":")[0] for fault in faults]
+    assert sorted(positions) == sorted(
+        [
+            "schema_version",
+            "defaults.max_age",
+            "defaults.min_backups",
+            "instances[0]",
+            "instances[1]",
+            "instances[2].guid",
+            "instances[2].max_age",
+            "instances[2].nme",
+            "instances[3].guid",
+            "instances[3].name",
+            "mutes[0].owner",
+            "mutes[0].reason",
+            "mutes[0].until",
+            "extra",
+        ]
+    )
+
+
+def test_the_error_names_the_source_and_counts() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"^the configuration ssm:/test has 1 fault: "):
+        parsed({"instances": []})
+
+
+def test_a_guid_listed_twice_is_told_with_both_positions() -> None:
+    assert faults_of({"instances": ["a", {"guid": "b"}, {"guid": "a"}]}) == [
+        "instances[2].guid: 'a' is listed already at instances[0]"
+    ]
+
+
+def test_a_guid_muted_twice_is_a_fault() -> None:
+    mute = {"guid": "a", "owner": "team", "reason": "moves", "until": "2026-12-31"}
+
+    assert faults_of({"instances": ["a"], "mutes": [mute, mute]}) == [
+        "mutes[1].guid: 'a' is listed already at mutes[0]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b'{"instances": ["a"],}', "line 1, column 21"),
+        (b'{"instances":\n  [a]}', "line 2, column 4"),
+        (b"", "line 1, column 1"),
+        (b"\xff", "not UTF-8"),
+        (b'{"instances": ["a"], "instances": ["b"]}', "'instances' stands twice"),
+        (b'{"instances": ["a"], "defaults": {"min_backups": NaN}}', "NaN is not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[]", "the document"),
+        (b"null", "the document"),
+    ],
+)
+def test_what_is_no_document_is_told_with_its_place(body: bytes, fault: str) -> None:
+    [told] = faults_of(body)
+
+    assert fault in told
+
+
+@pytest.mark.parametrize(
+    "guid",
+    ["6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01", "A", "...", ".hidden", "-x", "a_b~c.d", "x" * 200],
+)
+def test_an_odd_but_safe_guid_is_accepted(guid: str) -> None:
+    assert parsed({"instances": [guid]}).instances[0].guid == guid
+
+
+@pytest.mark.parametrize(
+    "guid",
+    ["", ".", "..", "a/b", "../a", "a?b", "a#b", "a%2fb", "a b", "a\n", "a\r\nHost: x", "a\\b",
+     "a;b", "ä", "a\u0000", "x" * 201, "٣"],
+)  # fmt: skip
+def test_a_guid_that_could_change_the_path_is_refused(guid: str) -> None:
+    [fault] = faults_of({"instances": [guid]})
+
+    assert fault.startswith("instances[0]: ")
+    assert fault.isprintable()
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\r", "\u202e", "x" * 201, "\x1b[31m"])
+def test_a_name_that_could_break_an_output_is_refused(name: str) -> None:
+    assert faults_of({"instances": [{"guid": "a", "name": name}]})
+
+
+@pytest.mark.parametrize("name", ["=SUM(A1)", "zürich-gebühren", "数据库", "x" * 200])
+def test_an_unusual_name_is_accepted(name: str) -> None:
+    assert parsed({"instances": [{"guid": "a", "name": name}]}).instances[0].name == name
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+keys = st.sampled_from(
+    ["schema_version", "defaults", "instances", "mutes", "guid", "max_age", "grace", "name"]
+)
+documents = st.dictionaries(
+    keys, json_values | st.lists(st.dictionaries(keys, json_values, max_size=3), max_size=3)
+)
+
+
+@given(documents)
+def test_any_json_is_a_configuration_or_a_list_of_faults(document: dict[str, Any]) -> None:
+    faults: tuple[str, ...] = ()
+    instances: tuple[object, ...] = ()
+    try:
+        instances = parsed(document).instances
+    except InvalidConfiguration as error:
+        faults = error.faults
+
+    assert bool(instances) != bool(faults)
+    assert all(fault.isprintable() for fault in faults)
+
+
+@given(st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True), min_size=1, unique=True))
+def test_every_guid_is_there_once_and_in_order(guids: list[str]) -> None:
+    assert [instance.guid for instance in parsed({"instances": guids}).instances] == guids
+
+
+def test_twenty_thousand_instances_are_all_there() -> None:
+    guids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(20_000)]
+
+    configuration = parsed({"instances": guids})
+
+    assert [instance.guid for instance in configuration.instances] == guids

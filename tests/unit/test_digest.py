@@ -1,0 +1,260 @@
+"""What people and programs are told of a run."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backup_audit.domain.changes import Resolved
+from backup_audit.domain.digest import digests
+from backup_audit.domain.finding import Change, Finding
+from backup_audit.domain.finding_message import finding_messages
+from backup_audit.domain.message import SIZE_MAX, Message, attribute_value, subject_line
+from backup_audit.domain.report import Report
+from backup_audit.domain.run import Scope
+from backup_audit.domain.run_message import run_failed, run_incomplete
+from backup_audit.domain.verdict import Severity, Verdict
+from backup_audit.errors import InvalidConfiguration
+from tests.builders import ADDRESS, MUTE, NOW, finding, report, run
+
+PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
+RESOLVED = Resolved(
+    guid="guid-9", name="cache", owner=None, verdict=Verdict.STALE, since=NOW, resolved_at=NOW
+)
+
+
+def document(message: Message) -> dict[str, Any]:
+    """What a program reads."""
+    parsed: dict[str, Any] = json.loads(json.loads(message.body)["default"])
+    return parsed
+
+
+def one_digest(of: Report) -> Message:
+    [message] = digests(of, ADDRESS)
+    return message
+
+
+def test_nothing_is_said_when_nothing_is_wrong() -> None:
+    assert digests(report([finding(Verdict.HEALTHY)]), ADDRESS) == []
+    assert finding_messages(report([finding(Verdict.HEALTHY)]), ADDRESS) == []
+
+
+@pytest.mark.parametrize("verdict", PROBLEMS)
+def test_every_problem_instance_is_named_with_verdict_reason_and_name(verdict: Verdict) -> None:
+    problem = finding(verdict, "guid-7", name="orders-db", owner="team-orders")
+
+    message = one_digest(report([problem, finding(Verdict.HEALTHY)]))
+
+    assert "orders-db (guid-7)" in message.text
+    assert problem.reason in message.text
+    assert verdict.replace("_", " ").upper() in message.text
+    [named] = document(message)["findings"]
+    assert named["guid"] == "guid-7"
+    assert named["verdict"] == verdict
+    assert named["severity"] == verdict.severity
+    assert named["reason"] == problem.reason
+
+
+def test_problems_are_grouped_by_verdict_worst_first() -> None:
+    text = one_digest(report([finding(verdict, verdict) for verdict in PROBLEMS])).text
+
+    titles = [verdict.replace("_", " ").upper() + " (1)" for verdict in PROBLEMS]
+    assert [text.index(title) for title in titles] == sorted(map(text.index, titles))
+
+
+def test_the_reports_address_is_said() -> None:
+    message = one_digest(report([finding()]))
+
+    assert "s3://reports/backup-audit/report.json" in message.text
+    assert document(message)["report"] == {"bucket": "reports", "key": "backup-audit/report.json"}
+
+
+def test_a_muted_instance_is_counted_and_not_named() -> None:
+    muted = finding(guid="guid-muted", mute=MUTE)
+
+    message = one_digest(report([muted, finding(guid="guid-told")]))
+
+    assert "guid-muted" not in message.body
+    assert "Muted and not named here: 1." in message.text
+    assert document(message)["muted"] == 1
+    assert digests(report([muted]), ADDRESS) == []
+
+
+def test_a_problem_that_ended_is_news() -> None:
+    message = one_digest(report([finding(Verdict.HEALTHY)], resolved=[RESOLVED]))
+
+    assert "cache (guid-9): was stale, is healthy" in message.text
+    assert message.attributes["severity"] == "info"
+    assert message.attributes["change"] == ("resolved",)
+    assert message.subject == "[backup-audit] test: 0 problems, 1 resolved"
+
+
+def test_an_earlier_or_a_muted_resolution_is_no_news() -> None:
+    earlier = msgspec.structs.replace(RESOLVED, resolved_at=NOW.replace(day=1))
+    muted = msgspec.structs.replace(RESOLVED, muted=True)
+
+    assert digests(report([], resolved=[earlier, muted]), ADDRESS) == []
+
+
+def test_the_attributes_are_what_filter_policies_need() -> None:
+    new = msgspec.structs.replace(finding(Verdict.STALE, "a"), change=Change.NEW)
+    unknown = msgspec.structs.replace(finding(Verdict.UNKNOWN, "b"), change=Change.ONGOING)
+
+    message = one_digest(report([unknown, new]))
+
+    assert message.attributes == {
+        "event": "digest",
+        "verdict": ("stale", "unknown"),
+        "change": ("new", "ongoing"),
+        "severity": "critical",
+        "foundation": "test",
+        "schema_version": "1",
+    }
+    assert attribute_value(message.attributes["verdict"]) == '["stale","unknown"]'
+
+
+def test_the_subject_counts_what_is_new() -> None:
+    new = msgspec.structs.replace(finding(guid="a"), change=Change.NEW)
+    reopened = msgspec.structs.replace(finding(guid="b"), change=Change.REOPENED)
+
+    message = one_digest(report([new, reopened, finding(guid="c")]))
+
+    assert message.subject == "[backup-audit] test: 3 problems, 2 new"
+
+
+def test_a_what_if_is_labelled() -> None:
+    message = one_digest(report([finding()], of=run(Scope.WHAT_IF)))
+
+    assert message.subject.startswith("[backup-audit what-if] test")
+    assert "A what-if" in message.text
+
+
+def test_an_incomplete_run_says_so_in_its_digest() -> None:
+    incomplete = msgspec.structs.replace(report([finding()]), complete=False)
+
+    assert "INCOMPLETE" in one_digest(incomplete).text
+
+
+def test_a_long_digest_becomes_several_whole_messages() -> None:
+    problems = [finding(guid=f"guid-{number:05}", name="n" * 100) for number in range(2_000)]
+
+    messages = digests(report(problems), ADDRESS)
+
+    assert len(messages) > 1
+    named = [one["guid"] for message in messages for one in document(message)["findings"]]
+    assert named == [problem.guid for problem in problems]
+    for part, message in enumerate(messages, 1):
+        assert message.size <= SIZE_MAX
+        assert (document(message)["part"], document(message)["parts"]) == (part, len(messages))
+        assert message.subject.endswith(f"({part}/{len(messages)})")
+        assert f"Message {part} of {len(messages)}." in message.text
+        for one in document(message)["findings"]:
+            assert one["guid"] in message.text
+    assert len({message.message_id for message in messages}) == len(messages)
+
+
+texts = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=200)
+told = st.builds(
+    lambda verdict, guid, name, owner: finding(verdict, guid, name=name, owner=owner),
+    st.sampled_from(PROBLEMS),
+    st.from_regex(r"[A-Za-z0-9]{1,200}", fullmatch=True),
+    texts,
+    texts,
+)
+
+
+@given(st.lists(told, min_size=1, max_size=8), st.integers(1, 300))
+def test_every_message_of_any_digest_fits_and_none_is_lost(
+    problems: list[Finding], times: int
+) -> None:
+    many = report(problems * times)
+
+    for messages in (digests(many, ADDRESS), finding_messages(many, ADDRESS)[:20]):
+        assert all(message.size <= SIZE_MAX for message in messages)
+        assert all(len(message.subject) < 100 for message in messages)
+        assert all(message.subject.isascii() for message in messages)
+        assert all(message.subject.isprintable() for message in messages)
+    count = sum(len(document(message)["findings"]) for message in digests(many, ADDRESS))
+    assert count == len(problems) * times
+
+
+def test_a_message_for_each_problem_and_each_that_ended() -> None:
+    problem = msgspec.structs.replace(finding(guid="a", name="orders"), change=Change.NEW)
+
+    first, second = finding_messages(report([problem], resolved=[RESOLVED]), ADDRESS)
+
+    assert first.attributes == {
+        "event": "finding",
+        "verdict": "stale",
+        "severity": "critical",
+        "foundation": "test",
+        "instance_guid": "a",
+        "schema_version": "1",
+        "change": "new",
+    }
+    assert first.subject == "[backup-audit] test: stale orders"
+    assert document(first)["finding"]["guid"] == "a"
+    assert second.attributes["change"] == "resolved"
+    assert second.attributes["verdict"] == "healthy"
+    assert second.subject == "[backup-audit] test: resolved cache"
+
+
+def test_a_message_about_an_instance_names_its_owner() -> None:
+    [message] = finding_messages(report([finding(owner="team-orders")]), ADDRESS)
+
+    assert "Owner: team-orders" in message.text
+
+
+def failed(error: Exception, foundation: str | None = "test", run_id: str | None = "r") -> Message:
+    return run_failed(
+        error, run_id=run_id, foundation=foundation, failed_at=NOW, invocation_id="invocation"
+    )
+
+
+def test_a_failed_run_says_why() -> None:
+    message = failed(InvalidConfiguration(["instances[3].guid: missing"], source="ssm:/x"))
+
+    assert "instances[3].guid: missing" in message.text
+    assert message.subject == "[backup-audit] test: the audit failed (InvalidConfiguration)"
+    assert message.attributes == {
+        "event": "run_failed",
+        "severity": Severity.CRITICAL,
+        "foundation": "test",
+        "schema_version": "1",
+    }
+    assert document(message)["error"] == "InvalidConfiguration"
+
+
+def test_a_failure_before_anything_is_known_is_told_too() -> None:
+    message = failed(InvalidConfiguration(["x"]), foundation=None, run_id=None)
+
+    assert "foundation" not in message.attributes
+    assert document(message)["run_id"] is None
+    assert message.message_id == "invocation/run_failed"
+
+
+@pytest.mark.parametrize("faults", [1, 10_000])
+def test_a_failure_with_any_number_of_faults_fits(faults: int) -> None:
+    message = failed(
+        InvalidConfiguration([f'instances[{n}]: "\U0001f600" ' for n in range(faults)])
+    )
+
+    assert message.fits
+
+
+def test_an_incomplete_run_is_told_with_its_coverage() -> None:
+    message = run_incomplete(report([finding(Verdict.UNKNOWN), finding()]), ADDRESS)
+
+    assert "1 of 2 instances were audited (50 %)" in message.text
+    assert message.attributes["event"] == "run_incomplete"
+    assert document(message)["coverage"]["unknown"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a\r\nBcc: x", "a??Bcc: x"), ("zürich", "z?rich"), ("x" * 200, "x" * 99)]
+)
+def test_a_subject_is_one_short_line_of_ascii(text: str, line: str) -> None:
+    assert subject_line(text) == line

@@ -1,0 +1,138 @@
+"""The event's contract."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from backup_audit.domain.run import AuditRequest, Scope
+from backup_audit.errors import InvalidEvent
+from backup_audit.handlers.event import asks_for_silence, parse_event
+
+NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
+
+
+def faults_of(event: object) -> list[str]:
+    with pytest.raises(InvalidEvent) as raised:
+        parse_event(event, NOW)
+    return list(raised.value.faults)
+
+
+def test_an_empty_event_asks_for_a_full_run() -> None:
+    request = parse_event({}, NOW)
+
+    assert request == AuditRequest()
+    assert request.scope is Scope.FULL
+    assert request.tells
+
+
+def test_every_key_is_read() -> None:
+    request = parse_event(
+        {
+            "scheduled_time": "2026-01-31T06:00:00+01:00",
+            "instance_guids": ["a", "b"],
+            "max_age": "1d12h",
+            "as_of": "2026-01-30T05:00:00Z",
+            "dry_run": True,
+            "notify": False,
+        },
+        NOW,
+    )
+
+    assert request == AuditRequest(
+        scheduled_time=NOW,
+        instance_guids=("a", "b"),
+        max_age=timedelta(hours=36),
+        as_of=NOW - timedelta(days=1),
+        dry_run=True,
+        notify=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "scope", "tells"),
+    [
+        ({}, Scope.FULL, True),
+        ({"notify": False}, Scope.FULL, False),
+        ({"dry_run": True}, Scope.FULL, False),
+        ({"instance_guids": ["a"]}, Scope.PARTIAL, True),
+        ({"instance_guids": ["a"], "notify": False}, Scope.PARTIAL, False),
+        ({"max_age": "4h"}, Scope.WHAT_IF, False),
+        ({"as_of": "2026-01-30T05:00:00Z"}, Scope.WHAT_IF, False),
+        ({"max_age": "4h", "notify": True}, Scope.WHAT_IF, True),
+        ({"instance_guids": ["a"], "max_age": "4h"}, Scope.WHAT_IF, False),
+    ],
+)
+def test_the_scope_and_who_is_told_follow_from_the_event(
+    event: dict[str, Any], scope: Scope, *, tells: bool
+) -> None:
+    request = parse_event(event, NOW)
+
+    assert (request.scope, request.tells) == (scope, tells)
+
+
+@pytest.mark.parametrize(
+    ("event", "position"),
+    [
+        ({"max_ages": "4h"}, "max_ages"),
+        ({"max_age": 4}, "max_age"),
+        ({"max_age": "0h"}, "max_age"),
+        ({"max_age": None}, "max_age"),
+        ({"dry_run": "true"}, "dry_run"),
+        ({"dry_run": 1}, "dry_run"),
+        ({"notify": None}, "notify"),
+        ({"as_of": "2026-01-30"}, "as_of"),
+        ({"as_of": "2026-01-30T05:00:00"}, "as_of"),
+        ({"as_of": 1769749200}, "as_of"),
+        ({"scheduled_time": "<aws.scheduler.scheduled-time>"}, "scheduled_time"),
+        ({"instance_guids": []}, "instance_guids"),
+        ({"instance_guids": "a"}, "instance_guids"),
+        ({"instance_guids": ["a", "../b"]}, "instance_guids[1]"),
+        ({"instance_guids": ["a", "a"]}, "instance_guids"),
+        ({"dry_run": True, "notify": True}, "notify"),
+        ([], "the document"),
+        (None, "the document"),
+        ("{}", "the document"),
+    ],
+)
+def test_anything_else_is_an_error_that_names_it(event: object, position: str) -> None:
+    [fault] = faults_of(event)
+
+    assert fault.startswith(f"{position}: ")
+
+
+def test_all_faults_are_told_at_once() -> None:
+    assert len(faults_of({"max_ages": 1, "dry_run": 1, "instance_guids": ["/"]})) == 3
+
+
+@pytest.mark.parametrize(
+    ("ahead", "accepted"),
+    [
+        (timedelta(minutes=5, seconds=-1), True),
+        (timedelta(minutes=5), True),
+        (timedelta(minutes=5, seconds=1), False),
+    ],
+)
+def test_a_scheduled_time_may_be_ahead_by_no_more_than_a_clock(
+    ahead: timedelta, *, accepted: bool
+) -> None:
+    event = {"scheduled_time": (NOW + ahead).isoformat()}
+
+    if accepted:
+        assert parse_event(event, NOW).scheduled_time == NOW + ahead
+    else:
+        assert "lies in the future" in faults_of(event)[0]
+
+
+@pytest.mark.parametrize(
+    ("event", "silence"),
+    [
+        ({"dry_run": True, "x": 1}, True),
+        ({"notify": False, "x": 1}, True),
+        ({"x": 1}, False),
+        ({"notify": 0}, False),
+        ([], False),
+    ],
+)
+def test_a_broken_event_can_still_ask_for_silence(event: object, *, silence: bool) -> None:
+    assert asks_for_silence(event) is silence

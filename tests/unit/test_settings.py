@@ -1,0 +1,140 @@
+"""The environment, read once, strictly."""
+
+import pytest
+
+from backup_audit.errors import InvalidSettings
+from backup_audit.settings import NotifyMode, Settings, foundation_of, read_settings
+
+REQUIRED = {
+    "CF_API_URL": "https://api.sys.example.com",
+    "CF_CREDENTIALS_SECRET": "backup-audit/api",
+    "CONFIG_URI": "ssm:/backup-audit/configuration",
+    "REPORT_BUCKET": "reports",
+    "TOPIC_ARN": "arn:aws:sns:eu-central-1:111122223333:backup-audit",
+}
+
+
+def read(**more: str) -> Settings:
+    return read_settings(REQUIRED | more)
+
+
+def fault_of(**more: str) -> str:
+    with pytest.raises(InvalidSettings) as raised:
+        read(**more)
+    [fault] = raised.value.faults
+    return fault
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    settings = read(WORKERS="", FOUNDATION="")
+
+    assert settings.report_prefix == "backup-audit"
+    assert settings.notify_mode is NotifyMode.DIGEST
+    assert settings.foundation == "api.sys.example.com"
+    assert settings.workers == 32
+    assert (settings.connect_timeout, settings.read_timeout) == (5.0, 65.0)
+    assert settings.backups_limit is None
+    assert settings.ca_bundle is None
+
+
+def test_every_variable_is_read() -> None:
+    settings = read(
+        CA_BUNDLE="ssm:/ca",
+        REPORT_PREFIX="audits/prod",
+        NOTIFY_MODE="finding",
+        FOUNDATION="prod",
+        WORKERS="96",
+        CONNECT_TIMEOUT_SECONDS="0.5",
+        READ_TIMEOUT_SECONDS="300",
+        BACKUPS_LIMIT="30",
+        CONFIG_URI="env:",
+        INSTANCE_GUIDS=" a, b\nc ,",
+    )
+
+    assert settings.ca_bundle == "ssm:/ca"
+    assert settings.instance_guids == ("a", "b", "c")
+    assert settings.notify_mode is NotifyMode.FINDING
+    assert (settings.workers, settings.backups_limit) == (96, 30)
+    assert (settings.connect_timeout, settings.read_timeout) == (0.5, 300.0)
+
+
+def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        read_settings({})
+
+    assert [fault.split()[0] for fault in raised.value.faults] == list(REQUIRED)
+    assert all("template.yaml sets it" in fault for fault in raised.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CF_API_URL", "http://api.sys.example.com"),
+        ("CF_API_URL", "ftp://127.0.0.1"),
+        ("CF_API_URL", "api.sys.example.com"),
+        ("CF_API_URL", "https://user@api.example.com"),
+        ("CF_API_URL", "https://api.example.com?x"),
+        ("CF_API_URL", "https://[bad"),
+        ("CONFIG_URI", "https://example.com/config"),
+        ("CONFIG_URI", "ssm:"),
+        ("CONFIG_URI", "s3://bucket"),
+        ("CONFIG_URI", "appconfig:a/b"),
+        ("REPORT_PREFIX", "/x"),
+        ("REPORT_PREFIX", "x/"),
+        ("REPORT_PREFIX", "a//b"),
+        ("TOPIC_ARN", "backup-audit"),
+        ("NOTIFY_MODE", "email"),
+        ("FOUNDATION", "x" * 33),
+        ("FOUNDATION", "a b"),
+        ("WORKERS", "0"),
+        ("WORKERS", "97"),
+        ("WORKERS", "many"),
+        ("WORKERS", "٣"),
+        ("CONNECT_TIMEOUT_SECONDS", "0"),
+        ("CONNECT_TIMEOUT_SECONDS", "61"),
+        ("READ_TIMEOUT_SECONDS", "nan"),
+        ("READ_TIMEOUT_SECONDS", "301"),
+        ("BACKUPS_LIMIT", "0"),
+        ("BACKUPS_LIMIT", "10001"),
+    ],
+)
+def test_a_bad_value_is_named_and_shown(variable: str, value: str) -> None:
+    fault = fault_of(**{variable: value})
+
+    assert fault.startswith(f"{variable} ")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:80"])
+def test_loopback_may_be_asked_without_tls(url: str) -> None:
+    assert read(CF_API_URL=url).api_url == url
+
+
+def test_a_trailing_slash_of_the_address_is_dropped() -> None:
+    assert read(CF_API_URL="https://api.example.com/").api_url == "https://api.example.com"
+
+
+@pytest.mark.parametrize(
+    "uri", ["ssm:/name", "s3://bucket/a/key.json", "appconfig:a/b/c", "file:config.json"]
+)
+def test_all_kinds_of_addresses_are_known(uri: str) -> None:
+    assert read(CONFIG_URI=uri).config_uri == uri
+
+
+def test_guids_in_the_environment_must_be_there() -> None:
+    assert fault_of(CONFIG_URI="env:", INSTANCE_GUIDS=" , ").startswith("INSTANCE_GUIDS is not set")
+
+
+@pytest.mark.parametrize(
+    ("environ", "foundation"),
+    [
+        ({}, None),
+        ({"CF_API_URL": "https://api.example.com"}, "api.example.com"),
+        ({"CF_API_URL": "https://api.example.com", "FOUNDATION": "prod"}, "prod"),
+        ({"FOUNDATION": "a b/c"}, "a-b-c"),
+        ({"CF_API_URL": "https://[bad"}, None),
+    ],
+)
+def test_a_failure_knows_the_foundation_as_far_as_it_can(
+    environ: dict[str, str], foundation: str | None
+) -> None:
+    assert foundation_of(environ) == foundation
