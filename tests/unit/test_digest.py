@@ -96,7 +96,7 @@ def test_an_earlier_or_a_muted_resolution_is_no_news() -> None:
     earlier = msgspec.structs.replace(RESOLVED, resolved_at=NOW.replace(day=1))
     muted = msgspec.structs.replace(RESOLVED, muted=True)
 
-    assert digests(report([], resolved=[earlier, muted]), ADDRESS) == []
+    assert digests(report([finding(Verdict.HEALTHY)], resolved=[earlier, muted]), ADDRESS) == []
 
 
 def test_the_attributes_are_what_filter_policies_need() -> None:
@@ -238,11 +238,9 @@ def test_a_failure_before_anything_is_known_is_told_too() -> None:
 
 @pytest.mark.parametrize("faults", [1, 10_000])
 def test_a_failure_with_any_number_of_faults_fits(faults: int) -> None:
-    message = failed(
-        InvalidConfiguration([f'instances[{n}]: "\U0001f600" ' for n in range(faults)])
-    )
+    listed = [f'instances[{number}]: "\U0001f600" ' for number in range(faults)]
 
-    assert message.fits
+    assert failed(InvalidConfiguration(listed)).fits
 
 
 def test_an_incomplete_run_is_told_with_its_coverage() -> None:

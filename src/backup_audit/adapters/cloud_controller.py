@@ -5,7 +5,7 @@ What is promised where, and what was only observed, is said in docs/cloud-contro
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -120,7 +120,7 @@ class CloudController:
 
 
 class _InstanceResource(msgspec.Struct):
-    created_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _BackupListBody(msgspec.Struct):

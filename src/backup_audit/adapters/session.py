@@ -53,7 +53,9 @@ class _OneContextAdapter(HTTPAdapter):
 def _tls_context(ca_pem: str | None) -> ssl.SSLContext:
     if ca_pem is None:
         return ssl.create_default_context(cafile=certifi.where())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate and its name
     try:
-        return ssl.create_default_context(cadata=ca_pem)
-    except ssl.SSLError as error:
-        raise InvalidSettings([f"CA_BUNDLE holds no PEM certificate ({error.reason})"]) from None
+        context.load_verify_locations(cadata=ca_pem)
+    except (ssl.SSLError, ValueError):
+        raise InvalidSettings(["CA_BUNDLE holds no PEM certificate"]) from None
+    return context

@@ -1,0 +1,524 @@
+"""What the client makes of answers, over real sockets."""
+
+import gzip
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from backup_audit.adapters.cloud_controller import CloudController
+from backup_audit.adapters.http import BODY_MAX, HttpClient
+from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRY_AFTER_MAX
+from backup_audit.adapters.session import USER_AGENT, new_session
+from backup_audit.deadline import Deadline
+from backup_audit.domain.backup import Backup, UnreadableBackup
+from backup_audit.domain.evidence import BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.errors import InvalidSettings
+from tests.builders import NOW
+from tests.scripted_server import Answer, Raw, scripted_server
+
+pytestmark = pytest.mark.loopback
+
+FORTY_SECONDS = (("Retry-After", "40"),)
+
+
+class FixedToken:
+    """An Authorization that knows the values in a list, each after the one before was refused."""
+
+    def __init__(self, *values: str) -> None:
+        self._values = list(values)
+
+    def header(self) -> str:
+        return self._values[0]
+
+    def renewed(self, refused: str) -> str | None:
+        assert refused == self._values.pop(0)
+        return self._values[0] if self._values else None
+
+
+class Client:
+    """A CloudController whose waits are recorded instead of waited."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        limit: int | None = None,
+        deadline: Deadline | None = None,
+        ca_pem: str | None = None,
+        tokens: Sequence[str] = ("bearer one",),
+        read_timeout: float = 5.0,
+    ) -> None:
+        self.waits: list[float] = []
+        self._session = new_session(4, ca_pem)
+        self.http = HttpClient(
+            self._session,
+            connect_timeout=5.0,
+            read_timeout=read_timeout,
+            deadline=deadline or Deadline.never(),
+            sleep=self.waits.append,
+            jitter=lambda: 1.0,
+            now=NOW.timestamp,
+        )
+        self.api = CloudController(
+            url, self.http, FixedToken(*tokens), clock=lambda: NOW, limit=limit
+        )
+
+    def close(self) -> None:
+        self._session.close()
+
+
+@pytest.fixture
+def client() -> Iterator[Callable[..., Client]]:
+    clients: list[Client] = []
+
+    def make(url: str, **more: object) -> Client:
+        clients.append(Client(url, **more))  # type: ignore[arg-type]
+        return clients[-1]
+
+    yield make
+    for made in clients:
+        made.close()
+
+
+Make = Callable[..., Client]
+
+
+def evidence_of(make: Make, *answers: Answer | Raw) -> Evidence:
+    with scripted_server(answers) as server:
+        return make(server.url).api.list_backups("guid-1")
+
+
+def error(code: object, title: object, detail: object = "words") -> bytes:
+    return json.dumps({"errors": [{"code": code, "title": title, "detail": detail}]}).encode()
+
+
+def test_a_list_is_read_with_how_it_was_got(client: Make) -> None:
+    body = b'{"backups": [{"id": "x", "created_at": 1769835600}, {"id": "y"}, null]}'
+
+    evidence = evidence_of(client, Answer(200, body, (("X-VCAP-Request-ID", "r-1"),)))
+
+    assert evidence.answer == BackupList(
+        (
+            Backup(datetime(2026, 1, 31, 5, 0, tzinfo=UTC)),
+            UnreadableBackup("created_at is missing"),
+            UnreadableBackup("the entry is null, not an object"),
+        )
+    )
+    assert (evidence.status, evidence.request_id, evidence.attempts) == (200, "r-1", 1)
+    assert evidence.observed_at == NOW
+    assert evidence.milliseconds >= 0
+
+
+def test_the_request_is_what_the_api_expects(client: Make) -> None:
+    with scripted_server([Answer()]) as server:
+        client(server.url).api.list_backups("..a~b-C_1")
+
+    [seen] = server.seen
+    assert seen.line == "GET /v3/service_instances/..a~b-C_1/backups HTTP/1.1"
+    assert seen.headers["authorization"] == "bearer one"
+    assert seen.headers["user-agent"] == USER_AGENT
+    assert seen.headers["accept"] == "application/json"
+
+
+def test_a_limit_is_sent_only_if_there_is_one(client: Make) -> None:
+    with scripted_server([Answer()]) as server:
+        evidence = client(server.url, limit=30).api.list_backups("a")
+
+    assert server.seen[0].path == "/v3/service_instances/a/backups?limit=30"
+    assert evidence.answer == BackupList((), limit=30)
+
+
+REFUSALS = [
+    Answer(401, error(10002, "CF-NotAuthenticated")),
+    Answer(403, error(10003, "CF-NotAuthorized")),
+    Answer(404, error(10010, "CF-ResourceNotFound")),
+    Answer(404, error(10000, "CF-NotFound")),
+    Answer(409, error(60016, "CF-AsyncServiceInstanceOperationInProgress")),
+    Answer(422, error(10008, "CF-UnprocessableEntity")),
+    Answer(429, error(10013, "CF-RateLimitExceeded"), (("Content-Type", "text/plain"),)),
+    Answer(500, error(10001, "UnknownError")),
+    Answer(502, error(10001, "CF-ServiceBrokerBadResponse")),
+    Answer(503, error(10015, "CF-ServiceUnavailable")),
+    Answer(504, error(10001, "CF-HttpClientTimeout")),
+]
+
+
+@pytest.mark.parametrize("answer", REFUSALS, ids=lambda answer: str(answer.status))
+def test_a_cloud_foundry_error_is_read_whatever_its_content_type(
+    client: Make, answer: Answer
+) -> None:
+    evidence = evidence_of(client, answer)
+
+    assert evidence.status == answer.status
+    assert isinstance(evidence.answer, Refusal)
+    assert evidence.answer.code is not None
+    assert evidence.answer.detail == "words"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"API down for maintenance",
+        b"<html>502</html>",
+        b"[]",
+        b"{}",
+        b'{"errors": null}',
+        b'{"errors": []}',
+        b'{"errors": ["x"]}',
+        b'{"errors": {"code": 10010}}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
+def test_a_body_without_a_cloud_foundry_error_is_none(client: Make, body: bytes) -> None:
+    evidence = evidence_of(client, Answer(404, body))
+
+    assert evidence.answer == Refusal()
+    assert evidence.status == 404
+
+
+@pytest.mark.parametrize("code", ["10010", 10010.0, True, None, [10010]])
+def test_a_code_of_another_type_is_no_code(client: Make, code: object) -> None:
+    evidence = evidence_of(client, Answer(404, error(code, 7, 7)))
+
+    assert evidence.answer == Refusal()
+
+
+def test_an_answer_of_the_router_is_not_one_of_the_cloud_controller(client: Make) -> None:
+    evidence = evidence_of(
+        client, Answer(404, error(10010, "x"), (("X-Cf-RouterError", "unknown_route"),))
+    )
+
+    assert evidence.answer == Refusal(detail="the router says unknown_route")
+
+
+def test_texts_of_the_server_are_cut_and_kept_on_one_line(client: Make) -> None:
+    evidence = evidence_of(client, Answer(422, error(10008, "a\r\nb\u202e", "x" * 5000)))
+
+    assert isinstance(evidence.answer, Refusal)
+    assert evidence.answer.title == "a  b "
+    assert evidence.answer.detail
+    assert len(evidence.answer.detail) == 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"backups": null}',
+        b'{"backups": {}}',
+        b'{"backups": "none"}',
+        b'{"backups": [{"created_at": 17',
+        b'{"backups": []} x',
+        b'{"backups": [NaN]}',
+        b"\xef\xbb\xbf\xff",
+        b"<html>",
+        b'{"backups": ' + b"[" * 100_000,
+        b'{"errors": [{"code": 10010}]}',
+    ],
+)
+def test_a_200_without_a_list_proves_nothing(client: Make, body: bytes) -> None:
+    evidence = evidence_of(client, Answer(200, body))
+
+    assert isinstance(evidence.answer, Silence)
+    assert evidence.answer.cause is Cause.UNREADABLE
+    assert evidence.status == 200
+
+
+@pytest.mark.parametrize(("extra", "cause"), [(-1, Cause.UNREADABLE), (1, Cause.TOO_LARGE)])
+def test_an_answer_is_read_up_to_its_cap(client: Make, extra: int, cause: Cause) -> None:
+    evidence = evidence_of(client, Answer(200, b" " * (BODY_MAX + extra)))
+
+    assert isinstance(evidence.answer, Silence)
+    assert evidence.answer.cause is cause
+    assert evidence.attempts == 1
+
+
+def test_a_packed_answer_is_unpacked(client: Make) -> None:
+    packed = Answer(200, gzip.compress(b'{"backups": []}'), (("Content-Encoding", "gzip"),))
+
+    assert evidence_of(client, packed).answer == BackupList(())
+
+
+def test_a_packed_answer_is_capped_by_what_it_unpacks_to(client: Make) -> None:
+    bomb = Answer(200, gzip.compress(b" " * 50_000_000), (("Content-Encoding", "gzip"),))
+
+    evidence = evidence_of(client, bomb)
+
+    assert isinstance(evidence.answer, Silence)
+    assert evidence.answer.cause is Cause.TOO_LARGE
+
+
+def test_an_answer_that_cannot_be_unpacked_is_unreadable(client: Make) -> None:
+    evidence = evidence_of(client, Answer(200, b"not gzip", (("Content-Encoding", "gzip"),)))
+
+    assert evidence.answer == Silence(Cause.UNREADABLE, "the answer could not be unpacked")
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (Raw(b""), "the connection was closed without an answer"),
+        (Raw(b"", reset=True), "the connection was closed without an answer"),
+        (Raw(b"nonsense\r\n\r\n"), "the connection was closed without an answer"),
+        (
+            Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"),
+            "the connection broke within the answer",
+        ),
+        (
+            Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            "the connection broke within the answer",
+        ),
+    ],
+)
+def test_a_broken_connection_is_tried_again_and_then_evidence(
+    client: Make, raw: Raw, detail: str
+) -> None:
+    evidence = evidence_of(client, raw)
+
+    assert evidence.answer == Silence(Cause.CONNECTION, detail)
+    assert evidence.attempts == ATTEMPTS_MAX
+    assert evidence.status is None
+
+
+def test_nobody_listening_is_evidence(client: Make) -> None:
+    with scripted_server([Answer()]) as server:
+        url = server.url
+
+    evidence = client(url).api.list_backups("a")
+
+    assert evidence.answer == Silence(Cause.CONNECTION, "no connection: refused or unreachable")
+
+
+def test_a_silent_server_is_waited_for_as_long_as_the_read_time_out(client: Make) -> None:
+    over = threading.Event()
+
+    def stalls(_: object) -> Answer:
+        over.wait(timeout=10)
+        return Answer()
+
+    with scripted_server(stalls) as server:
+        evidence = client(server.url, read_timeout=0.01).api.list_backups("a")
+        over.set()
+
+    assert evidence.answer == Silence(Cause.TIMEOUT, "no answer within the read time-out")
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_may_pass_is_tried_again(client: Make, status: int) -> None:
+    evidence = evidence_of(client, Answer(status), Raw(b""), Answer(200))
+
+    assert evidence.answer == BackupList(())
+    assert evidence.attempts == 3
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 422, 500, 501, 599, 999])
+def test_what_does_not_pass_is_asked_once(client: Make, status: int) -> None:
+    evidence = evidence_of(client, Answer(status))
+
+    assert (evidence.status, evidence.attempts) == (status, 1)
+
+
+def test_attempts_are_bounded_and_counted_for_the_run(client: Make) -> None:
+    with scripted_server([Answer(503)]) as server:
+        made = client(server.url)
+        evidence = made.api.list_backups("a")
+
+    assert evidence.status == 503
+    assert evidence.attempts == len(server.seen) == ATTEMPTS_MAX
+    assert (made.api.calls, made.api.retries) == (ATTEMPTS_MAX, ATTEMPTS_MAX - 1)
+    assert made.waits == [0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "wait"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        (str(int(NOW.timestamp()) + 9), 9.0),
+        ("Sat, 31 Jan 2026 05:00:11 GMT", 11.0),
+        ("3600", RETRY_AFTER_MAX),
+        ("-5", 0.5),
+        ("soon", 0.5),
+        ("", 0.5),
+    ],
+)
+def test_retry_after_is_honoured_in_all_its_forms_and_bounded(
+    client: Make, retry_after: str, wait: float
+) -> None:
+    with scripted_server([Answer(429, b"", (("Retry-After", retry_after),)), Answer()]) as server:
+        made = client(server.url)
+        made.api.list_backups("a")
+
+    assert made.waits == [wait]
+
+
+def test_nothing_is_waited_for_past_the_deadline(client: Make) -> None:
+    with scripted_server([Answer(429, b"", FORTY_SECONDS)]) as server:
+        made = client(server.url, deadline=Deadline(20.0, clock=lambda: 0.0))
+        evidence = made.api.list_backups("a")
+
+    assert (evidence.status, evidence.attempts, made.waits) == (429, 1, [])
+
+
+def test_nothing_is_asked_after_the_deadline(client: Make) -> None:
+    with scripted_server([Answer()]) as server:
+        evidence = client(server.url, deadline=Deadline(0.0, clock=lambda: 1.0)).api.list_backups(
+            "a"
+        )
+
+    assert evidence.answer == Silence(Cause.NOT_REACHED, "the run's time was over")
+    assert evidence.attempts == 0
+    assert server.seen == []
+
+
+def test_a_redirect_is_not_followed(client: Make) -> None:
+    with scripted_server([Answer()]) as elsewhere:
+        evidence = evidence_of(client, Answer(302, b"", (("Location", elsewhere.url),)))
+
+    assert evidence.status == 302
+    assert elsewhere.seen == []
+
+
+def test_a_refused_token_is_renewed_once(client: Make) -> None:
+    answers = [Answer(401, error(1000, "CF-InvalidAuthToken")), Answer()]
+
+    with scripted_server(answers) as server:
+        evidence = client(server.url, tokens=["bearer one", "bearer two"]).api.list_backups("a")
+
+    assert evidence.answer == BackupList(())
+    assert evidence.attempts == 2
+    assert [seen.headers["authorization"] for seen in server.seen] == ["bearer one", "bearer two"]
+
+
+def test_a_second_refusal_is_final(client: Make) -> None:
+    with scripted_server([Answer(401)]) as server:
+        evidence = client(server.url, tokens=["a", "b", "c"]).api.list_backups("x")
+
+    assert evidence.status == 401
+    assert len(server.seen) == 2
+
+
+def test_silence_after_a_renewal_counts_all_attempts(client: Make) -> None:
+    with scripted_server([Answer(401), Raw(b"")]) as server:
+        evidence = client(server.url, tokens=["a", "b"]).api.list_backups("x")
+
+    assert isinstance(evidence.answer, Silence)
+    assert evidence.attempts == 1 + ATTEMPTS_MAX == len(server.seen)
+
+
+def test_what_the_machine_has_set_for_other_programs_is_not_used(
+    client: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+
+    with scripted_server([Answer()]) as server:
+        evidence = client(server.url).api.list_backups("a")
+
+    assert evidence.answer == BackupList(())
+    assert server.seen[0].headers["authorization"] == "bearer one"
+
+
+def test_the_age_of_an_instance_is_read(client: Make) -> None:
+    body = b'{"guid": "a", "created_at": "2026-01-30T05:00:00Z"}'
+
+    with scripted_server([Answer(200, body)]) as server:
+        created_at = client(server.url).api.instance_created_at("a")
+
+    assert created_at == NOW - timedelta(days=1)
+    assert server.seen[0].path == "/v3/service_instances/a"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, b"{}"),
+        Answer(200, b"nonsense"),
+        Answer(200, b'{"created_at": "2026-01-30T05:00:00"}'),
+        Answer(200, b'{"created_at": 1769749200}'),
+        Answer(404, error(10010, "CF-ResourceNotFound")),
+        Answer(500),
+        Raw(b""),
+    ],
+)
+def test_an_age_that_cannot_be_read_is_none(client: Make, answer: Answer | Raw) -> None:
+    with scripted_server([answer]) as server:
+        assert client(server.url).api.instance_created_at("a") is None
+
+
+AUTHORITY = trustme.CA()
+
+
+def tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def over_tls(make: Make, certificate: trustme.LeafCert, trusted: trustme.CA) -> Evidence:
+    with scripted_server([Answer()], tls(certificate)) as server:
+        pem = trusted.cert_pem.bytes().decode()
+        return make(server.url, ca_pem=pem).api.list_backups("a")
+
+
+def test_a_private_ca_is_trusted_if_it_is_set(client: Make) -> None:
+    evidence = over_tls(client, AUTHORITY.issue_cert("127.0.0.1"), AUTHORITY)
+
+    assert evidence.answer == BackupList(())
+
+
+@pytest.mark.parametrize(
+    ("certificate", "trusted", "reason"),
+    [
+        (AUTHORITY.issue_cert("127.0.0.1"), trustme.CA(), "certificate"),
+        (AUTHORITY.issue_cert("other.example.com"), AUTHORITY, "IP address mismatch"),
+        (
+            AUTHORITY.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC)),
+            AUTHORITY,
+            "certificate has expired",
+        ),
+    ],
+    ids=["another CA", "another name", "expired"],
+)
+def test_a_certificate_that_proves_nothing_is_refused_and_not_asked_again(
+    client: Make, certificate: trustme.LeafCert, trusted: trustme.CA, reason: str
+) -> None:
+    evidence = over_tls(client, certificate, trusted)
+
+    assert isinstance(evidence.answer, Silence)
+    assert reason in evidence.answer.detail
+    assert evidence.attempts == 1
+
+
+def test_the_public_cas_do_not_vouch_for_a_private_one(client: Make) -> None:
+    with scripted_server([Answer()], tls(AUTHORITY.issue_cert("127.0.0.1"))) as server:
+        evidence = client(server.url).api.list_backups("a")
+
+    assert isinstance(evidence.answer, Silence)
+    assert "TLS failed" in evidence.answer.detail
+
+
+def test_a_server_that_speaks_no_tls_is_evidence(client: Make) -> None:
+    with scripted_server([Raw(b"hello")]) as server:
+        evidence = client(server.url.replace("http:", "https:")).api.list_backups("a")
+
+    assert evidence.answer == Silence(Cause.CONNECTION, "TLS failed: no handshake")
+
+
+@pytest.mark.parametrize("pem", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nx"])
+def test_a_ca_that_is_none_is_a_bad_setting(pem: str) -> None:
+    with pytest.raises(InvalidSettings, match="CA_BUNDLE"):
+        new_session(1, pem)

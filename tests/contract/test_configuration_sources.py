@@ -1,0 +1,112 @@
+"""Each place where a configuration can lie gives the same document, or says why not."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from backup_audit.adapters.aws import AwsClients
+from backup_audit.adapters.configuration_sources import source_of
+from backup_audit.domain.configuration import parse_configuration
+from backup_audit.errors import ConfigurationUnavailable
+
+DOCUMENT = json.dumps({"schema_version": 1, "instances": ["a", "b"]}).encode()
+
+
+def in_ssm(_: Path) -> tuple[str, AwsClients]:
+    boto3.client("ssm").put_parameter(Name="/x", Value=DOCUMENT.decode(), Type="SecureString")
+    return "ssm:/x", AwsClients()
+
+
+def in_s3(_: Path) -> tuple[str, AwsClients]:
+    boto3.client("s3").create_bucket(Bucket="configuration")
+    boto3.client("s3").put_object(Bucket="configuration", Key="a/b.json", Body=DOCUMENT)
+    return "s3://configuration/a/b.json", AwsClients()
+
+
+def in_appconfig(_: Path) -> tuple[str, AwsClients]:
+    clients = AwsClients()
+    stub = Stubber(clients.appconfigdata)
+    stub.add_response(
+        "start_configuration_session",
+        {"InitialConfigurationToken": "token-1"},
+        {
+            "ApplicationIdentifier": "app",
+            "EnvironmentIdentifier": "env",
+            "ConfigurationProfileIdentifier": "profile",
+        },
+    )
+    stub.add_response(
+        "get_latest_configuration",
+        {"Configuration": StreamingBody(io.BytesIO(DOCUMENT), len(DOCUMENT))},
+        {"ConfigurationToken": "token-1"},
+    )
+    stub.activate()
+    return "appconfig:app/env/profile", clients
+
+
+def in_a_file(folder: Path) -> tuple[str, AwsClients]:
+    (folder / "configuration.json").write_bytes(DOCUMENT)
+    return f"file:{folder / 'configuration.json'}", AwsClients()
+
+
+def in_the_environment(_: Path) -> tuple[str, AwsClients]:
+    return "env:", AwsClients()
+
+
+PLACES = [in_ssm, in_s3, in_appconfig, in_a_file, in_the_environment]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_gives_the_document(
+    place: Callable[[Path], tuple[str, AwsClients]], tmp_path: Path
+) -> None:
+    with mock_aws():
+        uri, clients = place(tmp_path)
+        source = source_of(uri, clients, ["a", "b"])
+
+        assert json.loads(source.read()) == json.loads(DOCUMENT)
+        assert source.uri == uri
+
+
+def test_twenty_thousand_instances_come_out_of_s3() -> None:
+    guids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(20_000)]
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="configuration")
+        boto3.client("s3").put_object(
+            Bucket="configuration", Key="x", Body=json.dumps({"instances": guids}).encode()
+        )
+
+        body = source_of("s3://configuration/x", AwsClients()).read()
+
+    assert [one.guid for one in parse_configuration(body, "x").instances] == guids
+
+
+@pytest.mark.parametrize(
+    "uri", ["ssm:/not/there", "s3://not-there/x", "appconfig:a/b/c", "file:/not/there.json"]
+)
+def test_what_cannot_be_read_is_named(uri: str) -> None:
+    with mock_aws():
+        clients = AwsClients()
+        stub = Stubber(clients.appconfigdata)
+        stub.add_client_error("start_configuration_session", "ResourceNotFoundException", "no", 404)
+
+        with stub, pytest.raises(ConfigurationUnavailable, match=uri):
+            source_of(uri, clients).read()
+
+
+def test_an_unknown_kind_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="no known kind"):
+        source_of("ftp://x", AwsClients())
+
+
+def test_a_client_is_made_once() -> None:
+    clients = AwsClients()
+
+    assert clients.s3 is clients.s3

@@ -1,0 +1,251 @@
+"""Tokens for client credentials, over real sockets."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs
+
+import pytest
+
+from backup_audit.adapters.credentials import ClientCredentials, Secret
+from backup_audit.adapters.http import HttpClient
+from backup_audit.adapters.retry import ATTEMPTS_MAX
+from backup_audit.adapters.session import new_session
+from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
+from backup_audit.deadline import Deadline
+from backup_audit.errors import ApiUnreachable, CredentialsRefused
+from tests.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
+
+pytestmark = pytest.mark.loopback
+
+CREDENTIALS = ClientCredentials("audit", Secret("canary secret&=ä"))
+
+
+def root(url: str, *links: str) -> Answer:
+    return Answer(200, json.dumps({"links": {link: {"href": url} for link in links}}).encode())
+
+
+def token(value: str, **more: object) -> Answer:
+    document = {"access_token": value, "token_type": "bearer", "expires_in": 1200} | more
+    return Answer(200, json.dumps(document).encode())
+
+
+class Foundation:
+    """A server whose root links to itself, and whose tokens are numbered unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.links: tuple[str, ...] = ("uaa", "login")
+        self.grant: Callable[[int], Answer | Raw] = lambda number: token(f"t{number}")
+        self.server: ScriptedServer
+        self.uaa_url: str | None = None
+        self.clock = 0.0
+        self.waits: list[float] = []
+
+    def __call__(self, seen: Seen) -> Answer | Raw:
+        if seen.path == "/":
+            return root(self.uaa_url or self.server.url, *self.links)
+        return self.grant(len(self.grants))
+
+    @property
+    def grants(self) -> list[Seen]:
+        """The requests for a token."""
+        return [seen for seen in self.server.seen if seen.path == "/oauth/token"]
+
+
+@pytest.fixture
+def foundation() -> Iterator[Foundation]:
+    made = Foundation()
+    with scripted_server(made) as server:
+        made.server = server
+        yield made
+
+
+@pytest.fixture
+def grant(foundation: Foundation) -> Iterator[ClientCredentialsGrant]:
+    session = new_session(8, None)
+    http = HttpClient(
+        session,
+        connect_timeout=5.0,
+        read_timeout=5.0,
+        deadline=Deadline.never(),
+        sleep=foundation.waits.append,
+    )
+    yield ClientCredentialsGrant(
+        foundation.server.url, http, CREDENTIALS, monotonic=lambda: foundation.clock
+    )
+    session.close()
+
+
+def test_a_token_is_asked_for_with_the_credentials_in_the_form(
+    foundation: Foundation, grant: ClientCredentialsGrant
+) -> None:
+    assert grant.header() == "bearer t1"
+
+    [asked] = foundation.grants
+    assert asked.line.startswith("POST ")
+    assert parse_qs(asked.body.decode()) == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["audit"],
+        "client_secret": ["canary secret&=ä"],
+    }
+    assert "authorization" not in foundation.server.seen[0].headers
+
+
+@pytest.mark.parametrize("links", [("uaa",), ("login",), ("login", "uaa")])
+def test_uaa_is_found_through_the_root(
+    foundation: Foundation, grant: ClientCredentialsGrant, links: tuple[str, ...]
+) -> None:
+    foundation.links = links
+
+    assert grant.header() == "bearer t1"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://uaa.example.com", "ftp://127.0.0.1", "", "https://a@uaa.example.com"]
+)
+def test_the_secret_is_sent_to_no_link_that_is_not_safe(
+    foundation: Foundation, grant: ClientCredentialsGrant, url: str
+) -> None:
+    foundation.uaa_url = url or "nowhere"
+
+    with pytest.raises(ApiUnreachable, match="the API's link to UAA"):
+        grant.header()
+
+    assert foundation.grants == []
+
+
+def test_a_root_without_uaa_is_said(foundation: Foundation, grant: ClientCredentialsGrant) -> None:
+    foundation.links = ("self",)
+
+    with pytest.raises(ApiUnreachable, match="links neither uaa nor login"):
+        grant.header()
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(404), Answer(200, b"<html>"), Answer(200, b'{"links": []}'), Raw(b"")]
+)
+def test_something_that_is_not_the_api_is_said(answer: Answer | Raw) -> None:
+    session = new_session(1, None)
+    with scripted_server([answer]) as server:
+        http = HttpClient(
+            session,
+            connect_timeout=5.0,
+            read_timeout=5.0,
+            deadline=Deadline.never(),
+            sleep=lambda _: None,
+        )
+        with pytest.raises(ApiUnreachable):
+            ClientCredentialsGrant(server.url, http, CREDENTIALS).header()
+    session.close()
+
+
+@pytest.mark.parametrize(("seconds", "tokens"), [(1139, 1), (1140, 2), (1141, 2)])
+def test_a_token_is_renewed_a_minute_before_its_end(
+    foundation: Foundation, grant: ClientCredentialsGrant, seconds: int, tokens: int
+) -> None:
+    grant.header()
+    foundation.clock = seconds
+
+    assert grant.header() == f"bearer t{tokens}"
+    assert len(foundation.grants) == tokens
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "seconds", "tokens"), [(60, 29, 1), (60, 30, 2), (0, 539, 1), (0, 540, 2)]
+)
+def test_a_short_token_is_used_for_half_its_life_and_an_unknown_one_for_nine_minutes(
+    foundation: Foundation,
+    grant: ClientCredentialsGrant,
+    expires_in: int,
+    seconds: int,
+    tokens: int,
+) -> None:
+    foundation.grant = lambda number: token(f"t{number}", expires_in=expires_in)
+    grant.header()
+    foundation.clock = seconds
+
+    assert grant.header() == f"bearer t{tokens}"
+
+
+def test_workers_that_see_one_refusal_fetch_one_token(
+    foundation: Foundation, grant: ClientCredentialsGrant
+) -> None:
+    refused = grant.header()
+    together = threading.Barrier(8)
+
+    def renewed(_: int) -> str | None:
+        together.wait()
+        return grant.renewed(refused)
+
+    with ThreadPoolExecutor(8) as pool:
+        others = list(pool.map(renewed, range(8)))
+
+    assert others == ["bearer t2"] * 8
+    assert len(foundation.grants) == 2
+
+
+def test_refusals_are_answered_with_three_new_tokens_and_no_more(
+    foundation: Foundation, grant: ClientCredentialsGrant
+) -> None:
+    refused: str | None = grant.header()
+    fetched: list[str | None] = []
+    while refused and len(fetched) < 10:
+        refused = grant.renewed(refused)
+        fetched.append(refused)
+
+    assert fetched == ["bearer t2", "bearer t3", "bearer t4", None]
+    assert len(foundation.grants) == 4
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_refusal_by_uaa_is_final_and_says_nothing_secret(
+    foundation: Foundation, grant: ClientCredentialsGrant, status: int
+) -> None:
+    foundation.grant = lambda _: Answer(status, b'{"error_description": "Bad credentials"}')
+
+    with pytest.raises(CredentialsRefused, match=f"client 'audit' .HTTP {status}.") as raised:
+        grant.header()
+
+    assert "canary" not in str(raised.value)
+    assert len(foundation.grants) == 1
+
+
+@pytest.mark.parametrize("answer", [Answer(503), Answer(429), Raw(b"")])
+def test_a_uaa_that_is_down_is_tried_again_once_for_all_workers(
+    foundation: Foundation, grant: ClientCredentialsGrant, answer: Answer | Raw
+) -> None:
+    foundation.grant = lambda _: answer
+
+    for _ in range(3):
+        with pytest.raises(ApiUnreachable, match="UAA"):
+            grant.header()
+
+    assert len(foundation.grants) == ATTEMPTS_MAX
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, b""),
+        Answer(200, b"{}"),
+        Answer(200, b'{"access_token": null}'),
+        Answer(200, b'{"access_token": "a\\r\\nHost: x"}'),
+        Answer(200, '{"access_token": "tökén"}'.encode()),
+        Answer(302),
+    ],
+)
+def test_an_answer_without_a_usable_token_is_said(
+    foundation: Foundation, grant: ClientCredentialsGrant, answer: Answer
+) -> None:
+    foundation.grant = lambda _: answer
+
+    with pytest.raises(ApiUnreachable):
+        grant.header()
+
+
+def test_a_ready_header_has_no_other() -> None:
+    header = ReadyHeader(Secret("bearer abc"))
+
+    assert header.header() == "bearer abc"
+    assert header.renewed("bearer abc") is None
