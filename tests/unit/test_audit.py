@@ -1,0 +1,464 @@
+"""A run from configuration to report and message, over fakes."""
+
+import json
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from backup_audit.audit import Audit
+from backup_audit.domain.answer import Answer as RunAnswer
+from backup_audit.domain.evidence import Answer, BackupList, Cause, Refusal, Silence
+from backup_audit.domain.report import Latest, Manifest, Report
+from backup_audit.domain.run import AuditRequest, plan_run
+from backup_audit.domain.verdict import Verdict
+from backup_audit.errors import (
+    ApiUnreachable,
+    InvalidConfiguration,
+    NotificationFailed,
+    ReportStoreFailed,
+)
+from backup_audit.keep import RunKeys
+from backup_audit.ports import StoredObject
+from backup_audit.settings import NotifyMode, Settings
+from backup_audit.tell import tell_failure
+from tests.builders import NOW, a_list
+from tests.fakes import (
+    FixedSource,
+    InMemoryStore,
+    RecordingNotifier,
+    RecordingTelemetry,
+    ScriptedApi,
+)
+
+SETTINGS = Settings(
+    api_url="https://api.example.com",
+    credentials_secret="api",
+    ca_bundle=None,
+    config_uri="ssm:/test",
+    instance_guids=(),
+    report_bucket="reports",
+    report_prefix="backup-audit",
+    topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit",
+    notify_mode=NotifyMode.DIGEST,
+    foundation="test",
+    workers=4,
+    connect_timeout=5.0,
+    read_timeout=65.0,
+    backups_limit=None,
+)
+SCHEDULED = AuditRequest(scheduled_time=NOW)
+ANSWERS: dict[str, Answer | tuple[Answer, int | None]] = {
+    "healthy": a_list(3),
+    "stale": a_list(50),
+    "never": BackupList(()),
+    "unsupported": (Refusal(10008, "CF-UnprocessableEntity"), 422),
+}
+SILENCE = (Silence(Cause.TIMEOUT, "no answer"), None)
+NOT_REACHED = (Silence(Cause.NOT_REACHED, "the run's time was over"), None)
+
+
+class World:
+    """Everything around the use case."""
+
+    def __init__(self, configuration: Mapping[str, Any] | None = None) -> None:
+        document = configuration or {"instances": list(ANSWERS)}
+        self.source = FixedSource(json.dumps(document).encode())
+        self.answers = dict(ANSWERS)
+        self.api = ScriptedApi(self.answers)
+        self.store = InMemoryStore()
+        self.notifier = RecordingNotifier()
+        self.telemetry = RecordingTelemetry()
+
+    def run(
+        self,
+        request: AuditRequest = SCHEDULED,
+        *,
+        now: datetime = NOW,
+        invocation: str = "invocation-1",
+        settings: Settings = SETTINGS,
+    ) -> RunAnswer:
+        audit = Audit(
+            settings,
+            source=self.source,
+            api=self.api,
+            store=self.store,
+            notifier=self.notifier,
+            telemetry=self.telemetry,
+            clock=lambda: now + timedelta(seconds=7),
+        )
+        return audit.run(request, plan_run(request, now, invocation), invocation)
+
+    def read(self, name: str) -> bytes:
+        [key] = [key for key in self.store.objects if key.endswith(name)]
+        return self.store.objects[key]
+
+    def report(self) -> Report:
+        return msgspec.json.decode(self.read("report.json"), type=Report)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_run_judges_keeps_and_tells(world: World) -> None:
+    answer = world.run()
+
+    assert answer.counts["healthy"] == 1
+    assert answer.coverage.configured == 4
+    assert answer.messages_sent == 1
+    assert answer.report
+    assert answer.report.uri.startswith("s3://reports/backup-audit/reports/dt=2026-01-31/run=")
+    report = world.report()
+    assert [found.guid for found in report.findings] == ["never", "stale", "unsupported"]
+    assert report.effort.seconds == 7.0
+    assert report.effort.api_calls == 4
+    assert report.configuration_uri == "ssm:/test"
+    assert world.telemetry.reports == [(report, 1)]
+
+
+def test_the_objects_are_written_in_the_order_that_commits_last(world: World) -> None:
+    world.run()
+
+    assert [key.rsplit("/", 1)[1] for key in world.store.writes] == [
+        "part-00000.jsonl",
+        "report.json",
+        "findings.csv",
+        "manifest.json",
+        "latest.json",
+        "told.json",
+    ]
+
+
+def test_the_same_run_twice_leaves_one_report_and_one_digest(world: World) -> None:
+    first = world.run()
+    objects = dict(world.store.objects)
+
+    second = world.run(invocation="invocation-2", now=NOW + timedelta(hours=1))
+
+    assert second == msgspec.structs.replace(first, repeated=True, messages_sent=0)
+    assert world.store.objects == objects
+    assert len(world.notifier.messages) == 1
+    assert len(world.api.asked) == 4
+
+
+def test_two_deliveries_at_once_leave_one_report_and_one_digest(world: World) -> None:
+    together = threading.Barrier(2, timeout=10)
+    both_audit = threading.Barrier(2, timeout=10)
+    waited = threading.local()
+
+    class Slow(InMemoryStore):
+        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+            if not getattr(waited, "done", False):
+                waited.done = True
+                both_audit.wait()  # neither writes before both have judged
+            return super().put_new(key, body, content_type)
+
+    world.store = Slow()
+    answers: list[RunAnswer] = []
+
+    def deliver(number: int) -> None:
+        together.wait()
+        answers.append(world.run(invocation=f"invocation-{number}"))
+
+    threads = [threading.Thread(target=deliver, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answer.repeated for answer in answers) == [False, True]
+    assert len(world.notifier.messages) == 1
+    assert len([key for key in world.store.writes if key.endswith("manifest.json")]) == 1
+    assert answers[0].counts == answers[1].counts
+
+
+def test_a_delivery_goes_on_with_the_findings_that_lie_there(world: World) -> None:
+    died = World()
+    died.run()
+    key = next(key for key in died.store.objects if key.endswith(".jsonl"))
+    world.store.objects[key] = died.store.objects[key]
+    world.answers["stale"] = a_list(1)
+
+    answer = world.run()
+
+    assert answer.counts["stale"] == 1, "as the delivery before judged it"
+
+
+def test_a_run_that_died_before_telling_is_told_by_its_retry(world: World) -> None:
+    world.notifier.broken = True
+    with pytest.raises(NotificationFailed):
+        world.run()
+    world.notifier.broken = False
+
+    answer = world.run(invocation="invocation-2")
+
+    assert answer.repeated
+    assert answer.messages_sent == 1
+    assert world.notifier.events == ["digest"]
+
+
+def test_a_run_that_died_before_moving_the_pointer_moves_it_at_its_retry(world: World) -> None:
+    world.run()
+    del world.store.objects["backup-audit/latest.json"]
+
+    world.run(invocation="invocation-2")
+
+    assert "backup-audit/latest.json" in world.store.objects
+
+
+def test_a_write_whose_answer_was_lost_is_still_ours(world: World) -> None:
+    class Forgetful(InMemoryStore):
+        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+            written = super().put_new(key, body, content_type)
+            return written and not key.endswith("manifest.json")
+
+    world.store = Forgetful()
+
+    answer = world.run()
+
+    assert not answer.repeated
+    assert answer.messages_sent == 1
+
+
+def latest(world: World) -> Latest:
+    return msgspec.json.decode(world.store.objects["backup-audit/latest.json"], type=Latest)
+
+
+def test_the_pointer_moves_forward_only(world: World) -> None:
+    world.run(AuditRequest(scheduled_time=NOW))
+    world.run(AuditRequest(scheduled_time=NOW - timedelta(days=1)))
+    assert latest(world).due_at == NOW
+
+    world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
+    assert latest(world).due_at == NOW + timedelta(days=1)
+
+
+def test_the_pointer_leads_to_a_committed_run(world: World) -> None:
+    world.run()
+
+    pointer = latest(world)
+    manifest = msgspec.json.decode(world.store.objects[pointer.manifest_key], type=Manifest)
+    assert manifest.run_id == pointer.run_id
+    assert pointer.report_key in [described.key for described in manifest.objects]
+    assert all(described.key in world.store.objects for described in manifest.objects)
+
+
+def test_a_pointer_that_others_keep_changing_is_a_failure(world: World) -> None:
+    class Contended(InMemoryStore):
+        def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+            return False
+
+    world.store = Contended()
+    world.run(AuditRequest(scheduled_time=NOW))
+
+    with pytest.raises(ReportStoreFailed, match="look for another writer"):
+        world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema_version": 2}'])
+def test_a_damaged_pointer_is_a_warning_and_is_replaced(world: World, damage: bytes) -> None:
+    world.store.objects["backup-audit/latest.json"] = damage
+
+    world.run()
+
+    [warning] = world.report().warnings
+    assert "leads to no readable report" in warning
+    assert world.telemetry.warnings == [warning]
+    assert latest(world).due_at == NOW
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"[]"])
+def test_a_previous_report_that_is_gone_or_damaged_is_a_warning(
+    world: World, damage: bytes | None
+) -> None:
+    world.run()
+    key = next(key for key in world.store.objects if key.endswith("report.json"))
+    del world.store.objects[key]
+    if damage is not None:
+        world.store.objects[key] = damage
+
+    world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
+
+    assert len(world.telemetry.warnings) == 1
+
+
+def test_a_committed_report_that_is_damaged_is_a_failure(world: World) -> None:
+    world.run()
+    key = next(key for key in world.store.objects if key.endswith("report.json"))
+    world.store.objects[key] = b"[]"
+
+    with pytest.raises(ReportStoreFailed, match="is no report"):
+        world.run()
+
+
+def test_an_object_that_vanishes_between_two_requests_is_a_failure(world: World) -> None:
+    class Vanishing(InMemoryStore):
+        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+            return False
+
+        def get(self, key: str) -> StoredObject | None:
+            return None
+
+    world.store = Vanishing()
+
+    with pytest.raises(ReportStoreFailed, match="who deletes reports"):
+        world.run()
+
+
+def test_the_next_run_tells_what_changed(world: World) -> None:
+    world.run()
+    world.answers |= {"stale": a_list(1), "never": SILENCE, "healthy": a_list(99)}
+
+    world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
+
+    digest = json.loads(json.loads(world.notifier.messages[1].body)["default"])
+    changes = {found["guid"]: found["change"] for found in digest["findings"]}
+    assert changes == {"healthy": "new", "never": "new", "unsupported": "ongoing"}
+    assert [problem["guid"] for problem in digest["resolved"]] == ["stale"]
+
+
+def test_a_partial_run_compares_and_leaves_the_state_alone(world: World) -> None:
+    world.run()
+    before = world.store.objects["backup-audit/latest.json"]
+
+    answer = world.run(AuditRequest(instance_guids=("stale", "other")), invocation="i")
+
+    assert answer.scope == "partial"
+    assert answer.counts == {v.value: 0 for v in Verdict} | {"stale": 1, "not_found": 1}
+    assert world.store.objects["backup-audit/latest.json"] == before
+    assert world.notifier.events == ["digest", "digest"]
+
+
+def test_a_what_if_overrides_every_policy_and_compares_with_nothing(world: World) -> None:
+    world.run()
+
+    world.run(AuditRequest(max_age=timedelta(hours=1)), invocation="i")
+
+    report = next(
+        msgspec.json.decode(body, type=Report)
+        for key, body in world.store.objects.items()
+        if "what_if" in key and key.endswith("report.json")
+    )
+    assert {found.guid for found in report.findings} == set(ANSWERS)
+    assert {found.change for found in report.findings} == {None}
+    assert {found.policy.max_age_source for found in report.findings} == {"event"}
+    assert report.max_age_seconds == 3600
+    assert len(world.notifier.messages) == 1
+
+
+def test_a_dry_run_names_the_problems_and_leaves_nothing(world: World) -> None:
+    answer = world.run(AuditRequest(dry_run=True))
+
+    assert [problem.guid for problem in answer.problems] == ["never", "stale", "unsupported"]
+    assert world.store.objects == {}
+    assert world.notifier.messages == []
+
+
+def test_a_report_without_telling(world: World) -> None:
+    answer = world.run(AuditRequest(scheduled_time=NOW, notify=False))
+
+    assert answer.messages_sent == 0
+    assert world.notifier.messages == []
+    assert len(world.store.objects) == 5
+
+
+def test_a_muted_instance_is_kept_and_not_told() -> None:
+    mutes = [
+        {"guid": guid, "owner": "team", "reason": "moves", "until": "2026-01-31"}
+        for guid in ("stale", "never", "unsupported")
+    ]
+    world = World({"instances": list(ANSWERS), "mutes": mutes})
+
+    world.run()
+
+    assert {found.mute.owner for found in world.report().findings if found.mute} == {"team"}
+    assert world.notifier.messages == []
+
+
+def test_a_run_that_was_not_finished_says_so_beside_its_digest(world: World) -> None:
+    world.answers |= {"never": NOT_REACHED}
+
+    answer = world.run()
+
+    assert not answer.complete
+    assert world.notifier.events == ["run_incomplete", "digest"]
+    assert not latest(world).complete
+
+
+def test_one_message_for_each_problem_if_so_set(world: World) -> None:
+    settings = msgspec.structs.replace(SETTINGS, notify_mode=NotifyMode.FINDING)
+
+    answer = world.run(settings=settings)
+
+    assert answer.messages_sent == 3
+    assert world.notifier.events == ["finding"] * 3
+
+
+def test_nothing_is_kept_of_a_run_that_fails(world: World) -> None:
+    world.answers.update(dict.fromkeys(ANSWERS, SILENCE))
+
+    with pytest.raises(ApiUnreachable):
+        world.run()
+
+    assert world.store.objects == {}
+    assert world.notifier.messages == []
+
+
+def test_a_faulty_configuration_ends_the_run_before_the_first_request() -> None:
+    world = World({"instances": []})
+
+    with pytest.raises(InvalidConfiguration):
+        world.run()
+
+    assert world.api.asked == []
+
+
+KEYS = RunKeys("backup-audit", "2026-01-31", "r")
+
+
+def fail(world: World, store: InMemoryStore | None) -> None:
+    tell_failure(
+        ApiUnreachable("down"),
+        world.notifier,
+        foundation="test",
+        failed_at=NOW,
+        invocation_id="i",
+        run_id="r",
+        store=store,
+        keys=KEYS,
+    )
+
+
+def test_a_failure_is_told_once_for_all_retries(world: World) -> None:
+    fail(world, world.store)
+    fail(world, world.store)
+
+    assert world.notifier.events == ["run_failed"]
+    assert list(world.store.objects) == [KEYS.report("run_failed.json")]
+
+
+def test_a_failure_that_nobody_took_is_told_by_the_next(world: World) -> None:
+    world.notifier.broken = True
+    with pytest.raises(NotificationFailed):
+        fail(world, world.store)
+    world.notifier.broken = False
+
+    fail(world, world.store)
+
+    assert world.notifier.events == ["run_failed"]
+
+
+def test_a_failure_is_told_without_a_bucket_too(world: World) -> None:
+    class Unreachable(InMemoryStore):
+        def get(self, key: str) -> StoredObject | None:
+            raise ReportStoreFailed("no bucket")
+
+    fail(world, None)
+    fail(world, Unreachable())
+
+    assert world.notifier.events == ["run_failed", "run_failed"]

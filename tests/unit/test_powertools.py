@@ -1,0 +1,123 @@
+"""Log lines and metrics as they leave the process."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from backup_audit.adapters.powertools import METRICS, NAMESPACE, PowertoolsTelemetry
+from backup_audit.domain.run import Scope
+from backup_audit.domain.verdict import Verdict
+from backup_audit.errors import ApiUnreachable
+from tests.builders import finding, report, run
+
+
+class Output:
+    """What was printed, line by line."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Output:
+    return Output(capsys)
+
+
+def telemetry(clock: list[float] | None = None) -> PowertoolsTelemetry:
+    now = clock if clock is not None else [0.0]
+    made = PowertoolsTelemetry("invocation-1", monotonic=lambda: now[0])
+    made.identified("run-1")
+    return made
+
+
+def test_every_line_bears_the_run_and_the_invocation(output: Output) -> None:
+    told = telemetry()
+    told.started(3)
+    told.warned("something")
+    told.failed(ApiUnreachable("down"), "test")
+
+    logged = [line for line in output.lines() if "_aws" not in line]
+    assert [line["level"] for line in logged] == ["INFO", "WARNING", "ERROR"]
+    assert {line["run_id"] for line in logged} == {"run-1"}
+    assert {line["invocation_id"] for line in logged} == {"invocation-1"}
+
+
+def test_the_next_invocation_does_not_bear_the_id_of_the_last(output: Output) -> None:
+    telemetry()
+    PowertoolsTelemetry("invocation-2").warned("before its event was read")
+
+    [line] = output.lines()
+    assert line["invocation_id"] == "invocation-2"
+    assert "run_id" not in line
+
+
+def test_progress_is_a_line_every_five_seconds(output: Output) -> None:
+    clock = [0.0]
+    told = telemetry(clock)
+
+    for done, seconds in enumerate([1.0, 4.9, 5.0, 5.1, 9.9, 10.0, 30.0]):
+        clock[0] = seconds
+        told.progressed(done, 100)
+
+    assert [(line["done"], line["total"]) for line in output.lines()] == [
+        (2, 100),
+        (5, 100),
+        (6, 100),
+    ]
+
+
+def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -> None:
+    found = [finding(Verdict.STALE), finding(Verdict.HEALTHY)]
+
+    telemetry().reported(report(found), messages_sent=1)
+
+    [_, emitted] = output.lines()
+    declared = emitted["_aws"]["CloudWatchMetrics"][0]
+    assert declared["Namespace"] == NAMESPACE
+    assert declared["Metrics"] == [{"Name": m.name, "Unit": m.unit.value} for m in METRICS]
+    assert declared["Dimensions"] == [["foundation", "service"]]
+    assert emitted["foundation"] == "test"
+    assert emitted["InstancesStale"] == [1]
+    assert emitted["InstancesNeverBackedUp"] == [0]
+    assert emitted["OldestNewestBackupAge"] == [50 * 3600]
+    assert emitted["RunsFailed"] == [0]
+    assert emitted["Duration"] == [1.5]
+
+
+def test_an_age_that_is_not_there_is_not_emitted(output: Output) -> None:
+    telemetry().reported(report([finding(Verdict.UNKNOWN)]), messages_sent=1)
+
+    assert "OldestNewestBackupAge" not in output.lines()[1]
+
+
+def test_an_incomplete_run_is_counted(output: Output) -> None:
+    incomplete = msgspec.structs.replace(report([finding()]), complete=False)
+
+    telemetry().reported(incomplete, messages_sent=0)
+
+    assert output.lines()[1]["RunsIncomplete"] == [1]
+
+
+@pytest.mark.parametrize("scope", [Scope.PARTIAL, Scope.WHAT_IF])
+def test_no_other_run_moves_the_metrics(scope: Scope, output: Output) -> None:
+    telemetry().reported(report([finding()], of=run(scope)), messages_sent=1)
+
+    [line] = output.lines()
+    assert line["scope"] == scope
+
+
+@pytest.mark.parametrize("foundation", ["test", None])
+def test_a_failed_run_is_logged_with_its_reason_and_counted(
+    foundation: str | None, output: Output
+) -> None:
+    telemetry().failed(ApiUnreachable("the API is down"), foundation)
+
+    logged, emitted = output.lines()
+    assert logged["reason"] == "the API is down"
+    assert emitted["RunsFailed"] == [1]
+    assert emitted.get("foundation") == foundation
