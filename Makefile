@@ -7,9 +7,11 @@ EVENT ?= events/manual-full.json
 FLEET ?= sample
 OUT ?= .local
 
-# For `make cli`, `make check` and `make build`: the SAM CLI phones home unless told not to.
+# For `make check` and `make build`: the SAM CLI phones home unless told not to.
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
+# The CAs that pip and the rest of the machine trust, a company's own among them.
+export UV_SYSTEM_CERTS := 1
 
 VENV := .venv
 SAM_VENV := .venv-sam
