@@ -104,6 +104,10 @@ class ScriptedApi:
         self.asked: list[str] = []
         self.ages_asked: list[str] = []
         self.retries = 0
+        self.stopped: str | None = None
+
+    def stop(self, reason: str) -> None:
+        self.stopped = reason
 
     @property
     def calls(self) -> int:

@@ -1,5 +1,6 @@
 """The one place that joins adapters and use case."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from backup_audit.adapters.aws import AwsClients
@@ -17,6 +18,7 @@ from backup_audit.adapters.sns_notifier import SnsNotifier
 from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
 from backup_audit.audit import Audit
 from backup_audit.deadline import Deadline
+from backup_audit.pacing import Pace, Pacer
 from backup_audit.ports import Notifier, ObjectStore, Telemetry
 from backup_audit.settings import Settings
 
@@ -26,10 +28,15 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-class Adapters:
-    """The adapters of one invocation; each does its work when it is first asked."""
+class Adapters(ExitStack):
+    """The adapters of one invocation; each does its work when it is first asked.
+
+    Used as a context, since connections to the API are closed at the end: a warm Lambda would
+    keep them, and the thread that watches them, for the next invocation.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self._clients = AwsClients()
 
     def store(self, bucket: str) -> ObjectStore:
@@ -42,12 +49,16 @@ class Adapters:
 
     def audit(self, settings: Settings, deadline: Deadline, telemetry: Telemetry) -> Audit:
         """The use case; raises AuditError if the CA or the credentials cannot be read."""
-        http = HttpClient(
-            new_session(settings.workers, self._ca_pem(settings)),
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            deadline=deadline,
+        session = self.enter_context(
+            new_session(
+                self._ca_pem(settings),
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.read_timeout,
+                proxy=settings.proxy_url,
+            )
         )
+        pace = Pace(settings.workers, settings.requests_per_second)
+        http = HttpClient(session, Pacer(pace, deadline))
         api = CloudController(
             settings.api_url,
             http,

@@ -75,3 +75,11 @@ class ReportStoreFailed(AuditError):
 
 class NotificationFailed(AuditError):
     """SNS did not take every message."""
+
+
+def token_refused(said: str) -> CredentialsRefused:
+    """The Cloud Controller does not accept the token that UAA, or the secret, gave."""
+    return CredentialsRefused(
+        f"the Cloud Controller refuses our token ({said}): check the secret, and that the client "
+        "has cloud_controller.global_auditor or cloud_controller.admin_read_only"
+    )

@@ -39,6 +39,9 @@ class BackupApi(Protocol):
     def instance_created_at(self, guid: str) -> datetime | None:
         """When the instance was created (UTC), or None if that cannot be read."""
 
+    def stop(self, reason: str) -> None:
+        """Send no more requests: whoever waits, or asks on, gets silence with this reason."""
+
     @property
     def calls(self) -> int:
         """HTTP requests sent so far, retries included."""

@@ -1,46 +1,117 @@
 """The engine: asks the API for many instances at the same time.
 
-A fixed number of workers, in the order of the configuration. Pacing, adaptive concurrency and
-streaming belong here when they come.
+Workers take the instances in their order and hand the evidence over as it comes; how many of them
+ask at a time, and when, is the pacer's business, behind the API.
 """
 
+import queue
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import msgspec
 
 from backup_audit.domain.configuration import Instance
 from backup_audit.domain.evidence import BackupList, Cause, Evidence, Refusal, Silence
-from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
+from backup_audit.errors import ApiUnreachable, AuditError, token_refused
 from backup_audit.ports import BackupApi, Telemetry
 
-# Instances that may come to nothing before the first that does not; then the API is down for all,
-# and asking on would only cost the run its time.
+Probed = tuple[Instance, Evidence]
+
+# Instances that may come to nothing before the first that does not; then the address is wrong, or
+# the API is down for all, and asking on would only cost the run its time.
 GIVE_UP_AFTER = 32
+
+# Handed over together: to wake the reader for each answer would cost as much as to ask.
+_TOGETHER = 16
+_TOGETHER_WITHIN = timedelta(seconds=0.25)
+_BUFFERED_MAX = 64  # hand-overs that may lie before the reader; then the workers wait for it
 
 
 def probe(
     instances: Sequence[Instance], api: BackupApi, telemetry: Telemetry, *, workers: int
-) -> Iterator[tuple[Instance, Evidence]]:
-    """Yield every instance with its evidence, in order.
+) -> Iterator[Probed]:
+    """Yield every instance with its evidence, in the order in which the answers come.
 
-    Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all.
+    Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all, and
+    what a worker raises.
     """
     answered = False
     fruitless: list[Evidence] = []
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="probe") as pool:
-        evidences = pool.map(lambda instance: _ask(instance, api), instances)
-        for done, (instance, evidence) in enumerate(zip(instances, evidences, strict=True), 1):
+    crew = _Crew(instances, api, min(workers, len(instances)))
+    try:
+        for done, (instance, evidence) in enumerate(crew.results(), 1):
             answered = answered or _is_answer(evidence)
             if not answered and _was_asked(evidence):
                 fruitless.append(evidence)
-                if len(fruitless) >= GIVE_UP_AFTER:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise _failure(fruitless)
+            if not answered and (
+                len(fruitless) >= GIVE_UP_AFTER or (fruitless and not _was_asked(evidence))
+            ):
+                raise _failure(fruitless)
             telemetry.progressed(done, len(instances))
             yield instance, evidence
+    finally:
+        crew.dismiss()
     if not answered and fruitless:
         raise _failure(fruitless)
+
+
+class _Crew:
+    """The workers of one probe."""
+
+    def __init__(self, instances: Sequence[Instance], api: BackupApi, size: int) -> None:
+        self._api = api
+        self._size = size
+        self._rest = iter(instances)
+        self._taking = threading.Lock()
+        # What comes: some results, an error of a worker, or None when a worker has gone.
+        self._results: queue.Queue[list[Probed] | Exception | None] = queue.Queue(_BUFFERED_MAX)
+        self._gone = 0
+        for number in range(size):
+            threading.Thread(target=self._work, name=f"probe-{number}", daemon=True).start()
+
+    def results(self) -> Iterator[Probed]:
+        """Yield what the workers find; raise what the first of them to fail raises."""
+        while self._gone < self._size:
+            result = self._results.get()
+            if result is None:
+                self._gone += 1
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                yield from result
+
+    def dismiss(self) -> None:
+        """Let the workers go: they ask for nothing more, and nobody reads what they still find."""
+        if self._gone == self._size:
+            return
+        with self._taking:
+            self._rest = iter(())
+        self._api.stop("the run was given up")
+        while self._gone < self._size:
+            self._gone += self._results.get() is None
+
+    def _work(self) -> None:
+        found: list[Probed] = []
+        try:
+            while (instance := self._next()) is not None:
+                found.append((instance, _ask(instance, self._api)))
+                if len(found) >= _TOGETHER or _took(found) >= _TOGETHER_WITHIN:
+                    self._results.put(found)
+                    found = []
+            self._results.put(found)
+        except Exception as error:  # noqa: BLE001  # raised again by the reader
+            self._results.put(error)
+        finally:
+            self._results.put(None)
+
+    def _next(self) -> Instance | None:
+        with self._taking:
+            return next(self._rest, None)
+
+
+def _took(found: Sequence[Probed]) -> timedelta:
+    return found[-1][1].observed_at - found[0][1].observed_at
 
 
 def _ask(instance: Instance, api: BackupApi) -> Evidence:
@@ -74,11 +145,7 @@ def _was_asked(evidence: Evidence) -> bool:
 def _failure(fruitless: Sequence[Evidence]) -> AuditError:
     refused = [evidence for evidence in fruitless if evidence.status == 401]
     if refused:
-        return CredentialsRefused(
-            f"the Cloud Controller refused our token for all {len(fruitless)} instances asked "
-            f"({_said(refused[0])}): check the secret, and that the client has "
-            "cloud_controller.global_auditor or cloud_controller.admin_read_only"
-        )
+        return token_refused(_said(refused[0]))
     return ApiUnreachable(
         f"none of the {len(fruitless)} instances asked got an answer from the Cloud Controller "
         f"(the first: {_said(fruitless[0])}): check CF_API_URL, the network and the API's health"

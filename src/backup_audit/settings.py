@@ -30,11 +30,15 @@ class NotifyMode(StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One deployment. Time-outs are seconds; `backups_limit` None sends no limit to the API."""
+    """One deployment. Time-outs are seconds; `backups_limit` None sends no limit to the API.
+
+    `requests_per_second` None: as many as `workers` at a time can send.
+    """
 
     api_url: str
     credentials_secret: str
     ca_bundle: str | None
+    proxy_url: str | None
     config_uri: str
     instance_guids: tuple[str, ...]
     report_bucket: str
@@ -43,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notify_mode: NotifyMode
     foundation: str
     workers: int
+    requests_per_second: float | None
     connect_timeout: float
     read_timeout: float
     backups_limit: int | None
@@ -56,6 +61,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         "api_url": api_url,
         "credentials_secret": reader.required("CF_CREDENTIALS_SECRET", str),
         "ca_bundle": reader.optional("CA_BUNDLE", str, None),
+        "proxy_url": reader.optional("PROXY_URL", _proxy, None),
         "config_uri": reader.required("CONFIG_URI", _config_uri),
         "instance_guids": reader.optional("INSTANCE_GUIDS", _guids, None) or (),
         "report_bucket": reader.required("REPORT_BUCKET", str),
@@ -64,6 +70,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         "notify_mode": reader.optional("NOTIFY_MODE", NotifyMode, NotifyMode.DIGEST),
         "foundation": reader.optional("FOUNDATION", _foundation, None),
         "workers": reader.optional("WORKERS", _whole(1, WORKERS_MAX), 32),
+        "requests_per_second": reader.optional("REQUESTS_PER_SECOND", _rate, None),
         "connect_timeout": reader.optional("CONNECT_TIMEOUT_SECONDS", _seconds(60), 5.0),
         # The Cloud Controller waits 60 s for a broker; a little more lets its own error arrive.
         "read_timeout": reader.optional("READ_TIMEOUT_SECONDS", _seconds(300), 65.0),
@@ -152,6 +159,19 @@ def _prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", text):
         raise ValueError("is not a key prefix such as backup-audit or audits/prod")
     return text
+
+
+def _proxy(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.username:
+        raise ValueError("is not an address such as http://proxy.example.com:3128")
+    return text
+
+
+def _rate(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", text) or float(text) <= 0:
+        raise ValueError("is not a number of requests above 0")
+    return float(text)
 
 
 def _topic_arn(text: str) -> str:

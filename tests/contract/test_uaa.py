@@ -13,8 +13,8 @@ from backup_audit.adapters.http import HttpClient
 from backup_audit.adapters.retry import ATTEMPTS_MAX
 from backup_audit.adapters.session import new_session
 from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
-from backup_audit.deadline import Deadline
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
+from tests.fake_time import FakeTime
 from tests.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
 
 pytestmark = pytest.mark.loopback
@@ -40,7 +40,6 @@ class Foundation:
         self.server: ScriptedServer
         self.uaa_url: str | None = None
         self.clock = 0.0
-        self.waits: list[float] = []
 
     def __call__(self, seen: Seen) -> Answer | Raw:
         if seen.path == "/":
@@ -63,14 +62,8 @@ def foundation() -> Iterator[Foundation]:
 
 @pytest.fixture
 def grant(foundation: Foundation) -> Iterator[ClientCredentialsGrant]:
-    session = new_session(8, None)
-    http = HttpClient(
-        session,
-        connect_timeout=5.0,
-        read_timeout=5.0,
-        deadline=Deadline.never(),
-        sleep=foundation.waits.append,
-    )
+    session = new_session(None, connect_timeout=5.0, read_timeout=5.0)
+    http = HttpClient(session, FakeTime().pacer())
     yield ClientCredentialsGrant(
         foundation.server.url, http, CREDENTIALS, monotonic=lambda: foundation.clock
     )
@@ -126,15 +119,9 @@ def test_a_root_without_uaa_is_said(foundation: Foundation, grant: ClientCredent
     "answer", [Answer(404), Answer(200, b"<html>"), Answer(200, b'{"links": []}'), Raw(b"")]
 )
 def test_something_that_is_not_the_api_is_said(answer: Answer | Raw) -> None:
-    session = new_session(1, None)
+    session = new_session(None, connect_timeout=5.0, read_timeout=5.0)
     with scripted_server([answer]) as server:
-        http = HttpClient(
-            session,
-            connect_timeout=5.0,
-            read_timeout=5.0,
-            deadline=Deadline.never(),
-            sleep=lambda _: None,
-        )
+        http = HttpClient(session, FakeTime().pacer())
         with pytest.raises(ApiUnreachable):
             ClientCredentialsGrant(server.url, http, CREDENTIALS).header()
     session.close()

@@ -1,4 +1,4 @@
-"""The engine: every instance once, in order, so many at a time, and not in vain."""
+"""The engine: every instance once, so many at a time, and not in vain."""
 
 import threading
 from collections.abc import Mapping
@@ -32,11 +32,11 @@ def all_of(answer: Answer | tuple[Answer, int | None], count: int) -> Scripted:
 
 def probed(api: ScriptedApi, instances: list[Instance], workers: int = 4) -> list[Evidence]:
     found = list(probe(instances, api, RecordingTelemetry(), workers=workers))
-    assert [one.guid for one, _ in found] == [one.guid for one in instances]
+    assert sorted(one.guid for one, _ in found) == sorted(one.guid for one in instances)
     return [evidence for _, evidence in found]
 
 
-def test_every_instance_is_asked_once_and_yielded_in_order() -> None:
+def test_every_instance_is_asked_once_and_yielded_once() -> None:
     api = ScriptedApi(all_of(a_list(3), 50))
 
     probed(api, fleet(50))

@@ -35,6 +35,8 @@ def test_what_is_not_set_has_its_default() -> None:
     assert (settings.connect_timeout, settings.read_timeout) == (5.0, 65.0)
     assert settings.backups_limit is None
     assert settings.ca_bundle is None
+    assert settings.requests_per_second is None
+    assert settings.proxy_url is None
 
 
 def test_every_variable_is_read() -> None:
@@ -44,6 +46,8 @@ def test_every_variable_is_read() -> None:
         NOTIFY_MODE="finding",
         FOUNDATION="prod",
         WORKERS="96",
+        REQUESTS_PER_SECOND="12.5",
+        PROXY_URL="http://proxy.example.com:3128",
         CONNECT_TIMEOUT_SECONDS="0.5",
         READ_TIMEOUT_SECONDS="300",
         BACKUPS_LIMIT="30",
@@ -56,6 +60,8 @@ def test_every_variable_is_read() -> None:
     assert settings.notify_mode is NotifyMode.FINDING
     assert (settings.workers, settings.backups_limit) == (96, 30)
     assert (settings.connect_timeout, settings.read_timeout) == (0.5, 300.0)
+    assert settings.requests_per_second == 12.5
+    assert settings.proxy_url == "http://proxy.example.com:3128"
 
 
 def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> None:
@@ -94,6 +100,14 @@ def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> No
         ("CONNECT_TIMEOUT_SECONDS", "61"),
         ("READ_TIMEOUT_SECONDS", "nan"),
         ("READ_TIMEOUT_SECONDS", "301"),
+        ("REQUESTS_PER_SECOND", "0"),
+        ("REQUESTS_PER_SECOND", "0.000"),
+        ("REQUESTS_PER_SECOND", "fast"),
+        ("REQUESTS_PER_SECOND", "-1"),
+        ("PROXY_URL", "proxy.example.com:3128"),
+        ("PROXY_URL", "https://proxy.example.com"),
+        ("PROXY_URL", "http://proxy.example.com/path"),
+        ("PROXY_URL", "http://somebody@proxy.example.com"),
         ("BACKUPS_LIMIT", "0"),
         ("BACKUPS_LIMIT", "10001"),
     ],

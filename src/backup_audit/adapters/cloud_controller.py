@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 import msgspec
 
 from backup_audit.adapters.http import HttpClient, NoReply, Reply
-from backup_audit.domain.backup import read_backup
+from backup_audit.domain.backup import SECONDS_END, backup_at, read_backup
 from backup_audit.domain.evidence import (
     Answer,
     BackupList,
@@ -19,6 +19,11 @@ from backup_audit.domain.evidence import (
     Refusal,
     Silence,
 )
+from backup_audit.errors import token_refused
+
+# Instances in a row for which our token is refused, after a renewal if there is one. A 401 comes
+# before the Cloud Controller looks at the instance, so it says nothing about any of them.
+REFUSALS_MAX = 3
 
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
 
@@ -50,6 +55,7 @@ class CloudController:
         self._authorization = authorization
         self._clock = clock
         self._limit = limit
+        self._refusals = 0
 
     @property
     def calls(self) -> int:
@@ -62,7 +68,10 @@ class CloudController:
         return self._http.retries
 
     def list_backups(self, guid: str) -> Evidence:
-        """GET /v3/service_instances/{guid}/backups; whatever comes, or does not, is evidence."""
+        """GET /v3/service_instances/{guid}/backups; whatever comes, or does not, is evidence.
+
+        Raises CredentialsRefused once our token is refused for several instances in a row.
+        """
         query = f"?limit={self._limit}" if self._limit else ""
         try:
             reply = self._get(f"{self._instances_url}/{guid}/backups{query}")
@@ -95,45 +104,84 @@ class CloudController:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
 
+    def stop(self, reason: str) -> None:
+        """Send no more requests."""
+        self._http.stop(reason)
+
     def _get(self, url: str) -> Reply:
         """GET with our token; on a 401 once more with another."""
         token = self._authorization.header()
-        reply = self._http.get(url, {"Authorization": token})
-        if reply.status != 401:
-            return reply
-        other = self._authorization.renewed(token)
-        if other is None:
-            return reply
+        reply = self._http.get(url, token)
+        if reply.status == 401:
+            reply = self._again(url, reply, self._authorization.renewed(token))
+        if reply.status == 401:
+            self._refused(reply)
+        elif self._refusals:
+            self._refusals = 0
+        return reply
+
+    def _again(self, url: str, refused: Reply, token: str | None) -> Reply:
+        if token is None:
+            return refused
         try:
-            again = self._http.get(url, {"Authorization": other})
+            again = self._http.get(url, token)
         except NoReply as none:
             raise NoReply(
                 none.silence,
-                none.attempts + reply.attempts,
-                none.milliseconds + reply.milliseconds,
+                none.attempts + refused.attempts,
+                none.milliseconds + refused.milliseconds,
             ) from None
         return msgspec.structs.replace(
             again,
-            attempts=again.attempts + reply.attempts,
-            milliseconds=again.milliseconds + reply.milliseconds,
+            attempts=again.attempts + refused.attempts,
+            milliseconds=again.milliseconds + refused.milliseconds,
         )
+
+    def _refused(self, reply: Reply) -> None:
+        """Count instances for which even a new token is refused; raise if it is so for all."""
+        self._refusals += 1  # not to the point: workers that race here all see refusals
+        if self._refusals >= REFUSALS_MAX:
+            refusal = _refusal(reply)
+            raise token_refused(f"HTTP 401 {refusal.title or ''} {refusal.code or ''}".strip())
 
 
 class _InstanceResource(msgspec.Struct):
     created_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _BackupListBody(msgspec.Struct):
+class _Entry(msgspec.Struct):
+    """What the API promises, and nothing that read_backup would doubt."""
+
+    created_at: Annotated[int, msgspec.Meta(gt=0, lt=SECONDS_END)]
+
+
+class _PromisedBody(msgspec.Struct):
+    backups: list[_Entry]
+
+
+class _AnyBody(msgspec.Struct):
     """`backups` must be there: an answer without a list proves nothing about backups."""
 
     backups: list[object]
+
+
+_PROMISED = msgspec.json.Decoder(_PromisedBody)
 
 
 def _answer(reply: Reply, limit: int | None) -> Answer:
     if reply.status != 200:
         return _refusal(reply)
     try:
-        body = msgspec.json.decode(reply.body, type=_BackupListBody)
+        promised = _PROMISED.decode(reply.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _doubtful_answer(reply, limit)
+    return BackupList(tuple(backup_at(e.created_at) for e in promised.backups), limit=limit)
+
+
+def _doubtful_answer(reply: Reply, limit: int | None) -> Answer:
+    """Say entry by entry what is not as promised."""
+    try:
+        body = msgspec.json.decode(reply.body, type=_AnyBody)
     except msgspec.ValidationError as error:
         return Silence(Cause.UNREADABLE, f"HTTP 200 without a list of backups: {error}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""HTTP as this tool needs it: bounded in size, in time and in attempts."""
+"""HTTP as this tool needs it: paced, and bounded in size, in time and in attempts."""
 
 import random
 import threading
@@ -7,21 +7,17 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 import requests
-from urllib3.exceptions import (
-    MaxRetryError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-)
 
 from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRIED, backoff, retry_after
-from backup_audit.deadline import Deadline
+from backup_audit.adapters.transport import BodyTooLarge
 from backup_audit.domain.evidence import Cause, Silence
+from backup_audit.pacing import Outcome, Pacer, Quota, Stopped
 
-BODY_MAX = 4 * 1024 * 1024  # bytes; about 50,000 backups
-_CHUNK = 64 * 1024  # bytes
-_SHORTEST = 0.001  # seconds; urllib3 refuses a time-out of zero
+_THROTTLING = frozenset({429, 503})
+_NO_LOOK_UP: dict[str, str] = {}  # the transport knows its proxy; requests would parse the URL
+_GATEWAY_ERRORS = frozenset({502, 504})
+_ROUTER_ERROR = "X-Cf-RouterError"  # the router answers, since it finds no Cloud Controller
+_RESET_MAX = 3600.0  # seconds; the Cloud Controller's default window
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,163 +40,157 @@ class NoReply(Exception):
         self.milliseconds = milliseconds
 
 
-class _Failed(Exception):
-    """One attempt came to nothing."""
+class _Failure(msgspec.Struct, frozen=True):
+    """One attempt that came to nothing."""
 
-    def __init__(self, silence: Silence, *, worth_retrying: bool) -> None:
-        super().__init__(silence.detail)
-        self.silence = silence
-        self.worth_retrying = worth_retrying
+    silence: Silence
+    worth_retrying: bool
 
 
 class HttpClient:
-    """Sends requests, retries what may pass, and never waits past the deadline."""
+    """Sends requests when the pacer lets them, and again what may pass."""
 
     def __init__(
         self,
         session: requests.Session,
+        pacer: Pacer,
         *,
-        connect_timeout: float,
-        read_timeout: float,
-        deadline: Deadline,
-        sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._session = session
-        self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
-        self._deadline = deadline
-        self._sleep = sleep
+        self._pacer = pacer
         self._jitter = jitter
         self._now = now
+        self._own = threading.local()
         self._lock = threading.Lock()
         self.calls = 0
         self.retries = 0
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+    def get(self, url: str, authorization: str | None = None) -> Reply:
         """GET; raise NoReply."""
-        return self._request("GET", url, headers, None)
+        if authorization is None:
+            return self._request(self._session.prepare_request(requests.Request("GET", url)))
+        prepared = self._prepared()
+        prepared.url = url
+        prepared.headers["Authorization"] = authorization
+        return self._request(prepared)
 
-    def post(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Reply:
+    def post(self, url: str, form: Mapping[str, str]) -> Reply:
         """POST a form; raise NoReply."""
-        return self._request("POST", url, headers, form)
+        return self._request(
+            self._session.prepare_request(requests.Request("POST", url, data=form))
+        )
 
-    def _request(
-        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
-    ) -> Reply:
+    def stop(self, reason: str) -> None:
+        """Send no more requests."""
+        self._pacer.stop(reason)
+
+    def _prepared(self) -> requests.PreparedRequest:
+        """The thread's own request: to prepare one costs more than to send it."""
+        prepared: requests.PreparedRequest | None = getattr(self._own, "request", None)
+        if prepared is None:
+            prepared = self._session.prepare_request(requests.Request("GET", "https://api/"))
+            self._own.request = prepared
+        return prepared
+
+    def _request(self, prepared: requests.PreparedRequest) -> Reply:
         began = time.monotonic()
-        attempt = 0
-        while True:
-            if self._deadline.remaining() <= 0:
-                over = Silence(Cause.NOT_REACHED, "the run's time was over")
-                raise NoReply(over, attempt, _milliseconds_since(began))
-            attempt += 1
-            self._count(attempt)
-            try:
-                response, body = self._send(method, url, headers, form)
-            except _Failed as failure:
-                wait = backoff(attempt, self._jitter())
-                if not failure.worth_retrying or not self._may_retry(attempt, wait):
-                    raise NoReply(failure.silence, attempt, _milliseconds_since(began)) from None
-            else:
-                wait = self._wait_before_retry(response, attempt)
-                if response.status_code not in RETRIED or not self._may_retry(attempt, wait):
-                    return Reply(
-                        status=response.status_code,
-                        headers=response.headers,
-                        body=body,
-                        attempts=attempt,
-                        milliseconds=_milliseconds_since(began),
-                    )
-            self._sleep(wait)
-
-    def _send(
-        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
-    ) -> tuple[requests.Response, bytes]:
-        """One attempt. Redirects are not followed: they would carry the token elsewhere."""
-        remaining = max(self._deadline.remaining(), _SHORTEST)
-        timeout = (min(self._connect_timeout, remaining), min(self._read_timeout, remaining))
+        attempts = 0
+        last: requests.Response | _Failure = _NOT_SENT
         try:
-            with self._session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=form,
-                timeout=timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return response, _read(response)
+            while True:
+                entered = self._pacer.enter()
+                attempts += 1
+                self._count(attempts)
+                last, wait = self._attempt(prepared, entered, attempts)
+                if wait is None:
+                    break
+                self._pacer.pause(wait)
+        except Stopped as stopped:
+            if last is _NOT_SENT:
+                last = _Failure(Silence(Cause.NOT_REACHED, str(stopped)), worth_retrying=False)
+        milliseconds = round((time.monotonic() - began) * 1000)
+        if isinstance(last, _Failure):
+            raise NoReply(last.silence, attempts, milliseconds)
+        return Reply(
+            status=last.status_code,
+            headers=last.headers,
+            body=last.content,
+            attempts=attempts,
+            milliseconds=milliseconds,
+        )
+
+    def _attempt(
+        self, prepared: requests.PreparedRequest, entered: float, attempts: int
+    ) -> tuple[requests.Response | _Failure, float | None]:
+        """Send once; return what came and the seconds before another attempt, None for none."""
+        outcome, hold, quota = Outcome.FAILED, None, None
+        last: requests.Response | _Failure
+        try:
+            last = self._session.send(prepared, proxies=_NO_LOOK_UP)
+            outcome = _outcome(last)
+            quota = self._quota(last)
+            again = last.status_code in RETRIED or _ROUTER_ERROR in last.headers
+            if last.status_code in _THROTTLING:
+                hold = retry_after(last.headers.get("Retry-After"), self._now())
         except requests.RequestException as error:
-            raise _translated(error) from None
+            last = _translated(error)
+            again = last.worth_retrying
+            if last.silence.cause is Cause.TIMEOUT:
+                outcome = Outcome.THROTTLED
+        finally:
+            self._pacer.leave(outcome, entered, hold=hold, quota=quota)
+        if not again or (attempts >= ATTEMPTS_MAX and not self._pacer.is_outage):
+            return last, None
+        return last, backoff(attempts, self._jitter()) if hold is None else 0.0
 
-    def _wait_before_retry(self, response: requests.Response, attempt: int) -> float:
-        asked = retry_after(response.headers.get("Retry-After"), self._now())
-        return asked if asked is not None else backoff(attempt, self._jitter())
+    def _quota(self, response: requests.Response) -> Quota | None:
+        """What X-RateLimit-Remaining and -Reset (epoch seconds) say, if they do."""
+        remaining = response.headers.get("X-RateLimit-Remaining")
+        reset = response.headers.get("X-RateLimit-Reset", "")
+        if remaining is None or not (_is_number(remaining) and _is_number(reset)):
+            return None
+        seconds = min(max(int(reset) - self._now(), 0.0), _RESET_MAX)
+        return Quota(int(remaining), seconds)
 
-    def _may_retry(self, attempt: int, wait: float) -> bool:
-        return attempt < ATTEMPTS_MAX and wait < self._deadline.remaining()
-
-    def _count(self, attempt: int) -> None:
+    def _count(self, attempts: int) -> None:
         with self._lock:
             self.calls += 1
-            self.retries += attempt > 1
+            self.retries += attempts > 1
 
 
-def _read(response: requests.Response) -> bytes:
-    """Read the body, unpacked, up to BODY_MAX."""
-    body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
-        body += chunk
-        if len(body) > BODY_MAX:
-            too_large = Silence(Cause.TOO_LARGE, f"the answer is larger than {BODY_MAX} bytes")
-            raise _Failed(too_large, worth_retrying=False)
-    return bytes(body)
+_NOT_SENT = _Failure(Silence(Cause.NOT_REACHED, "not sent"), worth_retrying=False)
 
 
-def _translated(error: requests.RequestException) -> _Failed:
-    """Say what happened without the words of the libraries, which can hold addresses of memory."""
-    wrapped = error.args[0] if error.args else None
+def _outcome(response: requests.Response) -> Outcome:
+    status = response.status_code
+    if status in _THROTTLING:
+        return Outcome.THROTTLED
+    # With a Cloud Foundry error the Cloud Controller answers, for a broker that did not.
+    if status in _GATEWAY_ERRORS and b'"errors"' not in response.content:
+        return Outcome.FAILED
+    if _ROUTER_ERROR in response.headers:
+        return Outcome.FAILED
+    return Outcome.ANSWERED
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 15
+
+
+def _translated(error: requests.RequestException) -> _Failure:
+    """Say as evidence what the transport raised."""
     match error:
+        case requests.Timeout():
+            return _Failure(Silence(Cause.TIMEOUT, str(error)), worth_retrying=True)
         case requests.exceptions.SSLError():
-            refused = Silence(Cause.CONNECTION, f"TLS failed: {_tls_reason(error)}")
-            return _Failed(refused, worth_retrying=False)
-        case requests.ConnectTimeout():
-            silence = Silence(Cause.TIMEOUT, "no connection within the connect time-out")
-        case requests.ReadTimeout():
-            silence = Silence(Cause.TIMEOUT, "no answer within the read time-out")
-        case requests.ConnectionError() if isinstance(wrapped, ReadTimeoutError):
-            silence = Silence(Cause.TIMEOUT, "the answer stopped within its body")
+            refused = Silence(Cause.CONNECTION, f"TLS failed: {error}")
+            return _Failure(refused, worth_retrying=False)
         case requests.exceptions.ContentDecodingError():
             garbled = Silence(Cause.UNREADABLE, "the answer could not be unpacked")
-            return _Failed(garbled, worth_retrying=False)
-        case requests.exceptions.ChunkedEncodingError():
-            silence = Silence(Cause.CONNECTION, "the connection broke within the answer")
+            return _Failure(garbled, worth_retrying=False)
+        case BodyTooLarge():
+            return _Failure(Silence(Cause.TOO_LARGE, str(error)), worth_retrying=False)
         case _:
-            silence = Silence(Cause.CONNECTION, _connection_reason(wrapped))
-    return _Failed(silence, worth_retrying=True)
-
-
-def _connection_reason(wrapped: object) -> str:
-    reason = wrapped.reason if isinstance(wrapped, MaxRetryError) else wrapped
-    match reason:
-        case NameResolutionError():
-            return "the API's host name is not known"
-        case NewConnectionError():
-            return "no connection: refused or unreachable"
-        case ProtocolError():
-            return "the connection was closed without an answer"
-        case _:
-            return f"the connection failed ({type(reason).__name__})"
-
-
-def _tls_reason(error: BaseException) -> str:
-    """The verification error deep within, such as "certificate has expired"."""
-    text = str(error)
-    _, found, reason = text.partition("certificate verify failed: ")
-    return f"certificate verify failed: {reason.split(' (_ssl')[0]}" if found else "no handshake"
-
-
-def _milliseconds_since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
+            return _Failure(Silence(Cause.CONNECTION, str(error)), worth_retrying=True)

@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 ATTEMPTS_MAX = 4  # requests for one answer
 RETRIED = frozenset({429, 502, 503, 504})
-RETRY_AFTER_MAX = 30.0  # seconds; the Cloud Controller may ask for the rest of an hour
+RETRY_AFTER_MAX = 3600.0  # seconds: the window of the Cloud Controller's rate limit
 
 _BACKOFF_FIRST = 0.5  # seconds
 _BACKOFF_MAX = 8.0  # seconds
@@ -22,7 +22,7 @@ def backoff(attempt: int, jitter: float) -> float:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that Retry-After asks for, at most RETRY_AFTER_MAX; None if it asks for nothing sane.
+    """Seconds that Retry-After asks for; None if that is nothing sane, or over RETRY_AFTER_MAX.
 
     It may be seconds, an instant in epoch seconds (Cloud Controllers before 3.139) or an HTTP date.
     """
@@ -40,4 +40,4 @@ def retry_after(value: str | None, now: float) -> float | None:
         if instant.tzinfo is None:
             instant = instant.replace(tzinfo=UTC)
         seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
-    return min(max(seconds, 0.0), RETRY_AFTER_MAX)
+    return max(seconds, 0.0) if seconds <= RETRY_AFTER_MAX else None

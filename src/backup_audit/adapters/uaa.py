@@ -12,6 +12,7 @@ from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
 from backup_audit.settings import secure_url
 
 _RENEWED_BEFORE = 60.0  # seconds before a token's end; the cf CLI keeps the same margin
+_TRIED_AGAIN_AFTER = 10.0  # seconds after a renewal ahead of time that failed
 _LIFETIME_DEFAULT = 600.0  # seconds, where UAA does not say; its own default is 43,200
 
 # Times that a run answers a refusal by the Cloud Controller with a new token. More would only
@@ -35,8 +36,11 @@ class ReadyHeader:
 
 
 class _Token(msgspec.Struct, frozen=True):
+    """A token as the header has it; times are seconds on the monotonic clock."""
+
     header: str
     renew_at: float
+    ends_at: float
 
 
 class ClientCredentialsGrant:
@@ -60,11 +64,36 @@ class ClientCredentialsGrant:
         self._failure: AuditError | None = None
 
     def header(self) -> str:
-        """A value that is good for a minute at least; raises CredentialsRefused, ApiUnreachable."""
-        with self._lock:
-            if self._token is None or self._monotonic() >= self._token.renew_at:
-                self._token = self._fetch_once()
-            return self._token.header
+        """A value that has not ended; raises CredentialsRefused, ApiUnreachable.
+
+        One worker renews it ahead of its end; the others go on with the old one meanwhile.
+        """
+        token = self._token
+        now = self._monotonic()
+        if token is not None and now < token.renew_at:
+            return token.header
+        lasts = token is not None and now < token.ends_at
+        if not self._lock.acquire(blocking=not lasts) and token is not None:
+            return token.header
+        try:
+            return self._renewed_if_due().header
+        finally:
+            self._lock.release()
+
+    def _renewed_if_due(self) -> _Token:
+        """Renew the token unless another worker just has; while it lasts, a failure can wait."""
+        token = self._token
+        now = self._monotonic()
+        if token is not None and now < token.renew_at:
+            return token
+        try:
+            self._token = self._fetch_once()
+        except AuditError:
+            if token is None or now >= token.ends_at:
+                raise
+            self._failure = None
+            self._token = msgspec.structs.replace(token, renew_at=now + _TRIED_AGAIN_AFTER)
+        return self._token
 
     def renewed(self, refused: str) -> str | None:
         """Fetch another token, unless another worker has, or it was tried too often."""
@@ -95,7 +124,7 @@ class ClientCredentialsGrant:
             "client_secret": credentials.client_secret.reveal(),
         }
         url = f"{self._uaa_url()}/oauth/token"
-        reply = self._reply(lambda: self._http.post(url, {}, form), "UAA")
+        reply = self._reply(lambda: self._http.post(url, form), "UAA")
         if reply.status in (400, 401, 403):
             raise CredentialsRefused(
                 f"UAA refused client {credentials.client_id!r} (HTTP {reply.status}): check "
@@ -115,11 +144,12 @@ class ClientCredentialsGrant:
         lifetime = body.expires_in if body.expires_in > 0 else _LIFETIME_DEFAULT
         # A short-lived token is used for half its life.
         used_for = max(lifetime - _RENEWED_BEFORE, lifetime / 2)
-        return _Token(f"bearer {body.access_token}", self._monotonic() + used_for)
+        now = self._monotonic()
+        return _Token(f"bearer {body.access_token}", now + used_for, now + lifetime)
 
     def _uaa_url(self) -> str:
         """Find UAA through the API's root document, which needs no token."""
-        reply = self._reply(lambda: self._http.get(f"{self._api_url}/", {}), "the API's root")
+        reply = self._reply(lambda: self._http.get(f"{self._api_url}/"), "the API's root")
         if reply.status != 200:
             raise ApiUnreachable(f"GET {self._api_url}/ answered HTTP {reply.status}")
         try:

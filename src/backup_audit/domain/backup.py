@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 # Seconds since 1970 pass this in the year 5138; anything larger is in milliseconds or finer.
-_LARGEST_SECONDS = 10**11
+SECONDS_END = 10**11
 _SHOWN_MAX = 40  # characters of a strange value that a reason quotes
 
 
@@ -42,8 +42,13 @@ def read_backup(entry: object) -> Backup | UnreadableBackup:
         return UnreadableBackup(f"created_at is {_shown(created_at)}, not an integer")
     if created_at <= 0:
         return UnreadableBackup(f"created_at is {_shown(created_at)}")
-    if created_at >= _LARGEST_SECONDS:
+    if created_at >= SECONDS_END:
         return UnreadableBackup(f"created_at is {_shown(created_at)}, too large to be seconds")
+    return backup_at(created_at)
+
+
+def backup_at(created_at: int) -> Backup:
+    """A backup by its time in seconds since 1970, above 0 and below SECONDS_END."""
     return Backup(datetime.fromtimestamp(created_at, UTC))
 
 

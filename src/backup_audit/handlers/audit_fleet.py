@@ -33,19 +33,20 @@ class LambdaContext(Protocol):
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Audit what the event asks for; raise AuditError, so that a failed run fails visibly."""
     invocation_id = context.aws_request_id
-    adapters, telemetry = Adapters(), PowertoolsTelemetry(invocation_id)
+    telemetry = PowertoolsTelemetry(invocation_id)
     run, tells = None, not asks_for_silence(event)
-    try:
-        request = parse_event(event, clock())
-        run, tells = plan_run(request, clock(), invocation_id), request.tells
-        telemetry.identified(run.run_id)
-        audit = adapters.audit(read_settings(os.environ), _deadline(context), telemetry)
-        answer: dict[str, Any] = msgspec.to_builtins(audit.run(request, run, invocation_id))
-    except AuditError as error:
-        telemetry.failed(error, foundation_of(os.environ))
-        if tells:
-            _tell(error, run, invocation_id, adapters, telemetry)
-        raise
+    with Adapters() as adapters:
+        try:
+            request = parse_event(event, clock())
+            run, tells = plan_run(request, clock(), invocation_id), request.tells
+            telemetry.identified(run.run_id)
+            audit = adapters.audit(read_settings(os.environ), _deadline(context), telemetry)
+            answer: dict[str, Any] = msgspec.to_builtins(audit.run(request, run, invocation_id))
+        except AuditError as error:
+            telemetry.failed(error, foundation_of(os.environ))
+            if tells:
+                _tell(error, run, invocation_id, adapters, telemetry)
+            raise
     return answer
 
 
