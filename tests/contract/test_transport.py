@@ -82,6 +82,7 @@ def test_a_kept_connection_that_the_server_closes_is_made_anew(
     with listening(serve) as server:
         url = f"http://127.0.0.1:{server.port}/"
         answers = [sent(session, url).status_code for _ in range(3)]
+        session.close()
 
     assert answers == [200, 200, 200]
     assert server.connections == 3
