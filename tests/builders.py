@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from backup_audit.domain.backup import Backup
 from backup_audit.domain.changes import Resolved
-from backup_audit.domain.configuration import Configuration, Instance
+from backup_audit.domain.conclusion import report_of
+from backup_audit.domain.configuration import Instance
 from backup_audit.domain.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.domain.finding import Finding, Mute, find
+from backup_audit.domain.plan import Plan
 from backup_audit.domain.policy import BUILT_IN
-from backup_audit.domain.report import Effort, Report, ReportAddress, Tool, report_of
+from backup_audit.domain.report import Effort, Report, ReportAddress, Tool
 from backup_audit.domain.run import Run, Scope
+from backup_audit.domain.summary import Summary
 from backup_audit.domain.verdict import Verdict
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
@@ -70,16 +73,21 @@ def report(
     findings: Sequence[Finding], *, resolved: Sequence[Resolved] = (), of: Run | None = None
 ) -> Report:
     """A report of these findings."""
+    the_run = of or run()
+    plan = Plan(
+        run=the_run,
+        tells=True,
+        instances=len(findings),
+        configuration_uri="ssm:/test",
+        configuration_sha256="0" * 64,
+        policy_digest="0" * 64,
+    )
     return report_of(
-        of or run(),
-        findings,
+        plan,
+        Summary.of(findings),
         tool=Tool(name="backup-audit", version="1.0.0"),
         foundation="test",
-        configuration=Configuration((), BUILT_IN, (), "0" * 64),
-        configuration_uri="ssm:/test",
         effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
         finished_at=NOW,
-        previous_run_id=None,
         resolved=resolved,
-        warnings=[],
     )

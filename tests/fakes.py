@@ -2,13 +2,13 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from backup_audit.domain.evidence import Answer, Evidence, Refusal
 from backup_audit.domain.message import Message
 from backup_audit.domain.report import Report
-from backup_audit.errors import NotificationFailed
+from backup_audit.errors import NotificationFailed, ReportStoreFailed
 from backup_audit.ports import StoredObject
 from tests.builders import NOW
 
@@ -35,6 +35,18 @@ class InMemoryStore:
                 return False
             self._write(key, body)
             return True
+
+    def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
+        return self.put_new(key, b"".join(pieces), content_type)
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        stored = self.get(key)
+        if stored is None:
+            raise ReportStoreFailed(f"s3://{self.bucket}/{key} could not be read: NoSuchKey")
+        yield from stored.body.splitlines(keepends=True)
+
+    def exists(self, key: str) -> bool:
+        return self.get(key) is not None
 
     def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
         assert content_type

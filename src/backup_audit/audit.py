@@ -1,42 +1,43 @@
-"""The use case: plan, probe, judge, keep, tell."""
+"""The use case: plan, probe, judge, keep, tell.
 
-from collections.abc import Callable, Sequence
+`run` does it in one invocation. For a fleet that is too large for that, mapped.py takes the same
+steps in many.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-import msgspec
-
 from backup_audit import __version__
+from backup_audit.deadline import Deadline
 from backup_audit.domain.answer import Answer, answer_of
-from backup_audit.domain.changes import NOTHING_YET, State, compared, resolved_problems
-from backup_audit.domain.configuration import (
-    Configuration,
-    Instance,
-    parse_configuration,
-)
-from backup_audit.domain.finding import Finding, find, mutes_in_force
-from backup_audit.domain.policy import PolicyLayer, layered
-from backup_audit.domain.report import (
-    Effort,
-    Report,
-    ReportAddress,
-    Tool,
-    report_of,
-)
+from backup_audit.domain.changes import compared, resolved_problems
+from backup_audit.domain.conclusion import report_of
+from backup_audit.domain.configuration import parse_configuration
+from backup_audit.domain.evidence import Cause, Evidence, Silence
+from backup_audit.domain.finding import Finding, find
+from backup_audit.domain.plan import Batch, Plan, Previous, plan_audit, state_for
+from backup_audit.domain.report import Effort, Report, ReportAddress, Tool
 from backup_audit.domain.run import AuditRequest, Run, Scope
+from backup_audit.domain.summary import Summary
 from backup_audit.keep import (
-    Previous,
     RunKeys,
     advance_latest,
     commit,
     committed_report,
+    keep_findings,
     previous_of,
 )
 from backup_audit.ports import BackupApi, ConfigurationSource, Notifier, ObjectStore, Telemetry
-from backup_audit.probe import probe
+from backup_audit.probe import Probed, probe
 from backup_audit.settings import Settings
 from backup_audit.tell import tell
 
 TOOL = Tool(name="backup-audit", version=__version__)
+
+# Seconds kept for each instance at a run's end: its finding is read again, judged worth telling
+# or not, and written into the CSV. Measured: 0.05 ms on a whole CPU, of which Lambda may give a
+# fourth.
+_SECONDS_PER_FINDING = 0.0002
 
 
 class Audit:
@@ -51,6 +52,7 @@ class Audit:
         store: ObjectStore,
         notifier: Notifier,
         telemetry: Telemetry,
+        deadline: Deadline,
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
@@ -59,20 +61,73 @@ class Audit:
         self._store = store
         self._notifier = notifier
         self._telemetry = telemetry
+        self._deadline = deadline
         self._clock = clock
 
     def run(self, request: AuditRequest, run: Run, invocation_id: str) -> Answer:
         """Carry a run out, or what an earlier delivery of it left undone; raise AuditError."""
         if request.dry_run:
             return self._judge_only(run, request)
-        keys = RunKeys.of(self._settings.report_prefix, run)
+        keys = self.keys(run)
         report = committed_report(self._store, keys)
-        repeated, responsible = report is not None, True
-        if report is None:
-            report, responsible = self._audit_and_keep(run, request, keys, invocation_id)
+        if report is not None:
+            return self.conclude(report, keys, tells=request.tells, repeated=True)
+        previous = self.previous(keys)
+        plan, fleet = self.plan(request, run, previous)
+        self.keep_batch(plan.run, fleet, keys.findings(0))
+        report, ours = self.commit(plan, previous, 1, self.effort(run), invocation_id)
+        return self.conclude(report, keys, tells=plan.tells and ours, repeated=not ours)
+
+    def keys(self, run: Run) -> RunKeys:
+        """Where the objects of a run lie."""
+        return RunKeys.of(self._settings.report_prefix, run)
+
+    def plan(self, request: AuditRequest, run: Run, previous: Previous) -> tuple[Plan, Batch]:
+        """Read the configuration and settle the run."""
+        configuration = parse_configuration(self._source.read(), self._source.uri)
+        return plan_audit(request, run, configuration, self._source.uri, previous)
+
+    def previous(self, keys: RunKeys) -> Previous:
+        """The last full report, to compare with."""
+        previous = previous_of(self._store, keys)
+        if previous.warning:
+            self._telemetry.warned(previous.warning)
+        return previous
+
+    def keep_batch(self, run: Run, batch: Batch, key: str) -> None:
+        """Audit a batch and keep its findings, unless an earlier delivery has."""
+        if not self._store.exists(key):
+            keep_findings(self._store, key, self._judged(run, batch, self._probed(batch)))
+
+    def keep_failed_batch(self, run: Run, batch: Batch, key: str, why: str) -> None:
+        """Keep findings that say of each instance of a batch that it was not reached."""
+        evidence = Evidence(answer=Silence(Cause.NOT_REACHED, why), observed_at=self._clock())
+        evidences = ((instance, evidence) for instance in batch.instances)
+        keep_findings(self._store, key, self._judged(run, batch, evidences))
+
+    def commit(
+        self,
+        plan: Plan,
+        previous: Previous,
+        parts: int,
+        effort: Effort,
+        invocation_id: str,
+    ) -> tuple[Report, bool]:
+        """Write the report that follows from so many parts; say whether it was us."""
+        return commit(
+            self._store,
+            self.keys(plan.run),
+            parts,
+            lambda summary: self._report(plan, previous, summary, effort),
+            invocation_id,
+        )
+
+    def conclude(self, report: Report, keys: RunKeys, *, tells: bool, repeated: bool) -> Answer:
+        """Move the pointer forward and tell.
+
+        Whoever committed the report tells; if that delivery dies first, its retry does.
+        """
         advance_latest(self._store, keys, report)
-        # Whoever committed the report tells; if that delivery dies first, its retry does.
-        tells = request.tells and responsible
         sent = (
             tell(report, self._store, keys, self._notifier, self._settings.notify_mode)
             if tells
@@ -81,96 +136,46 @@ class Audit:
         self._telemetry.reported(report, messages_sent=sent)
         return answer_of(
             report,
-            repeated=repeated or not responsible,
+            repeated=repeated,
             address=ReportAddress(bucket=self._store.bucket, key=keys.report("report.json")),
             messages_sent=sent,
         )
 
-    def _audit_and_keep(
-        self, run: Run, request: AuditRequest, keys: RunKeys, invocation_id: str
-    ) -> tuple[Report, bool]:
-        configuration = self._configuration()
-        previous = previous_of(self._store, keys)
-        if previous.warning:
-            self._telemetry.warned(previous.warning)
-        findings = self._findings(run, request, configuration, _state_for(run, previous))
-        return commit(
-            self._store,
-            keys,
-            findings,
-            lambda kept: self._report(run, configuration, previous, kept),
-            invocation_id,
+    def effort(self, run: Run) -> Effort:
+        """What the run has cost so far."""
+        seconds = (self._clock() - run.started_at).total_seconds()
+        return Effort(
+            api_calls=self._api.calls, retries=self._api.retries, seconds=round(seconds, 3)
         )
 
     def _judge_only(self, run: Run, request: AuditRequest) -> Answer:
-        configuration = self._configuration()
-        findings = self._findings(run, request, configuration, NOTHING_YET)
-        report = self._report(run, configuration, Previous(), findings)
-        return answer_of(report, dry_run=True)
+        nothing = Previous()
+        plan, fleet = self.plan(request, run, nothing)
+        summary = Summary.of(self._judged(run, fleet, self._probed(fleet)))
+        return answer_of(self._report(plan, nothing, summary, self.effort(run)), dry_run=True)
 
-    def _configuration(self) -> Configuration:
-        return parse_configuration(self._source.read(), self._source.uri)
-
-    def _findings(
-        self, run: Run, request: AuditRequest, configuration: Configuration, state: State
-    ) -> list[Finding]:
-        instances = instances_of(request, configuration)
-        mutes = mutes_in_force(configuration, run.started_at.date())
+    def _probed(self, batch: Batch) -> Iterator[Probed]:
+        instances = batch.instances
         self._telemetry.started(len(instances))
-        evidences = probe(instances, self._api, self._telemetry, workers=self._settings.workers)
-        found = (
-            find(instance, evidence, run, mutes.get(instance.guid))
-            for instance, evidence in evidences
-        )
-        if run.scope is Scope.WHAT_IF:
-            return list(found)
-        return [compared(finding, state, run.due_at) for finding in found]
+        self._deadline.keep_back(len(instances) * _SECONDS_PER_FINDING)
+        return probe(instances, self._api, self._telemetry, workers=self._settings.workers)
 
-    def _report(
-        self,
-        run: Run,
-        configuration: Configuration,
-        previous: Previous,
-        findings: Sequence[Finding],
-    ) -> Report:
-        finished_at = self._clock()
-        seconds = (finished_at - run.started_at).total_seconds()
-        resolved = resolved_problems(findings, _state_for(run, previous), run.due_at)
+    @staticmethod
+    def _judged(run: Run, batch: Batch, evidences: Iterable[Probed]) -> Iterator[Finding]:
+        for instance, evidence in evidences:
+            finding = find(instance, evidence, run, batch.mutes.get(instance.guid))
+            if run.scope is not Scope.WHAT_IF:
+                finding = compared(finding, batch.state, run.due_at)
+            yield finding
+
+    def _report(self, plan: Plan, previous: Previous, summary: Summary, effort: Effort) -> Report:
+        state = state_for(plan.run, previous)
         return report_of(
-            run,
-            findings,
+            plan,
+            summary,
             tool=TOOL,
             foundation=self._settings.foundation,
-            configuration=configuration,
-            configuration_uri=self._source.uri,
-            effort=Effort(
-                api_calls=self._api.calls, retries=self._api.retries, seconds=round(seconds, 3)
-            ),
-            finished_at=finished_at,
-            previous_run_id=previous.run_id,
-            resolved=resolved,
-            warnings=[previous.warning] if previous.warning else [],
+            effort=effort,
+            finished_at=self._clock(),
+            resolved=resolved_problems(summary.noted, state, plan.run.due_at),
         )
-
-
-def instances_of(request: AuditRequest, configuration: Configuration) -> list[Instance]:
-    """The instances that an event asks for, configured or not, under the policy it asks for."""
-    instances = list(configuration.instances)
-    if request.instance_guids is not None:
-        configured = {instance.guid: instance for instance in instances}
-        instances = [
-            configured.get(guid) or Instance(guid, configuration.default_policy)
-            for guid in request.instance_guids
-        ]
-    if request.max_age is None:
-        return instances
-    layer = PolicyLayer(source="event", max_age=request.max_age)
-    return [
-        msgspec.structs.replace(instance, policy=layered(instance.policy, layer))
-        for instance in instances
-    ]
-
-
-def _state_for(run: Run, previous: Previous) -> State:
-    """A what-if is judged by another measure, so it is compared with nothing."""
-    return NOTHING_YET if run.scope is Scope.WHAT_IF else previous.state

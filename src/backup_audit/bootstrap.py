@@ -73,6 +73,7 @@ class Adapters(ExitStack):
             store=self.store(settings.report_bucket),
             notifier=self.notifier(settings.topic_arn),
             telemetry=telemetry,
+            deadline=deadline,
             clock=clock,
         )
 

@@ -25,3 +25,7 @@ class Deadline:
     def remaining(self) -> float:
         """Seconds left, 0 when it is over."""
         return max(self._at - self._clock(), 0.0)
+
+    def keep_back(self, seconds: float) -> None:
+        """Come so much earlier: what is left to do afterwards needs the time."""
+        self._at -= seconds

@@ -7,15 +7,17 @@ every crash and every race leaves.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import msgspec
 
-from backup_audit.domain.changes import NOTHING_YET, State, state_of
 from backup_audit.domain.finding import Finding
+from backup_audit.domain.plan import Previous
 from backup_audit.domain.rendering import as_csv, as_json, as_json_lines, from_json_lines
 from backup_audit.domain.report import KeptObject, Latest, Manifest, Report
 from backup_audit.domain.run import Run, Scope
+from backup_audit.domain.summary import Summary
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.ports import ObjectStore
 
@@ -41,66 +43,79 @@ class RunKeys(msgspec.Struct, frozen=True):
 
     @property
     def findings_prefix(self) -> str:
-        """Every finding lies below it."""
-        return f"{self.prefix}/findings/dt={self.day}/run={self.run_id}/"
-
-    @property
-    def findings(self) -> str:
-        """The only part there is yet."""
-        return f"{self.findings_prefix}part-00000.jsonl"
+        """Every finding lies below it, and nothing else."""
+        return f"{self.prefix}/findings/{self._place}/"
 
     @property
     def latest(self) -> str:
         """The one object that is written more than once."""
         return f"{self.prefix}/latest.json"
 
+    def findings(self, part: int) -> str:
+        """The key of a part of the findings; a run in one invocation has part 0 only."""
+        return f"{self.findings_prefix}part-{part:05d}.jsonl"
+
     def report(self, name: str) -> str:
         """The key of report.json, findings.csv, manifest.json and the marks beside them."""
-        return f"{self.prefix}/reports/dt={self.day}/run={self.run_id}/{name}"
+        return f"{self.prefix}/reports/{self._place}/{name}"
 
+    def plan(self, name: str) -> str:
+        """The key of what a run in many invocations hands from one to the next."""
+        return f"{self.prefix}/plans/{self._place}/{name}"
 
-class Previous(msgspec.Struct, frozen=True):
-    """What the last committed full report left behind."""
-
-    state: State = NOTHING_YET
-    run_id: str | None = None
-    warning: str | None = None
+    @property
+    def _place(self) -> str:
+        return f"dt={self.day}/run={self.run_id}"
 
 
 def committed_report(store: ObjectStore, keys: RunKeys) -> Report | None:
     """The report of this run if an earlier delivery has committed it."""
     if store.get(keys.report("manifest.json")) is None:
         return None
-    return _read_report(store, keys.report("report.json"))
+    return read_report(store, keys.report("report.json"))
 
 
 def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
-    """The state that latest.json points at. What cannot be read is a warning, never a halt."""
+    """The report that latest.json points at. What cannot be read is a warning, never a halt."""
     stored = store.get(keys.latest)
     if stored is None:
         return Previous()
     try:
         latest = msgspec.json.decode(stored.body, type=Latest)
-        report = _read_report(store, latest.report_key)
+        report = read_report(store, latest.report_key)
     except (msgspec.MsgspecError, ReportStoreFailed) as error:
         return Previous(warning=f"{keys.latest} leads to no readable report ({error}): all is new")
-    return Previous(state_of(report.findings, report.resolved), report.run_id)
+    return Previous(report, latest.report_key)
+
+
+def keep_findings(store: ObjectStore, key: str, findings: Iterable[Finding]) -> None:
+    """Write a part of the findings as they come, unless it is there already."""
+    store.put_new_in_pieces(key, as_json_lines(findings), JSON_LINES)
 
 
 def commit(
     store: ObjectStore,
     keys: RunKeys,
-    findings: Sequence[Finding],
-    report_of: Callable[[Sequence[Finding]], Report],
+    parts: int,
+    report_of: Callable[[Summary], Report],
     invocation_id: str,
 ) -> tuple[Report, bool]:
-    """Write the run's objects; return the report as it lies there, and whether we committed it."""
-    body = _kept_once(store, keys.findings, as_json_lines(findings), JSON_LINES)
-    findings = from_json_lines(body)
-    report_key, csv_key = keys.report("report.json"), keys.report("findings.csv")
-    report_body = _kept_once(store, report_key, as_json(report_of(findings)), JSON)
+    """Write what follows from the findings that lie there, and the manifest.
+
+    Return the report as it lies there, and whether we committed it.
+    """
+    summary = Summary()
+    kept = [_Kept(store, keys.findings(part)) for part in range(parts)]
+    findings = from_json_lines(chain.from_iterable(kept))
+    try:
+        csv = _kept_in_pieces(
+            store, keys.report("findings.csv"), as_csv(summary.passing(findings)), CSV
+        )
+    except msgspec.MsgspecError as error:
+        raise ReportStoreFailed(f"{keys.findings_prefix} holds no findings: {error}") from error
+    report_key = keys.report("report.json")
+    report_body = _kept_once(store, report_key, as_json(report_of(summary)), JSON)
     report = msgspec.json.decode(report_body, type=Report)
-    csv_body = _kept_once(store, csv_key, as_csv(findings), CSV)
     manifest = Manifest(
         run_id=report.run_id,
         scope=report.scope,
@@ -108,14 +123,19 @@ def commit(
         complete=report.complete,
         invocation_id=invocation_id,
         objects=[
-            _described(keys.findings, body, len(findings)),
-            _described(report_key, report_body, len(report.findings)),
-            _described(csv_key, csv_body, len(findings)),
+            *(part.described(rows=part.lines) for part in kept),
+            KeptObject(
+                key=report_key,
+                bytes=len(report_body),
+                sha256=hashlib.sha256(report_body).hexdigest(),
+                rows=len(report.findings),
+            ),
+            csv.described(rows=sum(part.lines for part in kept)),
         ],
     )
-    kept = _kept_once(store, keys.report("manifest.json"), as_json(manifest), JSON)
+    body = _kept_once(store, keys.report("manifest.json"), as_json(manifest), JSON)
     # Our own write may be answered "exists" when the first answer was lost and the client retried.
-    committed_by_us = msgspec.json.decode(kept, type=Manifest).invocation_id == invocation_id
+    committed_by_us = msgspec.json.decode(body, type=Manifest).invocation_id == invocation_id
     return report, committed_by_us
 
 
@@ -167,7 +187,44 @@ def _kept_once(store: ObjectStore, key: str, body: bytes, content_type: str) -> 
     return stored.body
 
 
-def _read_report(store: ObjectStore, key: str) -> Report:
+class _Kept:
+    """An object that is read, or written, line by line or piece by piece, and measured by it."""
+
+    def __init__(self, store: ObjectStore, key: str, pieces: Iterable[bytes] | None = None) -> None:
+        self._key = key
+        self._pieces = store.lines(key) if pieces is None else pieces
+        self._sha256 = hashlib.sha256()
+        self._bytes = 0
+        self.lines = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._sha256.update(piece)
+            self._bytes += len(piece)
+            self.lines += 1
+            yield piece
+
+    def described(self, *, rows: int) -> KeptObject:
+        """What the manifest says of it, once all of it has passed."""
+        return KeptObject(
+            key=self._key, bytes=self._bytes, sha256=self._sha256.hexdigest(), rows=rows
+        )
+
+
+def _kept_in_pieces(
+    store: ObjectStore, key: str, pieces: Iterable[bytes], content_type: str
+) -> _Kept:
+    """Write an object unless it is there; measure the one that lies there now."""
+    kept = _Kept(store, key, pieces)
+    if not store.put_new_in_pieces(key, kept, content_type):
+        kept = _Kept(store, key)
+        for _ in kept:
+            pass
+    return kept
+
+
+def read_report(store: ObjectStore, key: str) -> Report:
+    """Read a report; raise ReportStoreFailed if there is none."""
     stored = store.get(key)
     if stored is None:
         raise ReportStoreFailed(f"there is no s3://{store.bucket}/{key}")
@@ -175,7 +232,3 @@ def _read_report(store: ObjectStore, key: str) -> Report:
         return msgspec.json.decode(stored.body, type=Report)
     except msgspec.MsgspecError as error:
         raise ReportStoreFailed(f"s3://{store.bucket}/{key} is no report: {error}") from error
-
-
-def _described(key: str, body: bytes, rows: int) -> KeptObject:
-    return KeptObject(key=key, bytes=len(body), sha256=hashlib.sha256(body).hexdigest(), rows=rows)

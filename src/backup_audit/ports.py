@@ -4,7 +4,7 @@ Every adapter, and every fake that stands for one in the tests, keeps these cont
 contract tests run over both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -70,6 +70,15 @@ class ObjectStore(Protocol):
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Write an object unless there is one already; say whether it was written."""
+
+    def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
+        """As put_new, for an object larger than memory; all pieces are taken in any case."""
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Read an object line by line, with the line ends; ReportStoreFailed if there is none."""
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object."""
 
     def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
         """Write an object if the one there still has this tag; say whether it was written."""

@@ -32,7 +32,8 @@ class NotifyMode(StrEnum):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment. Time-outs are seconds; `backups_limit` None sends no limit to the API.
 
-    `requests_per_second` None: as many as `workers` at a time can send.
+    `requests_per_second` None: as many as `workers` at a time can send. `in_flight_max` and
+    `batch_size` (instances) are for runs in many invocations.
     """
 
     api_url: str
@@ -48,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     foundation: str
     workers: int
     requests_per_second: float | None
+    in_flight_max: int
+    batch_size: int
     connect_timeout: float
     read_timeout: float
     backups_limit: int | None
@@ -71,6 +74,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         "foundation": reader.optional("FOUNDATION", _foundation, None),
         "workers": reader.optional("WORKERS", _whole(1, WORKERS_MAX), 32),
         "requests_per_second": reader.optional("REQUESTS_PER_SECOND", _rate, None),
+        "in_flight_max": reader.optional("IN_FLIGHT_MAX", _whole(1, 1000), 96),
+        "batch_size": reader.optional("BATCH_SIZE", _whole(1, 20_000), 5000),
         "connect_timeout": reader.optional("CONNECT_TIMEOUT_SECONDS", _seconds(60), 5.0),
         # The Cloud Controller waits 60 s for a broker; a little more lets its own error arrive.
         "read_timeout": reader.optional("READ_TIMEOUT_SECONDS", _seconds(300), 65.0),

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from backup_audit.adapters.s3_store import S3Store
+from backup_audit.adapters.s3_store import PART_SIZE, S3Store
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.ports import ObjectStore
 from tests.fakes import InMemoryStore
@@ -91,6 +91,87 @@ def test_of_many_writers_one_wins(store: ObjectStore) -> None:
     assert sorted(outcomes) == [False] * 7 + [True]
 
 
+BIG = [b"%07d\n" % number * 64 for number in range(2 * PART_SIZE // 512 + 3)]
+
+
+@pytest.mark.parametrize("pieces", [[], [b"x"], [b"a\n", b"", b"b\n"], BIG], ids=len)
+def test_what_was_written_in_pieces_is_one_object(store: ObjectStore, pieces: list[bytes]) -> None:
+    assert store.put_new_in_pieces("a", pieces, JSON)
+
+    stored = store.get("a")
+    assert stored
+    assert stored.body == b"".join(pieces)
+
+
+@pytest.mark.parametrize("pieces", [[b"second"], BIG], ids=len)
+def test_pieces_do_not_replace_an_object_and_all_are_taken(
+    store: ObjectStore, pieces: list[bytes]
+) -> None:
+    store.put_new("a", b"first", JSON)
+    taken = iter(pieces)
+
+    assert not store.put_new_in_pieces("a", taken, JSON)
+
+    stored = store.get("a")
+    assert stored
+    assert stored.body == b"first"
+    assert list(taken) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"a\n", b"a\nb", b"a\n\nb\n", b"".join(BIG)], ids=len)
+def test_lines_come_with_their_ends(store: ObjectStore, body: bytes) -> None:
+    store.put_new("a", body, JSON)
+
+    lines = list(store.lines("a"))
+
+    assert b"".join(lines) == body
+    assert all(line.count(b"\n") == 1 for line in lines[:-1])
+
+
+def test_lines_of_an_object_that_is_not_there_are_a_failure(store: ObjectStore) -> None:
+    with pytest.raises(ReportStoreFailed, match="s3://reports/a could not be read"):
+        list(store.lines("a"))
+
+
+def test_an_object_exists_once_it_is_written(store: ObjectStore) -> None:
+    assert not store.exists("a")
+    store.put_new("a", b"", JSON)
+    assert store.exists("a")
+
+
+def test_pieces_that_break_off_leave_nothing() -> None:
+    def breaks_off() -> Iterator[bytes]:
+        yield from BIG
+        raise ReportStoreFailed("the source is gone")
+
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="reports")
+        store = S3Store("reports", lambda: client)
+
+        with pytest.raises(ReportStoreFailed, match="the source is gone"):
+            store.put_new_in_pieces("a", breaks_off(), JSON)
+
+        assert not store.exists("a")
+        assert "Uploads" not in client.list_multipart_uploads(Bucket="reports")
+
+
+def test_of_two_uploads_one_wins_and_the_other_is_cleared_away() -> None:
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="reports")
+        store = S3Store("reports", lambda: client)
+
+        def overtaken() -> Iterator[bytes]:
+            yield from BIG
+            store.put_new("a", b"first", JSON)
+
+        assert not store.put_new_in_pieces("a", overtaken(), JSON)
+
+        assert client.get_object(Bucket="reports", Key="a")["Body"].read() == b"first"
+        assert "Uploads" not in client.list_multipart_uploads(Bucket="reports")
+
+
 def stubbed() -> tuple[S3Store, Stubber]:
     client = boto3.client("s3")
     return S3Store("reports", lambda: client), Stubber(client)
@@ -137,7 +218,28 @@ def writes(store: ObjectStore) -> None:
     store.put_new("a/b", b"x", JSON)
 
 
-@pytest.mark.parametrize(("act", "operation"), [(reads, "get_object"), (writes, "put_object")])
+def reads_lines(store: ObjectStore) -> None:
+    list(store.lines("a/b"))
+
+
+def looks(store: ObjectStore) -> None:
+    store.exists("a/b")
+
+
+def uploads(store: ObjectStore) -> None:
+    store.put_new_in_pieces("a/b", BIG, JSON)
+
+
+@pytest.mark.parametrize(
+    ("act", "operation"),
+    [
+        (reads, "get_object"),
+        (reads_lines, "get_object"),
+        (looks, "head_object"),
+        (writes, "put_object"),
+        (uploads, "create_multipart_upload"),
+    ],
+)
 def test_a_refusal_names_the_object_and_what_aws_said(
     act: Callable[[ObjectStore], None], operation: str
 ) -> None:
@@ -149,7 +251,7 @@ def test_a_refusal_names_the_object_and_what_aws_said(
 
 
 @pytest.mark.loopback
-@pytest.mark.parametrize("act", [reads, writes])
+@pytest.mark.parametrize("act", [reads, reads_lines, looks, writes, uploads])
 def test_a_store_that_cannot_be_reached_is_a_failure(act: Callable[[ObjectStore], None]) -> None:
     client = boto3.client(
         "s3",

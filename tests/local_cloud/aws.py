@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from tests.local_cloud.environment import without_aws_account
 from tests.local_cloud.messages import SentMessage, sent_to
+from tests.local_cloud.state_machine import MOTO_CONFIG
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -101,7 +102,7 @@ def local_aws(
 ) -> Iterator[LocalAws]:
     """A deployment without an AWS account."""
     credentials = {"client_id": client_id, "client_secret": client_secret}
-    with without_aws_account(), mock_aws():
+    with without_aws_account(), mock_aws(config=MOTO_CONFIG):
         yield LocalAws(configuration, credentials)
 
 

@@ -22,19 +22,22 @@ _SAMPLE_SIZE = 8
 _HEALTHY_SIZE = 24
 _DEGRADED_SIZE = 60
 _LARGE_SIZE = 2_000
+_HUGE_SIZE = 100_000
 _LARGE_TROUBLE_EVERY = 97  # about 1 %
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """A foundation's instances with what the auditor's configuration says of them.
 
-    `latency` is seconds an answer takes. `knows_us`: whether UAA accepts our client.
+    `latency` is seconds an answer takes. `knows_us`: whether UAA accepts our client. `is_mapped`:
+    whether the state machine audits it, instead of one invocation.
     """
 
     instances: tuple[SimulatedInstance, ...]
     configuration: dict[str, Any]
     latency: float
     knows_us: bool = True
+    is_mapped: bool = False
 
 
 def sample(now: datetime) -> Fleet:
@@ -54,14 +57,12 @@ def degraded(now: datetime) -> Fleet:
 
 def large(now: datetime) -> Fleet:
     """2,000 instances, about 1 % of them with problems."""
+    return _mostly_healthy(_LARGE_SIZE, now)
 
-    def behaviour(index: int) -> Behaviour:
-        nth, rest = divmod(index, _LARGE_TROUBLE_EVERY)
-        if rest:
-            return daily(index, now)
-        return _troubled(index, QUICK_TROUBLES[nth % len(QUICK_TROUBLES)], now)
 
-    return _fleet(_LARGE_SIZE, now, behaviour, latency=0.02)
+def huge(now: datetime) -> Fleet:
+    """100,000 instances, about 1 % of them with problems, audited by the state machine."""
+    return msgspec.structs.replace(_mostly_healthy(_HUGE_SIZE, now), is_mapped=True)
 
 
 def locked_out(now: datetime) -> Fleet:
@@ -74,8 +75,19 @@ FLEETS: dict[str, Callable[[datetime], Fleet]] = {
     "healthy": healthy,
     "degraded": degraded,
     "large": large,
+    "huge": huge,
     "locked-out": locked_out,
 }
+
+
+def _mostly_healthy(size: int, now: datetime) -> Fleet:
+    def behaviour(index: int) -> Behaviour:
+        nth, rest = divmod(index, _LARGE_TROUBLE_EVERY)
+        if rest:
+            return daily(index, now)
+        return _troubled(index, QUICK_TROUBLES[nth % len(QUICK_TROUBLES)], now)
+
+    return _fleet(size, now, behaviour, latency=0.02)
 
 
 def _troubled(index: int, trouble: int, now: datetime) -> Behaviour:

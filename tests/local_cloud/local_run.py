@@ -14,7 +14,7 @@ from backup_audit.errors import AuditError
 from tests.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tests.local_cloud.environment import settings
 from tests.local_cloud.fleets import FLEETS, Fleet
-from tests.local_cloud.function import invoke
+from tests.local_cloud.function import ExecutionFailed, execute, invoke
 from tests.local_cloud.messages import SentMessage, append_to
 from tests.local_cloud.simulated_cloud_controller import (
     CLIENT_ID,
@@ -29,11 +29,14 @@ MESSAGES = "sns.jsonl"
 Display = Callable[[Callable[[], int], int], AbstractContextManager[object]]
 
 
+Start = Callable[[object, Path], dict[str, Any]]
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a run did; either `answer` or `error` is there, `report` unless it was a dry run."""
 
     answer: dict[str, Any] | None
-    error: AuditError | None
+    error: AuditError | ExecutionFailed | None
     report: Report | None
     messages: list[SentMessage]
     written: list[WrittenFile]
@@ -51,7 +54,7 @@ def run_locally(event: object, fleet_name: str, out: Path, display: Display) -> 
         controller = world.enter_context(_foundation(fleet))
         world.enter_context(settings(aws.settings(controller.url)))
         with display(lambda: controller.guids_asked_for, _asked(event, fleet)):
-            return _run(event, out, aws)
+            return _run(event, out, aws, execute if fleet.is_mapped else invoke)
 
 
 def _foundation(fleet: Fleet) -> SimulatedCloudController:
@@ -64,12 +67,12 @@ def _asked(event: object, fleet: Fleet) -> int:
     return len(guids) if isinstance(guids, list) else len(fleet.instances)
 
 
-def _run(event: object, out: Path, aws: LocalAws) -> Outcome:
+def _run(event: object, out: Path, aws: LocalAws, start: Start) -> Outcome:
     began = time.monotonic()
     answer, error = None, None
     try:
-        answer = invoke(event, out / LOG)
-    except AuditError as raised:
+        answer = start(event, out / LOG)
+    except (AuditError, ExecutionFailed) as raised:
         error = raised
     finally:
         seconds = time.monotonic() - began

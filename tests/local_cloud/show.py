@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from backup_audit.domain.report import Report
-from backup_audit.errors import AuditError
 from tests.local_cloud.aws import BUCKET, WrittenFile
 from tests.local_cloud.local_run import LOG, MESSAGES, Outcome
 from tests.local_cloud.messages import SentMessage
@@ -47,7 +46,7 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
     _show_files(console, outcome.written, out)
 
 
-def _show_error(console: Console, error: AuditError) -> None:
+def _show_error(console: Console, error: Exception) -> None:
     console.print(Text("The run failed.", style="bold red"))
     console.print(f"{type(error).__name__}: {error}", soft_wrap=True)
 
@@ -129,9 +128,11 @@ def _plain(value: str | Iterable[str]) -> str:
 def _show_files(console: Console, written: Sequence[WrittenFile], out: Path) -> None:
     console.print(Text(f"Files in {out}", style="bold"))
     folder = f"s3/{BUCKET}"
-    for file in written:
+    for file in written[:_ROWS_MAX]:
         note = "" if file.is_new else ", changed"
         console.print(f"  {folder}/{file.key}  ({file.bytes:,} bytes{note})", soft_wrap=True)
+    if len(written) > _ROWS_MAX:
+        console.print(f"  … and {len(written) - _ROWS_MAX} more")
     if not written:
         console.print(f"  nothing new in {folder}")
     console.print(f"  {MESSAGES}  (all messages)\n  {LOG}  (log lines, metrics)")

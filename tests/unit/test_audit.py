@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
+from backup_audit.deadline import Deadline
 from backup_audit.domain.answer import Answer as RunAnswer
 from backup_audit.domain.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.domain.report import Latest, Manifest, Report
@@ -47,6 +48,8 @@ SETTINGS = Settings(
     foundation="test",
     workers=4,
     requests_per_second=None,
+    in_flight_max=96,
+    batch_size=5000,
     proxy_url=None,
     connect_timeout=5.0,
     read_timeout=65.0,
@@ -90,6 +93,7 @@ class World:
             store=self.store,
             notifier=self.notifier,
             telemetry=self.telemetry,
+            deadline=Deadline.never(),
             clock=lambda: now + timedelta(seconds=7),
         )
         return audit.run(request, plan_run(request, now, invocation), invocation)
@@ -128,8 +132,8 @@ def test_the_objects_are_written_in_the_order_that_commits_last(world: World) ->
 
     assert [key.rsplit("/", 1)[1] for key in world.store.writes] == [
         "part-00000.jsonl",
-        "report.json",
         "findings.csv",
+        "report.json",
         "manifest.json",
         "latest.json",
         "told.json",
@@ -308,7 +312,7 @@ def test_an_object_that_vanishes_between_two_requests_is_a_failure(world: World)
 
     world.store = Vanishing()
 
-    with pytest.raises(ReportStoreFailed, match="who deletes reports"):
+    with pytest.raises(ReportStoreFailed, match=r"part-00000.jsonl could not be read: NoSuchKey"):
         world.run()
 
 

@@ -79,9 +79,9 @@ def test_the_built_in_policy_is_the_one_described() -> None:
 
 
 def test_every_event_file_is_explained() -> None:
-    explained = re.findall(r"\]\(events/([\w-]+\.json)\)", TEXT)
+    explained = re.findall(r"\]\((events/[\w/-]+\.json)\)", TEXT)
 
-    assert sorted(explained) == sorted(path.name for path in Path("events").iterdir())
+    assert sorted(explained) == sorted(str(path) for path in Path("events").rglob("*.json"))
 
 
 def test_every_make_target_named_is_one() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import msgspec
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from backup_audit.domain.configuration import MuteEntry, parse_configuration
 from backup_audit.domain.evidence import Cause, Silence
-from backup_audit.domain.finding import find, mutes_in_force
+from backup_audit.domain.finding import Finding, find, mutes_in_force
+from backup_audit.domain.plan import policy_digest
 from backup_audit.domain.rendering import (
     CSV_COLUMNS,
     as_csv,
@@ -25,14 +27,14 @@ from backup_audit.domain.report import (
     coverage_of,
     floor_percent,
     mute_records,
-    policy_digest,
 )
 from backup_audit.domain.verdict import Verdict
 from tests.builders import MUTE, NOW, a_list, evidence, finding, instance, report, run
 
 
-def rows(body: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(body.decode(), newline="")))
+def rows_of(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    body = b"".join(as_csv(findings)).decode()
+    return list(csv.DictReader(io.StringIO(body, newline="")))
 
 
 def test_problems_come_worst_first_and_the_longest_without_a_backup_before_the_others() -> None:
@@ -90,10 +92,9 @@ def test_the_oldest_newest_backup_is_that_of_who_waited_longest() -> None:
 
 
 def test_the_policy_digest_follows_the_policies_and_not_the_order() -> None:
-    first, second = finding(guid="a"), finding(guid="b")
-    stricter = msgspec.structs.replace(
-        first, policy=msgspec.structs.replace(first.policy, max_age_seconds=60)
-    )
+    first, second = instance("a"), instance("b")
+    policy = msgspec.structs.replace(first.policy, max_age=timedelta(minutes=1))
+    stricter = msgspec.structs.replace(first, policy=policy)
 
     assert policy_digest([first, second]) == policy_digest([second, first])
     assert policy_digest([first, second]) != policy_digest([stricter, second])
@@ -108,14 +109,14 @@ def test_a_report_is_read_back_as_it_was() -> None:
 def test_findings_are_one_object_a_line_and_read_back() -> None:
     found = [finding(Verdict.STALE, "a", name="a\u2028b"), finding(Verdict.HEALTHY, "b", mute=MUTE)]
 
-    body = as_json_lines(found)
+    lines = list(as_json_lines(found))
 
-    assert body.count(b"\n") == 2
-    assert from_json_lines(body) == found
+    assert [line.count(b"\n") for line in lines] == [1, 1]
+    assert list(from_json_lines(lines)) == found
 
 
 def test_a_csv_row_has_every_column_and_its_schema_version() -> None:
-    [row] = rows(as_csv([finding(Verdict.STALE, "a", name="orders-db", mute=MUTE)]))
+    [row] = rows_of([finding(Verdict.STALE, "a", name="orders-db", mute=MUTE)])
 
     assert tuple(row) == CSV_COLUMNS
     assert row["schema_version"] == "1"
@@ -129,14 +130,23 @@ def test_a_csv_row_has_every_column_and_its_schema_version() -> None:
     "start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 )
 def test_no_spreadsheet_takes_a_cell_for_a_formula(start: str) -> None:
-    [row] = rows(as_csv([finding(name=f"{start}cmd|' /C calc'!A0")]))
+    [row] = rows_of([finding(name=f"{start}cmd|' /C calc'!A0")])
 
     assert row["name"] == f"'{start}cmd|' /C calc'!A0"
 
 
+def test_a_csv_of_many_findings_comes_in_pieces_and_is_whole() -> None:
+    found = [finding(guid=f"guid-{number}") for number in range(1000)]
+
+    pieces = list(as_csv(found))
+
+    assert len(pieces) > 2
+    assert [row["guid"] for row in rows_of(found)] == [one.guid for one in found]
+
+
 @given(st.text())
 def test_any_name_comes_out_of_the_csv_as_it_was_or_with_an_apostrophe(name: str) -> None:
-    [row] = rows(as_csv([finding(name=name)]))
+    [row] = rows_of([finding(name=name)])
 
     assert row["name"] in (name, "'" + name)
 

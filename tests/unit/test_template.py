@@ -3,6 +3,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +115,8 @@ def test_the_defaults_of_the_parameters_are_the_defaults_of_the_settings() -> No
         ("Workers", "WORKERS"),
         ("ConnectTimeoutSeconds", "CONNECT_TIMEOUT_SECONDS"),
         ("ReadTimeoutSeconds", "READ_TIMEOUT_SECONDS"),
+        ("InFlightMax", "IN_FLIGHT_MAX"),
+        ("BatchSize", "BATCH_SIZE"),
     ],
 )
 def test_what_a_number_parameter_allows_the_settings_accept(parameter: str, variable: str) -> None:
@@ -305,6 +308,79 @@ def test_the_function_has_all_the_time_that_lambda_gives() -> None:
     assert properties("AuditFunction")["Timeout"] == 900
 
 
+@pytest.mark.parametrize(
+    ("mode", "state", "function", "machine"),
+    [
+        ("function", "ENABLED", "ENABLED", False),
+        ("function", "DISABLED", "DISABLED", False),
+        ("map", "ENABLED", "DISABLED", True),
+        ("map", "DISABLED", "DISABLED", True),
+    ],
+)
+def test_the_schedule_starts_the_function_or_the_state_machine(
+    mode: str, state: str, function: str, *, machine: bool
+) -> None:
+    given = {"Mode": mode, "ScheduleState": state}
+    condition = {"Condition": TEMPLATE.resources["AuditStateMachine"]["Condition"]}
+
+    schedule = properties("AuditFunction", **given)["Events"]["Schedule"]["Properties"]
+
+    assert schedule["State"] == function
+    assert TEMPLATE.resolved(condition, **given) is machine
+    if machine:
+        other = properties("AuditStateMachine", **given)["Events"]["Schedule"]["Properties"]
+        assert other["State"] == state
+        different = {name for name in other if other[name] != schedule[name]}
+        assert different <= {"State"}
+
+
+def test_the_state_machine_invokes_the_function_and_nothing_else() -> None:
+    definition = TEMPLATE.properties("AuditStateMachine")
+    text = Path(definition["DefinitionUri"]).read_text("utf-8")
+
+    assert definition["DefinitionSubstitutions"] == {
+        "FunctionArn": {"Fn::GetAtt": "AuditFunction.Arn"}
+    }
+    names = re.findall(r'"FunctionName": "([^"]+)"', text)
+    assert names == ["${FunctionArn}"] * 3
+    assert set(re.findall(r'"Resource": "([^"]+)"', text)) == {
+        "arn:aws:states:::lambda:invoke",
+        "arn:aws:states:::s3:getObject",
+    }
+
+
+def test_the_state_machine_may_read_plans_and_start_its_own_batches_only() -> None:
+    own = f"arn:aws:states:{ACCOUNT}"
+    allowed = {
+        one["Sid"]: one["Resource"]
+        for policy in properties("AuditStateMachineRole", ReportPrefix="audits")["Policies"]
+        for one in policy["PolicyDocument"]["Statement"]
+    }
+
+    assert allowed == {
+        "DoSteps": "<AuditFunction.Arn>",
+        "ReadBatches": "<ReportBucket.Arn>/audits/plans/*",
+        "StartBatches": f"{own}:stateMachine:backup-audit-audit",
+        "FollowBatches": f"{own}:execution:backup-audit-audit/*",
+    }
+    assert properties("AuditStateMachine")["Name"] == "backup-audit-audit"
+
+
+@pytest.mark.parametrize("mode", ["function", "map"])
+def test_the_schedule_may_start_the_state_machine_if_there_is_one(mode: str) -> None:
+    [policy] = properties("ScheduleRole", Mode=mode)["Policies"]
+    sids = {one["Sid"] for one in policy["PolicyDocument"]["Statement"]}
+
+    assert ("StartExecution" in sids) is (mode == "map")
+
+
+def test_plans_are_forgotten_after_a_month() -> None:
+    rules = properties("ReportBucket")["LifecycleConfiguration"]["Rules"]
+
+    assert [rule["ExpirationInDays"] for rule in rules if "Prefix" in rule] == [30]
+    assert [rule["Prefix"] for rule in rules if "Prefix" in rule] == ["backup-audit/plans/"]
+
+
 def test_the_schedule_sends_an_event_that_the_function_understands() -> None:
     placeholder = "<aws.scheduler.scheduled-time>"
     sent = properties("AuditFunction")["Events"]["Schedule"]["Properties"]["Input"]
@@ -391,7 +467,7 @@ def test_no_permission_is_for_every_resource_or_every_action() -> None:
 def test_reports_are_read_and_written_below_the_prefix_only() -> None:
     kept = statement("AuditFunctionRole", "KeepReports", ReportPrefix="audits/prod")
 
-    assert kept["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert kept["Action"] == ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     assert kept["Resource"] == "<ReportBucket.Arn>/audits/prod/*"
 
 
@@ -484,7 +560,10 @@ def test_the_bucket_is_encrypted(key: str, encryption: dict[str, str]) -> None:
 def test_reports_expire_after_their_days_and_never_at_zero(days: str, expiring: list[str]) -> None:
     rules = properties("ReportBucket", ReportExpirationDays=days)["LifecycleConfiguration"]["Rules"]
 
-    assert [rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule] == expiring
+    everything = [rule for rule in rules if "Prefix" not in rule]
+    assert [
+        rule["ExpirationInDays"] for rule in everything if "ExpirationInDays" in rule
+    ] == expiring
     assert [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
     assert [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
 

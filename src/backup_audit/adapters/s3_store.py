@@ -3,7 +3,8 @@
 No encryption header is sent: the bucket's default applies, whatever key its owner chose.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -14,7 +15,10 @@ from backup_audit.ports import StoredObject
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import PutObjectRequestTypeDef
+    from types_boto3_s3.type_defs import CompletedPartTypeDef, PutObjectRequestTypeDef
+
+PART_SIZE = 8 * 1024 * 1024  # bytes; S3 wants 5 MiB at least and 10,000 parts at most
+_READ_SIZE = 256 * 1024  # bytes
 
 # Writers that collide get 409 and may try again (S3 user guide, "Conditional writes").
 _CONFLICT_ATTEMPTS = 5
@@ -56,6 +60,51 @@ class S3Store:
             }
         )
 
+    def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
+        """Write an object unless there is one already; what is small goes up as a whole."""
+        buffer = bytearray()
+        upload: _Upload | None = None
+        try:
+            for piece in pieces:
+                buffer += piece
+                if len(buffer) >= PART_SIZE:
+                    upload = upload or self._upload(key, content_type)
+                    upload.add(buffer)
+                    buffer = bytearray()
+            if upload is None:
+                return self.put_new(key, bytes(buffer), content_type)
+            if buffer:
+                upload.add(buffer)
+            return upload.complete()
+        except AwsError as error:
+            raise self._failed("written", key, error) from error
+        finally:
+            if upload is not None:
+                upload.abort_unless_complete()
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Read an object line by line."""
+        try:
+            body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
+            yield from body.iter_lines(chunk_size=_READ_SIZE, keepends=True)
+        except AwsError as error:
+            raise self._failed("read", key, error) from error
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object."""
+        try:
+            self._client().head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if _code(error) in ("404", "NoSuchKey"):
+                return False
+            raise self._failed("read", key, error) from error
+        except AwsError as error:
+            raise self._failed("read", key, error) from error
+        return True
+
+    def _upload(self, key: str, content_type: str) -> "_Upload":
+        return _Upload(self._client(), self._bucket, key, content_type)
+
     def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
         """Write an object if the one there still has this tag."""
         return self._put(
@@ -85,6 +134,54 @@ class S3Store:
 
     def _failed(self, what: str, key: str, error: Exception) -> ReportStoreFailed:
         return ReportStoreFailed(f"s3://{self._bucket}/{key} could not be {what}: {said(error)}")
+
+
+class _Upload:
+    """A multipart upload. Nobody sees any of it before it is complete."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, content_type: str) -> None:
+        self._client = client
+        started = client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
+        self._bucket, self._key, self._id = bucket, key, started["UploadId"]
+        self._parts: list[CompletedPartTypeDef] = []
+        self._is_complete = False
+
+    def add(self, part: bytearray) -> None:
+        """Send a part; all but the last need 5 MiB."""
+        number = len(self._parts) + 1
+        sent = self._client.upload_part(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._id,
+            PartNumber=number,
+            Body=bytes(part),
+        )
+        self._parts.append({"ETag": sent["ETag"], "PartNumber": number})
+
+    def complete(self) -> bool:
+        """Make the object unless there is one already."""
+        try:
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._key,
+                UploadId=self._id,
+                MultipartUpload={"Parts": self._parts},
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if _code(error) == "PreconditionFailed":
+                return False
+            raise
+        self._is_complete = True
+        return True
+
+    def abort_unless_complete(self) -> None:
+        """Free the space; where that fails, the bucket's lifecycle does it after some days."""
+        if not self._is_complete:
+            with contextlib.suppress(*AwsError):
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=self._key, UploadId=self._id
+                )
 
 
 def _code(error: ClientError) -> str:

@@ -68,7 +68,8 @@ def resolved_problems(
     now_resolved = tuple(
         _resolved(finding, state.open[finding.guid], due_at)
         for finding in seen.values()
-        if finding.change is Change.RESOLVED
+        # A retry can find findings that an earlier delivery compared with another report.
+        if finding.change is Change.RESOLVED and finding.guid in state.open
     )
     gone = {problem.guid for problem in now_resolved}
     earlier = tuple(

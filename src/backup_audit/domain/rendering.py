@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -14,14 +14,17 @@ def as_json(document: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def as_json_lines(findings: Iterable[Finding]) -> bytes:
-    """One finding a line."""
-    return msgspec.json.Encoder().encode_lines(list(findings))
+def as_json_lines(findings: Iterable[Finding]) -> Iterator[bytes]:
+    """One finding a line, one line a piece."""
+    encode = msgspec.json.Encoder().encode
+    for finding in findings:
+        yield encode(finding) + b"\n"
 
 
-def from_json_lines(body: bytes) -> list[Finding]:
+def from_json_lines(lines: Iterable[bytes]) -> Iterator[Finding]:
     """Read findings.jsonl back; raise msgspec.MsgspecError if it is none."""
-    return msgspec.json.Decoder(Finding).decode_lines(body)
+    decode = msgspec.json.Decoder(Finding).decode
+    return map(decode, lines)
 
 
 CSV_COLUMNS = (
@@ -51,18 +54,28 @@ CSV_COLUMNS = (
     "observed_at",
 )
 
+_CSV_PIECE = 64 * 1024  # characters
+
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection");
 # the full-width forms count in some locales.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def as_csv(findings: Iterable[Finding]) -> bytes:
-    """RFC 4180 in UTF-8; a text that a spreadsheet would compute gets an apostrophe before it."""
+def as_csv(findings: Iterable[Finding]) -> Iterator[bytes]:
+    """RFC 4180 in UTF-8, in pieces of some lines.
+
+    A text that a spreadsheet would compute gets an apostrophe before it.
+    """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(CSV_COLUMNS)
-    writer.writerows(_csv_row(finding) for finding in findings)
-    return buffer.getvalue().encode()
+    for finding in findings:
+        writer.writerow(_csv_row(finding))
+        if buffer.tell() >= _CSV_PIECE:
+            yield buffer.getvalue().encode()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue().encode()
 
 
 def _csv_row(finding: Finding) -> list[object]:

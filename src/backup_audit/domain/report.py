@@ -4,9 +4,6 @@ The report follows from the findings and from what is known before them, so that
 one run that start from the same findings cannot disagree.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -15,9 +12,8 @@ import msgspec
 
 from backup_audit.domain.changes import Resolved
 from backup_audit.domain.configuration import Configuration
-from backup_audit.domain.evidence import Cause
 from backup_audit.domain.finding import Finding, in_force
-from backup_audit.domain.run import Run, Scope
+from backup_audit.domain.run import Scope
 from backup_audit.domain.verdict import Verdict
 
 
@@ -66,7 +62,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json. Times are UTC; `findings` are those not healthy, worst first.
 
-    `complete` is false if the run's time was over before every instance was reached.
+    `complete` is false if an instance was not reached: the time was over, the API was down, or its
+    batch failed.
     `oldest_newest_backup_age_seconds`: of the newest backups of all instances, the oldest is so
     old; null if no instance has one. `policy_digest`: a sha256 that changes with any policy.
     `resolved`: the problems that this run saw ended (`resolved_at` is its `due_at`) and, for 30
@@ -153,12 +150,6 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
-def counts_of(findings: Iterable[Finding]) -> dict[str, int]:
-    """Count the verdicts, with zeros, worst first."""
-    counted = Counter(finding.verdict for finding in findings)
-    return {verdict.value: counted[verdict] for verdict in Verdict}
-
-
 def coverage_of(counts: dict[str, int]) -> Coverage:
     """Audited is every verdict but unknown."""
     configured = sum(counts.values())
@@ -172,76 +163,6 @@ def coverage_of(counts: dict[str, int]) -> Coverage:
 def floor_percent(part: int, whole: int) -> float:
     """Round down to two digits: 100.0 is said of the whole only."""
     return part * 10_000 // whole / 100
-
-
-def is_complete(findings: Iterable[Finding]) -> bool:
-    """Whether every instance was reached before the run's time was over."""
-    return all(finding.evidence.silence is not Cause.NOT_REACHED for finding in findings)
-
-
-def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort by verdict, the longest without a backup first, then by GUID."""
-
-    def badness(finding: Finding) -> tuple[int, int, str]:
-        return (
-            finding.verdict.rank,
-            -(finding.evidence.newest_backup_age_seconds or 0),
-            finding.guid,
-        )
-
-    return sorted(findings, key=badness)
-
-
-def report_of(
-    run: Run,
-    findings: Sequence[Finding],
-    *,
-    tool: Tool,
-    foundation: str,
-    configuration: Configuration,
-    configuration_uri: str,
-    effort: Effort,
-    finished_at: datetime,
-    previous_run_id: str | None,
-    resolved: Sequence[Resolved],
-    warnings: Sequence[str],
-) -> Report:
-    """Sum the findings up."""
-    counts = counts_of(findings)
-    ages = [age for f in findings if (age := f.evidence.newest_backup_age_seconds) is not None]
-    return Report(
-        tool=tool,
-        foundation=foundation,
-        run_id=run.run_id,
-        scope=run.scope,
-        due_at=run.due_at,
-        started_at=run.started_at,
-        finished_at=finished_at,
-        as_of=run.as_of,
-        max_age_seconds=int(run.max_age.total_seconds()) if run.max_age else None,
-        complete=is_complete(findings),
-        configuration_uri=configuration_uri,
-        configuration_sha256=configuration.sha256,
-        policy_digest=policy_digest(findings),
-        coverage=coverage_of(counts),
-        counts=counts,
-        oldest_newest_backup_age_seconds=max(ages, default=None),
-        effort=effort,
-        previous_run_id=previous_run_id,
-        findings=worst_first(f for f in findings if f.verdict is not Verdict.HEALTHY),
-        resolved=list(resolved),
-        mutes=mute_records(configuration, run.started_at.date()),
-        warnings=list(warnings),
-    )
-
-
-def policy_digest(findings: Iterable[Finding]) -> str:
-    """sha256 over GUIDs with their demands, in the order of the GUIDs."""
-    demands = sorted(
-        (f.guid, f.policy.max_age_seconds, f.policy.min_backups, f.policy.grace_seconds)
-        for f in findings
-    )
-    return hashlib.sha256(msgspec.json.encode(demands)).hexdigest()
 
 
 def mute_records(configuration: Configuration, today: date) -> list[MuteRecord]:

@@ -1,0 +1,270 @@
+"""The state machine with the real handlers, on an interpreter of its language."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup_audit.handlers.function import handler
+from tests.integration.deployment import (
+    Context,
+    Deployment,
+    deployed,
+    hours_ago,
+    instance,
+)
+from tests.local_cloud.lambda_service import lambda_service
+from tests.local_cloud.state_machine import StateMachine
+
+pytestmark = pytest.mark.loopback
+
+SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
+FLEET = [
+    instance(f"guid-{number:02d}", hours_ago(40 if number in (3, 17) else 3))
+    for number in range(23)
+]
+BATCHES = {f"guid-{number:02d}": number // 5 for number in range(23)}
+
+Fails = Callable[[dict[str, Any], int], bool]
+
+
+class Steps:
+    """The real handler; `fails` says of a task, and how often it came before, whether it fails."""
+
+    def __init__(self, fails: Fails) -> None:
+        self._fails = fails
+        self.done: Counter[str] = Counter()
+
+    def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
+        name = f"{task['step']} {task.get('batch', '')}".strip()
+        before = self.done[name]
+        self.done[name] += 1
+        if self._fails(task, before):
+            raise RuntimeError("the invocation died")
+        return handler(task, Context())
+
+
+@contextmanager
+def fleet_of_23(
+    fails: Fails = lambda *_: False, **environment: str
+) -> Iterator[tuple[Deployment, StateMachine, Steps]]:
+    """A deployment with batches of five, two of them at a time."""
+    steps = Steps(fails)
+    settings: dict[str, Any] = {"BATCH_SIZE": "5", "WORKERS": "2", "IN_FLIGHT_MAX": "5"}
+    with deployed(FLEET, **settings | environment) as function, lambda_service(steps):
+        yield function, StateMachine(), steps
+
+
+def manifest_of(function: Deployment) -> dict[str, Any]:
+    [key] = [key for key in function.keys if key.endswith("manifest.json")]
+    document: dict[str, Any] = json.loads(function.read(key))
+    return document
+
+
+def test_a_fleet_is_audited_in_batches_and_told_once() -> None:
+    with fleet_of_23() as (function, machine, steps):
+        execution = machine.run(SCHEDULED)
+
+        assert execution.status == "SUCCEEDED", execution
+        assert execution.output
+        assert execution.output["counts"]["stale"] == 2
+        assert execution.output["counts"]["healthy"] == 21
+        assert execution.output["complete"]
+        assert execution.output["messages_sent"] == 1
+        assert sorted(function.findings()) == sorted(BATCHES)
+        assert len([key for key in function.keys if "/findings/" in key]) == 5
+        assert [message.attributes["event"] for message in function.messages] == ["digest"]
+        assert steps.done == {"plan": 1, **{f"audit_batch {n}": 1 for n in range(5)}, "conclude": 1}
+
+
+def test_the_report_is_that_of_one_invocation() -> None:
+    with fleet_of_23() as (function, machine, _):
+        mapped = machine.run(SCHEDULED).output
+        assert mapped
+        report = function.report(mapped)
+        objects = {kept["key"].rsplit("/", 1)[1] for kept in manifest_of(function)["objects"]}
+    with deployed(FLEET) as function:
+        single = function.report(function.invoke(SCHEDULED))
+
+    differing = {"started_at", "finished_at", "effort", "oldest_newest_backup_age_seconds"}
+    assert {name for name in report if report[name] != single[name]} <= differing | {"findings"}
+    assert {f["guid"] for f in report["findings"]} == {f["guid"] for f in single["findings"]}
+    assert report["effort"]["api_calls"] >= len(FLEET)
+    assert objects == {
+        *(f"part-{number:05d}.jsonl" for number in range(5)),
+        "report.json",
+        "findings.csv",
+    }
+
+
+def test_a_batch_that_fails_twice_and_then_succeeds_leaves_no_trace() -> None:
+    def fails(task: dict[str, Any], before: int) -> bool:
+        return task.get("batch") == 2 and before < 2
+
+    with fleet_of_23(fails) as (function, machine, steps):
+        execution = machine.run(SCHEDULED)
+
+        assert execution.output
+        assert execution.output["complete"]
+        assert execution.output["coverage"]["percent"] == 100
+        assert steps.done["audit_batch 2"] == 3
+        assert sorted(function.findings()) == sorted(BATCHES)
+
+
+def test_a_batch_that_fails_for_good_is_unknown_by_guid_and_the_report_incomplete() -> None:
+    with fleet_of_23(lambda task, _: task.get("batch") == 3) as (function, machine, steps):
+        execution = machine.run(SCHEDULED)
+
+        assert execution.status == "SUCCEEDED", execution
+        assert execution.output
+        assert not execution.output["complete"]
+        assert execution.output["coverage"] == {
+            "configured": 23,
+            "audited": 18,
+            "unknown": 5,
+            "percent": 78.26,
+        }
+        assert steps.done["audit_batch 3"] == 4
+        unknown = {guid for guid, f in function.findings().items() if f["verdict"] == "unknown"}
+        assert unknown == {guid for guid, batch in BATCHES.items() if batch == 3}
+        assert "batch 3 failed for good" in function.findings()["guid-15"]["reason"]
+        events = [message.attributes["event"] for message in function.messages]
+        assert events == ["run_incomplete", "digest"]
+
+
+def test_the_next_run_begins_with_what_a_failed_batch_left_out() -> None:
+    with fleet_of_23(lambda task, before: task.get("batch") == 3 and before < 4) as (
+        function,
+        machine,
+        _,
+    ):
+        machine.run(SCHEDULED)
+        machine.run({"scheduled_time": "2026-02-01T05:00:00Z"})
+
+        first = function.read(
+            "backup-audit/findings/dt=2026-02-01/run=20260201T050000Z/part-00000.jsonl"
+        )
+        assert {json.loads(line)["guid"] for line in first.splitlines()} == {
+            guid for guid, batch in BATCHES.items() if batch == 3
+        }
+
+
+def test_batches_that_all_fail_are_a_failed_run_and_told_once() -> None:
+    with fleet_of_23(lambda task, _: "batch" in task) as (function, machine, _):
+        execution = machine.run(SCHEDULED)
+
+        assert execution.status == "FAILED"
+        assert [message.attributes["event"] for message in function.messages] == ["run_failed"]
+        assert not [key for key in function.keys if key.endswith("manifest.json")]
+
+
+def test_an_execution_that_is_started_twice_is_one_run() -> None:
+    with fleet_of_23() as (function, machine, _):
+        first = machine.run(SCHEDULED)
+        second = machine.run(SCHEDULED)
+
+        assert first.output
+        assert second.output
+        assert second.output["repeated"]
+        assert second.output["report"] == first.output["report"]
+        assert len(function.messages) == 1
+        assert sum(function.foundation.requests.values()) < 2 * len(FLEET)
+
+
+def test_two_executions_of_a_run_at_the_same_time_leave_one_report() -> None:
+    with fleet_of_23() as (function, machine, _):
+        started = [machine.start(SCHEDULED) for _ in range(2)]
+        ended = [machine.ended(arn) for arn in started]
+
+        assert [execution.status for execution in ended] == ["SUCCEEDED"] * 2
+        assert len([key for key in function.keys if key.endswith("manifest.json")]) == 1
+        assert sorted(function.findings()) == sorted(BATCHES)
+        # Standard topics deliver at least once: two at once may tell twice, under one id.
+        assert {message.message["default"]["message_id"] for message in function.messages} == {
+            "20260131T050000Z/digest/1"
+        }
+
+
+def test_steps_that_are_repeated_find_their_work_done() -> None:
+    with fleet_of_23() as (function, machine, steps):
+        machine.run(SCHEDULED)
+        plan_key = "backup-audit/plans/dt=2026-01-31/run=20260131T050000Z/plan.json"
+        before, keys = sum(function.foundation.requests.values()), function.keys
+
+        steps({"step": "plan", "event": SCHEDULED, "execution": "another"})
+        steps({"step": "audit_batch", "plan_key": plan_key, "batch": 4})
+        answer = steps({"step": "conclude", "plan_key": plan_key})
+
+        assert answer["repeated"]
+        assert function.keys == keys
+        assert sum(function.foundation.requests.values()) == before
+        assert len(function.messages) == 1
+
+
+def test_no_more_than_the_ceiling_is_asked_at_a_time() -> None:
+    with fleet_of_23(IN_FLIGHT_MAX="5", WORKERS="2") as (function, machine, _):
+        machine.run(SCHEDULED)
+
+        [plan_key] = [key for key in function.keys if key.endswith("plan.json")]
+        pacing = json.loads(function.read(plan_key))["pacing"]
+    assert pacing["concurrency"] * pacing["workers"] <= 5
+    assert pacing == {"concurrency": 2, "workers": 2, "requests_per_second": None}
+
+
+@pytest.mark.parametrize(
+    ("event", "fault"),
+    [
+        ({"dry_run": True}, "dry_run: the steps write batches"),
+        ({"max_agee": "1h"}, "max_agee"),
+    ],
+)
+def test_an_event_that_cannot_be_planned_fails_the_execution(
+    event: dict[str, Any], fault: str
+) -> None:
+    with fleet_of_23() as (function, machine, steps):
+        execution = machine.run(event)
+
+        assert execution.status == "FAILED"
+        assert execution.error == "InvalidEvent"
+        assert fault in (execution.cause or "")
+        assert steps.done == {"plan": 1}
+        told = [message.attributes["event"] for message in function.messages]
+        assert told == ([] if "dry_run" in event else ["run_failed"])
+
+
+@pytest.mark.parametrize("path", sorted(Path("events/steps").glob("*.json")), ids=lambda p: p.name)
+def test_every_step_can_be_invoked_by_hand(path: Path) -> None:
+    order = ["plan.json", "audit-batch.json", "conclude.json"]
+    with fleet_of_23(BATCH_SIZE="23") as (function, _, steps):
+        for name in order[: order.index(path.name) + 1]:
+            answer = steps(json.loads((path.parent / name).read_text()))
+
+        assert answer
+        committed = [key for key in function.keys if key.endswith("manifest.json")]
+        assert len(committed) == (path.name == "conclude.json")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"step": "plan"},
+        {"step": "audit_batch", "plan_key": "x", "batch": "one"},
+        {"step": "conclude", "plan_key": "x", "more": 1},
+        {"step": "rest"},
+    ],
+)
+def test_a_task_that_breaks_its_contract_is_refused(task: dict[str, Any]) -> None:
+    with fleet_of_23() as (_, _, steps), pytest.raises(Exception, match="the event has 1 fault"):
+        steps(task)
+
+
+@pytest.mark.parametrize("step", ["audit_batch", "conclude"])
+def test_a_step_without_its_plan_says_what_to_do(step: str) -> None:
+    task = {"step": step, "plan_key": "plans/none.json"} | ({"batch": 0} if "batch" in step else {})
+
+    with fleet_of_23() as (_, _, steps), pytest.raises(Exception, match="run the step plan first"):
+        steps(task)

@@ -1,0 +1,42 @@
+"""Lambda in this process: moto's, with the real handler behind it instead of a canned answer."""
+
+import json
+import traceback
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from moto.awslambda_simple.models import LambdaSimpleBackend
+
+Handler = Callable[[Any], dict[str, Any]]
+
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:backup-audit"
+
+
+@contextmanager
+def lambda_service(handler: Handler) -> Iterator[None]:
+    """Invocations reach the handler; what it raises is answered as Lambda does."""
+
+    def invoke(
+        _: object,
+        function_name: str,
+        qualifier: str | None,
+        body: str,
+        headers: object,
+        response_headers: MutableMapping[str, str],
+    ) -> bytes:
+        del function_name, qualifier, headers
+        try:
+            return json.dumps(handler(json.loads(body))).encode()
+        except Exception as error:  # noqa: BLE001  # whatever it is, Lambda answers
+            response_headers["x-amz-function-error"] = "Unhandled"
+            failure = {
+                "errorType": type(error).__name__,
+                "errorMessage": str(error),
+                "stackTrace": traceback.format_tb(error.__traceback__),
+            }
+            return json.dumps(failure).encode()
+
+    with patch.object(LambdaSimpleBackend, "invoke", invoke):
+        yield

@@ -1,0 +1,224 @@
+"""The benchmark's arithmetic, its server's configuration, and what it says of its goals."""
+
+import json
+
+import msgspec
+import pytest
+
+from tests.bench.cases import ALL_CASES, Case
+from tests.bench.clients import CURL, LOOP, LOOP_ONE_CA, OURS, THREADS, Measured
+from tests.bench.fan_out import turned
+from tests.bench.figures import figure_of
+from tests.bench.goals import Goal, goals
+from tests.bench.nginx_conf import answer, configuration
+from tests.bench.page import page
+from tests.bench.results import (
+    Aimd,
+    Client,
+    ColdJob,
+    ColdStart,
+    Machine,
+    Results,
+    WholeJob,
+)
+from tests.bench.tables import Table, tables
+
+
+def client(cpu_us: float, limit_share: float = 0.95) -> Client:
+    """A client with the same figures in every case."""
+    return Client(
+        limit_share={case.key: limit_share for case in ALL_CASES},
+        cpu_us_per_instance={case.key: cpu_us for case in ALL_CASES},
+        requests_per_second={case.key: 1000.0 for case in ALL_CASES},
+    )
+
+
+def results(**changed: object) -> Results:
+    """Results that meet every goal by a hair."""
+    all_met = Results(
+        **msgspec.structs.asdict(client(250.0)),
+        peers={
+            THREADS: client(500.0),
+            LOOP: client(1000.0),
+            LOOP_ONE_CA: client(1000.0),
+            CURL: client(60.0),
+        },
+        cold_job={
+            OURS: ColdJob(seconds=0.7, cpu_us_per_instance=300.0),
+            THREADS: ColdJob(seconds=1.4, cpu_us_per_instance=2000.0),
+        },
+        whole_job={
+            "1000": WholeJob(seconds=1.0, peak_rss_mib=70.0, limit_share=0.8),
+            "100000": WholeJob(seconds=80.0, peak_rss_mib=110.0, limit_share=0.97),
+        },
+        cold_start_cpu_ms=ColdStart(
+            import_=220.0,
+            first_run=400.0,
+            import_without_pyc=500.0,
+            first_run_without_pyc=900.0,
+            base_import=183.0,
+        ),
+        aimd=Aimd(
+            requests_per_second=1080.0,
+            fixed_requests_per_second={"64": 1200.0},
+            share_of_best_fixed=0.9,
+            rejected_per_success=0.0999,
+        ),
+        machine=Machine(cores=2, python="3.13.0", system="Linux", nginx="1.22.1"),
+        repeats=3,
+        measured_at="2026-11-24T03:00:00Z",
+        quick=False,
+    )
+    return msgspec.structs.replace(all_met, **changed)
+
+
+def the_goal(results: Results, beginning: str) -> Goal:
+    """The goal whose figure is called so."""
+    return next(goal for goal in goals(results) if goal.what.startswith(beginning))
+
+
+def test_a_case_with_the_usual_answers_has_the_short_key() -> None:
+    assert Case(50, 64).key == "L50_C64"
+    assert Case(50, 64, 30).key == "L50_C64_B30"
+
+
+def test_every_case_has_a_key_of_its_own() -> None:
+    assert len({case.key for case in ALL_CASES}) == 3 * 3 * 2
+
+
+def test_the_limit_is_requests_times_latency_over_those_in_flight() -> None:
+    assert Case(latency_ms=50, in_flight=64).limit_seconds(6400) == 5.0
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.key)
+def test_a_measurement_takes_1_5_to_4_seconds_at_the_limit(case: Case) -> None:
+    assert 1.5 <= case.limit_seconds(case.requests) <= 4
+    assert case.requests % case.in_flight == 0
+
+
+def test_a_figure_is_made_of_medians() -> None:
+    case = Case(latency_ms=50, in_flight=64)
+    limit = case.limit_seconds(case.requests)
+    repeats = [
+        Measured(seconds=limit * slower, cpu_seconds_per_request=cpu, answered=case.requests)
+        for slower, cpu in ((1.25, 0.0003), (9.0, 0.0002), (1.0, 0.0009))
+    ]
+
+    figure = figure_of(case, repeats)
+
+    assert figure.limit_share == 0.8
+    assert figure.cpu_us_per_instance == 300.0
+    assert figure.requests_per_second == pytest.approx(0.8 * 64 / 0.05)
+
+
+def test_every_turn_begins_with_another_and_has_all() -> None:
+    assert [turned("abc", turn) for turn in range(4)] == [
+        ["a", "b", "c"],
+        ["b", "c", "a"],
+        ["c", "a", "b"],
+        ["a", "b", "c"],
+    ]
+
+
+@pytest.mark.parametrize("backups", [1, 5, 30])
+def test_an_answer_holds_the_newest_backup_once_and_not_at_its_ends(backups: int) -> None:
+    times = [
+        backup["created_at"] for backup in json.loads(answer(1_000_000_000, backups))["backups"]
+    ]
+
+    assert len(set(times)) == backups
+    assert max(times) == 1_000_000_000
+    assert backups == 1 or max(times) not in (times[0], times[-1])
+
+
+def test_the_server_waits_before_it_answers_and_limits_one_api() -> None:
+    text = configuration("/m.so", 4430, latencies_ms=[20, 50], backups=[5], newest=1_000_000_000)
+
+    assert "listen 127.0.0.1:4430 ssl" in text
+    assert "location /L20_B5 {\n            echo_sleep 0.02;\n            echo_exec @5;" in text
+    assert "location /L50_B5 {\n            echo_sleep 0.05;\n            echo_exec @5;" in text
+    assert text.count("limit_conn one_for_all 64;") == 1
+    assert text.count("{") == text.count("}")
+
+
+def test_results_that_meet_every_goal_by_a_hair_meet_them_all() -> None:
+    assert {goal.what: goal.verdict for goal in goals(results()) if not goal.met} == {}
+
+
+def test_the_worse_of_two_sizes_of_answers_counts() -> None:
+    shares = {**results().limit_share, "L50_C16_B30": 0.9499}
+
+    goal = the_goal(results(limit_share=shares), "share of the limit, L50_C16")
+
+    assert goal.verdict == "missed"
+
+
+def test_a_case_is_not_taken_for_another_that_begins_alike() -> None:
+    shares = {**results().limit_share, "L50_C16": 0.96, "L50_C160": 0.1}
+
+    assert the_goal(results(limit_share=shares), "share of the limit, L50_C16").met
+
+
+@pytest.mark.parametrize(
+    ("changed", "beginning"),
+    [
+        ({"cpu_us_per_instance": client(250.1).cpu_us_per_instance}, "CPU per instance"),
+        (
+            {
+                "cold_start_cpu_ms": msgspec.structs.replace(
+                    results().cold_start_cpu_ms, import_=221
+                )
+            },
+            "import of the handler",
+        ),
+        (
+            {"aimd": msgspec.structs.replace(results().aimd, share_of_best_fixed=0.8999)},
+            "AIMD where the server",
+        ),
+        (
+            {"aimd": msgspec.structs.replace(results().aimd, rejected_per_success=0.1)},
+            "AIMD, rejected",
+        ),
+    ],
+)
+def test_a_goal_is_missed_just_beyond_it(changed: dict[str, object], beginning: str) -> None:
+    assert the_goal(results(**changed), beginning).verdict == "missed"
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    quick = results(limit_share={"L50_C64": 0.95}, whole_job={})
+
+    assert the_goal(quick, "share of the limit, L50_C16").verdict == "not measured"
+    assert the_goal(quick, "peak memory").verdict == "not measured"
+
+
+def test_the_file_has_the_keys_that_are_promised() -> None:
+    document = json.loads(msgspec.json.encode(results()))
+
+    assert document["limit_share"]["L50_C64"] == 0.95
+    assert document["cpu_us_per_instance"]["L50_C64"] == 250.0
+    assert document["peers"][CURL]["cpu_us_per_instance"]["L50_C64"] == 60.0
+    assert document["whole_job"]["1000"] == {
+        "seconds": 1.0,
+        "peak_rss_mib": 70.0,
+        "limit_share": 0.8,
+    }
+    assert document["cold_start_cpu_ms"]["import"] == 220.0
+    assert document["cold_start_cpu_ms"]["first_run"] == 400.0
+
+
+def test_a_table_is_aligned_markdown() -> None:
+    table = Table(title="T", note="", head=["case", "a"], rows=[["L50_C16", "1,000"]])
+
+    assert table.markdown().splitlines() == [
+        "| case    |     a |",
+        "| ------- | ----: |",
+        "| L50_C16 | 1,000 |",
+    ]
+
+
+def test_the_page_has_every_table() -> None:
+    text = page(results())
+
+    assert all(table.markdown() in text for table in tables(results()))
+    assert "12 of 12 goals are met" in text
