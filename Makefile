@@ -6,6 +6,8 @@ PYTHON ?= python3
 EVENT ?= events/manual-full.json
 FLEET ?= sample
 OUT ?= .local
+REPEATS ?= 3
+QUICK ?=
 
 # For `make check` and `make build`: the SAM CLI phones home unless told not to.
 export SAM_CLI_TELEMETRY := 0
@@ -15,20 +17,28 @@ export UV_SYSTEM_CERTS := 1
 
 VENV := .venv
 SAM_VENV := .venv-sam
+E2E_VENV := .venv-e2e
+BENCH_VENV := .venv-bench
 BIN := $(VENV)/bin
 SAM := $(SAM_VENV)/bin/sam
+# The function's Python: on the PATH, or one that pyenv keeps. Looked for only where it is needed.
+PYTHON313 ?= $(firstword $(shell python3.13 -c 'import pip, sys; print(sys.executable)' 2>/dev/null) \
+	$(wildcard $(shell pyenv root 2>/dev/null)/versions/3.13.*/bin/python3.13))
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test check lint types template lock schemas readme build clean
+.PHONY: help run test check e2e python313 bench bench-docs lint types template lock schemas readme build clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
 	@echo
 	@echo "  make run EVENT=events/one-instance.json FLEET=degraded OUT=/tmp/audit"
 	@echo "    EVENT  the event that the function gets   ($(EVENT))"
-	@echo "    FLEET  sample, healthy, degraded or large ($(FLEET))"
+	@echo "    FLEET  sample, healthy, degraded, large, huge, locked-out ($(FLEET))"
 	@echo "    OUT    where bucket and messages are left ($(OUT))"
+	@echo
+	@echo "  make bench REPEATS=5"
+	@echo "  make bench QUICK=1      few cases, one round: to see that it works"
 
 run: $(VENV)/ready ## run the function against a cloud on this machine
 	@$(BIN)/python -m tests.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
@@ -38,6 +48,18 @@ test: $(VENV)/ready ## run the tests
 
 check: lint types template ## run everything that CI runs
 	$(BIN)/pytest --numprocesses 2 --cov --cov-report term-missing --cov-fail-under 97
+
+e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
+	$(BIN)/pytest --override-ini 'norecursedirs=.*' tests/e2e
+
+python313: # the Python that `make e2e` would take; nothing if there is none
+	@echo $(PYTHON313)
+
+bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients (25 minutes); needs nginx
+	@$(BENCH_VENV)/bin/python -m tests.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS))
+
+bench-docs: $(BENCH_VENV)/ready ## draw what make bench measured: docs/benchmark.md
+	@$(BENCH_VENV)/bin/python -m tests.bench.docs
 
 lint: $(VENV)/ready ## check style
 	$(BIN)/ruff format --check .
@@ -54,6 +76,8 @@ lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade pyproject.toml -o src/requirements.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group dev -c src/requirements.txt -o tests/requirements.txt
 	$(UV_COMPILE) --upgrade --group sam -o tests/requirements-sam.txt
+	$(UV_COMPILE) --upgrade --group e2e -o tests/requirements-e2e.txt
+	$(UV_COMPILE) --upgrade pyproject.toml --group bench -c src/requirements.txt -o tests/requirements-bench.txt
 
 schemas: $(VENV)/ready ## write docs/schemas from the types
 	$(BIN)/python -m tests.schemas docs/schemas
@@ -65,7 +89,7 @@ build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
 	$(SAM) build
 
 clean: ## remove what the other targets made, except what a run left in .local
-	rm -rf $(VENV) $(SAM_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(E2E_VENV) $(BENCH_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
 $(VENV)/ready: tests/requirements.txt
@@ -85,4 +109,20 @@ $(SAM_VENV)/ready: tests/requirements-sam.txt $(VENV)/ready
 	@$(PYTHON) -m venv --without-pip --clear $(SAM_VENV)
 	@$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes \
 		--requirement tests/requirements-sam.txt
+	@touch $@
+
+$(E2E_VENV)/ready: tests/requirements-e2e.txt $(VENV)/ready
+	@test -n "$(PYTHON313)" || \
+		{ echo "Python 3.13 with pip is needed: make PYTHON313=/path/to/python3.13 ..."; exit 1; }
+	@echo "Setting up $(E2E_VENV) (once) ..."
+	@$(PYTHON313) -m venv --without-pip --clear $(E2E_VENV)
+	@$(BIN)/uv pip install --quiet --python $(E2E_VENV)/bin/python --require-hashes \
+		--requirement tests/requirements-e2e.txt
+	@touch $@
+
+$(BENCH_VENV)/ready: tests/requirements-bench.txt $(VENV)/ready
+	@echo "Setting up $(BENCH_VENV) (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear $(BENCH_VENV)
+	@$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes \
+		--requirement tests/requirements-bench.txt
 	@touch $@

@@ -342,7 +342,7 @@ def test_attempts_are_bounded_and_counted_for_the_run(client: Make) -> None:
     assert evidence.status == 503
     assert evidence.attempts == len(server.seen) == ATTEMPTS_MAX
     assert (made.api.calls, made.api.retries) == (ATTEMPTS_MAX, ATTEMPTS_MAX - 1)
-    assert made.waits == [0.5, 1.0, 2.0]
+    assert made.waits == [0.25, 0.5, 1.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -352,10 +352,10 @@ def test_attempts_are_bounded_and_counted_for_the_run(client: Make) -> None:
         (str(int(NOW.timestamp()) + 9), 9.0),
         ("Sat, 31 Jan 2026 05:00:11 GMT", 11.0),
         ("3600", RETRY_AFTER_MAX),
-        ("3601", 0.5),
-        ("-5", 0.5),
-        ("soon", 0.5),
-        ("", 0.5),
+        ("3601", 0.25),
+        ("-5", 0.25),
+        ("soon", 0.25),
+        ("", 0.25),
     ],
 )
 def test_retry_after_is_honoured_in_all_its_forms_and_bounded(

@@ -14,7 +14,7 @@ PRESENT = NOW.timestamp()
 
 @pytest.mark.parametrize(
     ("attempt", "jitter", "wait"),
-    [(1, 0.0, 0.25), (1, 1.0, 0.5), (2, 1.0, 1.0), (3, 1.0, 2.0), (5, 1.0, 8.0), (9, 1.0, 8.0)],
+    [(1, 0.0, 0.125), (1, 1.0, 0.25), (2, 1.0, 0.5), (3, 1.0, 1.0), (6, 1.0, 8.0), (9, 1.0, 8.0)],
 )
 def test_waits_grow_up_to_a_bound_and_jitter_takes_up_to_half(
     attempt: int, jitter: float, wait: float

@@ -3,8 +3,6 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 if TYPE_CHECKING:
     from boto3 import Session
     from botocore.config import Config
@@ -13,8 +11,6 @@ if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
     from types_boto3_ssm import SSMClient
-
-AwsError = (ClientError, BotoCoreError)
 
 
 class AwsClients:
@@ -65,9 +61,27 @@ class AwsClients:
         )
 
 
+def aws_errors() -> tuple[type[Exception], ...]:
+    """What the clients raise; asked for in an except clause, it imports botocore only then."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return ClientError, BotoCoreError
+
+
+def code_of(error: Exception) -> str:
+    """AWS's code of an error, empty if AWS was not even reached."""
+    code: str = _details(error).get("Code", "")
+    return code
+
+
 def said(error: Exception) -> str:
     """What AWS says went wrong, on one line."""
-    if isinstance(error, ClientError):
-        details = error.response.get("Error", {})
+    details = _details(error)
+    if details:
         return f"{details.get('Code', 'Unknown')}: {details.get('Message', '')}".rstrip(": ")
     return str(error)
+
+
+def _details(error: Exception) -> dict[str, str]:
+    response: dict[str, dict[str, str]] = getattr(error, "response", {})
+    return response.get("Error", {})

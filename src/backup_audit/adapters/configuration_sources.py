@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backup_audit.adapters.aws import AwsClients, AwsError, said
+from backup_audit.adapters.aws import AwsClients, aws_errors, said
 from backup_audit.errors import ConfigurationUnavailable
 from backup_audit.ports import ConfigurationSource
 
@@ -52,7 +52,7 @@ class SsmParameter:
         """Read the parameter's value."""
         try:
             answer = self._client().get_parameter(Name=self._name, WithDecryption=True)
-        except AwsError as error:
+        except aws_errors() as error:
             raise _unavailable(self.uri, error) from error
         return answer["Parameter"]["Value"].encode()
 
@@ -70,7 +70,7 @@ class S3Document:
         """Read the object."""
         try:
             return self._client().get_object(Bucket=self._bucket, Key=self._key)["Body"].read()
-        except AwsError as error:
+        except aws_errors() as error:
             raise _unavailable(self.uri, error) from error
 
 
@@ -102,7 +102,7 @@ class AppConfigProfile:
                 ConfigurationToken=session["InitialConfigurationToken"]
             )
             return answer["Configuration"].read()
-        except AwsError as error:
+        except aws_errors() as error:
             raise _unavailable(self.uri, error) from error
 
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
-from backup_audit.adapters.aws import said
+from backup_audit.adapters.aws import aws_errors, said
 from backup_audit.errors import CredentialsUnavailable
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def read_credentials(
     """Read the secret (ARN or name); raise CredentialsUnavailable, which never quotes it."""
     try:
         text = client().get_secret_value(SecretId=secret_id).get("SecretString", "")
-    except (ClientError, BotoCoreError) as error:
+    except aws_errors() as error:
         raise CredentialsUnavailable(
             f"the secret {secret_id} could not be read: {said(error)}"
         ) from error

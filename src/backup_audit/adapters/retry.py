@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-ATTEMPTS_MAX = 4  # requests for one answer
+ATTEMPTS_MAX = 5  # requests for one answer
 RETRIED = frozenset({429, 502, 503, 504})
 RETRY_AFTER_MAX = 3600.0  # seconds: the window of the Cloud Controller's rate limit
 
-_BACKOFF_FIRST = 0.5  # seconds
+_BACKOFF_FIRST = 0.25  # seconds
 _BACKOFF_MAX = 8.0  # seconds
 _EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers before 3.139
 

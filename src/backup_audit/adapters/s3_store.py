@@ -4,12 +4,11 @@ No encryption header is sent: the bucket's default applies, whatever key its own
 """
 
 import contextlib
+import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from backup_audit.adapters.aws import AwsError, said
+from backup_audit.adapters.aws import aws_errors, code_of, said
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.ports import StoredObject
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef, PutObjectRequestTypeDef
 
-PART_SIZE = 8 * 1024 * 1024  # bytes; S3 wants 5 MiB at least and 10,000 parts at most
+PART_SIZE = 5 * 1024 * 1024  # bytes, the least that S3 takes; 10,000 of them are the most
 _READ_SIZE = 256 * 1024  # bytes
 
 # Writers that collide get 409 and may try again (S3 user guide, "Conditional writes").
@@ -41,11 +40,9 @@ class S3Store:
         try:
             answer = self._client().get_object(Bucket=self._bucket, Key=key)
             return StoredObject(answer["Body"].read(), answer["ETag"])
-        except ClientError as error:
-            if _code(error) == "NoSuchKey":
+        except aws_errors() as error:
+            if code_of(error) == "NoSuchKey":
                 return None
-            raise self._failed("read", key, error) from error
-        except AwsError as error:
             raise self._failed("read", key, error) from error
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
@@ -62,21 +59,21 @@ class S3Store:
 
     def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
         """Write an object unless there is one already; what is small goes up as a whole."""
-        buffer = bytearray()
+        buffer = io.BytesIO()
         upload: _Upload | None = None
         try:
             for piece in pieces:
-                buffer += piece
-                if len(buffer) >= PART_SIZE:
+                buffer.write(piece)
+                if buffer.tell() >= PART_SIZE:
                     upload = upload or self._upload(key, content_type)
                     upload.add(buffer)
-                    buffer = bytearray()
+                    buffer = io.BytesIO()
             if upload is None:
-                return self.put_new(key, bytes(buffer), content_type)
-            if buffer:
+                return self.put_new(key, buffer.getvalue(), content_type)
+            if buffer.tell():
                 upload.add(buffer)
             return upload.complete()
-        except AwsError as error:
+        except aws_errors() as error:
             raise self._failed("written", key, error) from error
         finally:
             if upload is not None:
@@ -87,18 +84,16 @@ class S3Store:
         try:
             body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
             yield from body.iter_lines(chunk_size=_READ_SIZE, keepends=True)
-        except AwsError as error:
+        except aws_errors() as error:
             raise self._failed("read", key, error) from error
 
     def exists(self, key: str) -> bool:
         """Whether there is an object."""
         try:
             self._client().head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            if _code(error) in ("404", "NoSuchKey"):
+        except aws_errors() as error:
+            if code_of(error) in ("404", "NoSuchKey"):
                 return False
-            raise self._failed("read", key, error) from error
-        except AwsError as error:
             raise self._failed("read", key, error) from error
         return True
 
@@ -121,13 +116,11 @@ class S3Store:
         for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
             try:
                 self._client().put_object(**request)
-            except ClientError as error:
-                if _code(error) == "PreconditionFailed" or _vanished(error, request):
+            except aws_errors() as error:
+                if code_of(error) == "PreconditionFailed" or _vanished(error, request):
                     return False
-                if _code(error) != "ConditionalRequestConflict" or attempt == _CONFLICT_ATTEMPTS:
+                if code_of(error) != "ConditionalRequestConflict" or attempt == _CONFLICT_ATTEMPTS:
                     raise self._failed("written", request["Key"], error) from error
-            except AwsError as error:
-                raise self._failed("written", request["Key"], error) from error
             else:
                 return True
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -146,15 +139,16 @@ class _Upload:
         self._parts: list[CompletedPartTypeDef] = []
         self._is_complete = False
 
-    def add(self, part: bytearray) -> None:
+    def add(self, part: io.BytesIO) -> None:
         """Send a part; all but the last need 5 MiB."""
         number = len(self._parts) + 1
+        part.seek(0)
         sent = self._client.upload_part(
             Bucket=self._bucket,
             Key=self._key,
             UploadId=self._id,
             PartNumber=number,
-            Body=bytes(part),
+            Body=part,
         )
         self._parts.append({"ETag": sent["ETag"], "PartNumber": number})
 
@@ -168,8 +162,8 @@ class _Upload:
                 MultipartUpload={"Parts": self._parts},
                 IfNoneMatch="*",
             )
-        except ClientError as error:
-            if _code(error) == "PreconditionFailed":
+        except aws_errors() as error:
+            if code_of(error) == "PreconditionFailed":
                 return False
             raise
         self._is_complete = True
@@ -178,16 +172,12 @@ class _Upload:
     def abort_unless_complete(self) -> None:
         """Free the space; where that fails, the bucket's lifecycle does it after some days."""
         if not self._is_complete:
-            with contextlib.suppress(*AwsError):
+            with contextlib.suppress(*aws_errors()):
                 self._client.abort_multipart_upload(
                     Bucket=self._bucket, Key=self._key, UploadId=self._id
                 )
 
 
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
-
-
-def _vanished(error: ClientError, request: "PutObjectRequestTypeDef") -> bool:
+def _vanished(error: Exception, request: "PutObjectRequestTypeDef") -> bool:
     """If-Match on an object that was deleted meanwhile is answered 404."""
-    return "IfMatch" in request and _code(error) == "NoSuchKey"
+    return "IfMatch" in request and code_of(error) == "NoSuchKey"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from backup_audit.adapters.aws import AwsError, said
+from backup_audit.adapters.aws import aws_errors, said
 from backup_audit.adapters.retry import backoff
 from backup_audit.domain.message import SIZE_MAX, Message, attribute_value
 from backup_audit.errors import NotificationFailed
@@ -64,7 +64,7 @@ class SnsNotifier:
             answer = self._client().publish_batch(
                 TopicArn=self._topic_arn, PublishBatchRequestEntries=entries
             )
-        except AwsError as error:
+        except aws_errors() as error:
             raise NotificationFailed(
                 f"{self._topic_arn} could not be published to: {said(error)}"
             ) from error

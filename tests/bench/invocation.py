@@ -1,0 +1,51 @@
+"""One invocation of the real handler, with clocks around it: the last line says what they show.
+
+Run by its path, on nothing but the packaged function: whatever else was imported before would be
+missing from the handler's own import.
+"""
+
+import resource
+import time
+
+
+class _Context:
+    aws_request_id = "of-the-benchmark"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Lambda's longest time-out."""
+        return 900_000
+
+
+def _cpu_ms() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return 1000 * (usage.ru_utime + usage.ru_stime)
+
+
+def _peak_rss_mib() -> float:
+    """From Linux itself: ru_maxrss would count the process that started this one, too."""
+    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123  # imports nothing
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+
+
+def _invoke() -> dict[str, float]:
+    started = _cpu_ms()
+    from backup_audit.handlers.function import handler  # noqa: PLC0415  # what is measured
+
+    imported = _cpu_ms()
+    began = time.perf_counter()
+    answer = handler({}, _Context())
+    seconds = time.perf_counter() - began
+    return {
+        "import_cpu_ms": imported - started,
+        "first_run_cpu_ms": _cpu_ms() - started,
+        "seconds": seconds,
+        "peak_rss_mib": _peak_rss_mib(),
+        "healthy": answer["counts"]["healthy"],
+    }
+
+
+if __name__ == "__main__":
+    measured = _invoke()
+    import json
+
+    print(json.dumps(measured))

@@ -1,0 +1,112 @@
+"""The configuration of nginx that makes it an API which takes its time."""
+
+import json
+from collections.abc import Iterable
+
+HOST = "127.0.0.1"
+LIMITED = "/limited"  # the API that refuses more than ALLOWED_AT_ONCE
+ALLOWED_AT_ONCE = 64
+LIMITED_LATENCY_MS = 50
+
+_BACKUP_EVERY = 24 * 3600  # seconds
+_JSON = 'default_type "application/json; charset=utf-8";'
+_REQUEST_ID = "add_header X-VCAP-Request-ID $request_id;"
+
+# What the Cloud Controller says where a client asks for too much at once, as text/plain.
+_TOO_MANY = (
+    '{"errors":[{"code":10016,"title":"CF-ServiceBrokerRateLimitExceeded",'
+    '"detail":"Service broker concurrent request limit exceeded"}]}'
+)
+
+
+def api_path(latency_ms: int, backups: int) -> str:
+    """Where the API lies that takes so long, with so many backups in each answer."""
+    return f"/L{latency_ms}_B{backups}"
+
+
+def answer(newest: int, backups: int) -> str:
+    """A list of daily backups, the newest in its middle: nothing promises an order."""
+    ages = [(index - backups // 2) % backups for index in range(backups)]
+    times = [newest - age * _BACKUP_EVERY for age in ages]
+    # An id is opaque; those of the real API are about as long.
+    entries = [{"id": f"1c8a5b1e-6f0d-4c7e-9a44_{at}", "created_at": at} for at in times]
+    return json.dumps({"backups": entries}, separators=(",", ":"))
+
+
+def configuration(
+    module: str, port: int, latencies_ms: Iterable[int], backups: Iterable[int], newest: int
+) -> str:
+    """nginx.conf; its files lie beside it: server.pem, limited.log with a line for each refusal."""
+    sizes = sorted(backups)
+    locations = [
+        _location(
+            "= /oauth/token",
+            _JSON,
+            """return 200 '{"access_token":"of-the-benchmark","token_type":"bearer"}';""",
+        ),
+        _location(
+            LIMITED,
+            f"limit_conn one_for_all {ALLOWED_AT_ONCE};",
+            "limit_conn_status 429;",
+            "error_page 429 = @too_many;",
+            *_slow(LIMITED_LATENCY_MS, sizes[0]),
+        ),
+        _location(
+            "@too_many",
+            "access_log limited.log line;",  # a request is logged where it ends
+            'default_type "text/plain; charset=utf-8";',
+            _REQUEST_ID,
+            f"return 429 '{_TOO_MANY}';",
+        ),
+    ]
+    for size in sizes:
+        locations.append(
+            _location(f"@{size}", _JSON, _REQUEST_ID, f"return 200 '{answer(newest, size)}';")
+        )
+        for latency_ms in latencies_ms:
+            path = api_path(latency_ms, size)
+            locations.append(_location(f"= {path}/", _JSON, f"return 200 '{_root(port, path)}';"))
+            locations.append(_location(path, *_slow(latency_ms, size)))
+    return f"""\
+load_module {module};
+worker_processes 1;
+daemon off;
+pid nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    log_format line '$status $msec';
+    limit_conn_zone $server_name zone=one_for_all:1m;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen {HOST}:{port} ssl backlog=1024;
+        server_name bench;
+        ssl_certificate server.pem;
+        ssl_certificate_key server.pem;
+{"".join(locations)}    }}
+}}
+"""
+
+
+def _slow(latency_ms: int, backups: int) -> tuple[str, str]:
+    """Wait, then answer where it is `return` that answers: unlike echo, it knows the length."""
+    return f"echo_sleep {latency_ms / 1000};", f"echo_exec @{backups};"
+
+
+def _root(port: int, path: str) -> str:
+    """The root document, for clients that look there first."""
+    url = f"https://{HOST}:{port}"
+    links = {"self": url + path, "login": url, "cloud_controller_v3": f"{url}{path}/v3"}
+    return json.dumps({"links": {name: {"href": href} for name, href in links.items()}})
+
+
+def _location(where: str, *directives: str) -> str:
+    lines = "".join(f"            {directive}\n" for directive in directives)
+    return f"        location {where} {{\n{lines}        }}\n"

@@ -1,0 +1,31 @@
+"""The foundation that is audited: over HTTPS, with a certificate of a private CA."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import msgspec
+import trustme
+
+from tests.local_cloud.fleets import Fleet, sample
+from tests.local_cloud.simulated_cloud_controller import SimulatedCloudController
+
+
+class Foundation(msgspec.Struct, frozen=True):
+    """A fleet, the API that serves it, and the CA to trust."""
+
+    fleet: Fleet
+    api: SimulatedCloudController
+    ca_pem: str
+
+
+@contextmanager
+def sample_foundation() -> Iterator[Foundation]:
+    """Serve the sample fleet: 8 instances, five of them with a problem."""
+    ca = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(tls)
+    fleet = sample(datetime.now(UTC))
+    with SimulatedCloudController(fleet.instances, tls=tls) as api:
+        yield Foundation(fleet, api, ca.cert_pem.bytes().decode())

@@ -1,0 +1,76 @@
+"""Starts ministack 1.5.33 with four of its gaps closed; runs in the environment `.venv-e2e`.
+
+What ministack does otherwise than AWS, and what is put in its place:
+
+conditions   functions within a condition (Sub, Split, Join, a Select over them) are compared as
+             they are written, so that every such condition is false; they are resolved first,
+             by ministack's own resolver
+schedules    the keyword <aws.scheduler.scheduled-time> is sent as it is written; it is replaced
+             (https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html)
+permissions  PublishBatch asks for sns:PublishBatch, which does not exist; sns:Publish grants both
+             (https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html)
+port 443     with TLS it listens there too; it does not
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions
+from ministack.services import eventbridge
+from ministack.services.cloudformation import changesets, engine, handlers, stacks
+
+Template = dict[str, Any]
+
+_FUNCTIONS = {"Fn::Join", "Fn::Select", "Fn::Split", "Fn::Sub"}
+
+_evaluate = engine._evaluate_conditions
+_invoke = eventbridge._invoke_target
+_extract = iam_actions.extract_iam_action
+
+
+def resolve_then_evaluate(template: Template, parameters: Template) -> dict[str, bool]:
+    """Whether each condition holds."""
+    conditions = _resolved(template.get("Conditions", {}), parameters)
+    evaluated: dict[str, bool] = _evaluate({**template, "Conditions": conditions}, parameters)
+    return evaluated
+
+
+def invoke_at_scheduled_time(target: Template, event: Template, *rest: object) -> None:
+    """Fire a schedule's target."""
+    scheduled = datetime.fromtimestamp(event["Time"], UTC)
+    text = target.get("Input", "").replace(
+        "<aws.scheduler.scheduled-time>", f"{scheduled:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    _invoke({**target, "Input": text}, event, *rest)
+
+
+def extract_iam_action(*request: object) -> str | None:
+    """The permission that a request asks for."""
+    action: str | None = _extract(*request)
+    return "sns:Publish" if action == "sns:PublishBatch" else action
+
+
+def _resolved(expression: Any, parameters: Template) -> Any:  # noqa: ANN401
+    match expression:
+        case dict() if len(expression) == 1 and next(iter(expression)) in _FUNCTIONS:
+            return engine._resolve_refs(expression, {}, parameters, {}, {}, "", "")
+        case dict():
+            return {name: _resolved(part, parameters) for name, part in expression.items()}
+        case list():
+            return [_resolved(part, parameters) for part in expression]
+    return expression
+
+
+def main() -> None:
+    """Serve until the process is stopped."""
+    for module in (changesets, engine, handlers, stacks):  # each imported it by its name
+        module._evaluate_conditions = resolve_then_evaluate
+    eventbridge._invoke_target = invoke_at_scheduled_time
+    iam_actions.extract_iam_action = extract_iam_action
+    app._port_is_bindable = lambda *_: False
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

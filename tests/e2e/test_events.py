@@ -1,0 +1,106 @@
+"""Every way to invoke the function, and what a run keeps."""
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.e2e.emulator import ROOT
+from tests.e2e.foundation import Foundation
+from tests.e2e.stack import LATEST, Stack
+from tests.local_cloud.names import FIRST_GUID
+
+EVENTS = sorted((ROOT / "events").glob("*.json"))
+
+COUNTS = {
+    "never_backed_up": 1,
+    "stale": 2,
+    "unsupported": 1,
+    "not_found": 1,
+    "unknown": 0,
+    "in_grace": 1,
+    "healthy": 2,
+}
+
+
+def assert_follows(document: object, schema: str) -> None:
+    text = (ROOT / f"docs/schemas/{schema}.schema.json").read_text("utf-8")
+    Draft202012Validator(json.loads(text)).validate(document)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.stem)
+def test_each_event_file_is_answered_and_its_report_can_be_read_back(
+    stack: Stack, event: Path
+) -> None:
+    answer = stack.sam_invoke(event)
+
+    assert_follows(answer, "answer")
+    assert answer["complete"]
+    assert (answer["report"] is None) == answer["dry_run"]
+    if answer["report"]:
+        assert answer["report"]["bucket"] == stack.bucket
+        report = json.loads(stack.read(answer["report"]["key"]))
+        assert_follows(report, "report")
+        assert report["counts"] == answer["counts"]
+
+
+def test_a_full_run_finds_what_is_wrong_with_the_foundation(stack: Stack) -> None:
+    answer = stack.invoke({})
+
+    assert answer["counts"] == COUNTS
+    assert answer["coverage"] == {"configured": 8, "audited": 8, "unknown": 0, "percent": 100.0}
+
+
+def test_the_manifest_vouches_for_every_object_of_a_run(
+    stack: Stack, foundation: Foundation
+) -> None:
+    answer = stack.invoke({})
+
+    manifest = json.loads(stack.read(answer["report"]["key"].replace("report.", "manifest.")))
+    assert_follows(manifest, "manifest")
+    kept = {entry["key"]: stack.read(entry["key"]) for entry in manifest["objects"]}
+    for entry in manifest["objects"]:
+        body = kept[entry["key"]]
+        assert (len(body), hashlib.sha256(body).hexdigest()) == (entry["bytes"], entry["sha256"])
+    findings, report, table = kept.values()
+    guids = {instance.guid for instance in foundation.fleet.instances}
+    assert {json.loads(line)["guid"] for line in findings.splitlines()} == guids
+    assert {row["guid"] for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))} == guids
+    assert json.loads(report)["run_id"] == answer["run_id"]
+
+
+def test_latest_points_at_the_newest_full_run_and_not_at_a_partial_one(stack: Stack) -> None:
+    full = stack.invoke({})
+
+    partial = stack.invoke({"instance_guids": [FIRST_GUID]})
+
+    assert partial["scope"] == "partial"
+    latest = json.loads(stack.read(LATEST))
+    assert_follows(latest, "latest")
+    assert (latest["run_id"], latest["report_key"]) == (full["run_id"], full["report"]["key"])
+
+
+def test_a_scheduled_event_that_is_delivered_twice_is_one_run(stack: Stack) -> None:
+    event = {"scheduled_time": "2026-02-01T05:00:00Z"}
+
+    first, second = stack.invoke(event), stack.invoke(event)
+
+    assert (first["run_id"], first["repeated"]) == ("20260201T050000Z", False)
+    assert second == first | {"repeated": True, "messages_sent": 0}
+
+
+def test_a_dry_run_leaves_nothing_behind(stack: Stack) -> None:
+    before = stack.objects()
+
+    answer = stack.invoke({"dry_run": True})
+
+    assert answer["counts"] == COUNTS
+    assert stack.objects() == before
+
+
+def test_an_event_with_a_fault_is_refused_by_name(stack: Stack) -> None:
+    assert "instance_guid" in stack.failure({"instance_guid": "one"})

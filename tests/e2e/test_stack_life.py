@@ -1,0 +1,49 @@
+"""A stack's life from its first scheduled run to its end."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.e2e.polling import eventually
+from tests.e2e.stack import LATEST, Stack
+
+_FIRING = 100.0  # seconds: a minute, and ministack looks every ten seconds
+
+
+@pytest.fixture(scope="module")
+def scheduled(new_stack: Callable[..., Stack]) -> Stack:
+    """A stack of its own beside the suite's; its schedule has fired."""
+    stack = new_stack(
+        "backup-audit-life",
+        ScheduleState="ENABLED",
+        ScheduleExpression="rate(1 minute)",
+        FlexibleTimeWindowMinutes="0",
+    )
+    stack.deploy()
+    eventually(lambda: LATEST in stack.objects(), within=_FIRING, what="the schedule fires")
+    return stack
+
+
+def test_the_schedule_starts_a_full_run_that_bears_its_scheduled_time(scheduled: Stack) -> None:
+    latest = json.loads(scheduled.read(LATEST))
+
+    assert re.fullmatch(r"\d{8}T\d{6}Z", latest["run_id"])
+    assert latest["coverage"]["audited"] == 8
+
+
+def test_delete_takes_the_stack_away_and_keeps_the_bucket_with_the_reports(
+    scheduled: Stack,
+) -> None:
+    scheduled.deploy(ScheduleState="DISABLED")
+    before = scheduled.objects()
+    function = scheduled.output("FunctionName")
+
+    scheduled.delete()
+
+    assert before
+    assert scheduled.objects() == before
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        scheduled.aws.client("lambda").get_function(FunctionName=function)
