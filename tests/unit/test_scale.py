@@ -1,0 +1,30 @@
+"""The table of docs/scale.md is what its arithmetic gives."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scale import ONE_INVOCATION, SIZES, row
+from tests.template import Template
+
+PAGE = Path("docs/scale.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_row_of_the_table_is_computed(size: int) -> None:
+    assert row(size).markdown in PAGE
+
+
+def test_the_figures_are_those_of_the_defaults() -> None:
+    defaults = {name: one.get("Default") for name, one in Template.read().parameters.items()}
+
+    assert f"`Workers` = {defaults['Workers']}" in PAGE
+    assert f"`InFlightMax` = {defaults['InFlightMax']}" in PAGE
+    assert f"`BatchSize` = {defaults['BatchSize']}" in PAGE
+    assert f"{defaults['MemorySize']} MB" in PAGE
+    assert f"= {defaults['ReportExpirationDays']} runs" in PAGE
+
+
+def test_a_fleet_that_one_invocation_cannot_audit_is_said_to_be_so() -> None:
+    assert row(1_000_000).seconds > ONE_INVOCATION
+    assert row(100_000).seconds < ONE_INVOCATION
