@@ -34,7 +34,8 @@ help: ## list the targets
 	@echo
 	@echo "  make run EVENT=events/one-instance.json FLEET=degraded OUT=/tmp/audit"
 	@echo "    EVENT  the event that the function gets   ($(EVENT))"
-	@echo "    FLEET  sample, healthy, degraded, large, huge, locked-out ($(FLEET))"
+	@echo "    FLEET  sample, healthy, degraded, large, huge; locked-out, throttling, stalling,"
+	@echo "           resetting, maintained, dying      ($(FLEET))"
 	@echo "    OUT    where bucket and messages are left ($(OUT))"
 	@echo
 	@echo "  make bench REPEATS=5"

@@ -1,13 +1,17 @@
 """Time that passes only when somebody waits."""
 
 import threading
+import time
 
 from backup_audit.deadline import Deadline
-from backup_audit.pacing import Pace, Pacer
+from backup_audit.pacing import LONGEST_WAIT, Pace, Pacer
 
 
 class FakeTime:
-    """A monotonic clock, in seconds; `waits` has every wait, which passes at once."""
+    """A monotonic clock, in seconds; `waits` has every wait, which passes at once.
+
+    Threads that wait at the same time wait together: the time that passes is the longest of them.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -16,10 +20,19 @@ class FakeTime:
     def monotonic(self) -> float:
         return self.now
 
-    def wait(self, _: threading.Condition, seconds: float) -> None:
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
         assert seconds > 0
+        if seconds >= LONGEST_WAIT:  # until another thread is done, which takes no such time
+            condition.wait(0.01)
+            return
         self.waits.append(seconds)
-        self.now += seconds
+        until = self.now + seconds
+        condition.release()  # as a real wait does, so that others can come in between
+        try:
+            time.sleep(0)  # gives the others their turn; it waits for nothing
+        finally:
+            condition.acquire()
+        self.now = max(self.now, until)
 
     def pacer(self, pace: Pace | None = None, *, seconds_left: float | None = None) -> Pacer:
         """A pacer that lives in this time."""

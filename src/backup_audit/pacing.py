@@ -28,7 +28,7 @@ PATIENCE = 90.0  # seconds without an answer, for an API that had answered
 PATIENCE_AT_START = 3.0  # seconds, for one that never has: a retry of the whole run costs nothing
 _TRIALS_AFTER = (1.0, 2.0, 4.0, 5.0)  # seconds between trials; the last again and again
 
-_LONGEST_WAIT = 60.0  # seconds, for those who are woken
+LONGEST_WAIT = 60.0  # seconds, for those who are woken
 _ALL = 1_000_000
 
 
@@ -145,6 +145,8 @@ class Pace:
         if not self._failures:
             self._failing_since = began
         self._failures += 1
+        if self._failures == FAILURES_OF_AN_OUTAGE:
+            self.limit = float(self._floor)  # whatever comes back should not be run over
         if self._failures == FAILURES_OF_AN_OUTAGE or began == self._trial_began:
             self._trial_began = None
             self._trial_at = now + _TRIALS_AFTER[min(self._trials, len(_TRIALS_AFTER) - 1)]
@@ -189,7 +191,7 @@ class Pacer:
                 if wait == 0.0:
                     self._pace.start(now)
                     return now
-                self._wait(self._turn, min(left, _LONGEST_WAIT if wait is None else wait))
+                self._wait(self._turn, min(left, LONGEST_WAIT if wait is None else wait))
 
     def leave(
         self,

@@ -36,24 +36,43 @@ def probe(
     Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all, and
     what a worker raises.
     """
-    answered = False
-    fruitless: list[Evidence] = []
     crew = _Crew(instances, api, min(workers, len(instances)))
     try:
-        for done, (instance, evidence) in enumerate(crew.results(), 1):
-            answered = answered or _is_answer(evidence)
-            if not answered and _was_asked(evidence):
-                fruitless.append(evidence)
-            if not answered and (
-                len(fruitless) >= GIVE_UP_AFTER or (fruitless and not _was_asked(evidence))
-            ):
-                raise _failure(fruitless)
+        for done, probed in enumerate(crew.results(), 1):
             telemetry.progressed(done, len(instances))
-            yield instance, evidence
+            yield probed
     finally:
         crew.dismiss()
-    if not answered and fruitless:
-        raise _failure(fruitless)
+    crew.hope.end()
+
+
+class _Hope:
+    """Whether the API answers at all; told by the workers, the moment that they know.
+
+    An answer that is still to be handed over must count before silence that overtakes it.
+    """
+
+    def __init__(self) -> None:
+        self._answered = False
+        self._fruitless: list[Evidence] = []
+
+    def note(self, evidence: Evidence) -> None:
+        """Take note of what came; raise ApiUnreachable or CredentialsRefused if it is in vain."""
+        if self._answered:
+            return
+        if _is_answer(evidence):
+            self._answered = True
+        elif _was_asked(evidence):
+            self._fruitless.append(evidence)
+            if len(self._fruitless) >= GIVE_UP_AFTER:
+                self.end()
+        else:
+            self.end()  # nothing more will be asked
+
+    def end(self) -> None:
+        """Raise if whatever was asked for came to nothing."""
+        if not self._answered and self._fruitless:
+            raise _failure(self._fruitless)
 
 
 class _Crew:
@@ -67,6 +86,7 @@ class _Crew:
         # What comes: some results, an error of a worker, or None when a worker has gone.
         self._results: queue.Queue[list[Probed] | Exception | None] = queue.Queue(_BUFFERED_MAX)
         self._gone = 0
+        self.hope = _Hope()
         for number in range(size):
             threading.Thread(target=self._work, name=f"probe-{number}", daemon=True).start()
 
@@ -95,7 +115,9 @@ class _Crew:
         found: list[Probed] = []
         try:
             while (instance := self._next()) is not None:
-                found.append((instance, _ask(instance, self._api)))
+                evidence = _ask(instance, self._api)
+                self.hope.note(evidence)
+                found.append((instance, evidence))
                 if len(found) >= _TOGETHER or _took(found) >= _TOGETHER_WITHIN:
                     self._results.put(found)
                     found = []

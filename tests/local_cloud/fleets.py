@@ -17,6 +17,15 @@ from tests.local_cloud.troubles import (
     WANTS_THREE,
     daily,
 )
+from tests.local_cloud.weather import (
+    Weather,
+    allows,
+    dies,
+    fair,
+    maintenance,
+    resets,
+    stalls,
+)
 
 _SAMPLE_SIZE = 8
 _HEALTHY_SIZE = 24
@@ -30,7 +39,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """A foundation's instances with what the auditor's configuration says of them.
 
     `latency` is seconds an answer takes. `knows_us`: whether UAA accepts our client. `is_mapped`:
-    whether the state machine audits it, instead of one invocation.
+    whether the state machine audits it, instead of one invocation. `weather` is the
+    foundation's, `settings` are the function's.
     """
 
     instances: tuple[SimulatedInstance, ...]
@@ -38,6 +48,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     latency: float
     knows_us: bool = True
     is_mapped: bool = False
+    weather: Weather = fair
+    settings: dict[str, str] = {}
 
 
 def sample(now: datetime) -> Fleet:
@@ -70,6 +82,32 @@ def locked_out(now: datetime) -> Fleet:
     return msgspec.structs.replace(healthy(now), knows_us=False)
 
 
+def throttling(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that answers 8 requests at once and refuses others."""
+    return _in_weather(now, allows(8))
+
+
+def stalling(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that leaves every 100th request without an answer."""
+    calm = _in_weather(now, stalls(100, seconds=4.0))
+    return msgspec.structs.replace(calm, settings={"READ_TIMEOUT_SECONDS": "2"})
+
+
+def resetting(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that breaks every 10th connection."""
+    return _in_weather(now, resets(10))
+
+
+def maintained(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that answers 503 for a minute in the middle of the run."""
+    return _in_weather(now, maintenance(after=1.0, seconds=60.0))
+
+
+def dying(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that dies for good in the middle of the run."""
+    return _in_weather(now, dies(after=1_000))
+
+
 FLEETS: dict[str, Callable[[datetime], Fleet]] = {
     "sample": sample,
     "healthy": healthy,
@@ -77,6 +115,11 @@ FLEETS: dict[str, Callable[[datetime], Fleet]] = {
     "large": large,
     "huge": huge,
     "locked-out": locked_out,
+    "throttling": throttling,
+    "stalling": stalling,
+    "resetting": resetting,
+    "maintained": maintained,
+    "dying": dying,
 }
 
 
@@ -88,6 +131,11 @@ def _mostly_healthy(size: int, now: datetime) -> Fleet:
         return _troubled(index, QUICK_TROUBLES[nth % len(QUICK_TROUBLES)], now)
 
     return _fleet(size, now, behaviour, latency=0.02)
+
+
+def _in_weather(now: datetime, weather: Weather) -> Fleet:
+    fleet = _fleet(_LARGE_SIZE, now, lambda index: daily(index, now), latency=0.02)
+    return msgspec.structs.replace(fleet, weather=weather)
 
 
 def _troubled(index: int, trouble: int, now: datetime) -> Behaviour:

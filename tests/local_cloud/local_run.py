@@ -52,14 +52,16 @@ def run_locally(event: object, fleet_name: str, out: Path, display: Display) -> 
         )
         aws.load(out)
         controller = world.enter_context(_foundation(fleet))
-        world.enter_context(settings(aws.settings(controller.url)))
+        world.enter_context(settings(aws.settings(controller.url) | fleet.settings))
         with display(lambda: controller.guids_asked_for, _asked(event, fleet)):
             return _run(event, out, aws, execute if fleet.is_mapped else invoke)
 
 
 def _foundation(fleet: Fleet) -> SimulatedCloudController:
     clients = {CLIENT_ID: CLIENT_SECRET} if fleet.knows_us else {}
-    return SimulatedCloudController(fleet.instances, latency=fleet.latency, clients=clients)
+    return SimulatedCloudController(
+        fleet.instances, latency=fleet.latency, weather=fleet.weather, clients=clients
+    )
 
 
 def _asked(event: object, fleet: Fleet) -> int:

@@ -9,24 +9,30 @@ from types import TracebackType
 from typing import Self
 
 from tests.local_cloud.api import SimulatedApi
-from tests.local_cloud.behaviours import SimulatedInstance
-from tests.local_cloud.replies import Reply
+from tests.local_cloud.behaviours import Refuses, SimulatedInstance
+from tests.local_cloud.replies import Reply, refusal
 from tests.local_cloud.request import Request
 from tests.local_cloud.server import ApiServer
 from tests.local_cloud.uaa import SimulatedUaa
+from tests.local_cloud.weather import Moment, Stalls, Weather, fair
 
 CLIENT_ID = "backup-audit"
 CLIENT_SECRET = "local-only"
 
 
 class SimulatedCloudController:
-    """Serves while it is entered; `latency` (seconds) delays answers about instances."""
+    """Serves while it is entered.
+
+    `latency` (seconds) delays answers about instances, and `weather` may put something else in
+    their place.
+    """
 
     def __init__(
         self,
         instances: Iterable[SimulatedInstance] = (),
         *,
         latency: float = 0.0,
+        weather: Weather = fair,
         clients: Mapping[str, str] | None = None,
         token_lifetime: float = 1200.0,
         tls: ssl.SSLContext | None = None,
@@ -37,6 +43,11 @@ class SimulatedCloudController:
         self._uaa = SimulatedUaa(known, lifetime=token_lifetime, monotonic=monotonic)
         self._api = SimulatedApi(instances, self._uaa)
         self._latency = latency
+        self._weather = weather
+        self._monotonic = monotonic
+        self._began: float | None = None
+        self._asked = 0
+        self._at_once = 0
         self._sleep = sleep
         self._lock = threading.Lock()
         self._requests: Counter[str] = Counter()
@@ -94,6 +105,26 @@ class SimulatedCloudController:
             self._requests[request.path] += 1
             if request.authorization is None:
                 self._unauthorized.append(request.path)
-        if self._latency and request.path.startswith("/v3/"):
-            self._sleep(self._latency)
-        return self._api.reply(request)
+        if not request.path.startswith("/v3/"):
+            return self._api.reply(request)
+        met = self._weather(self._arrived())
+        if isinstance(met, Refuses):
+            self._left()  # who is turned away takes no time, and no place
+            return refusal(met)
+        try:
+            self._sleep(met.seconds if isinstance(met, Stalls) else self._latency)
+            return self._api.reply(request) if met is None else None
+        finally:
+            self._left()
+
+    def _arrived(self) -> Moment:
+        with self._lock:
+            now = self._monotonic()
+            self._began = now if self._began is None else self._began
+            self._asked += 1
+            self._at_once += 1
+            return Moment(self._asked, self._at_once, now - self._began)
+
+    def _left(self) -> None:
+        with self._lock:
+            self._at_once -= 1

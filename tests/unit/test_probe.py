@@ -146,9 +146,9 @@ def test_an_api_that_is_down_for_the_first_so_many_is_given_up(
 
     if fails:
         with pytest.raises(ApiUnreachable, match=f"none of the {GIVE_UP_AFTER} instances"):
-            probed(api, fleet(fruitless + 1))
+            probed(api, fleet(fruitless + 1), workers=1)
     else:
-        probed(api, fleet(fruitless + 1))
+        probed(api, fleet(fruitless + 1), workers=1)
 
 
 def test_after_giving_up_the_rest_is_not_asked() -> None:
@@ -174,3 +174,20 @@ def test_an_error_that_ends_the_run_comes_out_of_a_worker() -> None:
 
     with pytest.raises(CredentialsRefused):
         probed(ScriptedApi(all_of(a_list(3), 9), before_each=ask), fleet(9))
+
+
+def test_an_answer_counts_before_silence_that_overtakes_it() -> None:
+    answered = threading.Event()
+
+    class Overtaking(ScriptedApi):
+        def list_backups(self, guid: str) -> Evidence:
+            if guid == "guid-0":
+                answered.set()
+            else:
+                answered.wait(timeout=10)
+            return super().list_backups(guid)
+
+    # The worker that has the answer keeps it with its next ones; the other has silence for all.
+    api = Overtaking({**all_of(NOT_REACHED, 41), "guid-0": a_list(3), "guid-1": TIMEOUT})
+
+    assert len(probed(api, fleet(41), workers=2)) == 41

@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 import requests
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRIED, backoff, retry_after
+from backup_audit.adapters.retry import (
+    ATTEMPTS_MAX,
+    RETRIED,
+    THROTTLED_MAX,
+    backoff,
+    retry_after,
+)
 from backup_audit.adapters.transport import BodyTooLarge
 from backup_audit.domain.evidence import Cause, Silence
 from backup_audit.pacing import Outcome, Pacer, Quota, Stopped
@@ -141,7 +147,7 @@ class HttpClient:
                 outcome = Outcome.THROTTLED
         finally:
             self._pacer.leave(outcome, entered, hold=hold, quota=quota)
-        if not again or (attempts >= ATTEMPTS_MAX and not self._pacer.is_outage):
+        if not again or (attempts >= _attempts_max(last) and not self._pacer.is_outage):
             return last, None
         return last, backoff(attempts, self._jitter()) if hold is None else 0.0
 
@@ -161,6 +167,11 @@ class HttpClient:
 
 
 _NOT_SENT = _Failure(Silence(Cause.NOT_REACHED, "not sent"), worth_retrying=False)
+
+
+def _attempts_max(last: requests.Response | _Failure) -> int:
+    throttled = not isinstance(last, _Failure) and last.status_code == 429
+    return THROTTLED_MAX if throttled else ATTEMPTS_MAX
 
 
 def _outcome(response: requests.Response) -> Outcome:

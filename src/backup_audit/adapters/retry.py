@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 ATTEMPTS_MAX = 5  # requests for one answer
+THROTTLED_MAX = 12  # of those, if all are answered 429: the API takes others meanwhile
 RETRIED = frozenset({429, 502, 503, 504})
 RETRY_AFTER_MAX = 3600.0  # seconds: the window of the Cloud Controller's rate limit
 

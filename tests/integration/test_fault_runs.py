@@ -1,0 +1,199 @@
+"""Whole runs of the engine over real sockets while the foundation is in trouble.
+
+Waits pass at once: the client's clock and the foundation's are one, and only waiting moves it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from backup_audit.adapters.cloud_controller import CloudController
+from backup_audit.adapters.credentials import ClientCredentials, Secret
+from backup_audit.adapters.http import HttpClient
+from backup_audit.adapters.retry import ATTEMPTS_MAX
+from backup_audit.adapters.session import new_session
+from backup_audit.adapters.uaa import ClientCredentialsGrant
+from backup_audit.domain.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.errors import ApiUnreachable, CredentialsRefused
+from backup_audit.pacing import PATIENCE, Pace
+from backup_audit.probe import probe
+from tests.builders import instance
+from tests.fake_time import FakeTime
+from tests.fakes import RecordingTelemetry
+from tests.integration.deployment import hours_ago
+from tests.integration.deployment import instance as simulated
+from tests.local_cloud.simulated_cloud_controller import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    SimulatedCloudController,
+)
+from tests.local_cloud.weather import (
+    Moment,
+    Weather,
+    allows,
+    dies,
+    fair,
+    maintenance,
+    quota,
+    resets,
+    stalls,
+)
+
+pytestmark = pytest.mark.loopback
+
+GUIDS = [f"guid-{number:03d}" for number in range(200)]
+WORKERS = 16
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a run found out, how long it took, and what it asked for."""
+
+    evidences: Sequence[Evidence]
+    seconds: float
+    requests: Counter[str]
+    tokens: int
+
+    @property
+    def answered(self) -> int:
+        return sum(isinstance(evidence.answer, BackupList) for evidence in self.evidences)
+
+    @property
+    def not_reached(self) -> list[str]:
+        return [
+            evidence.answer.detail
+            for evidence in self.evidences
+            if isinstance(evidence.answer, Silence) and evidence.answer.cause is Cause.NOT_REACHED
+        ]
+
+
+def run_in(
+    weather: Weather,
+    *,
+    read_timeout: float = 5.0,
+    seconds_left: float | None = None,
+    made: list[SimulatedCloudController] | None = None,
+) -> Outcome:
+    """Ask for all instances; the foundation is put into `made`."""
+    time = FakeTime()
+    fleet = [simulated(guid, hours_ago(3)) for guid in GUIDS]
+    with (
+        SimulatedCloudController(fleet, weather=weather, monotonic=time.monotonic) as foundation,
+        new_session(None, connect_timeout=5.0, read_timeout=read_timeout) as session,
+    ):
+        if made is not None:
+            made.append(foundation)
+        http = HttpClient(session, time.pacer(Pace(WORKERS), seconds_left=seconds_left))
+        credentials = ClientCredentials(CLIENT_ID, Secret(CLIENT_SECRET))
+        api = CloudController(
+            foundation.url,
+            http,
+            ClientCredentialsGrant(foundation.url, http, credentials, monotonic=time.monotonic),
+            clock=lambda: datetime.now(UTC),
+        )
+        found = probe(
+            [instance(guid) for guid in GUIDS], api, RecordingTelemetry(), workers=WORKERS
+        )
+        evidences = [evidence for _, evidence in found]
+        requests = foundation.requests
+    return Outcome(evidences, time.now, requests, requests["/oauth/token"])
+
+
+def after(requests: int, weather: Weather) -> Weather:
+    """The weather changes after so many requests, all of which were answered."""
+    return lambda moment: weather(moment) if moment.number > requests else None
+
+
+def test_in_fair_weather_each_instance_is_asked_once() -> None:
+    outcome = run_in(fair)
+
+    assert outcome.answered == len(GUIDS)
+    assert sum(outcome.requests.values()) == len(GUIDS) + 2  # UAA is found, and gives a token
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 12])
+def test_an_api_that_throttles_is_asked_less_at_a_time_until_all_is_known(at_once: int) -> None:
+    assert run_in(after(40, allows(at_once))).answered == len(GUIDS)
+
+
+def test_a_pause_that_the_api_asks_of_one_is_kept_by_all() -> None:
+    outcome = run_in(quota(50, again_after=30))
+
+    assert outcome.answered == len(GUIDS)
+    assert outcome.seconds >= 30
+    refused = sum(outcome.requests.values()) - len(GUIDS) - 2
+    assert refused <= WORKERS  # those that were under way; nobody asked during the pause
+
+
+def test_a_pause_beyond_the_end_of_the_run_ends_it_with_what_is_known() -> None:
+    outcome = run_in(quota(50, again_after=3000), seconds_left=600)
+
+    assert outcome.answered == 50
+    assert outcome.seconds < 1
+    assert all("the API asks to wait" in detail for detail in outcome.not_reached)
+    assert len(outcome.not_reached) >= len(GUIDS) - 50 - WORKERS
+
+
+def test_broken_connections_are_made_again() -> None:
+    assert run_in(resets(7)).answered == len(GUIDS)
+
+
+def test_requests_without_an_answer_are_given_up_after_their_time_and_sent_again() -> None:
+    assert run_in(stalls(50, seconds=0.4), read_timeout=0.2).answered == len(GUIDS)
+
+
+def test_a_minute_of_503_is_waited_for_and_everything_is_known() -> None:
+    outcome = run_in(after(60, maintenance(after=0.0, seconds=60.0)))
+
+    assert outcome.answered == len(GUIDS)
+    assert 60 <= outcome.seconds < 70
+    tried = sum(outcome.requests.values()) - len(GUIDS) - 2
+    assert tried <= ATTEMPTS_MAX * WORKERS + 20  # those under way, then one at a time
+
+
+def test_an_api_that_dies_is_given_up_and_the_rest_is_not_reached() -> None:
+    outcome = run_in(dies(60))
+
+    assert outcome.answered == 60
+    assert PATIENCE <= outcome.seconds <= PATIENCE + 15
+    attempts_under_way, trials = ATTEMPTS_MAX * WORKERS, 25
+    assert sum(outcome.requests.values()) <= 60 + 2 + attempts_under_way + trials
+    assert len(outcome.not_reached) >= len(GUIDS) - 60 - WORKERS
+    assert all("the API had answered nothing for" in detail for detail in outcome.not_reached)
+
+
+def test_an_api_that_was_never_there_fails_the_run_within_seconds() -> None:
+    with pytest.raises(ApiUnreachable, match="closed without an answer"):
+        run_in(dies(0))
+
+
+def revoking(number: int, foundation: list[SimulatedCloudController], *, times: int) -> Weather:
+    """Forget all tokens with a request, and with each of the next ones, so many times."""
+    left = iter(range(times))
+
+    def weather(moment: Moment) -> None:
+        if moment.number >= number and next(left, None) is not None:
+            foundation[0].revoke_tokens()
+
+    return weather
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_token_that_is_revoked_in_the_middle_is_renewed_once_for_all(times: int) -> None:
+    made: list[SimulatedCloudController] = []
+
+    outcome = run_in(revoking(60, made, times=times), made=made)
+
+    assert outcome.answered == len(GUIDS)
+    assert outcome.tokens <= 1 + times
+
+
+def test_tokens_that_are_refused_as_soon_as_they_are_new_fail_the_run() -> None:
+    made: list[SimulatedCloudController] = []
+
+    with pytest.raises(CredentialsRefused, match="HTTP 401 CF-InvalidAuthToken 1000"):
+        run_in(revoking(60, made, times=10_000), made=made)
+
+    assert made[0].requests["/oauth/token"] <= 5
