@@ -22,7 +22,7 @@ class FakeTime:
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
         assert seconds > 0
-        if seconds >= LONGEST_WAIT:  # until another thread is done, which takes no such time
+        if seconds == LONGEST_WAIT:  # until another thread is done, which takes no such time
             condition.wait(0.01)
             return
         self.waits.append(seconds)

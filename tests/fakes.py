@@ -8,7 +8,7 @@ from datetime import datetime
 from backup_audit.domain.evidence import Answer, Evidence, Refusal
 from backup_audit.domain.message import Message
 from backup_audit.domain.report import Report
-from backup_audit.errors import NotificationFailed, ReportStoreFailed
+from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
 from backup_audit.ports import StoredObject
 from tests.builders import NOW
 
@@ -82,6 +82,19 @@ class RecordingNotifier:
     def events(self) -> list[str | tuple[str, ...]]:
         """The kinds of messages taken."""
         return [message.attributes["event"] for message in self.messages]
+
+
+class CountingHeartbeat:
+    """A Heartbeat that counts; while `broken`, it takes nothing."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+        self.broken = False
+
+    def beat(self) -> None:
+        if self.broken:
+            raise HeartbeatFailed("the answer was HTTP 500")
+        self.beats += 1
 
 
 class FixedSource:

@@ -142,6 +142,7 @@ _FUNCTIONS: dict[str, Any] = {
     "Fn::Equals": lambda resolver, parts: len(set(resolver.resolve(parts))) == 1,
     "Fn::Not": lambda resolver, parts: not resolver.resolve(parts)[0],
     "Fn::Or": lambda resolver, parts: any(resolver.resolve(parts)),
+    "Fn::And": lambda resolver, parts: all(resolver.resolve(parts)),
 }
 
 

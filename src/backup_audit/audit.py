@@ -19,6 +19,7 @@ from backup_audit.domain.plan import Batch, Plan, Previous, plan_audit, state_fo
 from backup_audit.domain.report import Effort, Report, ReportAddress, Tool
 from backup_audit.domain.run import AuditRequest, Run, Scope
 from backup_audit.domain.summary import Summary
+from backup_audit.errors import HeartbeatFailed
 from backup_audit.keep import (
     RunKeys,
     advance_latest,
@@ -27,7 +28,14 @@ from backup_audit.keep import (
     keep_findings,
     previous_of,
 )
-from backup_audit.ports import BackupApi, ConfigurationSource, Notifier, ObjectStore, Telemetry
+from backup_audit.ports import (
+    BackupApi,
+    ConfigurationSource,
+    Heartbeat,
+    Notifier,
+    ObjectStore,
+    Telemetry,
+)
 from backup_audit.probe import Probed, probe
 from backup_audit.settings import Settings
 from backup_audit.tell import tell
@@ -51,6 +59,7 @@ class Audit:
         api: BackupApi,
         store: ObjectStore,
         notifier: Notifier,
+        heartbeat: Heartbeat | None = None,
         telemetry: Telemetry,
         deadline: Deadline,
         clock: Callable[[], datetime],
@@ -60,6 +69,7 @@ class Audit:
         self._api = api
         self._store = store
         self._notifier = notifier
+        self._heartbeat = heartbeat
         self._telemetry = telemetry
         self._deadline = deadline
         self._clock = clock
@@ -123,9 +133,9 @@ class Audit:
         )
 
     def conclude(self, report: Report, keys: RunKeys, *, tells: bool, repeated: bool) -> Answer:
-        """Move the pointer forward and tell.
+        """Move the pointer forward, tell, and let the dead-man's switch hear of it.
 
-        Whoever committed the report tells; if that delivery dies first, its retry does.
+        Whoever committed the report does both; if that delivery dies first, its retry does.
         """
         advance_latest(self._store, keys, report)
         sent = (
@@ -134,6 +144,8 @@ class Audit:
             else 0
         )
         self._telemetry.reported(report, messages_sent=sent)
+        if tells or not repeated:  # a delivery that lost the race leaves both to the winner
+            self._beat(report)
         return answer_of(
             report,
             repeated=repeated,
@@ -167,6 +179,15 @@ class Audit:
             if run.scope is not Scope.WHAT_IF:
                 finding = compared(finding, batch.state, run.due_at)
             yield finding
+
+    def _beat(self, report: Report) -> None:
+        """Send a heartbeat for a full run that reached every instance; a failure ends no run."""
+        if self._heartbeat is None or report.scope is not Scope.FULL or not report.complete:
+            return
+        try:
+            self._heartbeat.beat()
+        except HeartbeatFailed as failure:
+            self._telemetry.warned(f"the heartbeat was not taken: {failure}")
 
     def _report(self, plan: Plan, previous: Previous, summary: Summary, effort: Effort) -> Report:
         state = state_for(plan.run, previous)

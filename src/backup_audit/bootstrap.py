@@ -8,9 +8,12 @@ from backup_audit.adapters.cloud_controller import Authorization, CloudControlle
 from backup_audit.adapters.configuration_sources import source_of
 from backup_audit.adapters.credentials import (
     ClientCredentials,
+    Credentials,
     ReadyAuthorization,
+    Secret,
     read_credentials,
 )
+from backup_audit.adapters.heartbeat import HttpHeartbeat
 from backup_audit.adapters.http import HttpClient
 from backup_audit.adapters.s3_store import S3Store
 from backup_audit.adapters.session import new_session
@@ -19,7 +22,7 @@ from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
 from backup_audit.audit import Audit
 from backup_audit.deadline import Deadline
 from backup_audit.pacing import Pace, Pacer
-from backup_audit.ports import Notifier, ObjectStore, Telemetry
+from backup_audit.ports import Heartbeat, Notifier, ObjectStore, Telemetry
 from backup_audit.settings import Settings
 
 
@@ -59,10 +62,11 @@ class Adapters(ExitStack):
         )
         pace = Pace(settings.workers, settings.requests_per_second)
         http = HttpClient(session, Pacer(pace, deadline))
+        credentials = self._credentials(settings)
         api = CloudController(
             settings.api_url,
             http,
-            self._authorization(settings, http),
+            _authorization(settings, http, credentials),
             clock=clock,
             limit=settings.backups_limit,
         )
@@ -72,22 +76,28 @@ class Adapters(ExitStack):
             api=api,
             store=self.store(settings.report_bucket),
             notifier=self.notifier(settings.topic_arn),
+            heartbeat=_heartbeat(credentials.heartbeat_url, settings.proxy_url),
             telemetry=telemetry,
             deadline=deadline,
             clock=clock,
         )
 
-    def _authorization(self, settings: Settings, http: HttpClient) -> Authorization:
-        credentials = read_credentials(
-            settings.credentials_secret, lambda: self._clients.secretsmanager
-        )
-        match credentials:
-            case ReadyAuthorization(authorization=secret):
-                return ReadyHeader(secret)
-            case ClientCredentials():
-                return ClientCredentialsGrant(settings.api_url, http, credentials)
+    def _credentials(self, settings: Settings) -> Credentials:
+        return read_credentials(settings.credentials_secret, lambda: self._clients.secretsmanager)
 
     def _ca_pem(self, settings: Settings) -> str | None:
         if settings.ca_bundle is None:
             return None
         return source_of(settings.ca_bundle, self._clients).read().decode("ascii", "replace")
+
+
+def _authorization(settings: Settings, http: HttpClient, credentials: Credentials) -> Authorization:
+    match credentials.api:
+        case ReadyAuthorization(authorization=secret):
+            return ReadyHeader(secret)
+        case ClientCredentials() as client:
+            return ClientCredentialsGrant(settings.api_url, http, client)
+
+
+def _heartbeat(url: Secret | None, proxy: str | None) -> Heartbeat | None:
+    return None if url is None else HttpHeartbeat(url, proxy)

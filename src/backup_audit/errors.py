@@ -13,7 +13,8 @@
     └── NotificationFailed         SNS refused to publish
 
 A message says what is wrong, where, and what to do, and never holds a secret.
-What goes wrong with one instance is no error but a finding.
+What goes wrong with one instance is no error but a finding. HeartbeatFailed ends no run, and so it
+is none of them.
 """
 
 from collections.abc import Sequence
@@ -75,6 +76,10 @@ class ReportStoreFailed(AuditError):
 
 class NotificationFailed(AuditError):
     """SNS did not take every message."""
+
+
+class HeartbeatFailed(Exception):
+    """The dead-man's switch did not take a heartbeat: a warning, since the run is over by then."""
 
 
 def token_refused(said: str) -> CredentialsRefused:

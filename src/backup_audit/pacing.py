@@ -20,7 +20,7 @@ import msgspec
 from backup_audit.deadline import Deadline
 
 FLOOR = 4  # requests in flight that a throttling API still gets
-_START = 16  # requests in flight before the first answer
+_START = 32  # requests in flight before the first answer; so many as the settings' default
 _SHRINK = 0.9  # by more, a limit in requests at a time would be used worse (docs/benchmark.md)
 
 FAILURES_OF_AN_OUTAGE = 10  # in a row, over all workers

@@ -91,6 +91,13 @@ class Notifier(Protocol):
         """Publish all, at least once each; raise NotificationFailed if one was not taken."""
 
 
+class Heartbeat(Protocol):
+    """An external dead-man's switch: it calls people when it hears nothing for too long."""
+
+    def beat(self) -> None:
+        """Say that a full run is completed; raise HeartbeatFailed, which keeps the address."""
+
+
 class Telemetry(Protocol):
     """What operators see of a run besides its report: log lines and metrics."""
 

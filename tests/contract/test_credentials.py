@@ -1,5 +1,6 @@
 """The secret: both shapes, and never a word of it anywhere."""
 
+import json
 import traceback
 
 import boto3
@@ -8,6 +9,7 @@ from moto import mock_aws
 
 from backup_audit.adapters.credentials import (
     ClientCredentials,
+    Credentials,
     ReadyAuthorization,
     Secret,
     read_credentials,
@@ -15,7 +17,7 @@ from backup_audit.adapters.credentials import (
 from backup_audit.errors import CredentialsUnavailable
 
 
-def read(text: str) -> ReadyAuthorization | ClientCredentials:
+def read(text: str) -> Credentials:
     with mock_aws():
         client = boto3.client("secretsmanager")
         client.create_secret(Name="api", SecretString=text)
@@ -23,14 +25,14 @@ def read(text: str) -> ReadyAuthorization | ClientCredentials:
 
 
 def test_a_ready_header_is_taken_as_it_is() -> None:
-    credentials = read('{"authorization": " bearer abc.def "}')
+    credentials = read('{"authorization": " bearer abc.def "}').api
 
     assert isinstance(credentials, ReadyAuthorization)
     assert credentials.authorization.reveal() == "bearer abc.def"
 
 
 def test_client_credentials_are_taken() -> None:
-    credentials = read('{"client_id": "audit", "client_secret": "hunter2"}')
+    credentials = read('{"client_id": "audit", "client_secret": "hunter2"}').api
 
     assert isinstance(credentials, ClientCredentials)
     assert (credentials.client_id, credentials.client_secret.reveal()) == ("audit", "hunter2")
@@ -51,6 +53,8 @@ def test_client_credentials_are_taken() -> None:
         '{"authorization": "canary-secret", "client_id": "a", "client_secret": "b"}',
         '{"client_secret": "canary-secret", "client_id": "a", "password": "canary-secret"}',
         '["canary-secret"]',
+        '{"heartbeat_url": "https://switch.example.com/canary-secret"}',
+        '{"authorization": "bearer x", "heartbeat_url": 7, "canary-secret": 7}',
     ],
 )
 def test_any_other_shape_is_refused_without_a_word_of_it(text: str) -> None:
@@ -58,6 +62,57 @@ def test_any_other_shape_is_refused_without_a_word_of_it(text: str) -> None:
         read(text)
 
     assert "canary-secret" not in "".join(traceback.format_exception(raised.value))
+
+
+def beside(heartbeat_url: str) -> str:
+    """A usable secret with this address in it."""
+    return json.dumps({"authorization": "bearer abc.def", "heartbeat_url": heartbeat_url})
+
+
+def test_there_need_be_no_heartbeat() -> None:
+    assert read('{"authorization": "bearer abc.def"}').heartbeat_url is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://switch.example.com/canary-secret",
+        "https://switch.example.com:8443/canary-secret/",
+        "https://switch.example.com/push?key=canary-secret&status=up",
+        "http://127.0.0.1:8080/canary-secret",
+    ],
+)
+def test_the_address_of_a_heartbeat_is_taken_as_it_is(url: str) -> None:
+    credentials = read(beside(url))
+
+    assert credentials.heartbeat_url
+    assert credentials.heartbeat_url.reveal() == url
+    assert "canary-secret" not in f"{credentials} {credentials!r}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "canary-secret",
+        "http://switch.example.com/canary-secret",
+        "ftp://switch.example.com/canary-secret",
+        "https:///canary-secret",
+        "https://canary-secret@switch.example.com/",
+        "https://switch.example.com/#canary-secret",
+        "https://switch.example.com/?q#canary-secret",
+        "https://switch.example.com:99999/canary-secret",
+        "https://switch.example.com/canary-secret\n",
+        "https://switch.example.com/canary secret",
+        "https://switch.example.com/canary-secret\u00e4",
+        "https://[::1/canary-secret",
+    ],
+)
+def test_any_other_address_of_a_heartbeat_is_refused_without_a_word_of_it(url: str) -> None:
+    with pytest.raises(CredentialsUnavailable, match="unusable: heartbeat_url") as raised:
+        read(beside(url))
+
+    assert "canary" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_secret_that_is_not_there_is_named() -> None:

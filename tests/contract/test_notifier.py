@@ -153,3 +153,40 @@ def test_a_topic_that_refuses_altogether_is_an_error_that_names_it() -> None:
 
     with stub, pytest.raises(NotificationFailed, match=f"{ARN} .*AuthorizationError: not allowed"):
         notifier.publish([message()])
+
+
+def test_a_fifo_topic_drops_what_comes_again() -> None:
+    with mock_aws():
+        sns, sqs = boto3.client("sns"), boto3.client("sqs")
+        arn = sns.create_topic(Name="audit.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+        queue = sqs.create_queue(QueueName="audit.fifo", Attributes={"FifoQueue": "true"})
+        address = queue["QueueUrl"]
+        of_queue = sqs.get_queue_attributes(QueueUrl=address, AttributeNames=["QueueArn"])
+        sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=of_queue["Attributes"]["QueueArn"])
+        notifier = SnsNotifier(arn, lambda: sns)
+
+        notifier.publish([message(1), message(2)])
+        notifier.publish([message(1)])
+
+        received = sqs.receive_message(QueueUrl=address, MaxNumberOfMessages=10)["Messages"]
+    assert len(received) == 2
+
+
+@pytest.mark.parametrize("name", ["backup-audit", "backup-audit.fifo"])
+def test_only_a_fifo_topic_gets_an_id_to_drop_by(name: str) -> None:
+    client = boto3.client("sns")
+    stub = Stubber(client)
+    sent: list[dict[str, Any]] = []
+    client.meta.events.register(
+        "before-parameter-build.sns.PublishBatch", lambda params, **_: sent.append(params)
+    )
+    stub.add_response("publish_batch", {"Successful": [], "Failed": []})
+
+    with stub:
+        SnsNotifier(f"arn:aws:sns:us-east-1:123456789012:{name}", lambda: client).publish(
+            [message()]
+        )
+
+    [entry] = sent[0]["PublishBatchRequestEntries"]
+    assert ("MessageDeduplicationId" in entry) is name.endswith(".fifo")
+    assert ("MessageGroupId" in entry) is name.endswith(".fifo")

@@ -1,18 +1,56 @@
-"""The place of the state machine: a stack of its own that has it switched on.
+"""The state machine: deployed, started by the SAM CLI, its report read back.
 
-`new_stack` makes the stack, `Sam.invoke` also starts a state machine. To try: a fleet that needs
-several children, and a child that fails, whose instances are unknown in a report that is complete.
+A batch that fails is tried on moto (tests/integration/test_state_machine.py), whose waits before
+retries can be shortened: here they would take minutes.
 """
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.template import Template
+from tests.e2e.foundation import Foundation
+from tests.e2e.polling import eventually
+from tests.e2e.stack import Stack
 
 
-@pytest.mark.skipif(
-    "AWS::Serverless::StateMachine"
-    not in {resource["Type"] for resource in Template.read().resources.values()},
-    reason="template.yaml has no state machine",
-)
-def test_a_child_that_fails_leaves_a_report_with_its_instances_unknown() -> None:
-    pytest.fail("template.yaml has a state machine by now: deploy it, and let a child fail")
+@pytest.fixture
+def mapped(suite_stack: Stack) -> Iterator[Stack]:
+    """The stack with its state machine, in batches of three."""
+    suite_stack.deploy(Mode="map", BatchSize="3")
+    yield suite_stack
+    suite_stack.deploy()
+
+
+def test_the_state_machine_audits_the_fleet_in_batches(
+    mapped: Stack, foundation: Foundation
+) -> None:
+    client = mapped.aws.client("stepfunctions")
+    event = Path("events/schedule.json").read_text("utf-8")
+    execution = client.start_execution(
+        stateMachineArn=mapped.output("StateMachineArn"), input=event
+    )["executionArn"]
+
+    def ended() -> bool:
+        return bool(client.describe_execution(executionArn=execution)["status"] != "RUNNING")
+
+    eventually(ended, within=120, what="the end of the execution")
+    description = client.describe_execution(executionArn=execution)
+    assert description["status"] == "SUCCEEDED", description
+
+    answer = json.loads(description["output"])
+    assert answer["complete"]
+    assert answer["coverage"]["configured"] == len(foundation.fleet.instances)
+    report = json.loads(mapped.read(answer["report"]["key"]))
+    assert report["counts"] == answer["counts"]
+    parts = [key for key in mapped.objects() if "/findings/" in key and report["run_id"] in key]
+    assert len(parts) == 3
+    found = [json.loads(line)["guid"] for key in parts for line in mapped.read(key).splitlines()]
+    assert sorted(found) == sorted(one.guid for one in foundation.fleet.instances)
+
+
+def test_the_steps_can_be_invoked_by_hand(mapped: Stack) -> None:
+    for step in ("plan", "audit-batch", "conclude"):
+        answer = mapped.sam_invoke(Path(f"events/steps/{step}.json"))
+        assert answer

@@ -28,6 +28,7 @@ from backup_audit.settings import NotifyMode, Settings
 from backup_audit.tell import tell_failure
 from tests.builders import NOW, a_list
 from tests.fakes import (
+    CountingHeartbeat,
     FixedSource,
     InMemoryStore,
     RecordingNotifier,
@@ -76,6 +77,7 @@ class World:
         self.api = ScriptedApi(self.answers)
         self.store = InMemoryStore()
         self.notifier = RecordingNotifier()
+        self.heartbeat = CountingHeartbeat()
         self.telemetry = RecordingTelemetry()
 
     def run(
@@ -92,6 +94,7 @@ class World:
             api=self.api,
             store=self.store,
             notifier=self.notifier,
+            heartbeat=self.heartbeat,
             telemetry=self.telemetry,
             deadline=Deadline.never(),
             clock=lambda: now + timedelta(seconds=7),
@@ -422,6 +425,83 @@ def test_a_faulty_configuration_ends_the_run_before_the_first_request() -> None:
         world.run()
 
     assert world.api.asked == []
+
+
+def test_a_full_run_sends_one_heartbeat_once_it_is_told(world: World) -> None:
+    world.notifier.broken = True
+    with pytest.raises(NotificationFailed):
+        world.run()
+    assert world.heartbeat.beats == 0
+    world.notifier.broken = False
+
+    world.run(invocation="invocation-2")
+
+    assert world.heartbeat.beats == 1
+
+
+def test_a_full_run_that_tells_nobody_sends_one_too(world: World) -> None:
+    world.run(AuditRequest(scheduled_time=NOW, notify=False))
+
+    assert world.heartbeat.beats == 1
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        AuditRequest(instance_guids=("stale",)),
+        AuditRequest(max_age=timedelta(hours=1)),
+        AuditRequest(dry_run=True),
+    ],
+    ids=["partial", "what-if", "dry"],
+)
+def test_no_other_run_sends_a_heartbeat(world: World, request_: AuditRequest) -> None:
+    world.run(request_)
+
+    assert world.heartbeat.beats == 0
+
+
+def test_a_run_that_was_not_finished_sends_no_heartbeat(world: World) -> None:
+    world.answers |= {"never": NOT_REACHED}
+
+    world.run()
+
+    assert world.heartbeat.beats == 0
+
+
+def test_a_run_that_fails_sends_no_heartbeat(world: World) -> None:
+    world.answers.update(dict.fromkeys(ANSWERS, SILENCE))
+
+    with pytest.raises(ApiUnreachable):
+        world.run()
+
+    assert world.heartbeat.beats == 0
+
+
+def test_a_delivery_that_another_was_faster_than_leaves_the_heartbeat_to_it(world: World) -> None:
+    class Overtaken(InMemoryStore):
+        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+            if key.endswith("manifest.json"):
+                manifest = msgspec.json.decode(body, type=Manifest)
+                other = msgspec.structs.replace(manifest, invocation_id="another")
+                super().put_new(key, msgspec.json.encode(other), content_type)
+            return super().put_new(key, body, content_type)
+
+    world.store = Overtaken()
+
+    answer = world.run()
+
+    assert answer.repeated
+    assert world.heartbeat.beats == 0
+
+
+def test_a_heartbeat_that_nobody_takes_is_a_warning(world: World) -> None:
+    world.heartbeat.broken = True
+
+    answer = world.run()
+
+    assert answer.complete
+    assert len(world.telemetry.reports) == 1
+    assert world.telemetry.warnings == ["the heartbeat was not taken: the answer was HTTP 500"]
 
 
 KEYS = RunKeys("backup-audit", "2026-01-31", "r")

@@ -40,8 +40,8 @@ def in_outage(pace: Pace, *, answered: bool = True) -> Pace:
     return pace
 
 
-@pytest.mark.parametrize(("ceiling", "start"), [(1, 1), (15, 15), (16, 16), (17, 16), (96, 16)])
-def test_a_run_starts_with_sixteen_at_a_time_or_the_ceiling(ceiling: int, start: int) -> None:
+@pytest.mark.parametrize(("ceiling", "start"), [(1, 1), (31, 31), (32, 32), (33, 32), (96, 32)])
+def test_a_run_starts_with_32_at_a_time_or_the_ceiling(ceiling: int, start: int) -> None:
     pace = Pace(ceiling)
     for _ in range(start):
         assert pace.wait(0) == 0
@@ -54,14 +54,14 @@ def test_each_answer_makes_room_for_one_more_up_to_the_ceiling() -> None:
     pace = Pace(64)
 
     ended(pace, ANSWERED, 10)
-    assert pace.limit == 26
+    assert pace.limit == 42
     ended(pace, ANSWERED, 1000)
     assert pace.limit == 64
 
 
 def test_throttling_takes_a_tenth_and_then_growth_is_one_a_round_trip() -> None:
     pace = Pace(64)
-    ended(pace, ANSWERED, 24)
+    ended(pace, ANSWERED, 8)
 
     ended(pace, THROTTLED, now=1)
     assert pace.limit == pytest.approx(36)
@@ -74,7 +74,7 @@ def test_requests_sent_before_the_limit_shrank_do_not_shrink_it_again(
     began: float, limit: float
 ) -> None:
     pace = Pace(64)
-    ended(pace, ANSWERED, 24)
+    ended(pace, ANSWERED, 8)
     ended(pace, THROTTLED, now=1)
 
     ended(pace, THROTTLED, began=began, now=2)
@@ -97,7 +97,7 @@ def test_a_failed_connection_says_nothing_about_how_many_are_too_many() -> None:
 
     ended(pace, FAILED, 3)
 
-    assert pace.limit == 16
+    assert pace.limit == 32
 
 
 @given(st.lists(st.sampled_from(Outcome), max_size=300), st.integers(1, 96))

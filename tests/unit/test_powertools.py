@@ -89,6 +89,18 @@ def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -
     assert emitted["Duration"] == [1.5]
 
 
+def test_in_lambda_every_metric_is_there_by_function_too(output: Output) -> None:
+    PowertoolsTelemetry("invocation-1", "audit-AuditFunction-1").reported(
+        report([finding()]), messages_sent=1
+    )
+
+    [_, emitted] = output.lines()
+    [declared] = emitted["_aws"]["CloudWatchMetrics"]
+    assert declared["Dimensions"] == [["foundation", "service"], ["function_name", "service"]]
+    assert emitted["function_name"] == "audit-AuditFunction-1"
+    assert emitted["service"] == "backup-audit"
+
+
 def test_an_age_that_is_not_there_is_not_emitted(output: Output) -> None:
     telemetry().reported(report([finding(Verdict.UNKNOWN)]), messages_sent=1)
 

@@ -530,15 +530,19 @@ def test_a_role_may_use_the_key_only_if_there_is_one(role: str) -> None:
 # ── What a run leaves behind ──────────────────────────────────────────────────────────────────────
 
 
-def test_the_bucket_is_versioned_private_and_outlives_the_stack() -> None:
+def test_the_bucket_is_versioned_and_private() -> None:
     bucket = properties("ReportBucket")
 
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
     assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
-    assert TEMPLATE.resources["ReportBucket"]["DeletionPolicy"] == "Retain"
-    assert TEMPLATE.resources["ReportBucket"]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("resource", ["ReportBucket", "ReportBucketPolicy"])
+def test_the_bucket_and_what_guards_it_outlive_the_stack(resource: str) -> None:
+    assert TEMPLATE.resources[resource]["DeletionPolicy"] == "Retain"
+    assert TEMPLATE.resources[resource]["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize(
@@ -573,6 +577,7 @@ def test_reports_expire_after_their_days_and_never_at_zero(days: str, expiring: 
     [
         ("ReportBucketPolicy", "s3:*", ["<ReportBucket.Arn>", "<ReportBucket.Arn>/*"]),
         ("TopicPolicy", "sns:Publish", ["<Topic>"]),
+        ("AlarmTopicPolicy", "sns:Publish", ["<AlarmTopic>"]),
         ("FailedRunsQueuePolicy", "sqs:*", ["<FailedRunsQueue.Arn>"]),
     ],
 )

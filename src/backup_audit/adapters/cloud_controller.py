@@ -3,9 +3,10 @@
 What is promised where, and what was only observed, is said in docs/cloud-controller.md.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ from backup_audit.domain.evidence import (
     Refusal,
     Silence,
 )
+from backup_audit.domain.judge import CLOCK_SKEW
 from backup_audit.errors import token_refused
 
 # Instances in a row for which our token is refused, after a renewal if there is one. A 401 comes
@@ -26,6 +28,9 @@ from backup_audit.errors import token_refused
 REFUSALS_MAX = 3
 
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
+_DOUBTFUL_MAX = 100_000  # entries; two million fit into an answer, and would take 300 MB
+_TOKEN_MIN = 16  # characters; a shorter word may stand in any text
+_ROUTER_ERROR = "X-Cf-RouterError"
 
 
 class Authorization(Protocol):
@@ -100,9 +105,10 @@ class CloudController:
         if reply.status != 200:
             return None
         try:
-            return msgspec.json.decode(reply.body, type=_InstanceResource).created_at
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            created_at = _decoded(reply.body, _InstanceResource).created_at
+        except (msgspec.DecodeError, ValueError, RecursionError):
             return None
+        return created_at if created_at - self._clock() <= CLOCK_SKEW else None
 
     def stop(self, reason: str) -> None:
         """Send no more requests."""
@@ -113,7 +119,10 @@ class CloudController:
         token = self._authorization.header()
         reply = self._http.get(url, token)
         if reply.status == 401:
-            reply = self._again(url, reply, self._authorization.renewed(token))
+            renewed = self._authorization.renewed(token)
+            reply = self._again(url, reply, renewed)
+            token = renewed or token
+        reply = _without(token, reply)
         if reply.status == 401:
             self._refused(reply)
         elif self._refusals:
@@ -162,42 +171,82 @@ class _PromisedBody(msgspec.Struct):
 class _AnyBody(msgspec.Struct):
     """`backups` must be there: an answer without a list proves nothing about backups."""
 
-    backups: list[object]
+    backups: Annotated[list[object], msgspec.Meta(max_length=_DOUBTFUL_MAX)]
+    errors: object = None
 
 
 _PROMISED = msgspec.json.Decoder(_PromisedBody)
 
 
 def _answer(reply: Reply, limit: int | None) -> Answer:
-    if reply.status != 200:
+    if reply.status != 200 or _ROUTER_ERROR in reply.headers:
         return _refusal(reply)
     try:
         promised = _PROMISED.decode(reply.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _doubtful_answer(reply, limit)
+    if not _is_plain(reply.body, len(promised.backups)):
+        return _doubtful_answer(reply, limit)
     return BackupList(tuple(backup_at(e.created_at) for e in promised.backups), limit=limit)
+
+
+def _is_plain(body: bytes, entries: int) -> bool:
+    """Whether nothing that we read stands twice, as far as counting can tell."""
+    return (
+        body.isascii()
+        and b"\\" not in body  # with an escape, the same key can be written in many ways
+        and b'"errors"' not in body
+        and body.count(b'"backups"') == 1
+        and body.count(b'"created_at"') == entries
+    )
 
 
 def _doubtful_answer(reply: Reply, limit: int | None) -> Answer:
     """Say entry by entry what is not as promised."""
     try:
-        body = msgspec.json.decode(reply.body, type=_AnyBody)
+        body = _decoded(reply.body, _AnyBody)
+        backups = tuple(read_backup(entry) for entry in body.backups)
     except msgspec.ValidationError as error:
         return Silence(Cause.UNREADABLE, f"HTTP 200 without a list of backups: {error}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return Silence(Cause.UNREADABLE, "HTTP 200 with a body that is not JSON")
-    backups = tuple(read_backup(entry) for entry in body.backups)
+    if body.errors:
+        return Silence(Cause.UNREADABLE, "HTTP 200 with errors beside the list of backups")
     return BackupList(backups, limit=limit)
+
+
+_T = TypeVar("_T")
+
+
+def _decoded(body: bytes, kind: type[_T]) -> _T:
+    """Decode JSON that does not contradict itself; raise DecodeError, ValueError, RecursionError.
+
+    msgspec passes over what is not UTF-8 where it does not read, and takes the last of two keys.
+    """
+    text = body.decode()
+    value = msgspec.json.decode(text, type=kind)
+    json.loads(text, object_pairs_hook=_each_once, parse_int=str)  # str: ints end at 4,300 digits
+    return value
+
+
+_READ = ("backups", "created_at", "errors", "code", "title")
+
+
+def _each_once(pairs: Sequence[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    for name in _READ:
+        if names.count(name) > 1:
+            raise msgspec.ValidationError(f"an object has `{name}` twice")
 
 
 def _refusal(reply: Reply) -> Refusal:
     """Take the first Cloud Foundry error out of the body, whatever Content-Type it claims."""
-    router = _header(reply.headers, "X-Cf-RouterError")
+    router = _header(reply.headers, _ROUTER_ERROR)
     if router:
         return Refusal(detail=f"the router says {router}"[:_TEXT_MAX])
     try:
-        body = msgspec.json.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = _decoded(reply.body, object)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return Refusal()
     errors = body.get("errors") if isinstance(body, dict) else None
     first = errors[0] if isinstance(errors, list) and errors else None
@@ -209,6 +258,22 @@ def _refusal(reply: Reply) -> Refusal:
         title=_text(first.get("title")),
         detail=_text(first.get("detail")),
     )
+
+
+def _without(token: str, reply: Reply) -> Reply:
+    """Leave our token out of what a server repeats of the request: its words go into reports."""
+    secret = token.rpartition(" ")[2]
+    if len(secret) < _TOKEN_MIN:
+        return reply
+    if secret.encode() in reply.body:
+        body = reply.body.replace(secret.encode(), b"[our token]")
+        reply = msgspec.structs.replace(reply, body=body)
+    if any(secret in value for value in reply.headers.values()):
+        headers = {
+            name: value.replace(secret, "[our token]") for name, value in reply.headers.items()
+        }
+        reply = msgspec.structs.replace(reply, headers=headers)
+    return reply
 
 
 def _text(value: object) -> str | None:

@@ -1,12 +1,14 @@
-"""The credentials for the API, out of Secrets Manager."""
+"""The credentials for the API, and the heartbeat's address, out of Secrets Manager."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
 from backup_audit.adapters.aws import aws_errors, said
 from backup_audit.errors import CredentialsUnavailable
+from backup_audit.settings import secure_url
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -39,21 +41,27 @@ class ClientCredentials(msgspec.Struct, frozen=True):
     client_secret: Secret
 
 
+class Credentials(msgspec.Struct, frozen=True):
+    """What the secret holds: what the API wants, and the heartbeat's address if there is one."""
+
+    api: ReadyAuthorization | ClientCredentials
+    heartbeat_url: Secret | None
+
+
 class _SecretDocument(msgspec.Struct, forbid_unknown_fields=True):
     authorization: str | None = None
     client_id: str | None = None
     client_secret: str | None = None
+    heartbeat_url: str | None = None
 
 
 _SHAPES = (
     'it must hold JSON with either "authorization" (such as "bearer eyJ…") '
-    'or "client_id" and "client_secret"'
+    'or "client_id" and "client_secret", and may hold a "heartbeat_url"'
 )
 
 
-def read_credentials(
-    secret_id: str, client: "Callable[[], SecretsManagerClient]"
-) -> ReadyAuthorization | ClientCredentials:
+def read_credentials(secret_id: str, client: "Callable[[], SecretsManagerClient]") -> Credentials:
     """Read the secret (ARN or name); raise CredentialsUnavailable, which never quotes it."""
     try:
         text = client().get_secret_value(SecretId=secret_id).get("SecretString", "")
@@ -61,24 +69,44 @@ def read_credentials(
         raise CredentialsUnavailable(
             f"the secret {secret_id} could not be read: {said(error)}"
         ) from error
-    return _parse(text, secret_id)
-
-
-def _parse(text: str, secret_id: str) -> ReadyAuthorization | ClientCredentials:
     try:
         document = msgspec.json.decode(text, type=_SecretDocument)
+        return Credentials(_for_the_api(document), _heartbeat_url(document.heartbeat_url))
     except msgspec.MsgspecError:
         raise CredentialsUnavailable(f"the secret {secret_id} is unusable: {_SHAPES}") from None
+    except _Unusable as unusable:
+        raise CredentialsUnavailable(f"the secret {secret_id} is unusable: {unusable}") from None
+
+
+class _Unusable(Exception):
+    """Why, without a word of the secret."""
+
+
+def _for_the_api(document: _SecretDocument) -> ReadyAuthorization | ClientCredentials:
     match document:
         case _SecretDocument(authorization=str(value), client_id=None, client_secret=None):
             if not value.isascii() or not value.isprintable() or not value.strip():
-                raise CredentialsUnavailable(
-                    f"the secret {secret_id} is unusable: authorization cannot stand in a header"
-                )
+                raise _Unusable("authorization cannot stand in a header")
             return ReadyAuthorization(Secret(value.strip()))
         case _SecretDocument(
             authorization=None, client_id=str(client_id), client_secret=str(client_secret)
         ) if client_id:
             return ClientCredentials(client_id, Secret(client_secret))
         case _:
-            raise CredentialsUnavailable(f"the secret {secret_id} is unusable: {_SHAPES}")
+            raise _Unusable(_SHAPES)
+
+
+def _heartbeat_url(text: str | None) -> Secret | None:
+    """Check an address; unlike the API's it may have a query, where some switches want the key."""
+    if text is None:
+        return None
+    try:
+        secure_url(text.partition("?")[0])
+        _ = urlsplit(text).port  # raises ValueError for one that cannot be
+    except ValueError:
+        usable = False
+    else:
+        usable = text.isascii() and text.isprintable() and " " not in text and "#" not in text
+    if not usable:
+        raise _Unusable("heartbeat_url is not an address such as https://switch.example.com/key")
+    return Secret(text)

@@ -91,10 +91,16 @@ _LOGGER = Logger(service=SERVICE, location=None, logger_handler=_CurrentStdout()
 
 
 class PowertoolsTelemetry:
-    """A Telemetry of one invocation."""
+    """A Telemetry of one invocation, of the function of this name if it runs in Lambda."""
 
-    def __init__(self, invocation_id: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        invocation_id: str,
+        function_name: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._logger = _LOGGER
+        self._function_name = function_name
         self._logger.append_keys(invocation_id=invocation_id, run_id=None)
         self._monotonic = monotonic
         self._progress_due = monotonic() + _PROGRESS_EVERY
@@ -133,28 +139,32 @@ class PowertoolsTelemetry:
             },
         )
         if report.scope is Scope.FULL:
-            _emit(report)
+            self._emit(report)
 
     def failed(self, error: Exception, foundation: str | None) -> None:
         """Log the error with its traceback and count the failed run."""
         self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
-        metrics = _metrics(foundation)
+        metrics = self._metrics(foundation)
         metrics.add_metric("RunsFailed", MetricUnit.Count, 1)
         metrics.flush_metrics()
 
+    def _emit(self, report: Report) -> None:
+        metrics = self._metrics(report.foundation)
+        for metric in METRICS:
+            value = metric.value(report)
+            if value is not None:
+                metrics.add_metric(metric.name, metric.unit, value)
+        metrics.flush_metrics()
 
-def _metrics(foundation: str | None) -> AmazonCloudWatchEMFProvider:
-    """A provider of its own for each emission: the Metrics class shares its state."""
-    metrics = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=SERVICE)
-    if foundation:
-        metrics.add_dimension("foundation", foundation)
-    return metrics
+    def _metrics(self, foundation: str | None) -> AmazonCloudWatchEMFProvider:
+        """A provider of its own for each emission: the Metrics class shares its state.
 
-
-def _emit(report: Report) -> None:
-    metrics = _metrics(report.foundation)
-    for metric in METRICS:
-        value = metric.value(report)
-        if value is not None:
-            metrics.add_metric(metric.name, metric.unit, value)
-    metrics.flush_metrics()
+        Each metric is there twice: by foundation, and by function for the alarms. An alarm names
+        its metric exactly, and the template does not know what the foundation will be called.
+        """
+        metrics = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=SERVICE)
+        if foundation:
+            metrics.add_dimension("foundation", foundation)
+        if self._function_name:
+            metrics.add_dimensions(function_name=self._function_name, service=SERVICE)
+        return metrics

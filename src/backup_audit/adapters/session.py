@@ -40,6 +40,7 @@ def new_session(
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
     session.headers["Accept"] = "application/json"
+    del session.headers["Connection"]  # HTTP/1.1 keeps connections without being asked
     transport = WorkerTransport(
         # One for all connections: reading the CAs costs some 25 ms of CPU a time.
         _tls_context(ca_pem),

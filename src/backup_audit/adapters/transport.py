@@ -6,6 +6,7 @@ CPU time of a request (docs/benchmark.md). What it raises are requests' exceptio
 """
 
 import http.client
+import logging
 import ssl
 import threading
 from urllib.parse import SplitResult, urlsplit
@@ -25,7 +26,14 @@ from urllib3.response import BaseHTTPResponse
 
 from backup_audit.adapters.watchdog import Watchdog
 
+# It quotes the headers that it cannot parse, and with them what a server repeats of ours.
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
+
 _TOO_SLOW = "no whole answer in time"
+# What http.client lets through: a chunk's size of -5, and whatever the parser of e-mails that it
+# reads headers with makes of a parameter of Content-Type that is none.
+_LET_THROUGH = (ArithmeticError, LookupError, TypeError, ValueError)
+_BROKEN = "the connection broke within the answer"
 
 
 class BodyTooLarge(requests.RequestException):
@@ -66,7 +74,7 @@ class WorkerTransport(BaseAdapter):
         """Send a request and read the answer to its end; raise RequestException."""
         url = urlsplit(request.url or "")
         connection = self._connection(url)
-        kept = connection.is_connected
+        kept = connection.is_connected and not _has_rest(connection)
         try:
             return self._send(connection, request, url, connect=not kept)
         except requests.ConnectionError:
@@ -90,6 +98,8 @@ class WorkerTransport(BaseAdapter):
         except BaseException:
             connection.close()  # nobody knows what of an answer is still to come on it
             raise
+        if answer.status < 200:
+            connection.close()  # the answer itself is still to come: not for the next request
         return _response(request, answer, body)
 
     def close(self) -> None:
@@ -152,15 +162,23 @@ class WorkerTransport(BaseAdapter):
                 body = answer.read(self._body_max + 1, decode_content=True)
             except DecodeError as error:
                 raise requests.exceptions.ContentDecodingError("not what it says") from error
-            except (HTTPError, http.client.HTTPException, OSError) as error:
+            except (HTTPError, http.client.HTTPException, OSError, *_LET_THROUGH) as error:
                 if watch.over or isinstance(error, (TimeoutError, ReadTimeoutError)):
                     raise requests.ReadTimeout(_TOO_SLOW) from error
                 raise requests.ConnectionError(_broken_reason(error)) from error
         if watch.over:  # http.client takes an end within the headers for the end of the answer
             raise requests.ReadTimeout(_TOO_SLOW)
+        if not body and answer.length_remaining is None and not answer.chunked:
+            # Nor does it say when the headers were cut, or a length among them.
+            raise requests.ConnectionError(_BROKEN)
         if len(body) > self._body_max:
             raise BodyTooLarge(f"the answer is larger than {self._body_max} bytes")
         return answer, body
+
+
+def _has_rest(connection: HTTPConnection) -> bool:
+    """Whether more came than the last answer, out of TLS already, where no select shows it."""
+    return isinstance(connection.sock, ssl.SSLSocket) and connection.sock.pending() > 0
 
 
 def _response(
@@ -197,7 +215,7 @@ def _broken_reason(error: Exception) -> str:
         case http.client.BadStatusLine() | http.client.LineTooLong():
             return "the answer is not HTTP"
         case _:
-            return "the connection broke within the answer"
+            return _BROKEN
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

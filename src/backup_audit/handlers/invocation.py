@@ -35,7 +35,7 @@ class Invocation:
 
     def __init__(self, context: LambdaContext) -> None:
         self.id = context.aws_request_id
-        self.telemetry = PowertoolsTelemetry(self.id)
+        self.telemetry = PowertoolsTelemetry(self.id, os.environ.get("AWS_LAMBDA_FUNCTION_NAME"))
         self._adapters = Adapters()
         remaining = context.get_remaining_time_in_millis() / 1000
         self._deadline = Deadline.after(remaining - min(_RESERVED, remaining * _RESERVED_SHARE_MAX))

@@ -1,0 +1,142 @@
+"""The dead-man's switch's contract, over the fake and over HTTP."""
+
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from backup_audit.adapters.credentials import Secret
+from backup_audit.adapters.heartbeat import HttpHeartbeat
+from backup_audit.errors import HeartbeatFailed
+from backup_audit.ports import Heartbeat
+from tests.fakes import CountingHeartbeat
+from tests.scripted_server import Answer, Raw, scripted_server
+
+pytestmark = pytest.mark.loopback
+
+KEY = "canary-key"
+
+Breaks = Callable[[], None]
+Heard = Callable[[], int]
+
+
+@pytest.fixture(params=["fake", "http"])
+def switch(request: pytest.FixtureRequest) -> Iterator[tuple[Heartbeat, Heard, Breaks]]:
+    """A heartbeat, how often it was taken, and what makes the switch take none."""
+    if request.param == "fake":
+        fake = CountingHeartbeat()
+        yield fake, lambda: fake.beats, lambda: setattr(fake, "broken", True)
+        return
+    broken = threading.Event()
+    with scripted_server(lambda _: Answer(500 if broken.is_set() else 200)) as server:
+        yield HttpHeartbeat(Secret(server.url)), lambda: len(server.seen), broken.set
+
+
+def test_each_beat_is_taken_once(switch: tuple[Heartbeat, Heard, Breaks]) -> None:
+    heartbeat, heard, _ = switch
+
+    heartbeat.beat()
+    heartbeat.beat()
+
+    assert heard() == 2
+
+
+def test_a_beat_that_is_not_taken_is_an_error_that_says_why(
+    switch: tuple[Heartbeat, Heard, Breaks],
+) -> None:
+    heartbeat, _, breaks = switch
+    breaks()
+
+    with pytest.raises(HeartbeatFailed, match="the answer was HTTP 500"):
+        heartbeat.beat()
+
+
+@pytest.mark.parametrize("path", ["/canary-key", "/canary-key/", "/push?key=canary-key&status=up"])
+def test_the_address_is_asked_as_it_stands_and_told_nothing_else(path: str) -> None:
+    with scripted_server([Answer(body=b"OK")]) as server:
+        HttpHeartbeat(Secret(server.url + path)).beat()
+
+    [seen] = server.seen
+    assert seen.line == f"GET {path} HTTP/1.1"
+    assert seen.body == b""
+    assert seen.headers.keys() <= {
+        "host",
+        "user-agent",
+        "accept",
+        "accept-encoding",
+        "connection",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "taken"),
+    [(199, False), (200, True), (204, True), (299, True), (300, False), (404, False), (503, False)],
+)
+def test_it_is_taken_if_the_answer_says_so(status: int, *, taken: bool) -> None:
+    with scripted_server([Answer(status, b"")]) as server:
+        assert _failure(server.url) == (None if taken else f"the answer was HTTP {status}")
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with (
+        scripted_server([Answer()]) as elsewhere,
+        scripted_server([Answer(302, headers=(("Location", elsewhere.url),))]) as server,
+    ):
+        assert _failure(server.url) == "the answer was HTTP 302"
+
+    assert elsewhere.seen == []
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = Secret(f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+        with pytest.raises(HeartbeatFailed, match="no whole answer in time"):
+            HttpHeartbeat(url, answer_timeout=0.01).beat()
+
+
+def test_nobody_there_is_said_in_words_of_our_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+
+    assert _failure(f"http://127.0.0.1:{port}") == "no connection: refused or unreachable"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:port", "InvalidURL"),
+        ("127.0.0.1", "MissingSchema"),
+        ("gopher://127.0.0.1", "InvalidSchema"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_not_quoted(url: str, why: str) -> None:
+    assert _failure(url) == why
+
+
+@pytest.mark.parametrize("answer", [Raw(b"", reset=True), Raw(b"canary\r\n\r\n"), Answer(500)])
+def test_whatever_goes_wrong_the_key_stays_secret(answer: Answer | Raw) -> None:
+    with scripted_server([answer]) as server, pytest.raises(HeartbeatFailed) as raised:
+        HttpHeartbeat(Secret(f"{server.url}/{KEY}")).beat()
+
+    assert KEY not in "".join(traceback.format_exception(raised.value))
+
+
+def test_it_goes_through_the_proxy_if_there_is_one() -> None:
+    with scripted_server([Answer(403, b"")]) as proxy, pytest.raises(HeartbeatFailed) as raised:
+        HttpHeartbeat(Secret(f"https://switch.example.com/{KEY}"), proxy.url).beat()
+
+    assert proxy.seen[0].line == "CONNECT switch.example.com:443 HTTP/1.0"
+    assert "the proxy refuses" in str(raised.value)
+    assert KEY not in str(raised.value)
+
+
+def _failure(url: str) -> str | None:
+    """Why a heartbeat was not taken; None if it was."""
+    try:
+        HttpHeartbeat(Secret(f"{url}/{KEY}")).beat()
+    except HeartbeatFailed as failure:
+        return str(failure)
+    return None

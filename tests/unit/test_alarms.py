@@ -1,0 +1,500 @@
+"""Alarms, dashboard and saved queries: that they watch what there is, and ring when they should."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from backup_audit.adapters.powertools import METRICS, NAMESPACE, PowertoolsTelemetry
+from backup_audit.domain.verdict import Verdict
+from backup_audit.errors import ApiUnreachable
+from tests.builders import finding, report
+from tests.cloudwatch import Alarm, Datapoint, Metric, State, emitted
+from tests.template import Template
+
+TEMPLATE = Template.read()
+FUNCTION = "<AuditFunction>"  # what its name resolves to in the template
+
+ALARMS = [
+    name
+    for name, resource in TEMPLATE.resources.items()
+    if resource["Type"] == "AWS::CloudWatch::Alarm"
+]
+QUERIES = [
+    name
+    for name, resource in TEMPLATE.resources.items()
+    if resource["Type"] == "AWS::Logs::QueryDefinition"
+]
+OF_AWS = {
+    ("AWS/Lambda", "Duration", "FunctionName"),
+    ("AWS/Lambda", "Throttles", "FunctionName"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
+    ("AWS/States", "ExecutionsFailed", "StateMachineArn"),
+}
+T = datetime(2026, 1, 31, 5, 4, 37, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+OK, RINGS = State.OK, State.ALARM
+
+
+def properties(resource: str, **given: str) -> Any:  # noqa: ANN401
+    return TEMPLATE.resolved(TEMPLATE.properties(resource), **given)
+
+
+def alarm(name: str, *, extra: int = 2, **given: str) -> Alarm:
+    return Alarm(properties(name, **given), extra=extra)
+
+
+def exists(resource: str, **given: str) -> bool:
+    condition = TEMPLATE.resources[resource].get("Condition")
+    return condition is None or TEMPLATE.resolved({"Condition": condition}, **given)
+
+
+def metrics_of_the_dashboard() -> Iterator[tuple[Metric, str]]:
+    """Its metrics, each with its statistic."""
+    for widget in dashboard()["widgets"]:
+        before: list[str] = []
+        for row in widget["properties"].get("metrics", []):
+            texts = [part for part in row if isinstance(part, str)]
+            if texts:
+                before = (
+                    [old if new == "." else new for new, old in zip(texts, before, strict=True)]
+                    if before
+                    else texts
+                )
+                namespace, name, *pairs = before
+                dimensions = frozenset(zip(pairs[::2], pairs[1::2], strict=True))
+                yield Metric(namespace, name, dimensions), widget["properties"]["stat"]
+
+
+def dashboard(**given: str) -> Any:  # noqa: ANN401
+    return json.loads(properties("Dashboard", **given)["DashboardBody"])
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Every kind of line that the function prints."""
+    clock = iter([0.0, 9.0, 9.0])
+    telemetry = PowertoolsTelemetry("invocation-1", FUNCTION, lambda: next(clock))
+    telemetry.identified("20260131T050000Z")
+    telemetry.started(2)
+    telemetry.progressed(1, 2)
+    telemetry.warned("something")
+    telemetry.reported(report([finding()]), messages_sent=1)
+    telemetry.failed(ApiUnreachable("down"), "test")
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+# ── What is watched ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def emitted_metrics(logged: list[dict[str, Any]]) -> set[Metric]:
+    lines = "\n".join(json.dumps(line) for line in logged)
+    return {point.metric for point in emitted(lines)}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_watches_a_metric_that_there_is(name: str, emitted_metrics: set[Metric]) -> None:
+    watched = alarm(name).metric
+
+    [*names] = [key for key, _ in watched.dimensions]
+    assert watched in emitted_metrics or (watched.namespace, watched.name, *names) in OF_AWS
+
+
+def test_the_dashboard_shows_metrics_that_there_are(emitted_metrics: set[Metric]) -> None:
+    shown = {metric for metric, _ in metrics_of_the_dashboard()}
+
+    assert shown <= emitted_metrics
+    assert {metric.name for metric in shown} == {metric.name for metric in METRICS}
+
+
+def test_every_metric_is_emitted_by_foundation_and_by_function(
+    emitted_metrics: set[Metric],
+) -> None:
+    service = ("service", "backup-audit")
+
+    assert emitted_metrics == {
+        Metric(NAMESPACE, metric.name, frozenset({dimension, service}))
+        for metric in METRICS
+        for dimension in [("foundation", "test"), ("function_name", FUNCTION)]
+    }
+
+
+def test_a_failure_is_counted_for_the_alarm_where_no_foundation_is_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    PowertoolsTelemetry("invocation-1", FUNCTION).failed(ApiUnreachable("down"), None)
+
+    counted = {point.metric for point in emitted(capsys.readouterr().out)}
+    assert alarm("FailedRun").metric in counted
+
+
+def test_verdicts_are_stacked_worst_first_and_add_up() -> None:
+    [stacked] = [w["properties"] for w in dashboard()["widgets"] if w["properties"].get("stacked")]
+    names = [m.name for m, stat in metrics_of_the_dashboard() if stat == "Average"]
+
+    assert stacked["stat"] == "Average"
+    assert names == ["Instances" + v.title().replace("_", "") for v in Verdict]
+
+
+def test_an_age_is_shown_in_hours() -> None:
+    [widget] = [w for w in dashboard()["widgets"] if "Age" in w["properties"]["title"]]
+    expression, age = widget["properties"]["metrics"]
+
+    assert expression == [{"id": "hours", "expression": "seconds / 3600", "label": "hours"}]
+    assert age[-1] == {"id": "seconds", "visible": False}
+
+
+@pytest.mark.parametrize("state", ["ENABLED", "DISABLED"])
+@pytest.mark.parametrize("mode", ["function", "map"])
+def test_the_dashboard_shows_the_state_of_every_alarm_there_is(state: str, mode: str) -> None:
+    given = {"ScheduleState": state, "Mode": mode}
+
+    shown = dashboard(**given)["widgets"][0]["properties"]["alarms"]
+
+    assert sorted(shown) == sorted(f"<{name}.Arn>" for name in ALARMS if exists(name, **given))
+
+
+def test_the_widgets_of_the_dashboard_do_not_overlap() -> None:
+    fields = [
+        (x, y)
+        for widget in dashboard()["widgets"]
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+
+    assert len(fields) == len(set(fields))
+    assert max(x for x, _ in fields) == 23
+
+
+# ── Who hears of it ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_is_called_by_its_name_and_says_where_to_read_on(name: str) -> None:
+    described = properties(name)
+
+    assert described["AlarmName"] == f"backup-audit-{name}"
+    assert described["AlarmDescription"].endswith(f". docs/runbook.md#{name.lower()}")
+
+
+OTHER_TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
+
+
+@pytest.mark.parametrize("name", ALARMS)
+@pytest.mark.parametrize(("topic", "rings"), [("", "<AlarmTopic>"), (OTHER_TOPIC, OTHER_TOPIC)])
+def test_an_alarm_is_heard_whether_or_not_a_topic_is_given(
+    name: str, topic: str, rings: str
+) -> None:
+    assert properties(name, AlarmTopicArn=topic)["AlarmActions"] == [rings]
+    assert exists("AlarmTopic", AlarmTopicArn=topic) is (topic == "")
+
+
+@pytest.mark.parametrize(
+    ("email", "topic", "subscribed"),
+    [
+        ("ops@example.com", "", True),
+        ("ops@example.com", OTHER_TOPIC, False),
+        ("", "", False),
+    ],
+)
+def test_whoever_gets_the_digests_by_email_gets_the_alarms_too(
+    email: str, topic: str, *, subscribed: bool
+) -> None:
+    given = {"NotificationEmail": email, "AlarmTopicArn": topic}
+
+    assert exists("AlarmEmailSubscription", **given) is subscribed
+
+
+@pytest.mark.parametrize("key", ["", "arn:aws:kms:us-east-1:111122223333:key/1234abcd"])
+def test_cloudwatch_may_publish_to_the_stacks_topic(key: str) -> None:
+    ring, _ = properties("AlarmTopicPolicy")["PolicyDocument"]["Statement"]
+
+    assert "KmsMasterKeyId" not in properties("AlarmTopic", KmsKeyArn=key)
+    assert ring["Effect"] == "Allow"
+    assert ring["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert (ring["Action"], ring["Resource"]) == ("sns:Publish", "<AlarmTopic>")
+    assert ring["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+
+
+@pytest.mark.parametrize(
+    ("arn", "allowed"),
+    [
+        ("", True),
+        (OTHER_TOPIC, True),
+        (OTHER_TOPIC + ".fifo", False),  # alarms cannot publish there
+        ("on-call", False),
+    ],
+)
+def test_the_topic_for_alarms_is_named_by_its_arn(arn: str, *, allowed: bool) -> None:
+    pattern = TEMPLATE.parameters["AlarmTopicArn"]["AllowedPattern"]
+
+    assert (re.fullmatch(pattern, arn) is not None) is allowed
+
+
+def test_a_stack_without_a_schedule_misses_no_run() -> None:
+    assert exists("MissedRun", ScheduleState="ENABLED")
+    assert not exists("MissedRun", ScheduleState="DISABLED")
+
+
+# ── When it rings ─────────────────────────────────────────────────────────────────────────────────
+
+
+def state(
+    name: str, values: dict[datetime, float], until: datetime, *, extra: int = 2, **given: str
+) -> State:
+    """The state of an alarm, watched for an hour before the first of these values."""
+    watching = alarm(name, extra=extra, **given)
+    points = [Datapoint(watching.metric, at, value) for at, value in values.items()]
+    return watching.watched(points, min(values, default=until) - HOUR, until)
+
+
+THRESHOLDS = [
+    ("FailedRun", 0, OK),
+    ("FailedRun", 1, RINGS),
+    ("FailedRun", 2, RINGS),
+    ("IncompleteRun", 0, OK),
+    ("IncompleteRun", 1, RINGS),
+    ("CoverageLow", 0, RINGS),
+    ("CoverageLow", 99.99, RINGS),
+    ("CoverageLow", 100, OK),
+    ("FailedRunsQueueNotEmpty", 0, OK),
+    ("FailedRunsQueueNotEmpty", 1, RINGS),
+    ("FailedRunsQueueNotEmpty", 2, RINGS),
+    ("Throttled", 0, OK),
+    ("Throttled", 1, RINGS),
+    ("Throttled", 2, RINGS),
+    ("NearTimeout", 779_999, OK),
+    ("NearTimeout", 780_000, OK),
+    ("NearTimeout", 780_001, RINGS),
+    ("FailedExecution", 0, OK),
+    ("FailedExecution", 1, RINGS),
+    ("FailedExecution", 2, RINGS),
+]
+
+
+@pytest.mark.parametrize("extra", [0, 1, 5])
+@pytest.mark.parametrize(("name", "value", "expected"), THRESHOLDS)
+def test_an_alarm_rings_at_its_threshold(
+    name: str, value: float, expected: State, extra: int
+) -> None:
+    assert state(name, {T: value}, T + 2 * MINUTE, extra=extra) is expected
+
+
+def test_each_alarm_has_its_threshold_tested() -> None:
+    assert {name for name, *_ in THRESHOLDS} == set(ALARMS) - {"MissedRun"}
+
+
+@pytest.mark.parametrize("name", ["FailedRun", "IncompleteRun", "NearTimeout"])
+def test_what_the_last_run_said_holds_until_the_next_says_otherwise(name: str) -> None:
+    bad = 900_000 if name == "NearTimeout" else 1
+    next_day = T + timedelta(days=1)
+
+    assert state(name, {T: bad}, next_day) is RINGS
+    assert state(name, {T: bad, next_day: 0}, next_day + 2 * HOUR) is OK
+    assert state(name, {T: 0, next_day: bad}, next_day + 2 * MINUTE) is RINGS
+
+
+@pytest.mark.parametrize("name", ["FailedRunsQueueNotEmpty", "Throttled", "FailedExecution"])
+def test_what_is_over_is_over(name: str) -> None:
+    assert state(name, {T: 1}, T + HOUR) is OK
+
+
+def test_before_the_first_run_nothing_is_said_but_that_none_came() -> None:
+    first = {name: state(name, {}, T) for name in ALARMS}
+
+    assert {name for name, at_first in first.items() if at_first is RINGS} == {"MissedRun"}
+    assert first["FailedRun"] is State.INSUFFICIENT_DATA
+
+
+def test_a_duration_counts_although_it_bears_the_time_of_the_start() -> None:
+    timeout = timedelta(seconds=properties("AuditFunction")["Timeout"])
+    watching = alarm("NearTimeout", extra=0)
+    point = Datapoint(watching.metric, T, timeout / timedelta(milliseconds=1))
+
+    assert (
+        watching.watched([point], since=T + timeout + MINUTE, until=T + timeout + MINUTE) is RINGS
+    )
+
+
+def test_near_the_timeout_is_nearer_than_a_batch_may_come() -> None:
+    limit = properties("NearTimeout")["Threshold"] / 1000
+    minutes = re.search(r"in (\d+) minutes", TEMPLATE.parameters["BatchSize"]["Description"])
+
+    assert minutes
+    assert limit == int(minutes[1]) * 60
+    assert limit < properties("AuditFunction")["Timeout"]
+
+
+# ── A missed run ──────────────────────────────────────────────────────────────────────────────────
+
+# 26 hours are more than a day, and so the alarm looks at whole hours only: at 05:00 to 06:00 as
+# long as its window begins at 05:00, which ends at 07:59 of the next day.
+END = datetime(2026, 2, 1, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("extra", [0, 2, 10])
+@pytest.mark.parametrize(
+    ("until", "expected"), [(END - MINUTE, OK), (END, RINGS), (END + MINUTE, RINGS)]
+)
+def test_a_day_without_a_run_rings_at_the_hour(
+    until: datetime, expected: State, extra: int
+) -> None:
+    assert state("MissedRun", {T: 1}, until, extra=extra) is expected
+
+
+@pytest.mark.parametrize("extra", [0, 2, 10])
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (timedelta(minutes=119), OK),
+        (timedelta(minutes=120), OK),
+        (timedelta(minutes=121), RINGS),
+    ],
+)
+def test_two_hours_without_a_run_ring_at_the_minute(
+    after: timedelta, expected: State, extra: int
+) -> None:
+    given = {"MissedRunHours": "2"}
+
+    assert state("MissedRun", {T: 1}, T + after, extra=extra, **given) is expected
+
+
+def test_a_run_a_day_never_rings_even_if_it_is_late_sometimes() -> None:
+    days = {T + timedelta(days=day, minutes=55 * (day % 2)): 1.0 for day in range(8)}
+
+    for day in range(1, 8):
+        assert state("MissedRun", days, T + timedelta(days=day, hours=1)) is OK
+
+
+def test_the_next_run_ends_the_alarm() -> None:
+    late = T + 30 * HOUR
+
+    assert state("MissedRun", {T: 1, late: 1}, late) is RINGS
+    assert state("MissedRun", {T: 1, late: 1}, late + HOUR) is OK
+
+
+@pytest.mark.parametrize("hours", ["1", "24", "25", "168"])
+def test_every_window_that_is_allowed_is_as_long_as_it_says(hours: str) -> None:
+    window = int(hours) * HOUR
+
+    assert state("MissedRun", {T: 1}, T + window - MINUTE, MissedRunHours=hours) is OK
+    assert state("MissedRun", {T: 1}, T + window + HOUR, MissedRunHours=hours) is RINGS
+
+
+def test_the_longest_window_is_the_longest_that_cloudwatch_takes() -> None:
+    limits = TEMPLATE.parameters["MissedRunHours"]
+
+    longest = alarm("MissedRun", MissedRunHours=str(limits["MaxValue"]))
+    assert longest.period * longest.evaluated == timedelta(days=7)
+    assert limits["MinValue"] == 1
+
+
+def test_the_default_window_has_slack_for_a_daily_schedule() -> None:
+    day = timedelta(days=1)
+    flexible = timedelta(minutes=TEMPLATE.parameters["FlexibleTimeWindowMinutes"]["Default"])
+    timeout = timedelta(seconds=properties("AuditFunction")["Timeout"])
+
+    assert TEMPLATE.parameters["ScheduleExpression"]["Default"].startswith("cron(0 5 * * ? *)")
+    window = timedelta(hours=TEMPLATE.parameters["MissedRunHours"]["Default"])
+    assert window > day + flexible + timeout
+
+
+# ── Saved queries ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_asks_the_functions_log_for_what_it_logs(
+    name: str, logged: list[dict[str, Any]]
+) -> None:
+    query = properties(name)
+    shown, *commands = query["QueryString"].strip().split("\n| ")
+    fields = set(shown.removeprefix("fields ").split(", "))
+    known = {field for line in logged for field in line}
+
+    assert query["LogGroupNames"] == ["<LogGroup>"]
+    assert query["Name"].startswith("backup-audit/")
+    assert {field for field in fields if field[0] != "@"} <= known | _OF_LAMBDA
+    assert [command.split()[0] for command in commands] == ["filter", "sort", "limit"]
+
+
+# https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
+_OF_LAMBDA = {
+    "type",
+    "record.requestId",
+    "record.status",
+    "record.errorType",
+    "record.metrics.durationMs",
+    "record.metrics.maxMemoryUsedMB",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("FailedRunsQuery", {"audit failed"}),
+        ("SlowestRunsQuery", {"audit finished"}),
+        ("WarningsQuery", {"something"}),
+        (
+            "RunProgressQuery",
+            {"audit started", "audit in progress", "something", "audit finished", "audit failed"},
+        ),
+        ("FailedInvocationsQuery", set()),
+    ],
+)
+def test_a_query_finds_its_lines(name: str, found: set[str], logged: list[dict[str, Any]]) -> None:
+    conditions = re.findall(r'([\w.]+) = "([^"]+)"', properties(name)["QueryString"])
+
+    matching = [line for line in logged if all(line.get(key) == text for key, text in conditions)]
+
+    assert conditions
+    assert {line["message"] for line in matching} == found
+
+
+# ── The evaluation itself ─────────────────────────────────────────────────────────────────────────
+
+# The tables in CloudWatch's documentation: of five periods 0 does not breach, X does, - is missing.
+# Then the state if missing data breach, and if they do not.
+DOCUMENTED = [
+    (3, "0-X-X", OK, OK),
+    (3, "0----", OK, OK),
+    (3, "-----", RINGS, OK),
+    (3, "0XX-X", RINGS, RINGS),
+    (3, "--X--", RINGS, OK),
+    (2, "0-X-X", RINGS, RINGS),
+    (2, "00X0X", RINGS, RINGS),
+    (2, "0-X--", RINGS, OK),
+    (2, "----0", RINGS, OK),
+]
+
+
+@pytest.mark.parametrize(("needed", "data", "breaching", "not_breaching"), DOCUMENTED)
+def test_the_evaluation_is_the_documented_one(
+    needed: int, data: str, breaching: State, not_breaching: State
+) -> None:
+    end = datetime(2026, 1, 31, 5, 25, tzinfo=UTC)
+    shape = {
+        "Namespace": "N",
+        "MetricName": "M",
+        "Dimensions": [],
+        "Statistic": "Sum",
+        "Period": 300,
+        "EvaluationPeriods": 3,
+        "DatapointsToAlarm": needed,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 1,
+    }
+
+    def judged(missing: str) -> State:
+        watching = Alarm(shape | {"TreatMissingData": missing}, extra=2)
+        points = [
+            Datapoint(watching.metric, end - (5 - index) * 5 * MINUTE, float(text == "X"))
+            for index, text in enumerate(data)
+            if text != "-"
+        ]
+        return watching.watched(points, end, end)
+
+    assert (judged("breaching"), judged("notBreaching")) == (breaching, not_breaching)
