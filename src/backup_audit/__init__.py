@@ -6,7 +6,9 @@ A map of the package, in the order in which a run passes through it:
     settings    the environment, read once into one typed value
     bootstrap   the one place that joins adapters and use case
     audit       the use case: plan, probe, judge, keep, tell
+    mapped      the same steps in many invocations, for a state machine
     probe       the engine: asks for many instances at the same time
+    pacing      how many at a time, how fast, and when to give up
     keep        the commit protocol of a run's report
     tell        which messages a run sends, and that it sends them once
     domain/     pure: backups, policies, verdicts, findings, changes, reports, messages
