@@ -27,7 +27,7 @@ PYTHON313 ?= $(firstword $(shell python3.13 -c 'import pip, sys; print(sys.execu
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test check e2e python313 bench bench-docs lint types template lock schemas readme build clean
+.PHONY: help run test check e2e python313 bench bench-docs lint types template lock schemas readme faults build clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -85,6 +85,9 @@ schemas: $(VENV)/ready ## write docs/schemas from the types
 
 readme: $(VENV)/ready ## write the generated parts of README.md
 	$(BIN)/python -m tests.readme
+
+faults: $(VENV)/ready ## write docs/faults.md from what became of each fault
+	$(BIN)/python -m tests.faults
 
 build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
 	$(SAM) build
