@@ -124,9 +124,11 @@ class MappedAudit:
         return self._planned(plan_key)
 
     def audit_batch(self, planned: MapPlan, number: int) -> BatchAudited:
-        """Audit a batch, unless that has been done."""
+        """Audit a batch, unless that has been done, or the whole run is committed already."""
         run = planned.plan.run
         batch = self._batch(planned, number)
+        if self._store.exists(self._audit.keys(run).report("manifest.json")):
+            return BatchAudited(batch=number, instances=len(batch.instances))
         self._audit.keep_batch(run, batch, self._audit.keys(run).findings(number))
         effort = self._audit.effort(run)
         self._store.put_new(_effort_key(planned, number), as_json(effort), JSON)

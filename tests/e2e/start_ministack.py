@@ -1,4 +1,4 @@
-"""Starts ministack 1.5.33 with five of its gaps closed; runs in the environment `.venv-e2e`.
+"""Starts ministack 1.5.33 with six of its gaps closed; runs in the environment `.venv-e2e`.
 
 What ministack does otherwise than AWS, and what is put in its place:
 
@@ -10,6 +10,7 @@ schedules    the keyword <aws.scheduler.scheduled-time> is sent as it is written
 permissions  PublishBatch asks for sns:PublishBatch, which does not exist; sns:Publish grants both
              (https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html)
 queries      saved Logs Insights queries are no resource that it knows; they are taken and forgotten
+alarms       one over metric math is refused; it is taken and forgotten, and the others are made
 port 443     with TLS it listens there too; it does not
 """
 
@@ -63,6 +64,26 @@ def _resolved(expression: Any, parameters: Template) -> Any:  # noqa: ANN401
     return expression
 
 
+def alarm_handlers(known: dict[str, Any]) -> dict[str, Any]:
+    """Those that ministack has, but for alarms over metric math."""
+
+    def create(logical_id: str, properties: Template, stack: str) -> tuple[str, Template]:
+        if "Metrics" in properties:
+            return str(properties["AlarmName"]), {}
+        made: tuple[str, Template] = known["create"](logical_id, properties, stack)
+        return made
+
+    def update(
+        physical_id: str, old: Template, new: Template, *rest: object
+    ) -> tuple[str, Template]:
+        if "Metrics" in new:
+            return physical_id, {}
+        updated: tuple[str, Template] = known["update"](physical_id, old, new, *rest)
+        return updated
+
+    return {**known, "create": create, "update": update}
+
+
 def take_query(logical_id: str, _: Template, stack: str) -> tuple[str, Template]:
     """A saved query's id."""
     return f"{stack}-{logical_id}", {}
@@ -88,6 +109,8 @@ def main() -> None:
         "update": keep_query,
         "delete": forget_query,
     }
+    known = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
+    provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"] = alarm_handlers(known)
     app._port_is_bindable = lambda *_: False
     app.main()
 

@@ -27,9 +27,9 @@ def test_the_state_machine_audits_the_fleet_in_batches(
     mapped: Stack, foundation: Foundation
 ) -> None:
     client = mapped.aws.client("stepfunctions")
-    event = Path("events/schedule.json").read_text("utf-8")
     execution = client.start_execution(
-        stateMachineArn=mapped.output("StateMachineArn"), input=event
+        stateMachineArn=mapped.output("StateMachineArn"),
+        input=Path("events/manual-full.json").read_text("utf-8"),
     )["executionArn"]
 
     def ended() -> bool:
@@ -41,13 +41,16 @@ def test_the_state_machine_audits_the_fleet_in_batches(
 
     answer = json.loads(description["output"])
     assert answer["complete"]
-    assert answer["coverage"]["configured"] == len(foundation.fleet.instances)
+    assert answer["coverage"]["configured"] == len(foundation.fleet.configuration["instances"])
     report = json.loads(mapped.read(answer["report"]["key"]))
     assert report["counts"] == answer["counts"]
     parts = [key for key in mapped.objects() if "/findings/" in key and report["run_id"] in key]
     assert len(parts) == 3
     found = [json.loads(line)["guid"] for key in parts for line in mapped.read(key).splitlines()]
-    assert sorted(found) == sorted(one.guid for one in foundation.fleet.instances)
+    configured = foundation.fleet.configuration["instances"]
+    assert sorted(found) == sorted(
+        one if isinstance(one, str) else one["guid"] for one in configured
+    )
 
 
 def test_the_steps_can_be_invoked_by_hand(mapped: Stack) -> None:

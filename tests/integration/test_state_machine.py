@@ -175,6 +175,19 @@ def test_an_execution_that_is_started_twice_is_one_run() -> None:
         assert sum(function.foundation.requests.values()) < 2 * len(FLEET)
 
 
+def test_a_run_that_one_invocation_committed_gets_no_more_findings() -> None:
+    with fleet_of_23() as (function, machine, _):
+        function.invoke(SCHEDULED)
+        keys = [key for key in function.keys if "/findings/" in key]
+
+        execution = machine.run(SCHEDULED)
+
+        assert execution.output
+        assert execution.output["repeated"]
+        assert [key for key in function.keys if "/findings/" in key] == keys
+        assert sorted(function.findings()) == sorted(BATCHES)
+
+
 def test_two_executions_of_a_run_at_the_same_time_leave_one_report() -> None:
     with fleet_of_23() as (function, machine, _):
         started = [machine.start(SCHEDULED) for _ in range(2)]
