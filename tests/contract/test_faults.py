@@ -1,0 +1,135 @@
+"""What becomes of each fault in tests/faults, over real sockets, plain and TLS."""
+
+import re
+from collections import Counter
+
+import msgspec
+import pytest
+
+from backup_audit.adapters.retry import RETRY_AFTER_MAX, THROTTLED_MAX
+from backup_audit.domain.verdict import Verdict
+from tests.faults.catalogue import CATALOGUE, FAULTS
+from tests.faults.fault import TOKEN, Fault
+from tests.faults.page import OUT_OF_DATE, PAGE, committed_rows, page, row
+from tests.faults.server import FAULTY, NEIGHBOUR
+from tests.faults.trial import Outcome, Trial, try_out
+
+pytestmark = pytest.mark.loopback
+
+_SECRET = TOKEN.rpartition(" ")[2]
+_MEANT = re.compile(rf"GET /v3/service_instances/({NEIGHBOUR}|{FAULTY}\d+)(/backups)? HTTP/1\.1")
+_SLACK = 5.0  # seconds an attempt, for a machine that is busy
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A fault after its trial."""
+
+    fault: Fault
+    trial: Trial
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """One for each channel."""
+        return list(self.trial.outcomes.values())
+
+
+@pytest.fixture(scope="module", params=FAULTS)
+def tried(request: pytest.FixtureRequest) -> Tried:
+    fault = FAULTS[request.param]
+    return Tried(fault, try_out(fault))
+
+
+def test_each_variation_gets_the_verdict_that_it_must(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        assert [found.verdict for found in outcome.findings] == [tried.fault.verdict] * len(
+            tried.fault.does
+        )
+
+
+def test_the_reason_says_what_happened(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        for found in outcome.findings:
+            assert tried.fault.says in found.reason
+            assert found.reason.isprintable()
+
+
+def test_a_neighbour_is_judged_as_if_nothing_had_happened(tried: Tried) -> None:
+    between = len(tried.fault.does) + 1 if tried.fault.reaches_the_api else 0
+
+    for outcome in tried.outcomes:
+        said = [(found.verdict, found.reason) for found in outcome.neighbours]
+        truth = "newest backup is 2 d 2 h old, max_age is 26 h; 1 backup listed"
+        assert said == [(Verdict.STALE, truth)] * between
+
+
+def test_the_run_ends_only_if_nothing_at_all_was_answered(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        if tried.fault.reaches_the_api:
+            assert outcome.ended is None
+        else:
+            assert outcome.ended
+            assert "got an answer from the Cloud Controller" in outcome.ended
+
+
+def test_it_is_asked_for_a_bounded_number_of_times(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        requests = Counter(head.split(b"/")[3] for head in outcome.requests)
+        for found in outcome.findings:
+            assert found.evidence.attempts == tried.fault.attempts <= THROTTLED_MAX
+            # One more if a kept connection broke, two if another answer was asked for as well.
+            assert requests[found.guid.encode()] <= tried.fault.attempts + 2
+
+
+def test_it_ends_within_its_time(tried: Tried) -> None:
+    limit = min(tried.fault.connect_timeout, tried.fault.read_timeout)
+
+    for outcome in tried.outcomes:
+        for found in outcome.findings:
+            allowed = min(limit, _SLACK) + _SLACK
+            assert found.evidence.milliseconds < allowed * 1000 * tried.fault.attempts
+
+
+def test_no_wait_is_longer_than_what_is_honoured(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        longest = max(outcome.waits, default=0.0)
+        assert longest <= RETRY_AFTER_MAX
+        assert longest == (longest if tried.fault.waits is None else tried.fault.waits)
+
+
+def test_nothing_is_asked_but_what_was_meant_to_be_asked(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        assert outcome.foreign_connections == 0
+        assert tried.fault.reaches_the_api or not outcome.requests
+        for request in outcome.requests:
+            line, *headers = request.decode("latin-1").split("\r\n")
+            assert _MEANT.fullmatch(line)
+            assert line.endswith("/backups HTTP/1.1") or tried.fault.of_age
+            assert f"Authorization: {TOKEN}" in headers
+            assert not [header for header in headers if header.lower().startswith("cookie")]
+
+
+def test_the_token_is_not_told(tried: Tried) -> None:
+    assert _SECRET not in tried.trial.log
+    for outcome in tried.outcomes:
+        told = msgspec.json.encode([outcome.findings, outcome.neighbours, outcome.ended])
+        for part in (_SECRET, *_SECRET.split(".")):
+            assert part.encode() not in told
+
+
+def test_the_page_says_what_became_of_it(tried: Tried) -> None:
+    assert row(tried.fault, tried.trial) in committed_rows(), OUT_OF_DATE
+
+
+def test_the_page_has_every_fault_once_and_nothing_else() -> None:
+    rows = committed_rows()
+
+    assert len(rows) == len(FAULTS), OUT_OF_DATE
+    assert page(dict(zip(FAULTS, rows, strict=True))) == PAGE.read_text("utf-8"), OUT_OF_DATE
+
+
+def test_every_fault_has_a_name_of_its_own() -> None:
+    assert len(FAULTS) == sum(len(group.faults) for group in CATALOGUE)
+
+
+def test_every_verdict_that_an_answer_can_prove_is_among_them() -> None:
+    assert {fault.verdict for fault in FAULTS.values()} == set(Verdict)

@@ -1,0 +1,84 @@
+"""An empty list is excused by the instance's age; faults in the answer that tells it."""
+
+from datetime import timedelta
+
+from backup_audit.adapters.session import BODY_MAX
+from backup_audit.domain.verdict import Verdict
+from tests.builders import NOW
+from tests.faults.fault import Does, Fault, Group, chunked, error, http
+
+_CREATED_AT = f"{NOW - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}".encode()
+_INSTANCE = b'{"guid": "a", "created_at": "' + _CREATED_AT + b'"}'
+_UNREAD = "no grace is given because the instance's age could not be read"
+
+
+def _age(
+    name: str,
+    *does: Does,
+    verdict: Verdict = Verdict.NEVER_BACKED_UP,
+    says: str = _UNREAD,
+    keeps: bool = True,
+) -> Fault:
+    return Fault(name=name, does=does, verdict=verdict, says=says, keeps=keeps, of_age=True)
+
+
+def _created(value: bytes) -> bytes:
+    return http(b'{"guid": "a", "created_at": ' + value + b"}")
+
+
+AGES = Group(
+    "The instance's age",
+    "Asked for when the list is empty and the policy has a grace, here of 24 hours. The empty list "
+    "is proof; without proof of youth there is no `in_grace`.",
+    (
+        _age("three hours", http(_INSTANCE), verdict=Verdict.IN_GRACE, says="3 h old"),
+        _age(
+            "three hours, and fields that nobody reads",
+            http(_INSTANCE[:-1] + b', "last_operation": {"created_at": null}}'),
+            verdict=Verdict.IN_GRACE,
+            says="3 h old",
+        ),
+        _age(
+            "two days",
+            _created(b'"2026-01-29T05:00:00Z"'),
+            verdict=Verdict.NEVER_BACKED_UP,
+            says="2 d old",
+        ),
+        _age(
+            "a status other than 200, with the age",
+            *(http(_INSTANCE, status) for status in (202, 203, 204, 206, 301, 404, 500)),
+            http(error(10010, "CF-ResourceNotFound"), 404),
+        ),
+        _age(
+            "no time, or none that can be told",
+            http(b"{}"),
+            *map(_created, (b"null", b"0", b"1769828400", b'""', b'"2026-01-31"')),
+            *map(
+                _created, (b'"2026-01-31T02:00:00"', b'"99999-01-31T02:00:00Z"', b'"now"', b"NaN")
+            ),
+        ),
+        _age(
+            "no JSON: empty, HTML, cut, BOM, not UTF-8, trailing garbage, deep nesting",
+            http(b""),
+            http(b"<html>"),
+            http(_INSTANCE[:-1]),
+            http(b"\xef\xbb\xbf" + _INSTANCE),
+            http(b"\xff" + _INSTANCE),
+            http(_INSTANCE.replace(b'"a"', b'"\xff"')),
+            http(_INSTANCE + b"x"),
+            http(b"[" * 100_000),
+        ),
+        _age(
+            "two ages, of which one is young",
+            http(b'{"created_at": "2026-01-01T00:00:00Z", ' + _INSTANCE[1:]),
+            http(_INSTANCE[:-1] + b', "created_at": "2026-01-01T00:00:00Z"}'),
+        ),
+        _age(
+            "in the future",
+            _created(b'"2026-02-28T05:00:00Z"'),
+        ),
+        _age("larger than the cap", http(_INSTANCE + b" " * BODY_MAX), keeps=False),
+        _age("cut by the end of the connection", http(_INSTANCE, length=999), keeps=False),
+        _age("chunks without the last", chunked(_INSTANCE, end=b""), keeps=False),
+    ),
+)

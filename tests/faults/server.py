@@ -1,0 +1,143 @@
+"""A Cloud Controller that does what a fault says, and answers properly for the neighbour."""
+
+import contextlib
+import functools
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+import trustme
+
+from tests.faults.fault import (
+    EMPTY,
+    FOREIGN_HOST,
+    OLD,
+    OUR_TOKEN,
+    SAME_HOST,
+    Certificate,
+    Channel,
+    Does,
+    Fault,
+    http,
+)
+from tests.stubborn_server import listening
+
+NEIGHBOUR = "neighbour"
+FAULTY = "faulty-"
+
+_AUTHORITY = trustme.CA()
+CA_PEM = _AUTHORITY.cert_pem.bytes().decode()
+
+
+class Site(msgspec.Struct):
+    """What the server and the foreign host saw: request heads, and connections."""
+
+    url: str
+    heads: list[bytes]
+    foreign_connections: int = 0
+
+
+@contextlib.contextmanager
+def site(fault: Fault, channel: Channel) -> Iterator[Site]:
+    """Serve until the block is left; only then is `foreign_connections` known."""
+    tls = _context(fault.certificate) if channel is Channel.TLS else None
+    there = Site("", [])
+
+    def serve(connection: socket.socket) -> None:
+        # Else the answer waits for the client's delayed ACK of TLS's session tickets.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if fault.certificate is Certificate.NONE:
+            _do(fault.does[0], connection)
+            return
+        while head := _read_head(connection):
+            there.heads.append(head)
+            proper = _proper_answer(head, fault)
+            if proper is not None:
+                connection.sendall(proper)
+                continue
+            does = fault.does[int(_target(head).split("/")[3].removeprefix(FAULTY))]
+            _do(_filled(does, head), connection)
+            if not fault.keeps:
+                return
+
+    def _filled(does: Does, head: bytes) -> Does:
+        if not isinstance(does, bytes):
+            return does
+        token = head.partition(b"Authorization: ")[2].partition(b"\r\n")[0]
+        places = {OUR_TOKEN: token, SAME_HOST: there.url.encode(), FOREIGN_HOST: foreign_url}
+        for place, value in places.items():
+            does = does.replace(place, value)
+        return does
+
+    with listening(_hangs_up) as foreign, listening(serve, tls) as server:
+        scheme = "http" if channel is Channel.PLAIN else "https"
+        foreign_url = f"{scheme}://127.0.0.1:{foreign.port}".encode()
+        there.url = f"{scheme}://127.0.0.1:{server.port}"
+        yield there
+    there.foreign_connections = foreign.connections
+
+
+def _do(does: Does, connection: socket.socket) -> None:
+    if isinstance(does, bytes):
+        connection.sendall(does)
+    else:
+        does(connection)
+
+
+def _hangs_up(connection: socket.socket) -> None:
+    """Whoever comes here was sent to the wrong place."""
+
+
+def _proper_answer(head: bytes, fault: Fault) -> bytes | None:
+    """What comes for all that the fault does not touch."""
+    target = _target(head)
+    if NEIGHBOUR in target:
+        return http(OLD)
+    if fault.of_age and target.endswith("/backups"):
+        return http(EMPTY)
+    return None
+
+
+def _target(head: bytes) -> str:
+    return head.split(b" ")[1].decode()
+
+
+def _read_head(connection: socket.socket) -> bytes:
+    """A request's head, which is all of it; empty when the client has closed."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        data = connection.recv(65536)
+        if not data:
+            return b""
+        head += data
+    return head
+
+
+@functools.cache
+def _context(certificate: Certificate) -> ssl.SSLContext | None:
+    if certificate is Certificate.NONE:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate is Certificate.SELF_SIGNED:
+        lone = trustme.CA()
+        with lone.cert_pem.tempfile() as cert, lone.private_key_pem.tempfile() as key:
+            context.load_cert_chain(cert, key)
+    else:
+        _issued(certificate).configure_cert(context)
+    return context
+
+
+def _issued(certificate: Certificate) -> trustme.LeafCert:
+    match certificate:
+        case Certificate.EXPIRED:
+            return _AUTHORITY.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC))
+        case Certificate.NOT_YET_VALID:
+            return _AUTHORITY.issue_cert("127.0.0.1", not_before=datetime(2037, 1, 1, tzinfo=UTC))
+        case Certificate.OTHER_NAME:
+            return _AUTHORITY.issue_cert("api.other.example.com")
+        case Certificate.OTHER_CA:
+            return trustme.CA().issue_cert("127.0.0.1")
+        case _:
+            return _AUTHORITY.issue_cert("127.0.0.1")

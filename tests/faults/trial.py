@@ -1,0 +1,131 @@
+"""A run of the real client, from the engine to the finding, against a server with a fault."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import msgspec
+
+from backup_audit.adapters.cloud_controller import CloudController
+from backup_audit.adapters.credentials import Secret
+from backup_audit.adapters.http import HttpClient
+from backup_audit.adapters.session import new_session
+from backup_audit.adapters.uaa import ReadyHeader
+from backup_audit.domain.configuration import Instance
+from backup_audit.domain.finding import Finding, find
+from backup_audit.domain.policy import BUILT_IN
+from backup_audit.errors import AuditError
+from backup_audit.pacing import Outcome as PacingOutcome
+from backup_audit.pacing import Pace
+from backup_audit.probe import Probed, probe
+from tests.builders import NOW, run
+from tests.fake_time import FakeTime
+from tests.fakes import RecordingTelemetry
+from tests.faults.fault import TOKEN, Channel, Fault
+from tests.faults.server import CA_PEM, FAULTY, NEIGHBOUR, site
+
+_WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace=timedelta(hours=24))
+
+
+class _AmongOthers(FakeTime):
+    """While our worker waits, others' requests are answered: this is no outage of the API."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pace = Pace(32)
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+        self.pace.start(self.now)
+        self.pace.end(PacingOutcome.ANSWERED, self.now, self.now)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a fault on one channel.
+
+    `neighbours` are the findings about an instance of which the API said, each time and between
+    the faults, that its newest backup is 50 hours old. `ended` is the error that ended the run.
+    `requests` are the heads of all that the server got; `waits` are seconds.
+    """
+
+    findings: tuple[Finding, ...]
+    neighbours: tuple[Finding, ...]
+    ended: str | None
+    requests: tuple[bytes, ...]
+    foreign_connections: int
+    waits: tuple[float, ...]
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """What became of a fault on each channel, and all that was logged meanwhile, by anybody."""
+
+    outcomes: dict[Channel, Outcome]
+    log: str
+
+
+def try_out(fault: Fault) -> Trial:
+    """Run a fault on all its channels, at the same time."""
+    with _logged() as lines, ThreadPoolExecutor(len(fault.channels)) as pool:
+        outcomes = list(pool.map(lambda channel: _run(fault, channel), fault.channels))
+    return Trial(dict(zip(fault.channels, outcomes, strict=True)), "\n".join(lines))
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[list[str]]:
+    """Keep what all loggers say, at the lowest level."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+def _run(fault: Fault, channel: Channel) -> Outcome:
+    time = _AmongOthers()
+    probed: list[Probed] = []
+    ended = None
+    with (
+        site(fault, channel) as there,
+        new_session(
+            CA_PEM if channel is Channel.TLS else None,
+            connect_timeout=fault.connect_timeout,
+            read_timeout=fault.read_timeout,
+        ) as session,
+    ):
+        http = HttpClient(session, time.pacer(time.pace), jitter=lambda: 1.0, now=NOW.timestamp)
+        token = ReadyHeader(Secret(TOKEN))
+        api = CloudController(there.url, http, token, clock=lambda: NOW)
+        try:
+            probed.extend(probe(_instances(fault), api, RecordingTelemetry(), workers=1))
+        except AuditError as error:
+            ended = str(error)
+    findings = [find(instance, evidence, run(), None) for instance, evidence in probed]
+    return Outcome(
+        findings=tuple(found for found in findings if found.guid != NEIGHBOUR),
+        neighbours=tuple(found for found in findings if found.guid == NEIGHBOUR),
+        ended=ended,
+        requests=tuple(there.heads),
+        foreign_connections=there.foreign_connections,
+        waits=tuple(time.waits),
+    )
+
+
+def _instances(fault: Fault) -> list[Instance]:
+    """One for each variation; the neighbour before, between and after, if it can be reached."""
+    policy = _WITH_GRACE if fault.of_age else BUILT_IN
+    faulty = [Instance(f"{FAULTY}{number}", policy) for number in range(len(fault.does))]
+    if not fault.reaches_the_api:
+        return faulty
+    neighbour = Instance(NEIGHBOUR, BUILT_IN)
+    return [neighbour, *(one for instance in faulty for one in (instance, neighbour))]
