@@ -69,7 +69,8 @@ def alarm_handlers(known: dict[str, Any]) -> dict[str, Any]:
 
     def create(logical_id: str, properties: Template, stack: str) -> tuple[str, Template]:
         if "Metrics" in properties:
-            return str(properties["AlarmName"]), {}
+            name = str(properties["AlarmName"])
+            return name, {"Arn": f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{name}"}
         made: tuple[str, Template] = known["create"](logical_id, properties, stack)
         return made
 
@@ -77,7 +78,7 @@ def alarm_handlers(known: dict[str, Any]) -> dict[str, Any]:
         physical_id: str, old: Template, new: Template, *rest: object
     ) -> tuple[str, Template]:
         if "Metrics" in new:
-            return physical_id, {}
+            return create("", new, "")
         updated: tuple[str, Template] = known["update"](physical_id, old, new, *rest)
         return updated
 

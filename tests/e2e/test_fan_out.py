@@ -5,7 +5,7 @@ retries can be shortened: here they would take minutes.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,13 @@ from tests.e2e.polling import eventually
 from tests.e2e.stack import Stack
 
 
-@pytest.fixture
-def mapped(suite_stack: Stack) -> Iterator[Stack]:
-    """The stack with its state machine, in batches of three."""
-    suite_stack.deploy(Mode="map", BatchSize="3")
-    yield suite_stack
-    suite_stack.deploy()
+@pytest.fixture(scope="module")
+def mapped(new_stack: Callable[..., Stack]) -> Iterator[Stack]:
+    """A stack of its own, with its state machine, in batches of three."""
+    stack = new_stack("backup-audit-map", Mode="map", BatchSize="3")
+    stack.deploy()
+    yield stack
+    stack.delete()
 
 
 def test_the_state_machine_audits_the_fleet_in_batches(
