@@ -4,12 +4,16 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
 Handler = Callable[[Any], dict[str, Any]]
+
+# The clock of moto's interpreter: who retries at once learns nothing less.
+_WAITS_BEFORE_RETRIES = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time"
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:backup-audit"
 
@@ -38,5 +42,8 @@ def lambda_service(handler: Handler) -> Iterator[None]:
             }
             return json.dumps(failure).encode()
 
-    with patch.object(LambdaSimpleBackend, "invoke", invoke):
+    with (
+        patch.object(LambdaSimpleBackend, "invoke", invoke),
+        patch(_WAITS_BEFORE_RETRIES, SimpleNamespace(sleep=lambda _: None)),
+    ):
         yield
