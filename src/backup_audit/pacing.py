@@ -113,7 +113,7 @@ class Pace:
     def hold(self, seconds: float, now: float) -> None:
         """The API asked for a pause: nothing starts until it is over."""
         self._held_until = max(self._held_until, now + seconds)
-        if self.is_outage or self._failures:
+        if self._failures:
             self._failing_since = max(self._failing_since, self._held_until)
 
     def quota(self, quota: Quota, now: float) -> None:

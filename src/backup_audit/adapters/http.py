@@ -139,7 +139,7 @@ class HttpClient:
             quota = self._quota(last)
             again = last.status_code in RETRIED or _ROUTER_ERROR in last.headers
             if last.status_code in _THROTTLING:
-                hold = self._hold(last)
+                hold = retry_after(last.headers.get("Retry-After"), self._now())
         except requests.RequestException as error:
             last = _translated(error)
             again = last.worth_retrying
@@ -150,13 +150,6 @@ class HttpClient:
         if not again or (attempts >= _attempts_max(last) and not self._pacer.is_outage):
             return last, None
         return last, backoff(attempts, self._jitter()) if hold is None else 0.0
-
-    def _hold(self, response: requests.Response) -> float | None:
-        """Seconds for which the API asks all to wait, if it says so sanely."""
-        try:
-            return retry_after(response.headers.get("Retry-After"), self._now())
-        except OverflowError:  # a year, or a time zone, beyond what a date can hold
-            return None
 
     def _quota(self, response: requests.Response) -> Quota | None:
         """What X-RateLimit-Remaining and -Reset (epoch seconds) say, if they do."""

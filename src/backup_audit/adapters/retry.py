@@ -36,9 +36,9 @@ def retry_after(value: str | None, now: float) -> float | None:
     else:
         try:
             instant = parsedate_to_datetime(text)
-        except ValueError:
+            if instant.tzinfo is None:
+                instant = instant.replace(tzinfo=UTC)
+            seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
+        except (ValueError, OverflowError):  # a year, or a zone, beyond what a date can hold
             return None
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
     return max(seconds, 0.0) if seconds <= RETRY_AFTER_MAX else None
