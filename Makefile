@@ -24,7 +24,10 @@ SAM := $(SAM_VENV)/bin/sam
 # The function's Python: on the PATH, or one that pyenv keeps. Looked for only where it is needed.
 PYTHON313 ?= $(firstword $(shell python3.13 -c 'import pip, sys; print(sys.executable)' 2>/dev/null) \
 	$(wildcard $(shell pyenv root 2>/dev/null)/versions/3.13.*/bin/python3.13))
+# Extras stay in the lists: an older pip takes coverage[toml] for another package than coverage,
+# and refuses the newest release of it as not pinned.
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-strip-extras \
 	--custom-compile-command "make lock"
 
 .PHONY: help run test check e2e python313 bench bench-docs lint types template lock schemas readme faults build clean
