@@ -1,12 +1,20 @@
 """Every test runs without sockets, AWS account or clock of its own, unless it says so."""
 
+from functools import cache
+
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 
 # The same examples at every run, and none that fails because a machine is slow.
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("suite")
+
+# Every boto3 session parses the descriptions of its services, megabytes of JSON, for itself.
+# The suite opens hundreds of sessions, and for them all once is enough.
+_load_file = cache(JSONFileLoader().load_file)
+setattr(JSONFileLoader, "load_file", lambda _, file_path: _load_file(file_path))  # noqa: B010
 
 
 @pytest.hookimpl(tryfirst=True)

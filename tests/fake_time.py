@@ -1,7 +1,6 @@
 """Time that passes only when somebody waits."""
 
 import threading
-import time
 
 from backup_audit.deadline import Deadline
 from backup_audit.pacing import LONGEST_WAIT, Pace, Pacer
@@ -11,11 +10,13 @@ class FakeTime:
     """A monotonic clock, in seconds; `waits` has every wait, which passes at once.
 
     Threads that wait at the same time wait together: the time that passes is the longest of them.
+    Requests take no time: none passes while one is under way.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
         self.waits: list[float] = []
+        self._pace: Pace | None = None
 
     def monotonic(self) -> float:
         return self.now
@@ -27,11 +28,9 @@ class FakeTime:
             return
         self.waits.append(seconds)
         until = self.now + seconds
-        condition.release()  # as a real wait does, so that others can come in between
-        try:
-            time.sleep(0)  # gives the others their turn; it waits for nothing
-        finally:
-            condition.acquire()
+        condition.wait(0.001)  # gives the others their turn
+        while self._pace and self._pace.in_flight:
+            condition.wait(0.001)
         self.now = max(self.now, until)
 
     def pacer(self, pace: Pace | None = None, *, seconds_left: float | None = None) -> Pacer:
@@ -41,4 +40,5 @@ class FakeTime:
             if seconds_left is None
             else Deadline(self.now + seconds_left, self.monotonic)
         )
-        return Pacer(pace or Pace(32), deadline, monotonic=self.monotonic, wait=self.wait)
+        self._pace = pace or Pace(32)
+        return Pacer(self._pace, deadline, monotonic=self.monotonic, wait=self.wait)

@@ -7,7 +7,8 @@ much, from then on by one a round trip; it shrinks by a tenth when the API throt
 time-out), once a round trip: additive increase, multiplicative decrease, as TCP does it.
 
 When nothing but failures comes, one trial at a time goes out instead of all requests. An API that
-had answered before is given PATIENCE to come back; then the run stops asking.
+had answered before is given PATIENCE to come back; then the run stops asking. That the same few
+instances fail again and again is no outage: it says nothing about the others.
 """
 
 import threading
@@ -23,7 +24,7 @@ FLOOR = 4  # requests in flight that a throttling API still gets
 _START = 32  # requests in flight before the first answer; so many as the settings' default
 _SHRINK = 0.9  # by more, a limit in requests at a time would be used worse (docs/benchmark.md)
 
-FAILURES_OF_AN_OUTAGE = 10  # in a row, over all workers
+FAILURES_OF_AN_OUTAGE = 10  # in a row and of different targets, over all workers
 PATIENCE = 90.0  # seconds without an answer, for an API that had answered
 PATIENCE_AT_START = 3.0  # seconds, for one that never has: a retry of the whole run costs nothing
 _TRIALS_AFTER = (1.0, 2.0, 4.0, 5.0)  # seconds between trials; the last again and again
@@ -68,7 +69,7 @@ class Pace:
         self._held_until = 0.0
         self._low_until = 0.0
         self.in_flight = 0
-        self._failures = 0
+        self._failed_targets: set[str] = set()
         self._failing_since = 0.0
         self._answered_ever = False
         self._trials = 0
@@ -78,7 +79,7 @@ class Pace:
     @property
     def is_outage(self) -> bool:
         """Whether nothing but failures came lately."""
-        return self._failures >= FAILURES_OF_AN_OUTAGE
+        return len(self._failed_targets) >= FAILURES_OF_AN_OUTAGE
 
     def wait(self, now: float) -> float | None:
         """Seconds until a request may start, 0 for now; None: when another has ended."""
@@ -98,13 +99,13 @@ class Pace:
         if self._interval:
             self._next_start = max(self._next_start, now) + self._interval
 
-    def end(self, outcome: Outcome, began: float, now: float) -> None:
-        """A request that began then has ended."""
+    def end(self, outcome: Outcome, target: str, began: float, now: float) -> None:
+        """A request for a target that began then has ended."""
         self.in_flight -= 1
         if outcome is Outcome.ANSWERED:
             self._answered(now)
             return
-        self._failed(began, now)
+        self._failed(target, began, now)
         if outcome is Outcome.THROTTLED and began >= self._shrunk_at:
             self._ramping = False
             self._shrunk_at = now
@@ -113,7 +114,7 @@ class Pace:
     def hold(self, seconds: float, now: float) -> None:
         """The API asked for a pause: nothing starts until it is over."""
         self._held_until = max(self._held_until, now + seconds)
-        if self._failures:
+        if self._failed_targets:
             self._failing_since = max(self._failing_since, self._held_until)
 
     def quota(self, quota: Quota, now: float) -> None:
@@ -133,7 +134,7 @@ class Pace:
 
     def _answered(self, now: float) -> None:
         self._answered_ever = True
-        self._failures = 0
+        self._failed_targets.clear()
         self._trials = 0
         self._trial_began = None
         if now < self._low_until:
@@ -141,13 +142,15 @@ class Pace:
         step = 1.0 if self._ramping else 1 / self.limit
         self.limit = min(self.limit + step, float(self._ceiling))
 
-    def _failed(self, began: float, now: float) -> None:
-        if not self._failures:
+    def _failed(self, target: str, began: float, now: float) -> None:
+        was_outage = self.is_outage
+        if not self._failed_targets:
             self._failing_since = began
-        self._failures += 1
-        if self._failures == FAILURES_OF_AN_OUTAGE:
+        self._failed_targets.add(target)
+        begins = self.is_outage and not was_outage
+        if begins:
             self.limit = float(self._floor)  # whatever comes back should not be run over
-        if self._failures == FAILURES_OF_AN_OUTAGE or began == self._trial_began:
+        if begins or began == self._trial_began:
             self._trial_began = None
             self._trial_at = now + _TRIALS_AFTER[min(self._trials, len(_TRIALS_AFTER) - 1)]
             self._trials += 1
@@ -196,16 +199,20 @@ class Pacer:
     def leave(
         self,
         outcome: Outcome,
+        target: str,
         began: float,
         *,
         hold: float | None = None,
         quota: Quota | None = None,
     ) -> None:
-        """A request that entered at `began` has ended; `hold`: seconds the API asks all to wait."""
+        """A request for a target, entered at `began`, has ended.
+
+        `hold`: seconds that the API asks all to wait.
+        """
         with self._turn:
             now = self._monotonic()
             was_outage = self._pace.is_outage
-            self._pace.end(outcome, began, now)
+            self._pace.end(outcome, target, began, now)
             if quota is not None:
                 self._pace.quota(quota, now)
             if hold is not None:

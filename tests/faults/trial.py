@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -18,8 +17,6 @@ from backup_audit.domain.configuration import Instance
 from backup_audit.domain.finding import Finding, find
 from backup_audit.domain.policy import BUILT_IN
 from backup_audit.errors import AuditError
-from backup_audit.pacing import Outcome as PacingOutcome
-from backup_audit.pacing import Pace
 from backup_audit.probe import Probed, probe
 from tests.builders import NOW, run
 from tests.fake_time import FakeTime
@@ -28,20 +25,6 @@ from tests.faults.fault import TOKEN, Channel, Fault
 from tests.faults.server import CA_PEM, FAULTY, NEIGHBOUR, site
 
 _WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace=timedelta(hours=24))
-
-
-class _AmongOthers(FakeTime):
-    """While our worker waits, others' requests are answered: this is no outage of the API."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pace = Pace(32)
-
-    def wait(self, condition: threading.Condition, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-        self.pace.start(self.now)
-        self.pace.end(PacingOutcome.ANSWERED, self.now, self.now)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +75,7 @@ def _logged() -> Iterator[list[str]]:
 
 
 def _run(fault: Fault, channel: Channel) -> Outcome:
-    time = _AmongOthers()
+    time = FakeTime()
     probed: list[Probed] = []
     ended = None
     with (
@@ -103,7 +86,7 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
             read_timeout=fault.read_timeout,
         ) as session,
     ):
-        http = HttpClient(session, time.pacer(time.pace), jitter=lambda: 1.0, now=NOW.timestamp)
+        http = HttpClient(session, time.pacer(), jitter=lambda: 1.0, now=NOW.timestamp)
         token = ReadyHeader(Secret(TOKEN))
         api = CloudController(there.url, http, token, clock=lambda: NOW)
         try:

@@ -24,12 +24,18 @@ ANSWERED, THROTTLED, FAILED = Outcome.ANSWERED, Outcome.THROTTLED, Outcome.FAILE
 
 
 def ended(
-    pace: Pace, outcome: Outcome, times: int = 1, *, began: float = 0, now: float = 0
+    pace: Pace,
+    outcome: Outcome,
+    times: int = 1,
+    *,
+    target: str | None = None,
+    began: float = 0,
+    now: float = 0,
 ) -> None:
-    """So many requests, one after the other."""
-    for _ in range(times):
+    """So many requests, one after the other, each for another target unless one is named."""
+    for number in range(times):
         pace.start(began)
-        pace.end(outcome, began, now)
+        pace.end(outcome, target or f"target-{number}", began, now)
 
 
 def in_outage(pace: Pace, *, answered: bool = True) -> Pace:
@@ -176,6 +182,37 @@ def test_nothing_but_failures_is_an_outage(failures: int, *, outage: bool) -> No
     assert pace.is_outage is outage
 
 
+@pytest.mark.parametrize("ceiling", [1, 32])
+def test_a_few_instances_that_fail_again_and_again_are_no_outage(ceiling: int) -> None:
+    pace = Pace(ceiling)
+    ended(pace, ANSWERED)
+
+    for target in range(FAILURES_OF_AN_OUTAGE - 1):
+        ended(pace, FAILED, 100, target=f"broken-{target}", now=2 * PATIENCE)
+
+    assert not pace.is_outage
+    assert pace.silent_for(2 * PATIENCE) is None
+
+
+def test_silence_is_counted_from_the_first_request_that_failed() -> None:
+    pace = Pace(32)
+    ended(pace, ANSWERED)
+    ended(pace, FAILED, began=5)
+    ended(pace, FAILED, FAILURES_OF_AN_OUTAGE, began=6)
+
+    assert pace.silent_for(5 + PATIENCE - 0.1) is None
+    assert pace.silent_for(5 + PATIENCE) == PATIENCE
+
+
+def test_after_an_answer_a_target_that_fails_again_counts_again() -> None:
+    pace = Pace(32)
+    ended(pace, FAILED, FAILURES_OF_AN_OUTAGE - 1)
+    ended(pace, ANSWERED)
+    ended(pace, FAILED, FAILURES_OF_AN_OUTAGE)
+
+    assert pace.is_outage
+
+
 def test_in_an_outage_one_trial_at_a_time_goes_out_at_growing_intervals() -> None:
     pace = in_outage(Pace(32))
     waits = []
@@ -187,7 +224,7 @@ def test_in_an_outage_one_trial_at_a_time_goes_out_at_growing_intervals() -> Non
         now += wait
         pace.start(now)
         assert pace.wait(now) is None
-        pace.end(FAILED, now, now)
+        pace.end(FAILED, "", now, now)
 
     assert waits == [1, 2, 4, 5, 5, 5]
 
@@ -196,7 +233,7 @@ def test_an_answer_ends_the_outage_for_all() -> None:
     pace = in_outage(Pace(32))
     pace.start(1)
 
-    pace.end(ANSWERED, 1, 1)
+    pace.end(ANSWERED, "", 1, 1)
 
     assert not pace.is_outage
     assert pace.wait(1) == 0
@@ -208,7 +245,7 @@ def test_requests_that_were_under_way_do_not_count_as_trials() -> None:
     in_outage(pace)
     pace.start(1)
 
-    pace.end(FAILED, 0, 2)
+    pace.end(FAILED, "", 0, 2)
 
     assert pace.wait(2) is None
 
@@ -240,7 +277,7 @@ def test_an_api_that_answers_is_never_given_up() -> None:
 def test_a_turn_is_waited_for_as_long_as_the_pause_lasts() -> None:
     time = FakeTime()
     pacer = time.pacer()
-    pacer.leave(THROTTLED, pacer.enter(), hold=7)
+    pacer.leave(THROTTLED, "", pacer.enter(), hold=7)
 
     assert pacer.enter() == 7
     assert time.waits == [7]
@@ -261,7 +298,7 @@ def test_a_retry_rests_without_taking_a_turn() -> None:
 def test_a_pause_beyond_the_end_of_the_run_ends_it_at_once(left: float, *, stops: bool) -> None:
     time = FakeTime()
     pacer = time.pacer(seconds_left=left)
-    pacer.leave(THROTTLED, pacer.enter(), hold=7)
+    pacer.leave(THROTTLED, "", pacer.enter(), hold=7)
 
     if stops:
         with pytest.raises(Stopped, match="the API asks to wait 7 s, the run has 7 s left"):
@@ -288,7 +325,7 @@ def test_an_api_that_is_down_ends_the_run_after_a_while() -> None:
 
     def fail_on() -> None:
         for _ in range(100):
-            pacer.leave(FAILED, pacer.enter())
+            pacer.leave(FAILED, "", pacer.enter())
 
     with pytest.raises(Stopped, match="the API had answered nothing for"):
         fail_on()
@@ -322,7 +359,7 @@ def test_no_more_threads_are_under_way_than_the_ceiling_and_all_get_their_turn()
                 most = max(most, running)
             with lock:
                 running -= 1
-            pacer.leave(ANSWERED, began)
+            pacer.leave(ANSWERED, "", began)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

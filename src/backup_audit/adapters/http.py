@@ -146,7 +146,7 @@ class HttpClient:
             if last.silence.cause is Cause.TIMEOUT:
                 outcome = Outcome.THROTTLED
         finally:
-            self._pacer.leave(outcome, entered, hold=hold, quota=quota)
+            self._pacer.leave(outcome, str(prepared.url), entered, hold=hold, quota=quota)
         if not again or (attempts >= _attempts_max(last) and not self._pacer.is_outage):
             return last, None
         return last, backoff(attempts, self._jitter()) if hold is None else 0.0
