@@ -24,6 +24,8 @@ SAM := $(SAM_VENV)/bin/sam
 # The function's Python: on the PATH, or one that pyenv keeps. Looked for only where it is needed.
 PYTHON313 ?= $(firstword $(shell python3.13 -c 'import pip, sys; print(sys.executable)' 2>/dev/null) \
 	$(wildcard $(shell pyenv root 2>/dev/null)/versions/3.13.*/bin/python3.13))
+# Two for each of two cores: many tests wait for a server that answers late.
+PYTEST := $(BIN)/pytest --numprocesses 4
 # Extras stay in the lists: an older pip takes coverage[toml] for another package than coverage,
 # and refuses the newest release of it as not pinned.
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -48,10 +50,10 @@ run: $(VENV)/ready ## run the function against a cloud on this machine
 	@$(BIN)/python -m tests.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
 
 test: $(VENV)/ready ## run the tests
-	$(BIN)/pytest --numprocesses 2
+	$(PYTEST)
 
 check: lint types template ## run everything that CI runs
-	$(BIN)/pytest --numprocesses 2 --cov --cov-report term-missing --cov-fail-under 97
+	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 97
 
 e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
 	$(BIN)/pytest --override-ini 'norecursedirs=.*' tests/e2e
