@@ -7,6 +7,7 @@ EVENT ?= events/manual-full.json
 FLEET ?= sample
 OUT ?= .local
 REPEATS ?= 3
+LOCAL_BUCKET := backup-audit-reports
 QUICK ?=
 
 # For `make check` and `make build`: the SAM CLI phones home unless told not to.
@@ -32,7 +33,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-strip-extras \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test check e2e python313 bench bench-docs lint types template lock schemas readme faults build clean
+.PHONY: help run test check e2e python313 bench bench-docs lint types template lock schemas readme faults verify build clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -48,6 +49,9 @@ help: ## list the targets
 
 run: $(VENV)/ready ## run the function against a cloud on this machine
 	@$(BIN)/python -m tests.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
+
+verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with their sha256
+	@$(BIN)/python -m backup_audit.verify '$(if $(filter s3://%,$(OUT)),$(OUT),$(OUT)/s3/$(LOCAL_BUCKET))'
 
 test: $(VENV)/ready ## run the tests
 	$(PYTEST)

@@ -11,6 +11,7 @@ A map of the package, in the order in which a run passes through it:
     pacing      how many at a time, how fast, and when to give up
     keep        the commit protocol of a run's report
     tell        which messages a run sends, and that it sends them once
+    verify      for a person at a shell: are the reports in a bucket those that were written?
     domain/     pure: backups, policies, verdicts, findings, changes, reports, messages
     deadline    how much time a run has left
     ports       what the use case needs from the world outside

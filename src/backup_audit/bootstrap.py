@@ -2,7 +2,9 @@
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
+from backup_audit.adapters.archives import BucketArchive, FolderArchive
 from backup_audit.adapters.aws import AwsClients
 from backup_audit.adapters.cloud_controller import Authorization, CloudController
 from backup_audit.adapters.configuration_sources import source_of
@@ -22,13 +24,22 @@ from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
 from backup_audit.audit import Audit
 from backup_audit.deadline import Deadline
 from backup_audit.pacing import Pace, Pacer
-from backup_audit.ports import Heartbeat, Notifier, ObjectStore, Telemetry
+from backup_audit.ports import Archive, Heartbeat, Notifier, ObjectStore, Telemetry
 from backup_audit.settings import Settings
 
 
 def clock() -> datetime:
     """The present, in UTC."""
     return datetime.now(UTC)
+
+
+def archive_at(where: str) -> Archive:
+    """The reports at s3://bucket, s3://bucket/prefix, or in a folder."""
+    if not where.startswith("s3://"):
+        return FolderArchive(Path(where))
+    bucket, _, prefix = where.removeprefix("s3://").partition("/")
+    clients = AwsClients()
+    return BucketArchive(bucket, prefix, lambda: clients.s3)
 
 
 class Adapters(ExitStack):

@@ -82,10 +82,18 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
         return Previous()
     try:
         latest = msgspec.json.decode(stored.body, type=Latest)
-        report = read_report(store, latest.report_key)
+        body = _body(store, latest.report_key)
+        report = msgspec.json.decode(body, type=Report)
+        manifest = store.get(latest.manifest_key)
     except (msgspec.MsgspecError, ReportStoreFailed) as error:
         return Previous(warning=f"{keys.latest} leads to no readable report ({error}): all is new")
-    return Previous(report, latest.report_key)
+    return Previous(
+        report=report,
+        report_key=latest.report_key,
+        report_sha256=hashlib.sha256(body).hexdigest(),
+        manifest_sha256=hashlib.sha256(manifest.body).hexdigest() if manifest else None,
+        warning=None if manifest else f"{latest.manifest_key} is gone: nothing vouches for its run",
+    )
 
 
 def keep_findings(store: ObjectStore, key: str, findings: Iterable[Finding]) -> None:
@@ -225,10 +233,14 @@ def _kept_in_pieces(
 
 def read_report(store: ObjectStore, key: str) -> Report:
     """Read a report; raise ReportStoreFailed if there is none."""
+    try:
+        return msgspec.json.decode(_body(store, key), type=Report)
+    except msgspec.MsgspecError as error:
+        raise ReportStoreFailed(f"s3://{store.bucket}/{key} is no report: {error}") from error
+
+
+def _body(store: ObjectStore, key: str) -> bytes:
     stored = store.get(key)
     if stored is None:
         raise ReportStoreFailed(f"there is no s3://{store.bucket}/{key}")
-    try:
-        return msgspec.json.decode(stored.body, type=Report)
-    except msgspec.MsgspecError as error:
-        raise ReportStoreFailed(f"s3://{store.bucket}/{key} is no report: {error}") from error
+    return stored.body

@@ -84,6 +84,16 @@ class ObjectStore(Protocol):
         """Write an object if the one there still has this tag; say whether it was written."""
 
 
+class Archive(Protocol):
+    """A bucket, or a copy of it, to be read as a whole."""
+
+    def keys(self) -> Iterator[str]:
+        """Every key, in any order; raise ReportStoreFailed."""
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """An object's bytes; raise ReportStoreFailed if there is none, or it cannot be read."""
+
+
 class Notifier(Protocol):
     """The topic."""
 

@@ -572,6 +572,23 @@ def test_reports_expire_after_their_days_and_never_at_zero(days: str, expiring: 
     assert [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
 
 
+@pytest.mark.parametrize("mode", ["GOVERNANCE", "COMPLIANCE"])
+@pytest.mark.parametrize("days", ["1", "400"])
+def test_reports_are_locked_for_their_days(days: str, mode: str) -> None:
+    bucket = properties("ReportBucket", ReportLockDays=days, ReportLockMode=mode)
+
+    retention = {"Mode": mode, "Days": days}
+    assert bucket["ObjectLockEnabled"] is True
+    assert bucket["ObjectLockConfiguration"]["Rule"] == {"DefaultRetention": retention}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_reports_are_not_locked_unless_asked_for() -> None:
+    bucket = properties("ReportBucket")
+
+    assert not {"ObjectLockEnabled", "ObjectLockConfiguration"} & set(bucket)
+
+
 @pytest.mark.parametrize(
     ("policy", "action", "resources"),
     [

@@ -40,6 +40,8 @@ def report_of(
         oldest_newest_backup_age_seconds=summary.oldest,
         effort=effort,
         previous_run_id=plan.previous_run_id,
+        previous_report_sha256=plan.previous_report_sha256,
+        previous_manifest_sha256=plan.previous_manifest_sha256,
         findings=summary.unhealthy,
         resolved=list(resolved),
         mutes=list(plan.mutes),

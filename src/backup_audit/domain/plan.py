@@ -36,6 +36,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mutes: tuple[MuteRecord, ...] = ()
     previous_run_id: str | None = None
     previous_report_key: str | None = None
+    previous_report_sha256: str | None = None
+    previous_manifest_sha256: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -48,10 +50,15 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Previous(msgspec.Struct, frozen=True):
-    """The last committed full report; `warning` says why there is none that can be read."""
+    """The last committed full report, with the sha256 of its bytes and of its manifest's.
+
+    `warning` says what of it cannot be read.
+    """
 
     report: Report | None = None
     report_key: str | None = None
+    report_sha256: str | None = None
+    manifest_sha256: str | None = None
     warning: str | None = None
 
     @property
@@ -86,6 +93,8 @@ def plan_audit(
         mutes=tuple(mute_records(configuration, today)),
         previous_run_id=previous.report.run_id if previous.report else None,
         previous_report_key=previous.report_key,
+        previous_report_sha256=previous.report_sha256,
+        previous_manifest_sha256=previous.manifest_sha256,
         warnings=(previous.warning,) if previous.warning else (),
     )
     fleet = Batch(

@@ -64,6 +64,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `complete` is false if an instance was not reached: the time was over, the API was down, or its
     batch failed.
+    `previous_run_id` names the full report that this one was compared with; the sha256 of its
+    report.json and of its manifest.json, which vouches for its findings, make the reports a chain.
+    They are null in the first report, and in those of versions that did not know them.
     `oldest_newest_backup_age_seconds`: of the newest backups of all instances, the oldest is so
     old; null if no instance has one. `policy_digest`: a sha256 that changes with any policy.
     `resolved`: the problems that this run saw ended (`resolved_at` is its `due_at`) and, for 30
@@ -89,6 +92,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     oldest_newest_backup_age_seconds: int | None
     effort: Effort
     previous_run_id: str | None
+    previous_report_sha256: str | None = None
+    previous_manifest_sha256: str | None = None
     findings: list[Finding]
     resolved: list[Resolved]
     mutes: list[MuteRecord]

@@ -1,0 +1,209 @@
+"""Whether what lies in a bucket is what was written, found out from a copy of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import pytest
+
+from backup_audit.verify import main
+from tests.integration.deployment import ONE_INSTANCE, deployed
+from tests.local_cloud.aws import BUCKET
+
+pytestmark = pytest.mark.loopback
+
+DAYS = ["2026-01-29", "2026-01-30", "2026-01-31"]
+RUNS = [f"{day.replace('-', '')}T050000Z" for day in DAYS]
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, bytes]:
+    """Three scheduled runs, and one of a single instance."""
+    with deployed() as function:
+        for day in DAYS:
+            function.invoke({"scheduled_time": f"{day}T05:00:00Z"})
+        function.invoke({"instance_guids": [ONE_INSTANCE]})
+        return {key: function.read(key) for key in function.keys}
+
+
+class Copy:
+    """A copy of the bucket in a folder."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def path(self, day: str, name: str, kind: str = "reports") -> Path:
+        [path] = self.folder.glob(f"backup-audit/{kind}/dt={day}/*/{name}")
+        return path
+
+    def verify(self) -> tuple[int, str]:
+        """The exit status, and what was said."""
+        status = main([str(self.folder)])
+        told = self._capsys.readouterr()
+        return status, told.out + told.err
+
+
+@pytest.fixture
+def copy(written: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
+    for key, body in written.items():
+        path = tmp_path / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return Copy(tmp_path, capsys)
+
+
+def test_a_bucket_that_nobody_touched_is_as_it_was_written(copy: Copy) -> None:
+    status, said = copy.verify()
+
+    assert status == 0, said
+    assert said.splitlines() == [
+        "backup-audit: committed runs: 4, objects compared: 12",
+        f"  the newest full run, {RUNS[2]}, vouches for those back to {RUNS[0]}",
+        "  all is as it was written",
+    ]
+
+
+def test_a_bucket_in_s3_is_read_as_a_copy_of_it(
+    written: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deployed():
+        for key, body in written.items():
+            boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+        assert main([f"s3://{BUCKET}/backup-audit"]) == 0
+        assert main([f"s3://{BUCKET}/other"]) == 2
+        assert main(["s3://no-such-bucket"]) == 2
+
+    told = capsys.readouterr()
+    assert "committed runs: 4, objects compared: 12" in told.out
+    assert f"s3://{BUCKET}/other holds no committed run" in told.err
+    assert "s3://no-such-bucket/ could not be listed: NoSuchBucket" in told.err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("part-00000.jsonl", "findings"), ("findings.csv", "reports"), ("report.json", "reports")],
+)
+def test_a_changed_object_is_not_what_the_manifest_describes(
+    copy: Copy, name: str, kind: str
+) -> None:
+    path = copy.path(DAYS[0], name, kind)
+    path.write_bytes(path.read_bytes().replace(b"stale", b"healthy"))
+
+    status, said = copy.verify()
+
+    assert status == 1
+    assert f"{name} is not what run {RUNS[0]} wrote" in said
+    assert said.endswith("NOT all is as it was written\n")
+
+
+def test_a_manifest_that_was_changed_with_its_object_is_betrayed_by_the_next_run(
+    copy: Copy,
+) -> None:
+    findings, manifest = copy.path(DAYS[1], "*.jsonl", "findings"), copy.path(DAYS[1], "man*")
+    document = json.loads(manifest.read_bytes())
+    document["objects"] = [
+        kept for kept in document["objects"] if not kept["key"].endswith(".jsonl")
+    ]
+    findings.unlink()
+    manifest.write_text(json.dumps(document))
+
+    status, said = copy.verify()
+
+    assert status == 1
+    assert f"manifest.json of run {RUNS[1]} is not the one that run {RUNS[2]} followed" in said
+
+
+def removed(*names: str) -> Callable[[Copy], None]:
+    def remove(copy: Copy) -> None:
+        for name in names:
+            for path in copy.folder.glob(f"backup-audit/{name}"):
+                path.unlink()
+
+    return remove
+
+
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (removed(f"*/dt={DAYS[1]}/*/findings.csv"), "findings.csv is gone; run"),
+        (removed(f"*/dt={DAYS[1]}/*/*"), f"run {RUNS[1]}, which run {RUNS[2]} follows, is gone"),
+        (removed(f"reports/dt={DAYS[2]}/*/*"), f"latest.json points at run {RUNS[2]}, the newest"),
+        (removed("latest.json"), f"latest.json is gone; run {RUNS[2]} is the newest"),
+    ],
+)
+def test_what_was_deleted_is_missed(copy: Copy, happens: Callable[[Copy], None], says: str) -> None:
+    happens(copy)
+
+    status, said = copy.verify()
+
+    assert status == 1
+    assert "FAULT: " in said
+    assert says in said
+
+
+def test_runs_that_expired_are_no_fault(copy: Copy) -> None:
+    removed(f"*/dt={DAYS[0]}/*/*")(copy)
+
+    status, said = copy.verify()
+
+    assert status == 0, said
+    assert f"note: run {RUNS[0]}, which run {RUNS[1]} follows, is gone: the chain begins" in said
+
+
+def test_findings_that_no_run_wrote_are_found(copy: Copy) -> None:
+    copy.path(DAYS[2], "*.jsonl", "findings").with_name("part-00001.jsonl").write_text("{}")
+
+    status, said = copy.verify()
+
+    assert status == 1
+    assert f"part-00001.jsonl is no part of run {RUNS[2]}" in said
+
+
+def test_a_run_that_never_was_committed_is_said(copy: Copy) -> None:
+    path = copy.path(DAYS[2], "findings.csv")
+    other = path.parents[1] / "run=20260131T060000Z"
+    other.mkdir()
+    (other / path.name).write_bytes(path.read_bytes())
+
+    status, said = copy.verify()
+
+    assert status == 0, said
+    assert f"note: dt={DAYS[2]}/run=20260131T060000Z has no manifest: it is not committed" in said
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "report.json"])
+def test_a_document_that_cannot_be_read_is_a_fault_and_no_crash(copy: Copy, name: str) -> None:
+    copy.path(DAYS[0], name).write_text("[]")
+
+    status, said = copy.verify()
+
+    assert status == 1
+    assert f"{name} cannot be read: Expected `object`" in said
+
+
+def test_a_folder_without_reports_cannot_be_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert main([str(tmp_path / "none")]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path} holds no committed run",
+        f"there is no folder {tmp_path / 'none'}",
+    ]
+
+
+def test_a_run_goes_on_from_a_report_whose_manifest_is_gone() -> None:
+    with deployed() as function:
+        function.invoke({"scheduled_time": f"{DAYS[0]}T05:00:00Z"})
+        [manifest] = [key for key in function.keys if key.endswith("manifest.json")]
+        boto3.client("s3").delete_object(Bucket=BUCKET, Key=manifest)
+        report = function.report(function.invoke({"scheduled_time": f"{DAYS[1]}T05:00:00Z"}))
+
+    assert report["previous_run_id"] == RUNS[0]
+    assert report["previous_report_sha256"]
+    assert report["previous_manifest_sha256"] is None
+    assert report["warnings"] == [f"{manifest} is gone: nothing vouches for its run"]
+    assert {found["change"] for found in report["findings"]} == {"ongoing"}
