@@ -1,7 +1,10 @@
 """A stack's life from its first scheduled run to its end."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -32,6 +35,19 @@ def test_the_schedule_starts_a_full_run_that_bears_its_scheduled_time(scheduled:
 
     assert re.fullmatch(r"\d{8}T\d{6}Z", latest["run_id"])
     assert latest["coverage"]["audited"] == 8
+
+
+def test_what_lies_in_the_bucket_is_what_was_written(scheduled: Stack) -> None:
+    verified = subprocess.run(
+        [sys.executable, "-m", "backup_audit.verify", f"s3://{scheduled.bucket}"],
+        env=os.environ | scheduled.aws.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert verified.returncode == 0, verified.stderr
+    assert "all is as it was written" in verified.stdout
 
 
 def test_delete_takes_the_stack_away_and_keeps_the_bucket_with_the_reports(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from backup_audit.verify import main
 from tests.integration.deployment import ONE_INSTANCE, deployed
@@ -193,6 +194,30 @@ def test_a_folder_without_reports_cannot_be_verified(
         f"{tmp_path} holds no committed run",
         f"there is no folder {tmp_path / 'none'}",
     ]
+
+
+def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:
+    with deployed(REPORT_BUCKET="locked") as function:
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+        s3.put_object_lock_configuration(
+            Bucket="locked",
+            ObjectLockConfiguration={
+                "ObjectLockEnabled": "Enabled",
+                "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+            },
+        )
+        for day in DAYS:
+            function.invoke({"scheduled_time": f"{day}T05:00:00Z"})
+        written = s3.list_object_versions(Bucket="locked")["Versions"]
+        verified = main(["s3://locked"])
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.delete_object(
+                Bucket="locked", Key=written[0]["Key"], VersionId=written[0]["VersionId"]
+            )
+
+    assert verified == 0
+    assert len([one for one in written if one["Key"].endswith("latest.json")]) == len(DAYS)
 
 
 def test_a_run_goes_on_from_a_report_whose_manifest_is_gone() -> None:
