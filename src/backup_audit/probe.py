@@ -12,7 +12,7 @@ from datetime import timedelta
 import msgspec
 
 from backup_audit.domain.configuration import Instance
-from backup_audit.domain.evidence import BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.domain.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.errors import ApiUnreachable, AuditError, token_refused
 from backup_audit.ports import BackupApi, Telemetry
 
@@ -168,10 +168,17 @@ def _failure(fruitless: Sequence[Evidence]) -> AuditError:
     refused = [evidence for evidence in fruitless if evidence.status == 401]
     if refused:
         return token_refused(_said(refused[0]))
+    suspects = "CF_API_URL, the network and the API's health"
+    if all(_is_the_proxys(evidence.answer) for evidence in fruitless):
+        suspects = "PROXY_URL, and that the proxy lets us through to CF_API_URL"
     return ApiUnreachable(
         f"none of the {len(fruitless)} instances asked got an answer from the Cloud Controller "
-        f"(the first: {_said(fruitless[0])}): check CF_API_URL, the network and the API's health"
+        f"(the first: {_said(fruitless[0])}): check {suspects}"
     )
+
+
+def _is_the_proxys(answer: Answer) -> bool:
+    return isinstance(answer, Silence) and answer.by_proxy
 
 
 def _said(evidence: Evidence) -> str:

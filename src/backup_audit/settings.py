@@ -168,7 +168,9 @@ def _prefix(text: str) -> str:
 
 def _proxy(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.username:
+    more = parts.path.strip("/") or parts.username
+    # `port` raises ValueError itself for what is none.
+    if parts.scheme != "http" or not parts.hostname or more or parts.port == 0:
         raise ValueError("is not an address such as http://proxy.example.com:3128")
     return text
 

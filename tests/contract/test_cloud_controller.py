@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from backup_audit.errors import InvalidSettings
 from tests.builders import NOW
 from tests.fake_time import FakeTime
 from tests.scripted_server import Answer, Raw, scripted_server
+from tests.stubborn_server import listening
 
 pytestmark = pytest.mark.loopback
 
@@ -514,11 +516,16 @@ def test_the_public_cas_do_not_vouch_for_a_private_one(client: Make) -> None:
     assert "TLS failed" in evidence.answer.detail
 
 
-def test_a_server_that_speaks_no_tls_is_evidence(client: Make) -> None:
-    with scripted_server([Raw(b"hello")]) as server:
-        evidence = client(server.url.replace("http:", "https:")).api.list_backups("a")
+def test_a_server_that_closes_in_the_handshake_is_asked_again(client: Make) -> None:
+    def closes(connection: socket.socket) -> None:
+        connection.recv(65536)
 
-    assert evidence.answer == Silence(Cause.CONNECTION, "TLS failed: no handshake")
+    with listening(closes) as server:
+        evidence = client(f"https://127.0.0.1:{server.port}").api.list_backups("a")
+
+    closed = "the connection was closed in the handshake"
+    assert evidence.answer == Silence(Cause.CONNECTION, closed)
+    assert evidence.attempts == ATTEMPTS_MAX
 
 
 @pytest.mark.parametrize("pem", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nx"])

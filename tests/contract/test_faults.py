@@ -18,6 +18,8 @@ pytestmark = pytest.mark.loopback
 
 _SECRET = TOKEN.rpartition(" ")[2]
 _MEANT = re.compile(rf"GET /v3/service_instances/({NEIGHBOUR}|{FAULTY}\d+)(/backups)? HTTP/1\.1")
+_CONNECT = re.compile(rb"CONNECT 127\.0\.0\.1:\d+ HTTP/1\.[01]\r\n(Host: [\w.:]+\r\n)?\r\n")
+_TLS_HANDSHAKE = b"\x16\x03"
 _SLACK = 5.0  # seconds an attempt, for a machine that is busy
 
 
@@ -69,6 +71,13 @@ def test_the_run_ends_only_if_nothing_at_all_was_answered(tried: Tried) -> None:
         else:
             assert outcome.ended
             assert "got an answer from the Cloud Controller" in outcome.ended
+            assert str(outcome.findings[0].evidence.detail) in outcome.ended
+
+
+def test_whoever_reads_of_a_failed_run_is_sent_to_the_proxy_if_that_is_why(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        blamed = [found for found in outcome.findings if "from the API: the proxy" in found.reason]
+        assert bool(blamed) == bool(outcome.ended and "PROXY_URL" in outcome.ended)
 
 
 def test_it_is_asked_for_a_bounded_number_of_times(tried: Tried) -> None:
@@ -78,6 +87,27 @@ def test_it_is_asked_for_a_bounded_number_of_times(tried: Tried) -> None:
             assert found.evidence.attempts == tried.fault.attempts <= THROTTLED_MAX
             # One more if a kept connection broke, two if another answer was asked for as well.
             assert requests[found.guid.encode()] <= tried.fault.attempts + 2
+
+
+def test_a_proxy_is_asked_once_an_attempt(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        if tried.fault.proxy is None:
+            assert outcome.to_proxy == ()
+        elif tried.fault.reaches_the_api:
+            assert 1 <= len(outcome.to_proxy) <= len(outcome.requests)
+        else:
+            assert len(outcome.to_proxy) == tried.fault.attempts * len(tried.fault.does)
+
+
+def test_a_proxy_gets_nothing_of_ours_in_clear(tried: Tried) -> None:
+    for outcome in tried.outcomes:
+        for came in outcome.to_proxy:
+            asked = _CONNECT.match(came)
+            assert asked
+            tunnelled = came[asked.end() :]
+            assert not tunnelled or tunnelled.startswith(_TLS_HANDSHAKE)
+            assert _SECRET.encode() not in came
+            assert b"Authorization" not in came
 
 
 def test_it_ends_within_its_time(tried: Tried) -> None:

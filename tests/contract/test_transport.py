@@ -1,5 +1,6 @@
 """The transport: a connection for each thread, one TLS context, one time limit an answer."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.stubborn_server import (
     keeps_alive,
     listening,
     proxies,
+    read_head,
     refuses_to_proxy,
 )
 
@@ -203,6 +205,113 @@ def test_a_proxy_that_refuses_is_named() -> None:
         pytest.raises(requests.ConnectionError, match=r"the proxy refuses: .* 407"),
     ):
         sent(session, "https://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [
+        drips(b"HTTP/1.1 200 ", b"O" * 5000),
+        drips(b"HTTP/1.1 200 OK\r\n", b"X-Slow: y\r\n" * 500),
+        drips(b"", b"HTTP/1.1 403 " + b"F" * 5000),
+    ],
+    ids=["status", "headers", "refusal"],
+)
+def test_a_proxy_that_drips_is_cut_when_its_time_is_over(serve: Serve) -> None:
+    with (
+        listening(serve) as proxy,
+        new_session(
+            PEM, connect_timeout=0.2, read_timeout=5.0, proxy=f"http://127.0.0.1:{proxy.port}"
+        ) as session,
+        pytest.raises(requests.ConnectTimeout, match="the proxy gave no whole answer"),
+    ):
+        sent(session, "https://127.0.0.1:9/")
+
+
+def test_headers_without_end_of_a_proxy_come_to_an_end() -> None:
+    def floods(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.settimeout(0.3)  # TCP does not tell a sender that it was cut off
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            connection.sendall(b"X: y\r\n" * 1000)
+
+    with (
+        listening(floods) as proxy,
+        new_session(
+            PEM, connect_timeout=0.2, read_timeout=5.0, proxy=f"http://127.0.0.1:{proxy.port}"
+        ) as session,
+        pytest.raises(requests.exceptions.ProxyError),  # by their number, or by the time-out
+    ):
+        sent(session, "https://127.0.0.1:9/")
+
+
+def test_a_proxy_that_is_not_there_is_named() -> None:
+    with listening(proxies) as gone:
+        pass
+    with (
+        new_session(
+            PEM, connect_timeout=5.0, read_timeout=5.0, proxy=f"http://127.0.0.1:{gone.port}"
+        ) as session,
+        pytest.raises(requests.exceptions.ProxyError, match="the proxy is not there"),
+    ):
+        sent(session, "https://127.0.0.1:9/")
+
+
+def test_a_proxy_that_nobody_knows_is_named() -> None:
+    with (
+        new_session(
+            PEM, connect_timeout=5.0, read_timeout=5.0, proxy="http://proxy.invalid:3128"
+        ) as session,
+        pytest.raises(requests.exceptions.ProxyError, match="the proxy's host name is not known"),
+    ):
+        sent(session, "https://127.0.0.1:9/")
+
+
+def test_a_proxy_that_takes_no_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", too_late)
+    with (
+        new_session(
+            PEM, connect_timeout=5.0, read_timeout=5.0, proxy="http://127.0.0.1:9"
+        ) as session,
+        pytest.raises(requests.ConnectTimeout, match="the proxy took no connection"),
+    ):
+        sent(session, "https://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize(("address", "port"), [("http://p", 80), ("http://p:3128", 3128)])
+def test_a_proxy_without_a_port_is_at_that_of_http(
+    monkeypatch: pytest.MonkeyPatch, address: str, port: int
+) -> None:
+    tried = []
+
+    def refuses(address: tuple[str, int], *_: object, **__: object) -> None:
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", refuses)
+    with (
+        new_session(PEM, connect_timeout=5.0, read_timeout=5.0, proxy=address) as session,
+        pytest.raises(requests.exceptions.ProxyError),
+    ):
+        sent(session, "https://127.0.0.1:9/")
+
+    assert tried == [("p", port)]
+
+
+def test_a_host_that_cannot_be_asked_of_a_proxy_is_said() -> None:
+    with (
+        listening(refuses_to_proxy) as proxy,
+        new_session(
+            PEM, connect_timeout=5.0, read_timeout=5.0, proxy=f"http://127.0.0.1:{proxy.port}"
+        ) as session,
+    ):
+        request = session.prepare_request(requests.Request("GET", "https://127.0.0.1/"))
+        request.url = "https://\xe4/"
+        with pytest.raises(requests.ConnectionError, match="the proxy"):
+            session.send(request)
 
 
 def test_a_host_that_nobody_knows_is_said(session: requests.Session) -> None:

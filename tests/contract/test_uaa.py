@@ -16,6 +16,7 @@ from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
 from tests.fake_time import FakeTime
 from tests.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
+from tests.stubborn_server import listening, refuses_to_proxy
 
 pytestmark = pytest.mark.loopback
 
@@ -125,6 +126,18 @@ def test_something_that_is_not_the_api_is_said(answer: Answer | Raw) -> None:
         with pytest.raises(ApiUnreachable):
             ClientCredentialsGrant(server.url, http, CREDENTIALS).header()
     session.close()
+
+
+def test_a_proxy_that_refuses_is_said() -> None:
+    with (
+        listening(refuses_to_proxy) as proxy,
+        new_session(
+            None, connect_timeout=5.0, read_timeout=5.0, proxy=f"http://127.0.0.1:{proxy.port}"
+        ) as session,
+    ):
+        http = HttpClient(session, FakeTime().pacer())
+        with pytest.raises(ApiUnreachable, match="gave no answer: the proxy refuses: HTTP 407"):
+            ClientCredentialsGrant("https://api.invalid", http, CREDENTIALS).header()
 
 
 @pytest.mark.parametrize(("seconds", "tokens"), [(1139, 1), (1140, 2), (1141, 2)])

@@ -2,7 +2,7 @@
 
 fault           what a fault is, and the answers that faults are made of
 statuses, cloud_foundry, bodies, packing, framing, connections, slowness,
-headers, certificates, ages         the faults, by what goes wrong
+headers, certificates, proxies, ages    the faults, by what goes wrong
 catalogue       all of them
 server          does what a fault says, on loopback
 trial           a run of the real client against that server

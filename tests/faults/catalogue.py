@@ -9,6 +9,7 @@ from tests.faults.fault import Fault, Group
 from tests.faults.framing import FRAMING
 from tests.faults.headers import COOKIES, LEAKS, REDIRECTS, RETRY_AFTER
 from tests.faults.packing import PACKING
+from tests.faults.proxies import PROXIES
 from tests.faults.statuses import STATUSES
 
 CATALOGUE: tuple[Group, ...] = (
@@ -24,6 +25,7 @@ CATALOGUE: tuple[Group, ...] = (
     COOKIES,
     LEAKS,
     CERTIFICATES,
+    PROXIES,
     AGES,
 )
 

@@ -46,6 +46,10 @@ def _answers_hello(*bits: bytes) -> Serve:
     return serve
 
 
+def _closes(connection: socket.socket) -> None:
+    connection.recv(65536)
+
+
 _ALERT = b"\x15\x03\x03\x00\x02\x02"  # a fatal alert; its last byte says which
 _PROTOCOL_VERSION, _HANDSHAKE_FAILURE = b"\x46", b"\x28"
 _NO_HANDSHAKE = "TLS failed: no handshake"
@@ -82,6 +86,12 @@ CERTIFICATES = Group(
             "a server that refuses the handshake",
             _answers_hello(_ALERT + _HANDSHAKE_FAILURE),
             _NO_HANDSHAKE,
+        ),
+        _handshake(
+            "a server that closes the connection in the handshake",
+            _closes,
+            "the connection was closed in the handshake",
+            attempts=ATTEMPTS_MAX,
         ),
         _handshake(
             "a server that says nothing in the handshake",

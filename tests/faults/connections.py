@@ -14,7 +14,7 @@ _BROKE = "the connection broke within the answer"
 _TOO_SLOW = "no whole answer in time"
 
 
-def _resets(data: bytes, *, later: bool = False) -> Serve:
+def resets(data: bytes, *, later: bool = False) -> Serve:
     """Reset the connection after so much of an answer; `later`: when another request is there."""
 
     def serve(connection: socket.socket) -> None:
@@ -48,11 +48,11 @@ CONNECTIONS = Group(
     "",
     (
         _broken("closed before the answer", b"", says=_NO_ANSWER),
-        _broken("reset before the answer", _resets(b""), says=_NO_ANSWER),
+        _broken("reset before the answer", resets(b""), says=_NO_ANSWER),
         _broken(
             "reset within the headers",
-            _resets(http(YOUNG)[:30]),
-            _resets(http(EMPTY, 422)[:40]),
+            resets(http(YOUNG)[:30]),
+            resets(http(EMPTY, 422)[:40]),
             says="the connection",  # TLS cannot tell a reset from an end here
         ),
         _broken(
@@ -62,13 +62,13 @@ CONNECTIONS = Group(
         ),
         _broken(
             "reset after the headers",
-            *(_resets(http(body)[: -len(body)]) for body in TEMPTING),
+            *(resets(http(body)[: -len(body)]) for body in TEMPTING),
             says=_BROKE,
         ),
         _broken("closed within the body", *(http(body)[:-1] for body in TEMPTING), says=_BROKE),
         _broken(
             "reset within the body",
-            *(_resets(http(body)[:-1]) for body in TEMPTING),
+            *(resets(http(body)[:-1]) for body in TEMPTING),
             says=_BROKE,
         ),
         Fault(
@@ -78,7 +78,7 @@ CONNECTIONS = Group(
         ),
         Fault(
             name="reset after the answer, when the next request is there",
-            does=(_resets(http(YOUNG), later=True),),
+            does=(resets(http(YOUNG), later=True),),
             verdict=Verdict.HEALTHY,
         ),
     ),

@@ -9,6 +9,7 @@ import msgspec
 
 from backup_audit.domain.verdict import Verdict
 from tests.builders import NOW
+from tests.stubborn_server import proxies
 
 Serve = Callable[[socket.socket], None]
 Does = bytes | Serve
@@ -55,6 +56,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     Bytes are sent as they are; then the connection is kept if `keeps`, else closed. `says` must
     stand in every reason. `waits` are the seconds of the longest wait, if the fault decides them.
     `of_age`: what is faulty is the answer about the instance's age, after an empty list.
+    `proxy`: what a proxy on the way does; bytes are its answer to CONNECT, and then it closes.
     """
 
     name: str
@@ -69,11 +71,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     read_timeout: float = 20.0
     waits: float | None = None
     of_age: bool = False
+    proxy: Does | None = None
 
     @property
     def reaches_the_api(self) -> bool:
-        """Whether TLS lets a request through at all."""
-        return self.certificate is Certificate.GOOD
+        """Whether TLS, and a proxy, let a request through at all."""
+        return self.certificate is Certificate.GOOD and self.proxy in (None, proxies)
 
 
 class Group(msgspec.Struct, frozen=True):

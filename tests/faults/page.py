@@ -23,8 +23,10 @@ the engine over sockets to the finding. `tests/contract/test_faults.py` tries th
 - the verdict is the one stated in `tests/faults/`; `healthy` and `never_backed_up` only on proof;
 - the finding about another instance, asked for before and after over the same connection where it
   is kept, is not touched by it;
-- the run goes on, unless TLS lets nothing through: then it ends, and says that nothing answered;
+- the run goes on, unless TLS or a proxy lets nothing through: then it ends, says that nothing
+  answered, and sends whoever reads it to the proxy if that is why;
 - nothing is asked but what we meant to ask, and no other host gets a connection;
+- a proxy gets CONNECT and TLS, and nothing of ours in clear;
 - the token is in no finding, no error and no log line;
 - the answer ends within the time limit, and it is asked for a bounded number of times.
 

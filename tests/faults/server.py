@@ -22,7 +22,7 @@ from tests.faults.fault import (
     Fault,
     http,
 )
-from tests.stubborn_server import listening
+from tests.stubborn_server import listening, read_head
 
 NEIGHBOUR = "neighbour"
 FAULTY = "faulty-"
@@ -32,18 +32,23 @@ CA_PEM = _AUTHORITY.cert_pem.bytes().decode()
 
 
 class Site(msgspec.Struct):
-    """What the server and the foreign host saw: request heads, and connections."""
+    """What the server, the foreign host and the proxy saw.
+
+    `heads` are the server's requests, `to_proxy` is all that each connection brought the proxy.
+    """
 
     url: str
     heads: list[bytes]
+    to_proxy: list[bytes]
     foreign_connections: int = 0
+    proxy_url: str | None = None
 
 
 @contextlib.contextmanager
 def site(fault: Fault, channel: Channel) -> Iterator[Site]:
-    """Serve until the block is left; only then is `foreign_connections` known."""
+    """Serve until the block is left; only then are `foreign_connections`, `to_proxy` known."""
     tls = _context(fault.certificate) if channel is Channel.TLS else None
-    there = Site("", [])
+    there = Site("", [], [])
 
     def serve(connection: socket.socket) -> None:
         # Else the answer waits for the client's delayed ACK of TLS's session tickets.
@@ -71,12 +76,44 @@ def site(fault: Fault, channel: Channel) -> Iterator[Site]:
             does = does.replace(place, value)
         return does
 
-    with listening(_hangs_up) as foreign, listening(serve, tls) as server:
+    def serve_proxy(connection: socket.socket) -> None:
+        does = fault.proxy or b""
+        with _overheard(connection, there.to_proxy) as heard:
+            _do(_filled(does, read_head(heard)) if isinstance(does, bytes) else does, heard)
+
+    with (
+        listening(_hangs_up) as foreign,
+        listening(serve, tls) as server,
+        listening(serve_proxy) as proxy,
+    ):
         scheme = "http" if channel is Channel.PLAIN else "https"
         foreign_url = f"{scheme}://127.0.0.1:{foreign.port}".encode()
         there.url = f"{scheme}://127.0.0.1:{server.port}"
+        there.proxy_url = f"http://127.0.0.1:{proxy.port}" if fault.proxy is not None else None
         yield there
     there.foreign_connections = foreign.connections
+
+
+class _Overheard(socket.socket):
+    """A connection that keeps all that came."""
+
+    came = b""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        self.came += data
+        return data
+
+
+@contextlib.contextmanager
+def _overheard(connection: socket.socket, log: list[bytes]) -> Iterator[_Overheard]:
+    timeout = connection.gettimeout()
+    with _Overheard(fileno=connection.detach()) as heard:
+        heard.settimeout(timeout)
+        try:
+            yield heard
+        finally:
+            log.append(heard.came)
 
 
 def _do(does: Does, connection: socket.socket) -> None:

@@ -32,13 +32,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `neighbours` are the findings about an instance of which the API said, each time and between
     the faults, that its newest backup is 50 hours old. `ended` is the error that ended the run.
-    `requests` are the heads of all that the server got; `waits` are seconds.
+    `requests` are the heads of all that the server got, `to_proxy` is all that each connection
+    brought the proxy; `waits` are seconds.
     """
 
     findings: tuple[Finding, ...]
     neighbours: tuple[Finding, ...]
     ended: str | None
     requests: tuple[bytes, ...]
+    to_proxy: tuple[bytes, ...]
     foreign_connections: int
     waits: tuple[float, ...]
 
@@ -84,6 +86,7 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
             CA_PEM if channel is Channel.TLS else None,
             connect_timeout=fault.connect_timeout,
             read_timeout=fault.read_timeout,
+            proxy=there.proxy_url,
         ) as session,
     ):
         http = HttpClient(session, time.pacer(), jitter=lambda: 1.0, now=NOW.timestamp)
@@ -99,6 +102,7 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
         neighbours=tuple(found for found in findings if found.guid == NEIGHBOUR),
         ended=ended,
         requests=tuple(there.heads),
+        to_proxy=tuple(there.to_proxy),
         foreign_connections=there.foreign_connections,
         waits=tuple(time.waits),
     )

@@ -1,7 +1,7 @@
 """The engine: every instance once, so many at a time, and not in vain."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -16,6 +16,7 @@ from tests.fakes import NOT_FOUND, RecordingTelemetry, ScriptedApi
 
 REFUSED = (Refusal(1000, "CF-InvalidAuthToken", "Invalid Auth Token"), 401)
 TIMEOUT = (Silence(Cause.TIMEOUT, "no answer within the read time-out"), None)
+BY_PROXY = (Silence(Cause.CONNECTION, "the proxy refuses: HTTP 403", by_proxy=True), None)
 NOT_REACHED = (Silence(Cause.NOT_REACHED, "the run's time was over"), None)
 MAINTENANCE = (Refusal(), 503)
 
@@ -109,6 +110,23 @@ def test_a_run_in_which_nothing_answers_fails(
 ) -> None:
     with pytest.raises(error):
         probed(ScriptedApi(all_of(answers, 3)), fleet(3))
+
+
+@pytest.mark.parametrize(
+    ("answers", "suspects"),
+    [
+        ((BY_PROXY, BY_PROXY), "PROXY_URL, and that the proxy"),
+        ((BY_PROXY, TIMEOUT), "CF_API_URL, the network"),
+        ((TIMEOUT, TIMEOUT), "CF_API_URL, the network"),
+    ],
+)
+def test_a_proxy_is_to_blame_if_it_let_nothing_through(
+    answers: Sequence[tuple[Answer, int | None]], suspects: str
+) -> None:
+    api = ScriptedApi({f"guid-{number}": answer for number, answer in enumerate(answers)})
+
+    with pytest.raises(ApiUnreachable, match=f"check {suspects}"):
+        probed(api, fleet(2))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Annotated, Protocol, TypeVar
 import msgspec
 
 from backup_audit.adapters.http import HttpClient, NoReply, Reply
+from backup_audit.adapters.words import one_line
 from backup_audit.domain.backup import SECONDS_END, backup_at, read_backup
 from backup_audit.domain.evidence import (
     Answer,
@@ -280,8 +281,7 @@ def _text(value: object) -> str | None:
     """A text on one line, without control characters, cut to a sane length."""
     if not isinstance(value, str) or not value:
         return None
-    line = "".join(char if char.isprintable() else " " for char in value)
-    return line if len(line) <= _TEXT_MAX else line[: _TEXT_MAX - 1] + "…"
+    return one_line(value, _TEXT_MAX)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

@@ -192,9 +192,10 @@ def _is_number(text: str) -> bool:
 
 def _translated(error: requests.RequestException) -> _Failure:
     """Say as evidence what the transport raised."""
+    by_proxy = isinstance(error, requests.exceptions.ProxyError)
     match error:
         case requests.Timeout():
-            return _Failure(Silence(Cause.TIMEOUT, str(error)), worth_retrying=True)
+            return _Failure(Silence(Cause.TIMEOUT, str(error), by_proxy), worth_retrying=True)
         case requests.exceptions.SSLError():
             refused = Silence(Cause.CONNECTION, f"TLS failed: {error}")
             return _Failure(refused, worth_retrying=False)
@@ -204,4 +205,4 @@ def _translated(error: requests.RequestException) -> _Failure:
         case BodyTooLarge():
             return _Failure(Silence(Cause.TOO_LARGE, str(error)), worth_retrying=False)
         case _:
-            return _Failure(Silence(Cause.CONNECTION, str(error)), worth_retrying=True)
+            return _Failure(Silence(Cause.CONNECTION, str(error), by_proxy), worth_retrying=True)

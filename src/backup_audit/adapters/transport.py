@@ -1,6 +1,6 @@
 """requests' transport as the engine needs it: one connection a thread, one time limit an answer.
 
-Session and PreparedRequest stay requests'; connections, TLS, proxies and unpacking are urllib3's.
+Session and PreparedRequest stay requests'; connections, TLS and unpacking are urllib3's.
 What is left out is the pool between them: each worker keeps its own connection, which halves the
 CPU time of a request (docs/benchmark.md). What it raises are requests' exceptions.
 """
@@ -24,6 +24,7 @@ from urllib3.exceptions import (
 )
 from urllib3.response import BaseHTTPResponse
 
+from backup_audit.adapters.tunnel import TunnelledConnection
 from backup_audit.adapters.watchdog import Watchdog
 
 # It quotes the headers that it cannot parse, and with them what a server repeats of ours.
@@ -43,9 +44,10 @@ class BodyTooLarge(requests.RequestException):
 class WorkerTransport(BaseAdapter):
     """Sends a thread's requests over that thread's own connection.
 
-    Times are seconds: `connect_timeout` to connect (TLS has as much again), `answer_timeout` from
-    the request to the end of the answer's body, however slowly that drips. `body_max` is bytes,
-    unpacked. `proxy` is an http:// address, through which TLS is tunnelled.
+    Times are seconds: `connect_timeout` to connect (a proxy's answer and TLS have as much again,
+    each), `answer_timeout` from the request to the end of the answer's body, however slowly that
+    drips. `body_max` is bytes, unpacked. `proxy` is an http:// address, through which TLS is
+    tunnelled.
     """
 
     def __init__(
@@ -125,24 +127,28 @@ class WorkerTransport(BaseAdapter):
         if url.scheme != "https":
             return HTTPConnection(host, port)
         if self._proxy:
-            host, port = self._proxy.hostname or "", self._proxy.port
+            return TunnelledConnection(
+                self._proxy.hostname or "",
+                self._proxy.port or 80,
+                tls=self._tls,
+                watchdog=self._watchdog,
+                answer_timeout=self._connect_timeout,
+            )
         return HTTPSConnection(host, port, ssl_context=self._tls)
 
     def _connect(self, connection: HTTPConnection, url: SplitResult) -> None:
         connection.close()  # what the server has closed meanwhile
         connection.timeout = self._connect_timeout
-        if self._proxy and url.scheme == "https":
+        through = ""
+        if isinstance(connection, TunnelledConnection):
             connection.set_tunnel(url.hostname or "", url.port or 443)
+            through = " through the proxy"
         try:
             connection.connect()
-        except NewConnectionError as error:  # which urllib3 counts among the next
-            raise requests.ConnectionError(_connect_reason(error)) from error
-        except (ConnectTimeoutError, TimeoutError) as error:
-            raise requests.ConnectTimeout("no connection within the connect time-out") from error
-        except ssl.SSLError as error:
-            raise requests.exceptions.SSLError(_tls_reason(error)) from error
-        except (HTTPError, OSError) as error:
-            raise requests.ConnectionError(_connect_reason(error)) from error
+        except requests.RequestException:  # the proxy's doing, and said so
+            raise
+        except (HTTPError, OSError, *_LET_THROUGH) as error:
+            raise _not_connected(error, through) from error
         connection.timeout = self._answer_timeout
 
     def _exchange(
@@ -195,17 +201,32 @@ def _response(
     return response
 
 
-def _connect_reason(error: Exception) -> str:
+def _not_connected(error: Exception, through: str) -> requests.RequestException:
+    match error:
+        case NewConnectionError() | ssl.SSLEOFError():  # urllib3 and ssl count them among the next
+            return requests.ConnectionError(_connect_reason(error, through))
+        case ConnectTimeoutError() | TimeoutError():
+            return requests.ConnectTimeout(f"no connection{through} within the connect time-out")
+        case ssl.SSLCertVerificationError():  # such as "certificate has expired"
+            reason = f"certificate verify failed{through}: {error.verify_message}"
+            return requests.exceptions.SSLError(reason)
+        case ssl.SSLError():
+            return requests.exceptions.SSLError(f"no handshake{through}")
+        case _:
+            return requests.ConnectionError(_connect_reason(error, through))
+
+
+def _connect_reason(error: Exception, through: str) -> str:
     """Say what happened without the libraries' words, which hold addresses of memory."""
     match error:
         case NameResolutionError():
             return "the host name is not known"
         case NewConnectionError():
             return "no connection: refused or unreachable"
-        case OSError() if "Tunnel connection failed" in str(error):
-            return f"the proxy refuses: {error}"
+        case ssl.SSLEOFError():
+            return f"the connection{through} was closed in the handshake"
         case _:
-            return "the connection broke while it was made"
+            return f"the connection{through} broke while it was made"
 
 
 def _broken_reason(error: Exception) -> str:
@@ -216,10 +237,3 @@ def _broken_reason(error: Exception) -> str:
             return "the answer is not HTTP"
         case _:
             return _BROKEN
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    """Name the verification error, such as "certificate has expired"."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate verify failed: {error.verify_message}"
-    return "no handshake"

@@ -14,7 +14,7 @@ _LOOKS_EVERY = 0.25  # seconds
 
 
 class Watch:
-    """One answer that is waited for; `over` once its connection was cut."""
+    """One answer, the API's or a proxy's, that is waited for; `over` once its time is."""
 
     def __init__(self, sock: socket.socket, until: float) -> None:
         self._sock = sock

@@ -43,10 +43,14 @@ class Cause(StrEnum):
 
 
 class Silence(msgspec.Struct, frozen=True):
-    """No answer, or none that can be read; `detail` says more, in a few words."""
+    """No answer, or none that can be read; `detail` says more, in a few words.
+
+    `by_proxy`: the proxy before the API is the cause.
+    """
 
     cause: Cause
     detail: str
+    by_proxy: bool = False
 
 
 Answer = BackupList | Refusal | Silence
