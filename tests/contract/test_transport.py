@@ -1,5 +1,6 @@
 """The transport: a connection for each thread, one TLS context, one time limit an answer."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.stubborn_server import (
     keeps_alive,
     listening,
     proxies,
+    read_head,
     refuses_to_proxy,
 )
 
@@ -203,6 +205,24 @@ def test_a_proxy_that_refuses_is_named() -> None:
         pytest.raises(requests.ConnectionError, match=r"the proxy refuses: .* 407"),
     ):
         sent(session, "https://127.0.0.1:9/")
+
+
+def test_a_proxy_that_refuses_says_no_more_than_a_line() -> None:
+    def refuses(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 407 \x1b[2J\x85\x00a   b" + b"x" * 5000 + b"\r\n\r\n")
+
+    with (
+        listening(refuses) as proxy,
+        new_session(
+            PEM, connect_timeout=5.0, read_timeout=5.0, proxy=f"http://127.0.0.1:{proxy.port}"
+        ) as session,
+        pytest.raises(requests.ConnectionError, match=r"the proxy refuses: .* 407") as raised,
+    ):
+        sent(session, "https://127.0.0.1:9/")
+
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) <= 120
 
 
 def test_a_host_that_nobody_knows_is_said(session: requests.Session) -> None:

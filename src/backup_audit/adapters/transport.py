@@ -25,6 +25,7 @@ from urllib3.exceptions import (
 from urllib3.response import BaseHTTPResponse
 
 from backup_audit.adapters.watchdog import Watchdog
+from backup_audit.domain.text import one_line
 
 # It quotes the headers that it cannot parse, and with them what a server repeats of ours.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -34,6 +35,7 @@ _TOO_SLOW = "no whole answer in time"
 # reads headers with makes of a parameter of Content-Type that is none.
 _LET_THROUGH = (ArithmeticError, LookupError, TypeError, ValueError)
 _BROKEN = "the connection broke within the answer"
+_PROXY_SAYS_MAX = 120  # characters; a status line can have 65,536
 
 
 class BodyTooLarge(requests.RequestException):
@@ -203,7 +205,7 @@ def _connect_reason(error: Exception) -> str:
         case NewConnectionError():
             return "no connection: refused or unreachable"
         case OSError() if "Tunnel connection failed" in str(error):
-            return f"the proxy refuses: {error}"
+            return one_line(f"the proxy refuses: {error}", _PROXY_SAYS_MAX)
         case _:
             return "the connection broke while it was made"
 
