@@ -133,3 +133,18 @@ def test_a_failed_run_is_logged_with_its_reason_and_counted(
     assert logged["reason"] == "the API is down"
     assert emitted["RunsFailed"] == [1]
     assert emitted.get("foundation") == foundation
+
+
+@pytest.mark.parametrize("said", ["a\u2028b", "a\x85b", "a\r\nb", "\x1b[2J", "\u202e", "\ud800"])
+def test_whatever_is_logged_is_one_line_of_ascii(
+    said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry().warned(said)
+    telemetry().failed(ApiUnreachable(said), "test")
+
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").isascii()
+    assert printed.replace("\n", "").isprintable()
+    warned, failed, _ = (json.loads(line) for line in printed.split("\n")[:-1])
+    assert warned["message"] == said
+    assert failed["reason"] == said
