@@ -55,12 +55,13 @@ TEXTS = tuple(HOSTILE.values())
 
 UNSUPPORTED, GONE, BROKEN, TIME, ENTRY, HEALTHY, MUTED = range(7)  # how an instance answers
 INSTANCES = {f"{kind}-{number}": text for number, text in enumerate(TEXTS) for kind in range(7)}
+SOME = [guid for guid in INSTANCES if guid.startswith(f"{UNSUPPORTED}-")]
 
 FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """What the runs left: one with a digest, one that was dry, one with a message for each."""
+    """What the runs left: a full one, a dry one, and one with a message for each of a few."""
 
     objects: dict[str, str]
     messages: list[SentMessage]
@@ -81,13 +82,18 @@ def left() -> Iterator[Left]:
     with (
         contextlib.redirect_stdout(io.StringIO()) as log,
         scripted_server(say_it) as api,
-        deployed((), configuration=taken_configuration(), CF_API_URL=api.url) as function,
+        deployed(
+            (),
+            configuration=taken_configuration(),
+            CF_API_URL=api.url,
+            WORKERS="4",  # as many as the server lets wait
+        ) as function,
     ):
         errors = [fail_over_the_event(function), fail_over_the_configuration(function)]
-        some = [guid for guid in INSTANCES if guid.startswith(f"{UNSUPPORTED}-")]
-        answers = [function.invoke(), function.invoke({"dry_run": True, "instance_guids": some})]
+        answers = [function.invoke()]
+        answers.append(function.invoke({"dry_run": True, "instance_guids": SOME}))
         os.environ["NOTIFY_MODE"] = "finding"
-        answers.append(function.invoke())
+        answers.append(function.invoke({"instance_guids": SOME}))
         del os.environ["NOTIFY_MODE"]
         objects = {key: function.read(key).decode() for key in function.keys}
         yield Left(
@@ -234,14 +240,14 @@ def test_findings_are_one_a_line_wherever_a_reader_ends_a_line(left: Left) -> No
         by_line_feeds = [json.loads(line) for line in part.removesuffix("\n").split("\n")]
 
         assert [json.loads(line) for line in part.splitlines()] == by_line_feeds
-        assert {finding["guid"] for finding in by_line_feeds} == set(INSTANCES)
+        assert {finding["guid"] for finding in by_line_feeds} in (set(INSTANCES), set(SOME))
 
 
 def test_the_csv_has_a_row_for_each_and_no_formula_wherever_cells_are_parted(left: Left) -> None:
     for text in left.ending(".csv"):
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
-        assert {row["guid"] for row in rows} == set(INSTANCES)
-        assert len(text.splitlines()) == 1 + len(rows) == 1 + len(INSTANCES)
+        assert {row["guid"] for row in rows} in (set(INSTANCES), set(SOME))
+        assert len(text.splitlines()) == 1 + len(rows)
         for delimiter in ",;|\t":
             read = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
             cells = [cell for row in read for cell in row]
