@@ -11,6 +11,7 @@ import sys
 import uuid
 from pathlib import Path
 
+from backup_audit.domain.text import printable
 from backup_audit.errors import AuditError
 from backup_audit.handlers.audit_fleet import handler
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             answer = handler(event, ShellContext())
     except AuditError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"{type(error).__name__}: {printable(str(error))}", file=sys.stderr)
         return 1
     print(json.dumps(answer, indent=2))
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 WORKERS_MAX = 96
 
 DEFAULT_PREFIX = "backup-audit"
+
+_HOST = r"[A-Za-z0-9][A-Za-z0-9._-]*|[0-9A-Fa-f:.]+"  # a name, or an address of IPv4 or IPv6
 
 
 class NotifyMode(StrEnum):
@@ -100,8 +102,8 @@ def foundation_of(environ: Mapping[str, str]) -> str | None:
 
 def secure_url(text: str) -> str:
     """An https address without a trailing slash; http only for this machine (loopback)."""
-    parts = urlsplit(text)
-    if not parts.hostname or parts.query or parts.fragment or parts.username:
+    parts = _address(text)
+    if parts is None or parts.query or parts.fragment or parts.username:
         raise ValueError("is not an address such as https://api.sys.example.com")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
         raise ValueError("must begin with https://")
@@ -139,9 +141,21 @@ def _host(url: str) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def _address(text: str) -> SplitResult | None:
+    """The parts of an address, None if HTTP could not ask for it."""
     try:
-        return ip_address(host).is_loopback
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    # By itself urlsplit leaves line feeds out, and takes most characters for a host's.
+    usable = re.fullmatch(r"[!-~]+", text) and re.fullmatch(_HOST, parts.hostname or "")
+    return parts if usable and port != 0 else None
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return ip_address(host or "").is_loopback
     except ValueError:
         return host == "localhost"
 

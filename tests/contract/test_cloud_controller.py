@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
+import msgspec
 import pytest
 import trustme
 
@@ -207,10 +209,10 @@ def test_an_answer_of_the_router_is_not_one_of_the_cloud_controller(client: Make
 
 
 def test_texts_of_the_server_are_cut_and_kept_on_one_line(client: Make) -> None:
-    evidence = evidence_of(client, Answer(422, error(10008, "a\r\nb\u202e", "x" * 5000)))
+    evidence = evidence_of(client, Answer(422, error(10008, "a\r\n   b\u202e", "x" * 5000)))
 
     assert isinstance(evidence.answer, Refusal)
-    assert evidence.answer.title == "a  b "
+    assert evidence.answer.title == "a b"
     assert evidence.answer.detail
     assert len(evidence.answer.detail) == 500
 
@@ -385,6 +387,44 @@ def test_nothing_is_asked_after_the_deadline(client: Make) -> None:
     assert evidence.answer == Silence(Cause.NOT_REACHED, "the run's time was over")
     assert evidence.attempts == 0
     assert server.seen == []
+
+
+def _escaped(text: str) -> str:
+    """JSON's other ways to write slashes and whatever else, at every second place."""
+    return "".join(
+        f"\\u{ord(char):04X}" if index % 2 else char.replace("/", "\\/")
+        for index, char in enumerate(text)
+    )
+
+
+@pytest.mark.parametrize("encode", [str, _escaped, quote, quote_plus])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, '{"errors": [{"title": "TOKEN", "detail": "\\\\ \\n TOKEN"}]}'),
+        (200, '{"backups": [{"created_at": "TOKEN"}]}'),
+        (200, '{"backups": ["TOKEN"]}'),
+    ],
+)
+@pytest.mark.parametrize("repeated", [0, 1])
+def test_our_token_is_left_out_however_it_is_repeated(
+    client: Make, status: int, body: str, encode: Callable[[str], str], repeated: int
+) -> None:
+    tokens = ["Basic canary+one/012345==", "bearer canary+two/012345=="]
+    secret = tokens[repeated].split()[1]
+    headers = (("X-VCAP-Request-ID", quote(secret)),)
+    refused, repeats = (
+        Answer(401),
+        Answer(status, body.replace("TOKEN", encode(secret)).encode(), headers),
+    )
+
+    with scripted_server([refused, repeats]) as server:
+        evidence = client(server.url, tokens=tokens).api.list_backups("a")
+
+    told = str(msgspec.to_builtins(evidence))
+    assert evidence.request_id == "[our token]"
+    assert told.count("[our token]") > 1
+    assert "canary" not in told
 
 
 def test_a_redirect_is_not_followed(client: Make) -> None:

@@ -40,9 +40,12 @@ class Foundation:
         self.grant: Callable[[int], Answer | Raw] = lambda number: token(f"t{number}")
         self.server: ScriptedServer
         self.uaa_url: str | None = None
+        self.instead: dict[str, Answer] = {}
         self.clock = 0.0
 
     def __call__(self, seen: Seen) -> Answer | Raw:
+        if seen.path in self.instead:
+            return self.instead[seen.path]
         if seen.path == "/":
             return root(self.uaa_url or self.server.url, *self.links)
         return self.grant(len(self.grants))
@@ -96,17 +99,44 @@ def test_uaa_is_found_through_the_root(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://uaa.example.com", "ftp://127.0.0.1", "", "https://a@uaa.example.com"]
+    "url",
+    [
+        "http://uaa.example.com/canary",
+        "ftp://127.0.0.1/canary",
+        "canary",
+        "https://canary@uaa.example.com",
+        "https://uaa.example.com:canary",
+        "https://uaa.example.com:65536",
+        "https://*/canary",
+        "https://uaa.example.com\r\nHost: canary",
+        "https://uaa.example.com/\u202ecanary",
+    ],
 )
 def test_the_secret_is_sent_to_no_link_that_is_not_safe(
     foundation: Foundation, grant: ClientCredentialsGrant, url: str
 ) -> None:
-    foundation.uaa_url = url or "nowhere"
+    foundation.uaa_url = url
 
-    with pytest.raises(ApiUnreachable, match="the API's link to UAA"):
+    with pytest.raises(ApiUnreachable, match="the API's link to UAA") as raised:
         grant.header()
 
     assert foundation.grants == []
+    assert "canary" not in str(raised.value), "an API that knows our token could say it there"
+
+
+@pytest.mark.parametrize("path", ["/", "/oauth/token"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_carries_the_secret_elsewhere(
+    foundation: Foundation, grant: ClientCredentialsGrant, path: str, status: int
+) -> None:
+    with scripted_server([token("t1")]) as elsewhere:
+        redirect = Answer(status, b"", (("Location", f"{elsewhere.url}/oauth/token"),))
+        foundation.instead = {path: redirect}
+
+        with pytest.raises(ApiUnreachable, match=f"answered HTTP {status}"):
+            grant.header()
+
+    assert elsewhere.seen == []
 
 
 def test_a_root_without_uaa_is_said(foundation: Foundation, grant: ClientCredentialsGrant) -> None:

@@ -155,7 +155,7 @@ CLOUD_FOUNDRY = Group(
         Fault(
             name="an error with line ends, control and right-to-left characters",
             does=(http(error(1, "a\r\nSet-Cookie: b", "c\x00\x1b[2J\u202e"), 400),),
-            says='HTTP 400 a  Set-Cookie: b (1), "c  [2J "',
+            says='HTTP 400 a Set-Cookie: b (1), "c [2J"',
             keeps=True,
         ),
     ),

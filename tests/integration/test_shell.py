@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backup_audit.__main__ import main
+from backup_audit.errors import ReportStoreFailed
 from tests.integration.deployment import deployed
 
 pytestmark = pytest.mark.loopback
@@ -66,3 +67,17 @@ def test_without_an_event_it_says_how_to_be_called(capsys: pytest.CaptureFixture
 
     assert exited.value.code == 2
     assert "python -m backup_audit" in capsys.readouterr().err
+
+
+def test_an_error_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ReportStoreFailed("\x1b[2J\x9b2J\u202e")
+
+    monkeypatch.setattr("backup_audit.__main__.handler", fails)
+    event = tmp_path / "event.json"
+    event.write_text("{}")
+
+    assert main([str(event)]) == 1
+    assert capsys.readouterr().err == "ReportStoreFailed:  [2J 2J \n"

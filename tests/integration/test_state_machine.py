@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backup_audit.errors import InvalidEvent
 from backup_audit.handlers.function import handler
 from tests.integration.deployment import (
     Context,
@@ -273,6 +274,16 @@ def test_every_step_can_be_invoked_by_hand(path: Path) -> None:
 def test_a_task_that_breaks_its_contract_is_refused(task: dict[str, Any]) -> None:
     with fleet_of_23() as (_, _, steps), pytest.raises(Exception, match="the event has 1 fault"):
         steps(task)
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J\r\nx", "\u202e\u2028", "x" * 5000, "\ud800"])
+def test_a_task_that_is_refused_is_quoted_on_one_line(text: str) -> None:
+    for task in ({"step": text}, {"step": "conclude", "plan_key": "x", text: 1}):
+        with pytest.raises(InvalidEvent) as raised:
+            handler(task, Context())
+
+        assert str(raised.value).isprintable()
+        assert len(str(raised.value)) < 400
 
 
 @pytest.mark.parametrize("step", ["audit_batch", "conclude"])

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backup_audit.domain.report import Report
+from backup_audit.domain.text import printable
 from tests.local_cloud.aws import BUCKET, WrittenFile
 from tests.local_cloud.local_run import LOG, MESSAGES, Outcome
 from tests.local_cloud.messages import SentMessage
@@ -48,7 +49,7 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
 
 def _show_error(console: Console, error: Exception) -> None:
     console.print(Text("The run failed.", style="bold red"))
-    console.print(f"{type(error).__name__}: {error}", soft_wrap=True)
+    console.print(f"{type(error).__name__}: {printable(str(error))}", soft_wrap=True)
 
 
 def _show_head(console: Console, answer: dict[str, Any], seconds: float) -> None:

@@ -164,9 +164,22 @@ def test_a_guid_that_could_change_the_path_is_refused(guid: str) -> None:
     assert fault.isprintable()
 
 
-@pytest.mark.parametrize("name", ["", "a\nb", "a\r", "\u202e", "x" * 201, "\x1b[31m"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "a\nb", "a\r", "\u202e", "x" * 201, "\x1b[31m", "\u0085", "\u061c", "\u200b", "\u2028",
+     "\u2060", "\u2067", "\ufeff", "\uffff"],
+)  # fmt: skip
 def test_a_name_that_could_break_an_output_is_refused(name: str) -> None:
     assert faults_of({"instances": [{"guid": "a", "name": name}]})
+
+
+@pytest.mark.parametrize(
+    "document", ['["a\\ud800"]', '[{"guid": "a", "name": "x\\udfff"}]', '[{"\\ud83d": 1}]']
+)
+def test_half_a_character_is_refused_wherever_it_stands(document: str) -> None:
+    [fault] = faults_of(f'{{"instances": {document}}}'.encode())
+
+    assert "half a surrogate pair" in fault
 
 
 @pytest.mark.parametrize("name", ["=SUM(A1)", "zürich-gebühren", "数据库", "x" * 200])

@@ -17,7 +17,7 @@ from backup_audit.domain.report import Report
 from backup_audit.domain.run import Scope
 from backup_audit.domain.run_message import run_failed, run_incomplete
 from backup_audit.domain.verdict import Severity, Verdict
-from backup_audit.errors import InvalidConfiguration
+from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
 from tests.builders import ADDRESS, MUTE, NOW, finding, report, run
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
@@ -202,6 +202,26 @@ def test_a_message_for_each_problem_and_each_that_ended() -> None:
     assert second.subject == "[backup-audit] test: resolved cache"
 
 
+@given(st.text(), st.text(min_size=1))
+def test_whatever_a_name_is_it_stays_on_its_line(name: str, owner: str) -> None:
+    """Configurations refuse such names; a report that another version kept may have them."""
+    named = finding(name=name, owner=owner)
+    ended = msgspec.structs.replace(RESOLVED, name=name)
+    of = report([named, finding(guid="guid-2")], resolved=[ended])
+
+    assert_plain(one_digest(of).text, lines=14)
+    for message in finding_messages(of, ADDRESS):
+        assert_plain(message.text, lines=3 if "Owner" in message.text else 2)
+
+
+def assert_plain(text: str, *, lines: int) -> None:
+    """So many lines, however lines are told apart, and nothing in them that cannot be seen."""
+    assert text.endswith("\n")
+    assert len(text.split("\n")) == lines + 1
+    assert len(text.splitlines()) == lines
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def test_a_message_about_an_instance_names_its_owner() -> None:
     [message] = finding_messages(report([finding(owner="team-orders")]), ADDRESS)
 
@@ -241,6 +261,16 @@ def test_a_failure_with_any_number_of_faults_fits(faults: int) -> None:
     listed = [f'instances[{number}]: "\U0001f600" ' for number in range(faults)]
 
     assert failed(InvalidConfiguration(listed)).fits
+
+
+@given(st.text())
+def test_whatever_an_error_says_it_stays_on_its_line(said: str) -> None:
+    message = failed(ReportStoreFailed(f"begin{said}end"))
+
+    assert_plain(message.text, lines=5)
+    [line] = [line for line in message.text.split("\n") if "begin" in line]
+    assert line.endswith("end")
+    assert document(message)["reason"].isprintable()
 
 
 def test_an_incomplete_run_is_told_with_its_coverage() -> None:

@@ -12,6 +12,14 @@ from backup_audit.handlers.event import asks_for_silence, parse_event
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 
 
+def nested(depth: int) -> object:
+    """A list in a list in a list."""
+    document: list[object] = []
+    for _ in range(depth):
+        document = [document]
+    return document
+
+
 def faults_of(event: object) -> list[str]:
     with pytest.raises(InvalidEvent) as raised:
         parse_event(event, NOW)
@@ -90,6 +98,10 @@ def test_the_scope_and_who_is_told_follow_from_the_event(
         ({"instance_guids": ["a", "../b"]}, "instance_guids[1]"),
         ({"instance_guids": ["a", "a"]}, "instance_guids"),
         ({"dry_run": True, "notify": True}, "notify"),
+        ({"max_age": "\ud800"}, "max_age"),
+        ({"max_age": 10**5000}, "max_age"),
+        ({"max_age": nested(20_000)}, "max_age"),
+        ({"\ud800\r\n": 1}, "\ufffd\ufffd\ufffd"),
         ([], "the document"),
         (None, "the document"),
         ("{}", "the document"),
@@ -99,6 +111,8 @@ def test_anything_else_is_an_error_that_names_it(event: object, position: str) -
     [fault] = faults_of(event)
 
     assert fault.startswith(f"{position}: ")
+    assert fault.isprintable()
+    assert len(fault) < 200
 
 
 def test_all_faults_are_told_at_once() -> None:

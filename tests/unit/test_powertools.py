@@ -1,12 +1,13 @@
 """Log lines and metrics as they leave the process."""
 
 import json
+import logging
 from typing import Any
 
 import msgspec
 import pytest
 
-from backup_audit.adapters.powertools import METRICS, NAMESPACE, PowertoolsTelemetry
+from backup_audit.adapters.powertools import METRICS, NAMESPACE, SERVICE, PowertoolsTelemetry
 from backup_audit.domain.run import Scope
 from backup_audit.domain.verdict import Verdict
 from backup_audit.errors import ApiUnreachable
@@ -133,3 +134,21 @@ def test_a_failed_run_is_logged_with_its_reason_and_counted(
     assert logged["reason"] == "the API is down"
     assert emitted["RunsFailed"] == [1]
     assert emitted.get("foundation") == foundation
+
+
+@pytest.mark.parametrize("said", ["a\u2028b", "a\x85b", "a\r\nb", "\x1b[2J", "\u202e", "\ud800"])
+def test_whatever_is_logged_is_one_line_of_ascii(
+    said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # pytest keeps what loggers pass on, and cannot hand half a surrogate pair to another process.
+    monkeypatch.setattr(logging.getLogger(SERVICE), "propagate", False)
+
+    telemetry().warned(said)
+    telemetry().failed(ApiUnreachable(said), "test")
+
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").isascii()
+    assert printed.replace("\n", "").isprintable()
+    warned, failed, _ = (json.loads(line) for line in printed.split("\n")[:-1])
+    assert warned["message"] == said
+    assert failed["reason"] == said

@@ -1,5 +1,6 @@
 """AWS clients, each made when it is first needed, all from one boto3 Session."""
 
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
     from types_boto3_ssm import SSMClient
+
+
+# Below INFO it logs the answers of AWS, and Secrets Manager's are the secret.
+logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class AwsClients:

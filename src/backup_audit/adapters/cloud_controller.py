@@ -4,14 +4,15 @@ What is promised where, and what was only observed, is said in docs/cloud-contro
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Protocol, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from backup_audit.adapters.http import HttpClient, NoReply, Reply
-from backup_audit.adapters.words import one_line
 from backup_audit.domain.backup import SECONDS_END, backup_at, read_backup
 from backup_audit.domain.evidence import (
     Answer,
@@ -22,6 +23,7 @@ from backup_audit.domain.evidence import (
     Silence,
 )
 from backup_audit.domain.judge import CLOCK_SKEW
+from backup_audit.domain.text import one_line
 from backup_audit.errors import token_refused
 
 # Instances in a row for which our token is refused, after a renewal if there is one. A 401 comes
@@ -32,6 +34,7 @@ _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send k
 _DOUBTFUL_MAX = 100_000  # entries; two million fit into an answer, and would take 300 MB
 _TOKEN_MIN = 16  # characters; a shorter word may stand in any text
 _ROUTER_ERROR = "X-Cf-RouterError"
+_ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9A-Fa-f])|.)", re.DOTALL)  # of JSON, two bytes or six
 
 
 class Authorization(Protocol):
@@ -118,12 +121,13 @@ class CloudController:
     def _get(self, url: str) -> Reply:
         """GET with our token; on a 401 once more with another."""
         token = self._authorization.header()
+        used = [token]
         reply = self._http.get(url, token)
         if reply.status == 401:
             renewed = self._authorization.renewed(token)
             reply = self._again(url, reply, renewed)
-            token = renewed or token
-        reply = _without(token, reply)
+            used += [renewed] if renewed else []
+        reply = _without(used, reply)
         if reply.status == 401:
             self._refused(reply)
         elif self._refusals:
@@ -244,7 +248,7 @@ def _refusal(reply: Reply) -> Refusal:
     """Take the first Cloud Foundry error out of the body, whatever Content-Type it claims."""
     router = _header(reply.headers, _ROUTER_ERROR)
     if router:
-        return Refusal(detail=f"the router says {router}"[:_TEXT_MAX])
+        return Refusal(detail=one_line(f"the router says {router}", _TEXT_MAX))
     try:
         body = _decoded(reply.body, object)
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -261,27 +265,45 @@ def _refusal(reply: Reply) -> Refusal:
     )
 
 
-def _without(token: str, reply: Reply) -> Reply:
-    """Leave our token out of what a server repeats of the request: its words go into reports."""
+def _without(tokens: Iterable[str], reply: Reply) -> Reply:
+    """Leave our tokens out of what a server repeats of a request: its words go into reports.
+
+    They are found as they are and as JSON or a form would write them.
+    """
+    body, headers = _unescaped(reply.body), reply.headers
+    for secret in {form for token in tokens for form in _forms(token)}:
+        body = body.replace(secret.encode(), b"[our token]")
+        if any(secret in value for value in headers.values()):
+            headers = {
+                name: value.replace(secret, "[our token]") for name, value in headers.items()
+            }
+    if body is reply.body and headers is reply.headers:
+        return reply
+    return msgspec.structs.replace(reply, body=body, headers=headers)
+
+
+def _forms(token: str) -> tuple[str, ...]:
     secret = token.rpartition(" ")[2]
     if len(secret) < _TOKEN_MIN:
-        return reply
-    if secret.encode() in reply.body:
-        body = reply.body.replace(secret.encode(), b"[our token]")
-        reply = msgspec.structs.replace(reply, body=body)
-    if any(secret in value for value in reply.headers.values()):
-        headers = {
-            name: value.replace(secret, "[our token]") for name, value in reply.headers.items()
-        }
-        reply = msgspec.structs.replace(reply, headers=headers)
-    return reply
+        return ()
+    return secret, quote(secret), quote(secret, safe="")
+
+
+def _unescaped(body: bytes) -> bytes:
+    """The same JSON, with what a token can consist of written plainly."""
+    return _ESCAPE.sub(_plainly, body) if b"\\" in body else body
+
+
+def _plainly(escape: re.Match[bytes]) -> bytes:
+    if escape[1]:
+        char = bytes.fromhex(escape[1].decode())
+        return escape[0] if char in (b'"', b"\\", b"\x7f") else char
+    return b"/" if escape[0] == b"\\/" else escape[0]
 
 
 def _text(value: object) -> str | None:
     """A text on one line, without control characters, cut to a sane length."""
-    if not isinstance(value, str) or not value:
-        return None
-    return one_line(value, _TEXT_MAX)
+    return (one_line(value, _TEXT_MAX) or None) if isinstance(value, str) else None
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

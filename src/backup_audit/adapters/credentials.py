@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -102,7 +101,6 @@ def _heartbeat_url(text: str | None) -> Secret | None:
         return None
     try:
         secure_url(text.partition("?")[0])
-        _ = urlsplit(text).port  # raises ValueError for one that cannot be
     except ValueError:
         usable = False
     else:

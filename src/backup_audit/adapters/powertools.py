@@ -1,8 +1,10 @@
 """Log lines and metrics through Powertools: JSON on stdout, metrics in the embedded format."""
 
+import json
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from aws_lambda_powertools import Logger
@@ -86,8 +88,14 @@ class _CurrentStdout(logging.Handler):
         print(self.format(record))
 
 
-# One for the process, as Powertools wants it; its level is POWERTOOLS_LOG_LEVEL.
-_LOGGER = Logger(service=SERVICE, location=None, logger_handler=_CurrentStdout())
+# One for the process, as Powertools wants it; its level is POWERTOOLS_LOG_LEVEL. Its lines are
+# ASCII: no text in them ends a line, or cannot be printed.
+_LOGGER = Logger(
+    service=SERVICE,
+    location=None,
+    logger_handler=_CurrentStdout(),
+    json_serializer=partial(json.dumps, default=str),
+)
 
 
 class PowertoolsTelemetry:

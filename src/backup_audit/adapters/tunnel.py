@@ -13,7 +13,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from backup_audit.adapters.watchdog import Watchdog
-from backup_audit.adapters.words import one_line
+from backup_audit.domain.text import one_line
 
 _WORDS_MAX = 200  # characters of a proxy's reason phrase
 _REFUSED = "Tunnel connection failed: "  # what http.client puts before status and reason phrase

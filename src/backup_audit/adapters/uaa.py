@@ -161,8 +161,10 @@ class ClientCredentialsGrant:
             raise ApiUnreachable(f"GET {self._api_url}/ links neither uaa nor login")
         try:
             return secure_url(link.href)
-        except ValueError as error:
-            raise ApiUnreachable(f"the API's link to UAA {error}: {link.href[:200]!r}") from None
+        except ValueError as error:  # the link is not quoted: the API may know a token of ours
+            raise ApiUnreachable(
+                f"the API's link to UAA {error}: look at GET {self._api_url}/"
+            ) from None
 
     @staticmethod
     def _reply(send: Callable[[], Reply], whom: str) -> Reply:

@@ -43,9 +43,11 @@ MinBackups = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="a whole 
 Text = Annotated[
     str,
     msgspec.Meta(
-        # No control characters, and none that turn the direction of the text around them.
-        pattern=r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,200}$(?!\n)",
-        description="a text of 1 to 200 characters without control characters",
+        # No control characters, none that turn the direction of the text around them, none that
+        # show nothing but joiners, which scripts and emoji need, and none that SQS refuses.
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+        r"\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]{1,200}$(?!\n)",
+        description="a text of 1 to 200 characters without control or invisible characters",
     ),
 ]
 Day = Annotated[date, msgspec.Meta(description='a date such as "2026-12-31"')]
@@ -132,11 +134,15 @@ def _loads(body: bytes) -> object:
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start}: the document is not UTF-8") from None
     try:
-        return json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        raw = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        msgspec.json.encode(raw)
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise ValueError("the document is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair, such as \\ud800, is no character") from None
+    return raw
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from backup_audit.domain.changes import Resolved
 from backup_audit.domain.finding import Finding
+from backup_audit.domain.message import text_of
 from backup_audit.domain.report import Report
 from backup_audit.domain.run import Scope
 from backup_audit.domain.told import Tally
@@ -38,13 +39,13 @@ def digest_text(
     if resolved:
         lines += ["", f"RESOLVED ({len(resolved)})"]
         lines += [f"  {_who(r.name, r.guid)}: was {r.verdict}, is healthy" for r in resolved]
-    return "\n".join([*lines, "", f"Report: {uri}", ""])
+    return text_of([*lines, "", f"Report: {uri}"])
 
 
 def finding_text(name: str | None, guid: str, owner: str | None, reason: str, uri: str) -> str:
     """The text of a message about one instance."""
     owned = [f"Owner: {owner}"] if owner else []
-    return "\n".join([f"{_who(name, guid)}: {reason}", *owned, f"Report: {uri}", ""])
+    return text_of([f"{_who(name, guid)}: {reason}", *owned, f"Report: {uri}"])
 
 
 def _head(report: Report, tally: Tally, part: int, parts: int) -> Iterator[str]:

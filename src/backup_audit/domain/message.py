@@ -1,6 +1,10 @@
 """A message that fits: text for people, JSON for programs, attributes for filter policies."""
 
+from collections.abc import Iterable
+
 import msgspec
+
+from backup_audit.domain.text import printable
 
 SIZE_MAX = 256 * 1024  # bytes; SNS counts body and attributes, an e-mail topic takes no more
 SUBJECT_MAX = 99  # characters; SNS refuses more
@@ -43,6 +47,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 def attribute_value(value: str | tuple[str, ...]) -> str:
     """An attribute as SNS takes it: alternatives are a JSON array."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def text_of(lines: Iterable[str]) -> str:
+    """Lines for people: whatever a name or an error holds, it stays on its line."""
+    return "".join(printable(line) + "\n" for line in lines)
 
 
 def subject_line(text: str) -> str:

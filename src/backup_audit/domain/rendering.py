@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -56,15 +57,16 @@ CSV_COLUMNS = (
 
 _CSV_PIECE = 64 * 1024  # characters
 
-# A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection");
-# the full-width forms count in some locales.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection"); the
+# full-width forms count in some locales. In some it also parts cells at a semicolon, and then
+# within ours, quoted or not.
+_FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;|\t\r\n]))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def as_csv(findings: Iterable[Finding]) -> Iterator[bytes]:
     """RFC 4180 in UTF-8, in pieces of some lines.
 
-    A text that a spreadsheet would compute gets an apostrophe before it.
+    What a spreadsheet would compute gets an apostrophe before it.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
@@ -86,6 +88,4 @@ def _csv_row(finding: Finding) -> list[object]:
 
 
 def _safe_cell(value: object) -> object:
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
-        return "'" + value
-    return value
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value

@@ -5,8 +5,9 @@ from typing import Literal
 
 import msgspec
 
-from backup_audit.domain.message import Message, subject_line
+from backup_audit.domain.message import Message, subject_line, text_of
 from backup_audit.domain.report import Coverage, Report, ReportAddress
+from backup_audit.domain.text import printable
 from backup_audit.domain.verdict import Severity
 
 _ERROR_MAX = (
@@ -48,7 +49,7 @@ def run_failed(
     invocation_id: str,
 ) -> Message:
     """Say that the audit failed and why; `error`'s text is fit for people."""
-    reason = str(error)
+    reason = printable(str(error))
     if len(reason) > _ERROR_MAX:
         reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
     document = RunFailed(
@@ -60,12 +61,11 @@ def run_failed(
         reason=reason,
     )
     where = foundation or "unknown foundation"
-    text = (
+    happened = (
         f"The backup audit of {where} failed at {failed_at:%Y-%m-%d %H:%M} UTC "
-        f"(run {run_id or 'without an id'}).\n\n"
-        f"{document.error}: {reason}\n\n"
-        "The function's log has the rest.\n"
+        f"(run {run_id or 'without an id'})."
     )
+    why = f"{document.error}: {reason}"
     attributes: dict[str, str | tuple[str, ...]] = {
         "event": "run_failed",
         "severity": Severity.CRITICAL,
@@ -76,7 +76,7 @@ def run_failed(
     return Message(
         message_id=document.message_id,
         subject=subject_line(f"[backup-audit] {where}: the audit failed ({document.error})"),
-        text=text,
+        text=text_of([happened, "", why, "", "The function's log has the rest."]),
         document=msgspec.Raw(msgspec.json.encode(document)),
         attributes=attributes,
     )
@@ -92,15 +92,15 @@ def run_incomplete(report: Report, address: ReportAddress) -> Message:
         report=address,
     )
     coverage = report.coverage
-    text = (
+    happened = (
         f"The backup audit of {report.foundation} (run {report.run_id}) ran out of time: "
         f"{coverage.audited} of {coverage.configured} instances were audited "
-        f"({coverage.percent:g} %).\nReport: {address.uri}\n"
+        f"({coverage.percent:g} %)."
     )
     return Message(
         message_id=document.message_id,
         subject=subject_line(f"[backup-audit] {report.foundation}: the audit is incomplete"),
-        text=text,
+        text=text_of([happened, f"Report: {address.uri}"]),
         document=msgspec.Raw(msgspec.json.encode(document)),
         attributes={
             "event": "run_incomplete",

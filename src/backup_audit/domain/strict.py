@@ -4,13 +4,19 @@ msgspec stops at the first fault. Where it finds one, the document is walked aga
 to list them all. The types stay the only description of what is allowed.
 """
 
+import json
 import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from backup_audit.domain.text import printable
+
 T = TypeVar("T")
+
+# What msgspec raises; the second where half a surrogate pair is compared with a key or a tag.
+NOT_AS_EXPECTED = (msgspec.ValidationError, UnicodeEncodeError)
 
 _SHOWN_MAX = 60  # characters of a faulty value that a message quotes
 
@@ -19,7 +25,7 @@ def read_strictly(document: object, expected: type[T]) -> tuple[T | None, list[s
     """Convert parsed JSON; return the value, or None and each fault as "position: what"."""
     try:
         return msgspec.convert(document, expected), []
-    except msgspec.ValidationError:
+    except NOT_AS_EXPECTED:
         return None, list(_faults(document, expected, at=""))
 
 
@@ -51,9 +57,9 @@ def _struct_faults(document: Mapping[str, object], struct: type, at: str) -> Ite
 def _value_faults(value: object, expected: object, at: str) -> Iterator[str]:
     try:
         msgspec.convert(value, expected)
-    except msgspec.ValidationError as error:
+    except NOT_AS_EXPECTED as error:
         described = _description(expected)
-        wrong = f"{_shown(value)} is not {described}" if described else str(error)
+        wrong = f"{_shown(value)} is not {described}" if described else _cut(str(error))
         yield f"{at or 'the document'}: {wrong}"
 
 
@@ -62,13 +68,15 @@ def _joined(at: str, key: str) -> str:
 
 
 def _shown(value: object) -> str:
-    return _cut(msgspec.json.encode(value).decode())
+    try:
+        return _cut(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    except (RecursionError, ValueError):  # nested too deeply, or thousands of digits
+        return "what is there"
 
 
 def _cut(text: str) -> str:
     """Keep a message on one line and short, whatever a document holds."""
-    printable = "".join(char if char.isprintable() else "�" for char in text)
-    return printable if len(printable) <= _SHOWN_MAX else printable[:_SHOWN_MAX] + "…"
+    return printable(text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…", "�")
 
 
 def _members(expected: object) -> tuple[Any, ...]:

@@ -7,6 +7,8 @@ import msgspec
 
 from backup_audit.bootstrap import clock
 from backup_audit.domain.run import plan_run
+from backup_audit.domain.strict import NOT_AS_EXPECTED
+from backup_audit.domain.text import one_line
 from backup_audit.errors import AuditError, InvalidEvent
 from backup_audit.handlers.event import asks_for_silence, parse_event
 from backup_audit.handlers.invocation import Invocation, LambdaContext
@@ -19,6 +21,8 @@ from backup_audit.mapped import (
     share,
 )
 from backup_audit.settings import Settings, read_settings
+
+_FAULT_MAX = 300  # characters; it quotes the task
 
 
 class PlanTask(
@@ -50,8 +54,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _task(event: dict[str, Any]) -> Task:
     try:
         task: Task = msgspec.convert(event, Task)
-    except msgspec.ValidationError as error:
-        raise InvalidEvent([str(error)]) from None
+    except NOT_AS_EXPECTED as error:
+        raise InvalidEvent([one_line(str(error), _FAULT_MAX)]) from None
     return task
 
 
