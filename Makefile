@@ -20,7 +20,9 @@ VENV := .venv
 SAM_VENV := .venv-sam
 E2E_VENV := .venv-e2e
 BENCH_VENV := .venv-bench
+SECURITY_VENV := .venv-security
 BIN := $(VENV)/bin
+SECURITY_BIN := $(SECURITY_VENV)/bin
 SAM := $(SAM_VENV)/bin/sam
 # The function's Python: on the PATH, or one that pyenv keeps. Looked for only where it is needed.
 PYTHON313 ?= $(firstword $(shell python3.13 -c 'import pip, sys; print(sys.executable)' 2>/dev/null) \
@@ -33,7 +35,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-strip-extras \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test check e2e python313 bench bench-docs lint types template lock schemas readme faults verify build clean
+.PHONY: help run test check e2e python313 security pip-audit sbom bench bench-docs lint types template lock schemas readme faults verify build clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -56,7 +58,7 @@ verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with 
 test: $(VENV)/ready ## run the tests
 	$(PYTEST)
 
-check: lint types template ## run everything that CI runs
+check: lint types template security ## run everything that CI runs
 	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 97
 
 e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
@@ -82,11 +84,26 @@ template: $(VENV)/ready $(SAM_VENV)/ready ## check the template
 	$(BIN)/cfn-lint template.yaml
 	$(SAM) validate --lint --template template.yaml
 
+security: $(SECURITY_VENV)/ready ## check template, code and workflow for what lets somebody in
+	$(SECURITY_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
+	$(SECURITY_BIN)/bandit --quiet --recursive src
+	$(SECURITY_BIN)/zizmor --offline --quiet --persona pedantic .github
+
+pip-audit: $(SECURITY_VENV)/ready ## look the pinned packages up among known vulnerabilities; needs pypi.org
+	for list in src/requirements.txt tests/requirements*.txt; do \
+		echo "── $$list"; $(SECURITY_BIN)/pip-audit --strict --disable-pip --requirement $$list || exit 1; done
+
+sbom: $(VENV)/ready ## write dist/sbom.cdx.json, a CycloneDX list of what ships to Lambda
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements src/requirements.txt --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o dist/sbom.cdx.json
+
 lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade pyproject.toml -o src/requirements.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group dev -c src/requirements.txt -o tests/requirements.txt
 	$(UV_COMPILE) --upgrade --group sam -o tests/requirements-sam.txt
 	$(UV_COMPILE) --upgrade --group e2e -o tests/requirements-e2e.txt
+	$(UV_COMPILE) --upgrade --group security -o tests/requirements-security.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group bench -c src/requirements.txt -o tests/requirements-bench.txt
 
 schemas: $(VENV)/ready ## write docs/schemas from the types
@@ -102,7 +119,7 @@ build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
 	$(SAM) build
 
 clean: ## remove what the other targets made, except what a run left in .local
-	rm -rf $(VENV) $(SAM_VENV) $(E2E_VENV) $(BENCH_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(E2E_VENV) $(BENCH_VENV) $(SECURITY_VENV) .aws-sam dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
 $(VENV)/ready: tests/requirements.txt
@@ -131,6 +148,13 @@ $(E2E_VENV)/ready: tests/requirements-e2e.txt $(VENV)/ready
 	@$(PYTHON313) -m venv --without-pip --clear $(E2E_VENV)
 	@$(BIN)/uv pip install --quiet --python $(E2E_VENV)/bin/python --require-hashes \
 		--requirement tests/requirements-e2e.txt
+	@touch $@
+
+$(SECURITY_VENV)/ready: tests/requirements-security.txt $(VENV)/ready
+	@echo "Setting up $(SECURITY_VENV) (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear $(SECURITY_VENV)
+	@$(BIN)/uv pip install --quiet --python $(SECURITY_VENV)/bin/python --require-hashes \
+		--requirement tests/requirements-security.txt
 	@touch $@
 
 $(BENCH_VENV)/ready: tests/requirements-bench.txt $(VENV)/ready
