@@ -9,6 +9,7 @@ OUT ?= .local
 REPEATS ?= 3
 LOCAL_BUCKET := backup-audit-reports
 QUICK ?=
+SECONDS ?= 60
 
 # For `make check` and `make build`: the SAM CLI phones home unless told not to.
 export SAM_CLI_TELEMETRY := 0
@@ -21,6 +22,8 @@ SAM_VENV := .venv-sam
 E2E_VENV := .venv-e2e
 BENCH_VENV := .venv-bench
 SECURITY_VENV := .venv-security
+FUZZ_VENV := .venv-fuzz
+MUTANTS_VENV := .venv-mutants
 BIN := $(VENV)/bin
 SECURITY_BIN := $(SECURITY_VENV)/bin
 SAM := $(SAM_VENV)/bin/sam
@@ -35,7 +38,8 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-strip-extras \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test check e2e python313 security pip-audit sbom bench bench-docs lint types template lock schemas readme faults verify build clean
+.PHONY: help run test check e2e python313 mutants fuzz security pip-audit sbom bench bench-docs lint types \
+	template lock schemas readme documents faults verify build clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -66,6 +70,12 @@ e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on th
 
 python313: # the Python that `make e2e` would take; nothing if there is none
 	@echo $(PYTHON313)
+
+mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (10 minutes)
+	@$(MUTANTS_VENV)/bin/python -m tests.mutants
+
+fuzz: $(FUZZ_VENV)/ready ## look for inputs that break a rule, SECONDS for each target; Linux, Python 3.11 to 3.13
+	@$(FUZZ_VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
 
 bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients (25 minutes); needs nginx
 	@$(BENCH_VENV)/bin/python -m tests.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS))
@@ -104,6 +114,9 @@ lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade --group sam -o tests/requirements-sam.txt
 	$(UV_COMPILE) --upgrade --group e2e -o tests/requirements-e2e.txt
 	$(UV_COMPILE) --upgrade --group security -o tests/requirements-security.txt
+	$(UV_COMPILE) --upgrade pyproject.toml --group fuzz -c src/requirements.txt -o tests/requirements-fuzz.txt
+	$(UV_COMPILE) --upgrade pyproject.toml --group mutants -c src/requirements.txt -c tests/requirements.txt \
+		-o tests/requirements-mutants.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group bench -c src/requirements.txt -o tests/requirements-bench.txt
 
 schemas: $(VENV)/ready ## write docs/schemas from the types
@@ -112,6 +125,9 @@ schemas: $(VENV)/ready ## write docs/schemas from the types
 readme: $(VENV)/ready ## write the generated parts of README.md
 	$(BIN)/python -m tests.readme
 
+documents: $(VENV)/ready ## write tests/golden/today: what a few runs write
+	@$(BIN)/python -m tests.golden
+
 faults: $(VENV)/ready ## write docs/faults.md from what became of each fault
 	$(BIN)/python -m tests.faults
 
@@ -119,7 +135,8 @@ build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
 	$(SAM) build
 
 clean: ## remove what the other targets made, except what a run left in .local
-	rm -rf $(VENV) $(SAM_VENV) $(E2E_VENV) $(BENCH_VENV) $(SECURITY_VENV) .aws-sam dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(E2E_VENV) $(BENCH_VENV) $(FUZZ_VENV) $(MUTANTS_VENV) $(SECURITY_VENV) \
+		.aws-sam dist mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
 $(VENV)/ready: tests/requirements.txt
@@ -155,6 +172,19 @@ $(SECURITY_VENV)/ready: tests/requirements-security.txt $(VENV)/ready
 	@$(PYTHON) -m venv --without-pip --clear $(SECURITY_VENV)
 	@$(BIN)/uv pip install --quiet --python $(SECURITY_VENV)/bin/python --require-hashes \
 		--requirement tests/requirements-security.txt
+$(FUZZ_VENV)/ready: tests/requirements-fuzz.txt $(VENV)/ready
+	@echo "Setting up $(FUZZ_VENV) (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear $(FUZZ_VENV)
+	@$(BIN)/uv pip install --quiet --python $(FUZZ_VENV)/bin/python --require-hashes \
+		--requirement tests/requirements-fuzz.txt
+	@$(BIN)/uv pip install --quiet --python $(FUZZ_VENV)/bin/python --no-deps --editable .
+	@touch $@
+
+$(MUTANTS_VENV)/ready: tests/requirements-mutants.txt $(VENV)/ready
+	@echo "Setting up $(MUTANTS_VENV) (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear $(MUTANTS_VENV)
+	@$(BIN)/uv pip install --quiet --python $(MUTANTS_VENV)/bin/python --require-hashes \
+		--requirement tests/requirements-mutants.txt
 	@touch $@
 
 $(BENCH_VENV)/ready: tests/requirements-bench.txt $(VENV)/ready

@@ -1,0 +1,205 @@
+"""What must hold for any bytes: of an event, of a configuration, of an answer of the API.
+
+A target takes bytes and returns, or raises AssertionError, or anything else that is not the
+product's own error for bad input: each is a finding.
+"""
+
+import json
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from backup_audit.adapters.cloud_controller import CloudController
+from backup_audit.adapters.http import Reply
+from backup_audit.domain.configuration import Instance, parse_configuration
+from backup_audit.domain.finding import Finding, find
+from backup_audit.domain.judge import CLOCK_SKEW
+from backup_audit.domain.policy import BUILT_IN, Policy, PolicyLayer, layered
+from backup_audit.domain.rendering import as_csv, as_json_lines, from_json_lines
+from backup_audit.domain.run import Run, Scope
+from backup_audit.domain.verdict import Verdict
+from backup_audit.errors import CredentialsRefused, InvalidConfiguration, InvalidDocument
+from backup_audit.handlers.event import parse_event
+
+NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
+_RUN = Run(run_id="20260131T050000Z", scope=Scope.FULL, due_at=NOW, started_at=NOW)
+_TOKEN = "bearer a-token-that-no-answer-may-bring-into-a-report"
+_TURNS_DIRECTION = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_REASON_MAX = 2_000  # characters: a sentence, with two texts of the API in it
+
+# The first byte of an answer's input chooses its status, the second its headers and the grace.
+_STATUSES = (200, 200, 200, 422, 404, 401, 403, 500, 503, 999)
+_HEADERS: tuple[Mapping[str, str], ...] = (
+    {},
+    {"X-VCAP-Request-ID": "r\u202e\r\n" + "1" * 900},
+    {"X-Cf-RouterError": "unknown_route"},
+)
+
+
+def event(data: bytes) -> None:
+    """Lambda hands over any JSON; what is accepted is safe to put into a URL, and sane."""
+    try:
+        request = parse_event(json.loads(data), NOW)
+    except (ValueError, RecursionError):  # no JSON: it never reaches us
+        return
+    except InvalidDocument as invalid:
+        _check_faults(invalid)
+        return
+    guids = request.instance_guids or ()
+    assert all(_is_safe(guid) for guid in guids)
+    assert len(set(guids)) == len(guids)
+    assert request.max_age is None or request.max_age > timedelta(0)
+    assert not (request.dry_run and request.tells)
+
+
+def configuration(data: bytes) -> None:
+    """A document is a configuration or a list of faults."""
+    try:
+        found = parse_configuration(data, "file:fuzz")
+    except InvalidConfiguration as invalid:
+        _check_faults(invalid)
+        return
+    guids = [instance.guid for instance in found.instances]
+    assert all(_is_safe(guid) for guid in guids)
+    assert len(set(guids)) == len(guids)
+    for instance in found.instances:
+        _check_policy(instance.policy)
+        assert not _hides_something(instance.name or "")
+        assert not _hides_something(instance.owner or "")
+
+
+def answer(data: bytes) -> None:
+    """No answer gives a verdict without its proof, or a finding that cannot be written."""
+    status = _STATUSES[data[0] % len(_STATUSES)] if data else 200
+    choice = data[1] if len(data) > 1 else 0
+    body = data[2:]
+    reply = Reply(
+        status=status,
+        headers=_HEADERS[choice % len(_HEADERS)],
+        body=body,
+        attempts=1,
+        milliseconds=5,
+    )
+    finding = _finding(reply, _with_grace(BUILT_IN) if choice % 2 else BUILT_IN)
+    _check_proof(finding.verdict, status, body)
+    assert finding.reason.isprintable()
+    assert len(finding.reason) <= _REASON_MAX
+    [line] = as_json_lines([finding])
+    assert b"that-no-answer-may-bring" not in line
+    assert list(from_json_lines([line])) == [finding]
+    assert b"".join(as_csv([finding]))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "event": event,
+    "configuration": configuration,
+    "answer": answer,
+}
+
+
+class _Repeats:
+    """An HttpClient, as far as CloudController needs one: the same reply to everything."""
+
+    calls = 0
+    retries = 0
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def get(self, url: str, authorization: str) -> Reply:
+        del url, authorization
+        return self._reply
+
+
+class _OneToken:
+    """An Authorization that has no other."""
+
+    def header(self) -> str:
+        return _TOKEN
+
+    def renewed(self, refused: str) -> str | None:
+        del refused
+        return None
+
+
+def _finding(reply: Reply, policy: Policy) -> Finding:
+    api = CloudController(
+        "https://api.example.com",
+        _Repeats(reply),  # type: ignore[arg-type]
+        _OneToken(),
+        clock=lambda: NOW,
+    )
+    try:
+        evidence = api.list_backups("guid-1")
+    except CredentialsRefused as refused:
+        raise AssertionError("one refusal is not enough to give up") from refused
+    return find(Instance("guid-1", policy), evidence, _RUN, None)
+
+
+def _with_grace(policy: Policy) -> Policy:
+    return layered(policy, PolicyLayer(source="defaults", grace=timedelta(hours=24)))
+
+
+def _check_proof(verdict: Verdict, status: int, body: bytes) -> None:
+    """What a second, slower reading of the body says of the verdict."""
+    match verdict:
+        case Verdict.HEALTHY:
+            assert status == 200
+            assert any(_is_young(entry) for entry in _listed(body))
+        case Verdict.STALE:
+            assert status == 200
+            assert not any(_is_young(entry) for entry in _listed(body))
+        case Verdict.NEVER_BACKED_UP:
+            assert status == 200
+            assert _listed(body) == []
+        case Verdict.UNSUPPORTED:
+            assert status == 422
+        case Verdict.NOT_FOUND:
+            assert status == 404
+            assert b"10010" in body
+        case Verdict.IN_GRACE:
+            raise AssertionError("nobody was asked how old the instance is")
+        case Verdict.UNKNOWN:
+            pass
+
+
+def _listed(body: bytes) -> list[Any]:
+    backups: list[Any] = json.loads(body)["backups"]
+    assert isinstance(backups, list)
+    return backups
+
+
+def _is_young(entry: object) -> bool:
+    created_at = entry.get("created_at") if isinstance(entry, dict) else None
+    if type(created_at) is not int:
+        return False
+    oldest, newest = NOW - BUILT_IN.max_age, NOW + CLOCK_SKEW
+    return oldest.timestamp() <= created_at <= newest.timestamp()
+
+
+def _check_faults(invalid: InvalidDocument) -> None:
+    assert invalid.faults
+    for fault in invalid.faults:
+        assert fault.isprintable()
+
+
+def _check_policy(policy: Policy) -> None:
+    assert policy.max_age > timedelta(0)
+    assert policy.min_backups >= 1
+    assert policy.grace >= timedelta(0)
+
+
+def _hides_something(text: str) -> bool:
+    """Whether it breaks its line, or turns the direction of the text around it."""
+    return any(
+        unicodedata.category(char) in ("Cc", "Zl", "Zp")
+        or unicodedata.bidirectional(char) in _TURNS_DIRECTION
+        for char in text
+    )
+
+
+def _is_safe(guid: str) -> bool:
+    """Whether it stays one segment of a path, by another's definition of what needs quoting."""
+    return bool(guid) and quote(guid, safe="") == guid and guid not in (".", "..")
