@@ -172,6 +172,8 @@ $(SECURITY_VENV)/ready: tests/requirements-security.txt $(VENV)/ready
 	@$(PYTHON) -m venv --without-pip --clear $(SECURITY_VENV)
 	@$(BIN)/uv pip install --quiet --python $(SECURITY_VENV)/bin/python --require-hashes \
 		--requirement tests/requirements-security.txt
+	@touch $@
+
 $(FUZZ_VENV)/ready: tests/requirements-fuzz.txt $(VENV)/ready
 	@echo "Setting up $(FUZZ_VENV) (once) ..."
 	@$(PYTHON) -m venv --without-pip --clear $(FUZZ_VENV)

@@ -1,0 +1,138 @@
+"""What is settled before the first request: the order, and the batches."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from backup_audit.domain.changes import NOTHING_YET, Resolved, State
+from backup_audit.domain.configuration import Configuration, Instance
+from backup_audit.domain.evidence import Cause, Silence
+from backup_audit.domain.finding import Finding, find
+from backup_audit.domain.plan import Batch, Plan, Previous, instances_of, plan_audit, split
+from backup_audit.domain.policy import BUILT_IN
+from backup_audit.domain.run import AuditRequest, Run, Scope
+from backup_audit.domain.verdict import Verdict
+from tests.builders import MUTE, NOW, evidence, finding, instance, report, run
+
+GUIDS = ("a", "b", "c", "d", "e")
+
+
+def ended(guid: str) -> Resolved:
+    return Resolved(
+        guid=guid,
+        name=None,
+        owner=None,
+        verdict=Verdict.STALE,
+        since=NOW,
+        resolved_at=NOW,
+    )
+
+
+def fleet() -> Batch:
+    return Batch(
+        instances=tuple(instance(guid) for guid in GUIDS),
+        mutes=dict.fromkeys(("a", "e"), MUTE),
+        state=State({"b": finding(guid="b")}, {"e": ended("e")}),
+    )
+
+
+def not_reached(guid: str) -> Finding:
+    silence = evidence(Silence(Cause.NOT_REACHED, "the run's time was over"), None)
+    return find(instance(guid), silence, run(), None)
+
+
+def planned(
+    previous: Previous, request: AuditRequest | None = None, of: Run | None = None
+) -> tuple[Plan, Batch]:
+    configuration = Configuration(tuple(instance(guid) for guid in GUIDS), BUILT_IN, (), "0" * 64)
+    return plan_audit(request or AuditRequest(), of or run(), configuration, "ssm:/test", previous)
+
+
+@pytest.mark.parametrize(
+    ("size", "cut"),
+    [
+        (1, [["a"], ["b"], ["c"], ["d"], ["e"]]),
+        (2, [["a", "b"], ["c", "d"], ["e"]]),
+        (4, [["a", "b", "c", "d"], ["e"]]),
+        (5, [list(GUIDS)]),
+        (6, [list(GUIDS)]),
+    ],
+)
+def test_a_fleet_is_cut_into_batches_of_so_many(size: int, cut: list[list[str]]) -> None:
+    batches = list(split(fleet(), size))
+
+    assert [[one.guid for one in batch.instances] for batch in batches] == cut
+
+
+def test_a_batch_has_the_mutes_and_the_state_of_its_own_instances() -> None:
+    first, second, third = split(fleet(), 2)
+
+    assert (set(first.mutes), set(first.state.open), set(first.state.resolved)) == (
+        {"a"},
+        {"b"},
+        set(),
+    )
+    assert (second.mutes, second.state) == ({}, State({}, {}))
+    assert (set(third.mutes), set(third.state.open), set(third.state.resolved)) == (
+        {"e"},
+        set(),
+        {"e"},
+    )
+
+
+def test_what_the_last_run_did_not_reach_comes_first_in_its_order() -> None:
+    silent = find(instance("b"), evidence(Silence(Cause.TIMEOUT, "late"), None), run(), None)
+    previous = Previous(report([silent, not_reached("e"), not_reached("c")]), "key")
+
+    _, batch = planned(previous)
+
+    assert [one.guid for one in batch.instances] == ["c", "e", "a", "b", "d"]
+
+
+def test_a_plan_names_the_run_before_it_with_its_sha256() -> None:
+    previous = Previous(report([finding()]), "a/report.json", "1" * 64, "2" * 64)
+
+    plan, _ = planned(previous)
+
+    assert plan.instances == len(GUIDS)
+    assert plan.previous_run_id == "20260131T050000Z"
+    assert plan.previous_report_key == "a/report.json"
+    assert plan.previous_report_sha256 == "1" * 64
+    assert plan.previous_manifest_sha256 == "2" * 64
+
+
+def test_a_first_plan_names_none_and_says_why() -> None:
+    plan, batch = planned(Previous(warning="all is new"))
+
+    assert plan.warnings == ("all is new",)
+    assert plan.previous_run_id is None
+    assert batch.state == NOTHING_YET
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_what_if_is_compared_with_nothing(scope: Scope) -> None:
+    previous = Previous(report([finding(guid="a")]), "key")
+
+    _, batch = planned(previous, of=run(scope))
+
+    assert set(batch.state.open) == (set() if scope is Scope.WHAT_IF else {"a"})
+
+
+def test_an_event_takes_configured_instances_as_they_are_and_others_under_the_defaults() -> None:
+    strict = msgspec.structs.replace(BUILT_IN, min_backups=7)
+    known = Instance("a", strict, "orders-db", "team-orders")
+    configuration = Configuration((known,), BUILT_IN, (), "0" * 64)
+
+    request = AuditRequest(instance_guids=("x", "a"))
+
+    assert list(instances_of(request, configuration)) == [Instance("x", BUILT_IN), known]
+
+
+def test_an_events_max_age_replaces_that_of_every_instance() -> None:
+    configuration = Configuration((instance("a"),), BUILT_IN, (), "0" * 64)
+
+    [asked] = instances_of(AuditRequest(max_age=timedelta(hours=2)), configuration)
+
+    assert (asked.policy.max_age, asked.policy.max_age_source) == (timedelta(hours=2), "event")
+    assert asked.policy.min_backups_source == BUILT_IN.min_backups_source
