@@ -22,6 +22,7 @@ SAM_VENV := .venv-sam
 E2E_VENV := .venv-e2e
 BENCH_VENV := .venv-bench
 SECURITY_VENV := .venv-security
+SBOM_VENV := .venv-sbom
 FUZZ_VENV := .venv-fuzz
 MUTANTS_VENV := .venv-mutants
 BIN := $(VENV)/bin
@@ -71,11 +72,11 @@ e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on th
 python313: # the Python that `make e2e` would take; nothing if there is none
 	@echo $(PYTHON313)
 
-mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (10 minutes)
-	@$(MUTANTS_VENV)/bin/python -m tests.mutants
+mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (3 minutes)
+	@PATH="$(CURDIR)/$(MUTANTS_VENV)/bin:$$PATH" python -m tests.mutants
 
 fuzz: $(FUZZ_VENV)/ready ## look for inputs that break a rule, SECONDS for each target; Linux, Python 3.11 to 3.13
-	@$(FUZZ_VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
+	@PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
 
 bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients (25 minutes); needs nginx
 	@$(BENCH_VENV)/bin/python -m tests.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS))
@@ -103,9 +104,9 @@ pip-audit: $(SECURITY_VENV)/ready ## look the pinned packages up among known vul
 	for list in src/requirements.txt tests/requirements*.txt; do \
 		echo "── $$list"; $(SECURITY_BIN)/pip-audit --strict --disable-pip --requirement $$list || exit 1; done
 
-sbom: $(VENV)/ready ## write dist/sbom.cdx.json, a CycloneDX list of what ships to Lambda
+sbom: $(SBOM_VENV)/ready ## write dist/sbom.cdx.json, a CycloneDX list of what ships to Lambda
 	@mkdir -p dist
-	$(BIN)/cyclonedx-py requirements src/requirements.txt --pyproject pyproject.toml \
+	$(SBOM_VENV)/bin/cyclonedx-py requirements src/requirements.txt --pyproject pyproject.toml \
 		--output-reproducible --of JSON -o dist/sbom.cdx.json
 
 lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
@@ -113,6 +114,7 @@ lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade pyproject.toml --group dev -c src/requirements.txt -o tests/requirements.txt
 	$(UV_COMPILE) --upgrade --group sam -o tests/requirements-sam.txt
 	$(UV_COMPILE) --upgrade --group e2e -o tests/requirements-e2e.txt
+	$(UV_COMPILE) --upgrade --group sbom -o tests/requirements-sbom.txt
 	$(UV_COMPILE) --upgrade --group security -o tests/requirements-security.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group fuzz -c src/requirements.txt -o tests/requirements-fuzz.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group mutants -c src/requirements.txt -c tests/requirements.txt \
@@ -135,8 +137,7 @@ build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
 	$(SAM) build
 
 clean: ## remove what the other targets made, except what a run left in .local
-	rm -rf $(VENV) $(SAM_VENV) $(E2E_VENV) $(BENCH_VENV) $(FUZZ_VENV) $(MUTANTS_VENV) $(SECURITY_VENV) \
-		.aws-sam dist mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* .aws-sam dist mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
 $(VENV)/ready: tests/requirements.txt
@@ -151,11 +152,11 @@ $(VENV)/ready: tests/requirements.txt
 	@touch $@
 
 # By uv: older pips refuse the extras of a pinned dependency in a list with hashes.
-$(SAM_VENV)/ready: tests/requirements-sam.txt $(VENV)/ready
-	@echo "Setting up $(SAM_VENV) (once) ..."
-	@$(PYTHON) -m venv --without-pip --clear $(SAM_VENV)
-	@$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes \
-		--requirement tests/requirements-sam.txt
+.venv-%/ready: tests/requirements-%.txt $(VENV)/ready
+	@echo "Setting up .venv-$* (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear .venv-$*
+	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes \
+		--requirement tests/requirements-$*.txt
 	@touch $@
 
 $(E2E_VENV)/ready: tests/requirements-e2e.txt $(VENV)/ready
@@ -167,31 +168,3 @@ $(E2E_VENV)/ready: tests/requirements-e2e.txt $(VENV)/ready
 		--requirement tests/requirements-e2e.txt
 	@touch $@
 
-$(SECURITY_VENV)/ready: tests/requirements-security.txt $(VENV)/ready
-	@echo "Setting up $(SECURITY_VENV) (once) ..."
-	@$(PYTHON) -m venv --without-pip --clear $(SECURITY_VENV)
-	@$(BIN)/uv pip install --quiet --python $(SECURITY_VENV)/bin/python --require-hashes \
-		--requirement tests/requirements-security.txt
-	@touch $@
-
-$(FUZZ_VENV)/ready: tests/requirements-fuzz.txt $(VENV)/ready
-	@echo "Setting up $(FUZZ_VENV) (once) ..."
-	@$(PYTHON) -m venv --without-pip --clear $(FUZZ_VENV)
-	@$(BIN)/uv pip install --quiet --python $(FUZZ_VENV)/bin/python --require-hashes \
-		--requirement tests/requirements-fuzz.txt
-	@$(BIN)/uv pip install --quiet --python $(FUZZ_VENV)/bin/python --no-deps --editable .
-	@touch $@
-
-$(MUTANTS_VENV)/ready: tests/requirements-mutants.txt $(VENV)/ready
-	@echo "Setting up $(MUTANTS_VENV) (once) ..."
-	@$(PYTHON) -m venv --without-pip --clear $(MUTANTS_VENV)
-	@$(BIN)/uv pip install --quiet --python $(MUTANTS_VENV)/bin/python --require-hashes \
-		--requirement tests/requirements-mutants.txt
-	@touch $@
-
-$(BENCH_VENV)/ready: tests/requirements-bench.txt $(VENV)/ready
-	@echo "Setting up $(BENCH_VENV) (once) ..."
-	@$(PYTHON) -m venv --without-pip --clear $(BENCH_VENV)
-	@$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes \
-		--requirement tests/requirements-bench.txt
-	@touch $@

@@ -7,7 +7,7 @@ import msgspec
 
 # Seconds since 1970 pass this in the year 5138; anything larger is in milliseconds or finer.
 SECONDS_END = 10**11
-_SHOWN_MAX = 41  # characters of a strange value that a reason quotes
+_SHOWN_MAX = 40  # characters of a strange value that a reason quotes
 
 
 class Backup(msgspec.Struct, frozen=True):

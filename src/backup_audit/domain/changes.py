@@ -51,11 +51,11 @@ def compared(finding: Finding, state: State, due_at: datetime) -> Finding:
         return msgspec.structs.replace(
             finding, change=Change.RESOLVED, since=_problem(before).since
         )
-    problem = _same_problem(finding, before)
+    since = _known_since(finding, before)
     return msgspec.structs.replace(
         finding,
-        change=Change.ONGOING if problem else _new_or_reopened(finding, state, due_at),
-        since=problem.since if problem else due_at,
+        change=Change.ONGOING if since else _new_or_reopened(finding, state, due_at),
+        since=since or due_at,
         kept_problem=_kept(finding, before),
     )
 
@@ -89,13 +89,14 @@ def _problem(before: Finding) -> KeptProblem:
     return KeptProblem(before.verdict, before.since or before.evidence.observed_at)
 
 
-def _same_problem(finding: Finding, before: Finding | None) -> KeptProblem | None:
+def _known_since(finding: Finding, before: Finding | None) -> datetime | None:
+    """Since when the instance has this very problem; None if it had none, or another."""
     if before is None:
         return None
     if finding.verdict is before.verdict:
-        return KeptProblem(before.verdict, before.since or before.evidence.observed_at)
+        return before.since or before.evidence.observed_at
     problem = _problem(before)
-    return problem if problem.verdict is finding.verdict else None
+    return problem.since if problem.verdict is finding.verdict else None
 
 
 def _kept(finding: Finding, before: Finding | None) -> KeptProblem | None:

@@ -48,4 +48,4 @@ def layered(policy: Policy, layer: PolicyLayer) -> Policy:
         if (value := getattr(layer, name)) is not None
     }
     sources = {f"{name}_source": layer.source for name in stated}
-    return msgspec.structs.replace(policy, **stated, **sources) if stated else policy
+    return msgspec.structs.replace(policy, **stated, **sources)

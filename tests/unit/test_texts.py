@@ -1,0 +1,274 @@
+"""What people read of faults, failures and news, word for word."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from backup_audit.domain.changes import Resolved, State, compared, resolved_problems
+from backup_audit.domain.configuration import ConfigurationDocument as Document
+from backup_audit.domain.configuration import parse_configuration
+from backup_audit.domain.digest import digests
+from backup_audit.domain.duration import brief_duration, compared_duration
+from backup_audit.domain.finding import Change, Finding, KeptProblem
+from backup_audit.domain.message import attribute_value, subject_line
+from backup_audit.domain.rendering import as_csv
+from backup_audit.domain.run_message import run_failed
+from backup_audit.domain.strict import read_strictly
+from backup_audit.domain.summary import Summary
+from backup_audit.domain.told import ToldFinding, named_resolved
+from backup_audit.domain.verdict import Severity, Verdict
+from backup_audit.errors import ApiUnreachable, InvalidConfiguration
+from tests.builders import ADDRESS, NOW, finding, report
+
+HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+ENDED = Resolved(
+    guid="guid-9",
+    name="cache",
+    owner="team-cache",
+    verdict=Verdict.STALE,
+    since=NOW - HOUR,
+    resolved_at=NOW,
+)
+
+
+def faults_of(document: object) -> list[str]:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    with pytest.raises(InvalidConfiguration) as raised:
+        parse_configuration(body, "ssm:/x")
+    assert str(raised.value).startswith("the configuration ssm:/x has ")
+    return list(raised.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("document", "faults"),
+    [
+        (b"[" * 100_000, ["the document is nested too deeply"]),
+        (b"{", ["line 1, column 2: Expecting property name enclosed in double quotes"]),
+        ([], ["the document: Expected `object`, got `array`"]),
+        ({"instances": []}, ["instances: [] is not a list of at least one instance"]),
+        (
+            {"instances": ["a"], "x": 1},
+            ["x: unknown key, expected one of instances, schema_version, defaults, mutes"],
+        ),
+        (
+            {"instances": ["a"], "defaults": {"max_age": "x", "min_backups": 0}},
+            [
+                (
+                    'defaults.max_age: "x" is not a duration longer than zero, '
+                    'such as "26h", "7d", "90m" or "1d12h"'
+                ),
+                "defaults.min_backups: 0 is not a whole number from 1",
+            ],
+        ),
+        (
+            {"instances": [1, "b", {"guid": "c"}, "b", {"guid": "c"}, "b"]},
+            [
+                (
+                    "instances[0]: 1 is not a GUID: 1 to 200 letters, digits and . _ ~ -, "
+                    "but not . or .. alone"
+                ),
+                "instances[3]: 'b' is listed already at instances[1]",
+                "instances[4].guid: 'c' is listed already at instances[2]",
+                "instances[5]: 'b' is listed already at instances[1]",
+            ],
+        ),
+        (
+            {"instances": ["a"], "schema_version": "x" * 58},
+            [f'schema_version: "{"x" * 58}" is not 1, the only version there is'],
+        ),
+        (
+            {"instances": ["a"], "schema_version": "x" * 59},
+            [f'schema_version: "{"x" * 59}… is not 1, the only version there is'],
+        ),
+        (
+            {"instances": ["a"], "schema_version": "\u202e"},
+            ['schema_version: "�" is not 1, the only version there is'],
+        ),
+        (
+            {"instances": ["a"], "schema_version": {"a": [1, 2]}},
+            ['schema_version: {"a":[1,2]} is not 1, the only version there is'],
+        ),
+        (
+            b'{"instances": ["\\ud800"]}',
+            ["half a surrogate pair, such as \\ud800, is no character"],
+        ),
+        (b'{"a": 1, "b": 2, "b": 3}', ["'b' stands twice in one object"]),
+        (
+            b'{"%s": 1, "%s": 3}' % (b"k" * 61, b"k" * 61),
+            [f"'{'k' * 60}' stands twice in one object"],
+        ),
+        (
+            {"instances": ["g" * 201, "g" * 201]},
+            [
+                (
+                    f'instances[0]: "{"g" * 59}… is not a GUID: 1 to 200 letters, digits and '
+                    ". _ ~ -, but not . or .. alone"
+                ),
+                (
+                    f'instances[1]: "{"g" * 59}… is not a GUID: 1 to 200 letters, digits and '
+                    ". _ ~ -, but not . or .. alone"
+                ),
+                f"instances[1]: '{'g' * 200}' is listed already at instances[0]",
+            ],
+        ),
+    ],
+    ids=range(15),
+)
+def test_faults_of_a_configuration(document: object, faults: list[str]) -> None:
+    assert faults_of(document) == faults
+
+
+def test_a_value_that_cannot_be_shown_is_not_shown() -> None:
+    _, faults = read_strictly({"instances": ["a"], "schema_version": 10**5000}, Document)
+
+    assert faults == ["schema_version: what is there is not 1, the only version there is"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (HOUR - SECOND, "59 min 59 s"),
+        (HOUR, "1 h"),
+        (HOUR + SECOND, "1 h"),
+        (48 * HOUR - SECOND, "47 h 59 min"),
+        (48 * HOUR, "2 d"),
+        (48 * HOUR + 59 * 60 * SECOND, "2 d"),
+    ],
+)
+def test_durations(duration: timedelta, said: str) -> None:
+    assert brief_duration(duration) == said
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (26 * HOUR, "26 h"),
+        (26 * HOUR + SECOND, "26 h 1 s"),
+        (27 * HOUR + SECOND, "27 h"),
+    ],
+)
+def test_a_duration_beside_its_limit(duration: timedelta, said: str) -> None:
+    assert compared_duration(duration, 26 * HOUR) == said
+
+
+@pytest.mark.parametrize(
+    ("length", "ending"), [(19_999, "x"), (20_000, "x"), (20_001, "x… (the log has the rest)")]
+)
+def test_the_reason_of_a_failure_is_cut_where_no_message_would_fit(
+    length: int, ending: str
+) -> None:
+    message = run_failed(
+        ApiUnreachable("x" * length),
+        run_id="r",
+        foundation="test",
+        failed_at=NOW,
+        invocation_id="i",
+    )
+
+    reason = json.loads(bytes(message.document))["reason"]
+    assert reason == "x" * (min(length, 20_000) - 1) + ending
+
+
+@pytest.mark.parametrize(
+    ("count", "subject"),
+    [
+        (1, "[backup-audit] test: 1 problem"),
+        (2, "[backup-audit] test: 2 problems"),
+    ],
+)
+def test_the_subject_counts_problems(count: int, subject: str) -> None:
+    [digest] = digests(report([finding(guid=f"guid-{n}") for n in range(count)]), ADDRESS)
+
+    assert digest.subject == subject
+
+
+def test_two_parts_of_a_digest_are_numbered() -> None:
+    long = [
+        msgspec.structs.replace(finding(guid=f"guid-{n}"), reason="x" * 70_000) for n in range(2)
+    ]
+
+    first, second = digests(report(long), ADDRESS)
+
+    assert first.subject == "[backup-audit] test: 2 problems (1/2)"
+    assert "Message 1 of 2." in first.text
+    assert second.subject == "[backup-audit] test: 2 problems (2/2)"
+
+
+def test_a_problem_that_ended_is_named_in_full() -> None:
+    assert named_resolved(ENDED) == ToldFinding(
+        guid="guid-9",
+        name="cache",
+        owner="team-cache",
+        verdict=Verdict.HEALTHY,
+        severity=Severity.INFO,
+        change=Change.RESOLVED,
+        since=NOW - HOUR,
+        reason="was stale since 2026-01-31 04:00 UTC, is healthy",
+        newest_backup_at=None,
+    )
+
+
+def test_who_owns_an_instance_is_kept_when_its_problem_ends() -> None:
+    before = finding(guid="guid-9", name="cache", owner="team-cache")
+    state = State({"guid-9": before}, {})
+    now = compared(finding(Verdict.HEALTHY, "guid-9", name="c", owner="team-c"), state, NOW)
+
+    [ended] = resolved_problems([now], state, NOW)
+
+    assert (ended.guid, ended.name, ended.owner) == ("guid-9", "c", "team-c")
+    assert (ended.verdict, ended.resolved_at) == (Verdict.STALE, NOW)
+
+
+def test_an_unknown_that_stays_unknown_hides_what_it_hid_before() -> None:
+    unknown = msgspec.structs.replace(
+        finding(Verdict.UNKNOWN),
+        since=NOW - HOUR,
+        change=Change.ONGOING,
+        kept_problem=KeptProblem(Verdict.STALE, NOW - 9 * HOUR),
+    )
+
+    again = compared(finding(Verdict.UNKNOWN), State({"guid-1": unknown}, {}), NOW)
+
+    assert again.change is Change.ONGOING
+    assert again.since == NOW - HOUR
+    assert again.kept_problem == KeptProblem(Verdict.STALE, NOW - 9 * HOUR)
+
+
+@pytest.mark.parametrize(("value", "sent"), [("a", "a"), (("a", "b"), '["a","b"]')])
+def test_an_attribute_is_a_word_or_an_array_of_words(
+    value: str | tuple[str, ...], sent: str
+) -> None:
+    assert attribute_value(value) == sent
+
+
+def test_a_subject_has_all_that_can_be_printed_in_ascii() -> None:
+    assert subject_line("\x1f !}~\x7fä") == "? !}~??"
+
+
+def test_a_csv_of_many_pieces_is_one_table() -> None:
+    findings = [finding(guid=f"guid-{number}") for number in range(1_000)]
+
+    pieces = list(as_csv(findings))
+
+    assert len(pieces) > 2
+    rows = list(csv.DictReader(io.StringIO(b"".join(pieces).decode(), newline="")))
+    assert [row["guid"] for row in rows] == [one.guid for one in findings]
+    assert {row["schema_version"] for row in rows} == {"1"}
+
+
+def _aged(guid: str, seconds: int | None) -> Finding:
+    found = finding(Verdict.UNKNOWN, guid)
+    evidence = msgspec.structs.replace(found.evidence, newest_backup_age_seconds=seconds)
+    return msgspec.structs.replace(found, evidence=evidence)
+
+
+def test_the_longest_without_a_backup_comes_first_and_those_of_no_known_age_last() -> None:
+    summary = Summary.of([_aged("a", None), _aged("b", 1), _aged("c", 2), _aged("d", None)])
+
+    assert [one.guid for one in summary.unhealthy] == ["c", "b", "a", "d"]
+    assert summary.oldest == 2
