@@ -180,8 +180,9 @@ def test_of_silence(cause: Cause, reason: str) -> None:
             {"created_at": SECONDS_END},
             "created_at is 100000000000, too large to be seconds",
         ),
-        ({"created_at": "x" * 38}, f'created_at is "{"x" * 38}", not an integer'),
-        ({"created_at": "x" * 39}, f'created_at is "{"x" * 39}…, not an integer'),
+        ({"created_at": "x" * 39}, f'created_at is "{"x" * 39}", not an integer'),
+        ({"created_at": "x" * 40}, f'created_at is "{"x" * 39}…, not an integer'),
+        ({"created_at": "a   b"}, 'created_at is "a b", not an integer'),
         ({"created_at": "\x7f\u202e"}, 'created_at is "\\u007f\\u202e", not an integer'),
     ],
 )

@@ -203,7 +203,9 @@ def _response(
 
 def _not_connected(error: Exception, through: str) -> requests.RequestException:
     match error:
-        case NewConnectionError() | ssl.SSLEOFError():  # urllib3 and ssl count them among the next
+        case NewConnectionError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            # urllib3 and ssl count them among the next. Python says one or the other of a server
+            # that closes in the handshake, by its release.
             return requests.ConnectionError(_connect_reason(error, through))
         case ConnectTimeoutError() | TimeoutError():
             return requests.ConnectTimeout(f"no connection{through} within the connect time-out")
@@ -223,7 +225,7 @@ def _connect_reason(error: Exception, through: str) -> str:
             return "the host name is not known"
         case NewConnectionError():
             return "no connection: refused or unreachable"
-        case ssl.SSLEOFError():
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return f"the connection{through} was closed in the handshake"
         case _:
             return f"the connection{through} broke while it was made"

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from backup_audit.domain.text import one_line
+
 # Seconds since 1970 pass this in the year 5138; anything larger is in milliseconds or finer.
 SECONDS_END = 10**11
-_SHOWN_MAX = 40  # characters of a strange value that a reason quotes
+_SHOWN_MAX = 41  # characters of a strange value that a reason quotes
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -53,5 +55,4 @@ def backup_at(created_at: int) -> Backup:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value)  # escapes whatever is not printable
-    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
+    return one_line(json.dumps(value), _SHOWN_MAX)
