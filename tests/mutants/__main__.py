@@ -4,6 +4,7 @@ mutmut makes the mutants and runs the tests. A mutant that survives changes noth
 then explained.toml says why. One that is not explained is a test that is missing.
 """
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,8 @@ import msgspec
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 
 _EXPLAINED = Path(__file__).with_name("explained.toml")
-_MADE = Path("mutants/src/backup_audit/domain")
+_WORK = Path("mutants")  # mutmut's
+_MADE = _WORK / "src/backup_audit/domain"
 _KILLED = (1, 3)  # exit statuses of pytest: a test failed, or could not run at all
 
 
@@ -28,6 +30,8 @@ class Mutant(msgspec.Struct, frozen=True, order=True):
 
 def main() -> int:
     """Run mutmut; say which survivors nobody explained, and which explanations are out of date."""
+    # mutmut lets a result stand until the function changes, though the test that gave it be gone.
+    shutil.rmtree(_WORK, ignore_errors=True)
     subprocess.run(["mutmut", "run", "--max-children", "2"], check=True)
     tried, survivors = _results()
     explained = _explained()
@@ -47,7 +51,7 @@ def _results() -> tuple[int, set[Mutant]]:
     for path in sorted(_MADE.glob("*.meta")):
         statuses: dict[str, int | None] = msgspec.json.decode(path.read_bytes())["exit_code_by_key"]
         tried += len(statuses)
-        source = Path("src") / path.relative_to("mutants/src").with_suffix("")
+        source = Path("src") / path.relative_to(_WORK / "src").with_suffix("")
         survivors |= {
             _mutant(name, source) for name, status in statuses.items() if _survived(status)
         }
