@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 import msgspec
 import trustme
 
+from tests.local_cloud.behaviours import Closes, SimulatedInstance
 from tests.local_cloud.fleets import Fleet, sample
 from tests.local_cloud.simulated_cloud_controller import SimulatedCloudController
+
+DEAD = ("dead-1", "dead-2", "dead-3")  # asked for these, the API closes the connection
 
 
 class Foundation(msgspec.Struct, frozen=True):
@@ -22,10 +25,14 @@ class Foundation(msgspec.Struct, frozen=True):
 
 @contextmanager
 def sample_foundation() -> Iterator[Foundation]:
-    """Serve the sample fleet: 8 instances, five of them with a problem."""
+    """Serve the sample fleet, 8 instances, five of them with a problem; and DEAD beside it."""
     ca = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(tls)
-    fleet = sample(datetime.now(UTC))
-    with SimulatedCloudController(fleet.instances, tls=tls) as api:
+    now = datetime.now(UTC)
+    fleet = sample(now)
+    dead = [
+        SimulatedInstance(guid=guid, name=guid, created_at=now, behaviour=Closes()) for guid in DEAD
+    ]
+    with SimulatedCloudController([*fleet.instances, *dead], tls=tls) as api:
         yield Foundation(fleet, api, ca.cert_pem.bytes().decode())

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tests.e2e.emulator import REGION, Emulator
-from tests.e2e.foundation import Foundation
+from tests.e2e.foundation import DEAD, Foundation
 from tests.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
 
 BUCKET = "backup-audit-inputs"
@@ -36,12 +36,19 @@ def keep_inputs(aws: Emulator, foundation: Foundation) -> Inputs:
             "s3": _in_s3(aws, "configuration.json", configuration),
             "appconfig": _in_appconfig(aws, configuration),
             "env": "env:",
+            "with a dead batch": _in_s3(aws, "dead-batch.json", _with_a_dead_batch(foundation)),
         },
         cas={
             "ssm": _in_ssm(aws, "/backup-audit/ca", foundation.ca_pem),
             "s3": _in_s3(aws, "ca.pem", foundation.ca_pem),
         },
     )
+
+
+def _with_a_dead_batch(foundation: Foundation) -> str:
+    """Nine instances; in batches of three, nothing in the second gets an answer."""
+    alive = [instance.guid for instance in foundation.fleet.instances[:6]]
+    return json.dumps({"instances": [*alive[:3], *DEAD, *alive[3:]]})
 
 
 def _in_ssm(aws: Emulator, name: str, text: str) -> str:

@@ -1,18 +1,18 @@
-"""The state machine: deployed, started by the SAM CLI, its report read back.
-
-A batch that fails is tried on moto (tests/integration/test_state_machine.py), whose waits before
-retries can be shortened: here they would take minutes.
-"""
+"""The state machine: deployed, started, its report read back."""
 
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.e2e.foundation import Foundation
+from tests.e2e.foundation import DEAD, Foundation
+from tests.e2e.inputs import Inputs
 from tests.e2e.polling import eventually
 from tests.e2e.stack import Stack
+
+_RETRIES = 210.0  # seconds that the definition waits before it gives a batch up
 
 
 @pytest.fixture(scope="module")
@@ -24,23 +24,28 @@ def mapped(new_stack: Callable[..., Stack]) -> Iterator[Stack]:
     stack.delete()
 
 
-def test_the_state_machine_audits_the_fleet_in_batches(
-    mapped: Stack, foundation: Foundation
-) -> None:
-    client = mapped.aws.client("stepfunctions")
+def executed(stack: Stack, *, within: float) -> Any:  # noqa: ANN401
+    """The answer of a full run."""
+    client = stack.aws.client("stepfunctions")
     execution = client.start_execution(
-        stateMachineArn=mapped.output("StateMachineArn"),
+        stateMachineArn=stack.output("StateMachineArn"),
         input=Path("events/manual-full.json").read_text("utf-8"),
     )["executionArn"]
 
     def ended() -> bool:
         return bool(client.describe_execution(executionArn=execution)["status"] != "RUNNING")
 
-    eventually(ended, within=120, what="the end of the execution")
+    eventually(ended, within=within, what="the end of the execution")
     description = client.describe_execution(executionArn=execution)
     assert description["status"] == "SUCCEEDED", description
+    return json.loads(description["output"])
 
-    answer = json.loads(description["output"])
+
+def test_the_state_machine_audits_the_fleet_in_batches(
+    mapped: Stack, foundation: Foundation
+) -> None:
+    answer = executed(mapped, within=120)
+
     assert answer["complete"]
     assert answer["coverage"]["configured"] == len(foundation.fleet.configuration["instances"])
     report = json.loads(mapped.read(answer["report"]["key"]))
@@ -58,3 +63,18 @@ def test_the_steps_can_be_invoked_by_hand(mapped: Stack) -> None:
     for step in ("plan", "audit-batch", "conclude"):
         answer = mapped.sam_invoke(Path(f"events/steps/{step}.json"))
         assert answer
+
+
+def test_a_child_that_fails_for_good_leaves_the_others_and_is_unknown_by_guid(
+    mapped: Stack, inputs: Inputs
+) -> None:
+    mapped.deploy(ConfigUri=inputs.configurations["with a dead batch"])
+
+    answer = executed(mapped, within=_RETRIES + 120)
+
+    assert not answer["complete"]
+    assert answer["coverage"]["configured"] == 9
+    report = json.loads(mapped.read(answer["report"]["key"]))
+    unknown = [found for found in report["findings"] if found["verdict"] == "unknown"]
+    assert sorted(found["guid"] for found in unknown) == sorted(DEAD)
+    assert all("batch 1 failed for good" in found["reason"] for found in unknown)
