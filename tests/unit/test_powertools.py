@@ -57,6 +57,15 @@ def test_the_next_invocation_does_not_bear_the_id_of_the_last(output: Output) ->
     assert "run_id" not in line
 
 
+def test_a_line_spends_no_blanks_on_its_form(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry().warned("in words")
+
+    line = capsys.readouterr().out
+    assert '"message":"in words"' in line
+    assert '": ' not in line
+    assert '", ' not in line
+
+
 def test_progress_is_a_line_every_five_seconds(output: Output) -> None:
     clock = [0.0]
     told = telemetry(clock)

@@ -94,7 +94,7 @@ _LOGGER = Logger(
     service=SERVICE,
     location=None,
     logger_handler=_CurrentStdout(),
-    json_serializer=partial(json.dumps, default=str),
+    json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
 )
 
 
