@@ -102,14 +102,19 @@ class Alarm:
         self._threshold = float(properties["Threshold"])
         self._missing: str = properties["TreatMissingData"]
         self._range = self.evaluated + extra
+        # Evaluated over more than a day, an alarm sees whole hours only.
+        self._step = HOUR if self.period * self.evaluated > _DAY else MINUTE
         assert self._missing != "ignore" or self.evaluated == 1, "more have rules of their own"
 
     def watched(self, datapoints: Iterable[Datapoint], since: datetime, until: datetime) -> State:
-        """The state after an evaluation every minute, from the alarm's creation on."""
-        state, at = State.INSUFFICIENT_DATA, _down_to(since, MINUTE)
+        """The state after an evaluation every minute, from the alarm's creation on.
+
+        Where the alarm sees whole hours only, one an hour comes to the same.
+        """
+        state, at = State.INSUFFICIENT_DATA, _down_to(since, self._step)
         mine = self._mine(datapoints)
         while at <= until:
-            state, at = self._evaluation(mine, at, state), at + MINUTE
+            state, at = self._evaluation(mine, at, state), at + self._step
         return state
 
     def _mine(self, datapoints: Iterable[Datapoint]) -> list[tuple[datetime, float]]:
@@ -123,9 +128,7 @@ class Alarm:
     def _evaluation(
         self, points: Sequence[tuple[datetime, float]], at: datetime, before: State
     ) -> State:
-        # Evaluated over more than a day, an alarm sees whole hours only.
-        step = HOUR if self.period * self.evaluated > _DAY else MINUTE
-        found = list(self._periods(points, _down_to(at, step)))
+        found = list(self._periods(points, at))
         real = [value for value in found if value is not None][: self.evaluated]
         breaching = sum(self._breaches(value, self._threshold) for value in real)
         if not real and self._missing == "ignore":

@@ -1,6 +1,7 @@
 """Time that passes only when somebody waits."""
 
 import threading
+from collections.abc import Callable
 
 from backup_audit.deadline import Deadline
 from backup_audit.pacing import LONGEST_WAIT, Pace, Pacer
@@ -9,13 +10,16 @@ from backup_audit.pacing import LONGEST_WAIT, Pace, Pacer
 class FakeTime:
     """A monotonic clock, in seconds; `waits` has every wait, which passes at once.
 
-    Threads that wait at the same time wait together: the time that passes is the longest of them.
-    Requests take no time: none passes while one is under way.
+    Of threads that wait at the same time the shortest wait ends first. Requests take no time: none
+    passes while one is under way, nor while fewer wait than `crew` says that there are threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, crew: Callable[[], int] = lambda: 0) -> None:
         self.now = 0.0
         self.waits: list[float] = []
+        self._crew = crew
+        self._waiting = 0
+        self._until: list[float] = []
         self._pace: Pace | None = None
 
     def monotonic(self) -> float:
@@ -23,15 +27,25 @@ class FakeTime:
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
         assert seconds > 0
+        self._waiting += 1
         if seconds == LONGEST_WAIT:  # until another thread is done, which takes no such time
             condition.wait(0.01)
-            return
+        else:
+            self._pass(condition, seconds)
+        self._waiting -= 1
+
+    def _pass(self, condition: threading.Condition, seconds: float) -> None:
         self.waits.append(seconds)
         until = self.now + seconds
+        self._until.append(until)
         condition.wait(0.001)  # gives the others their turn
-        while self._pace and self._pace.in_flight:
+        while self._somebody_is_busy() or until > min(self._until):
             condition.wait(0.001)
+        self._until.remove(until)
         self.now = max(self.now, until)
+
+    def _somebody_is_busy(self) -> bool:
+        return bool(self._pace and self._pace.in_flight) or self._waiting < self._crew()
 
     def pacer(self, pace: Pace | None = None, *, seconds_left: float | None = None) -> Pacer:
         """A pacer that lives in this time."""

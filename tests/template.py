@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Template:
         self.document = document
 
     @classmethod
+    @cache
     def read(cls) -> "Template":
         """The template of this project."""
         return cls(yaml.load(_PATH.read_text("utf-8"), _Loader))

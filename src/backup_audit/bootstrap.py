@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backup_audit.adapters.archives import BucketArchive, FolderArchive
-from backup_audit.adapters.aws import AwsClients
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.adapters.cloud_controller import Authorization, CloudController
 from backup_audit.adapters.configuration_sources import source_of
 from backup_audit.adapters.credentials import (
@@ -38,8 +38,7 @@ def archive_at(where: str) -> Archive:
     if not where.startswith("s3://"):
         return FolderArchive(Path(where))
     bucket, _, prefix = where.removeprefix("s3://").partition("/")
-    clients = AwsClients()
-    return BucketArchive(bucket, prefix, lambda: clients.s3)
+    return BucketArchive(bucket, prefix, lambda: CLIENTS.s3)
 
 
 class Adapters(ExitStack):
@@ -49,23 +48,21 @@ class Adapters(ExitStack):
     keep them, and the thread that watches them, for the next invocation.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._clients = AwsClients()
-
-    def store(self, bucket: str) -> ObjectStore:
+    @staticmethod
+    def store(bucket: str) -> ObjectStore:
         """The report bucket."""
-        return S3Store(bucket, lambda: self._clients.s3)
+        return S3Store(bucket, lambda: CLIENTS.s3)
 
-    def notifier(self, topic_arn: str) -> Notifier:
+    @staticmethod
+    def notifier(topic_arn: str) -> Notifier:
         """The topic."""
-        return SnsNotifier(topic_arn, lambda: self._clients.sns)
+        return SnsNotifier(topic_arn, lambda: CLIENTS.sns)
 
     def audit(self, settings: Settings, deadline: Deadline, telemetry: Telemetry) -> Audit:
         """The use case; raises AuditError if the CA or the credentials cannot be read."""
         session = self.enter_context(
             new_session(
-                self._ca_pem(settings),
+                _ca_pem(settings),
                 connect_timeout=settings.connect_timeout,
                 read_timeout=settings.read_timeout,
                 proxy=settings.proxy_url,
@@ -73,7 +70,7 @@ class Adapters(ExitStack):
         )
         pace = Pace(settings.workers, settings.requests_per_second)
         http = HttpClient(session, Pacer(pace, deadline))
-        credentials = self._credentials(settings)
+        credentials = _credentials(settings)
         api = CloudController(
             settings.api_url,
             http,
@@ -83,7 +80,7 @@ class Adapters(ExitStack):
         )
         return Audit(
             settings,
-            source=source_of(settings.config_uri, self._clients, settings.instance_guids),
+            source=source_of(settings.config_uri, CLIENTS, settings.instance_guids),
             api=api,
             store=self.store(settings.report_bucket),
             notifier=self.notifier(settings.topic_arn),
@@ -93,13 +90,15 @@ class Adapters(ExitStack):
             clock=clock,
         )
 
-    def _credentials(self, settings: Settings) -> Credentials:
-        return read_credentials(settings.credentials_secret, lambda: self._clients.secretsmanager)
 
-    def _ca_pem(self, settings: Settings) -> str | None:
-        if settings.ca_bundle is None:
-            return None
-        return source_of(settings.ca_bundle, self._clients).read().decode("ascii", "replace")
+def _credentials(settings: Settings) -> Credentials:
+    return read_credentials(settings.credentials_secret, lambda: CLIENTS.secretsmanager)
+
+
+def _ca_pem(settings: Settings) -> str | None:
+    if settings.ca_bundle is None:
+        return None
+    return source_of(settings.ca_bundle, CLIENTS).read().decode("ascii", "replace")
 
 
 def _authorization(settings: Settings, http: HttpClient, credentials: Credentials) -> Authorization:

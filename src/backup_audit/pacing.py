@@ -179,11 +179,6 @@ class Pacer:
         self._rest = threading.Condition(lock)
         self._stopped: str | None = None
 
-    @property
-    def is_outage(self) -> bool:
-        """Whether nothing but failures came lately: no instance is to blame for them."""
-        return self._pace.is_outage
-
     def enter(self) -> float:
         """Wait until a request may start; return when that is. Raises Stopped."""
         with self._turn:
@@ -204,10 +199,11 @@ class Pacer:
         *,
         hold: float | None = None,
         quota: Quota | None = None,
-    ) -> None:
+    ) -> bool:
         """A request for a target, entered at `began`, has ended.
 
-        `hold`: seconds that the API asks all to wait.
+        `hold`: seconds that the API asks all to wait. Returns whether nothing but failures came
+        lately: then the target is not to blame for its own.
         """
         with self._turn:
             now = self._monotonic()
@@ -221,7 +217,9 @@ class Pacer:
                 if hold >= left:
                     self._stop(f"the API asks to wait {hold:.0f} s, the run has {left:.0f} s left")
             # One turn is free, and one more if the limit has grown.
-            self._turn.notify(_ALL if was_outage or self._pace.is_outage else 2)
+            is_outage = self._pace.is_outage
+            self._turn.notify(_ALL if was_outage or is_outage else 2)
+            return is_outage
 
     def pause(self, seconds: float) -> None:
         """Rest before a retry; raises Stopped."""

@@ -21,6 +21,7 @@ from backup_audit.adapters.session import BODY_MAX, USER_AGENT, new_session
 from backup_audit.domain.backup import Backup, UnreadableBackup
 from backup_audit.domain.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.errors import InvalidSettings
+from backup_audit.pacing import Pacer
 from tests.builders import NOW
 from tests.fake_time import FakeTime
 from tests.scripted_server import Answer, Raw, scripted_server
@@ -80,6 +81,23 @@ class Client:
 
     def close(self) -> None:
         self._session.close()
+
+
+class OutagePacer(Pacer):
+    """Lets everything through at once; the first so many requests end within an outage."""
+
+    def __init__(self, in_outage: int) -> None:
+        self._in_outage = in_outage
+
+    def enter(self) -> float:
+        return 0.0
+
+    def leave(self, *_: object, **__: object) -> bool:
+        self._in_outage -= 1
+        return self._in_outage >= 0
+
+    def pause(self, seconds: float) -> None:
+        pass
 
 
 @pytest.fixture
@@ -336,6 +354,25 @@ def test_what_does_not_pass_is_asked_once(client: Make, status: int) -> None:
     evidence = evidence_of(client, Answer(status))
 
     assert (evidence.status, evidence.attempts) == (status, 1)
+
+
+@pytest.mark.parametrize(
+    ("refused_after_it", "status"), [(ATTEMPTS_MAX - 1, 200), (ATTEMPTS_MAX, 503)]
+)
+def test_what_an_outage_refused_is_held_against_no_instance(
+    refused_after_it: int, status: int
+) -> None:
+    in_outage = ATTEMPTS_MAX + 2
+    refused = [Answer(503)] * (in_outage + refused_after_it)
+    session = new_session(None, connect_timeout=5.0, read_timeout=5.0)
+
+    with session, scripted_server([*refused, Answer(200)]) as server:
+        http = HttpClient(session, OutagePacer(in_outage))
+        api = CloudController(server.url, http, FixedToken("bearer one"), clock=lambda: NOW)
+        evidence = api.list_backups("a")
+
+    assert evidence.status == status
+    assert evidence.attempts == in_outage + ATTEMPTS_MAX
 
 
 def test_attempts_are_bounded_and_counted_for_the_run(client: Make) -> None:

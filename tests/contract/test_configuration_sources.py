@@ -5,13 +5,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from backup_audit.adapters.aws import AwsClients
+from backup_audit.adapters.aws import CLIENTS, AwsClients
 from backup_audit.adapters.configuration_sources import source_of
 from backup_audit.domain.configuration import parse_configuration
 from backup_audit.errors import ConfigurationUnavailable
@@ -20,13 +19,13 @@ DOCUMENT = json.dumps({"schema_version": 1, "instances": ["a", "b"]}).encode()
 
 
 def in_ssm(_: Path) -> tuple[str, AwsClients]:
-    boto3.client("ssm").put_parameter(Name="/x", Value=DOCUMENT.decode(), Type="SecureString")
+    CLIENTS.ssm.put_parameter(Name="/x", Value=DOCUMENT.decode(), Type="SecureString")
     return "ssm:/x", AwsClients()
 
 
 def in_s3(_: Path) -> tuple[str, AwsClients]:
-    boto3.client("s3").create_bucket(Bucket="configuration")
-    boto3.client("s3").put_object(Bucket="configuration", Key="a/b.json", Body=DOCUMENT)
+    CLIENTS.s3.create_bucket(Bucket="configuration")
+    CLIENTS.s3.put_object(Bucket="configuration", Key="a/b.json", Body=DOCUMENT)
     return "s3://configuration/a/b.json", AwsClients()
 
 
@@ -78,8 +77,8 @@ def test_every_place_gives_the_document(
 def test_twenty_thousand_instances_come_out_of_s3() -> None:
     guids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(20_000)]
     with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="configuration")
-        boto3.client("s3").put_object(
+        CLIENTS.s3.create_bucket(Bucket="configuration")
+        CLIENTS.s3.put_object(
             Bucket="configuration", Key="x", Body=json.dumps({"instances": guids}).encode()
         )
 

@@ -3,10 +3,10 @@
 import json
 import traceback
 
-import boto3
 import pytest
 from moto import mock_aws
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.adapters.credentials import (
     ClientCredentials,
     Credentials,
@@ -19,7 +19,7 @@ from backup_audit.errors import CredentialsUnavailable
 
 def read(text: str) -> Credentials:
     with mock_aws():
-        client = boto3.client("secretsmanager")
+        client = CLIENTS.secretsmanager
         client.create_secret(Name="api", SecretString=text)
         return read_credentials("api", lambda: client)
 
@@ -117,7 +117,7 @@ def test_any_other_address_of_a_heartbeat_is_refused_without_a_word_of_it(url: s
 
 def test_a_secret_that_is_not_there_is_named() -> None:
     with mock_aws(), pytest.raises(CredentialsUnavailable, match=r"secret api .*ResourceNotFound"):
-        read_credentials("api", lambda: boto3.client("secretsmanager"))
+        read_credentials("api", lambda: CLIENTS.secretsmanager)
 
 
 def test_a_secret_does_not_show() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -35,27 +36,33 @@ class Tried(msgspec.Struct, frozen=True):
         return list(self.trial.outcomes.values())
 
 
-@pytest.fixture(scope="module", params=FAULTS)
-def tried(request: pytest.FixtureRequest) -> Tried:
-    fault = FAULTS[request.param]
-    return Tried(fault, try_out(fault))
+PROMISES: list[Callable[[Tried], None]] = []
 
 
-def test_each_variation_gets_the_verdict_that_it_must(tried: Tried) -> None:
+def promise(check: Callable[[Tried], None]) -> Callable[[Tried], None]:
+    """What holds for every fault."""
+    PROMISES.append(check)
+    return check
+
+
+@promise
+def each_variation_gets_the_verdict_that_it_must(tried: Tried) -> None:
     for outcome in tried.outcomes:
         assert [found.verdict for found in outcome.findings] == [tried.fault.verdict] * len(
             tried.fault.does
         )
 
 
-def test_the_reason_says_what_happened(tried: Tried) -> None:
+@promise
+def the_reason_says_what_happened(tried: Tried) -> None:
     for outcome in tried.outcomes:
         for found in outcome.findings:
             assert tried.fault.says in found.reason
             assert found.reason.isprintable()
 
 
-def test_a_neighbour_is_judged_as_if_nothing_had_happened(tried: Tried) -> None:
+@promise
+def a_neighbour_is_judged_as_if_nothing_had_happened(tried: Tried) -> None:
     between = len(tried.fault.does) + 1 if tried.fault.reaches_the_api else 0
 
     for outcome in tried.outcomes:
@@ -64,7 +71,8 @@ def test_a_neighbour_is_judged_as_if_nothing_had_happened(tried: Tried) -> None:
         assert said == [(Verdict.STALE, truth)] * between
 
 
-def test_the_run_ends_only_if_nothing_at_all_was_answered(tried: Tried) -> None:
+@promise
+def the_run_ends_only_if_nothing_at_all_was_answered(tried: Tried) -> None:
     for outcome in tried.outcomes:
         if tried.fault.reaches_the_api:
             assert outcome.ended is None
@@ -74,13 +82,15 @@ def test_the_run_ends_only_if_nothing_at_all_was_answered(tried: Tried) -> None:
             assert str(outcome.findings[0].evidence.detail) in outcome.ended
 
 
-def test_whoever_reads_of_a_failed_run_is_sent_to_the_proxy_if_that_is_why(tried: Tried) -> None:
+@promise
+def whoever_reads_of_a_failed_run_is_sent_to_the_proxy_if_that_is_why(tried: Tried) -> None:
     for outcome in tried.outcomes:
         blamed = [found for found in outcome.findings if "from the API: the proxy" in found.reason]
         assert bool(blamed) == bool(outcome.ended and "PROXY_URL" in outcome.ended)
 
 
-def test_it_is_asked_for_a_bounded_number_of_times(tried: Tried) -> None:
+@promise
+def it_is_asked_for_a_bounded_number_of_times(tried: Tried) -> None:
     for outcome in tried.outcomes:
         requests = Counter(head.split(b"/")[3] for head in outcome.requests)
         for found in outcome.findings:
@@ -89,7 +99,8 @@ def test_it_is_asked_for_a_bounded_number_of_times(tried: Tried) -> None:
             assert requests[found.guid.encode()] <= tried.fault.attempts + 2
 
 
-def test_a_proxy_is_asked_once_an_attempt(tried: Tried) -> None:
+@promise
+def a_proxy_is_asked_once_an_attempt(tried: Tried) -> None:
     for outcome in tried.outcomes:
         if tried.fault.proxy is None:
             assert outcome.to_proxy == ()
@@ -99,7 +110,8 @@ def test_a_proxy_is_asked_once_an_attempt(tried: Tried) -> None:
             assert len(outcome.to_proxy) == tried.fault.attempts * len(tried.fault.does)
 
 
-def test_a_proxy_gets_nothing_of_ours_in_clear(tried: Tried) -> None:
+@promise
+def a_proxy_gets_nothing_of_ours_in_clear(tried: Tried) -> None:
     for outcome in tried.outcomes:
         for came in outcome.to_proxy:
             asked = _CONNECT.match(came)
@@ -110,7 +122,8 @@ def test_a_proxy_gets_nothing_of_ours_in_clear(tried: Tried) -> None:
             assert b"Authorization" not in came
 
 
-def test_it_ends_within_its_time(tried: Tried) -> None:
+@promise
+def it_ends_within_its_time(tried: Tried) -> None:
     limit = min(tried.fault.connect_timeout, tried.fault.read_timeout)
 
     for outcome in tried.outcomes:
@@ -119,14 +132,16 @@ def test_it_ends_within_its_time(tried: Tried) -> None:
             assert found.evidence.milliseconds < allowed * 1000 * tried.fault.attempts
 
 
-def test_no_wait_is_longer_than_what_is_honoured(tried: Tried) -> None:
+@promise
+def no_wait_is_longer_than_what_is_honoured(tried: Tried) -> None:
     for outcome in tried.outcomes:
         longest = max(outcome.waits, default=0.0)
         assert longest <= RETRY_AFTER_MAX
         assert longest == (longest if tried.fault.waits is None else tried.fault.waits)
 
 
-def test_nothing_is_asked_but_what_was_meant_to_be_asked(tried: Tried) -> None:
+@promise
+def nothing_is_asked_but_what_was_meant_to_be_asked(tried: Tried) -> None:
     for outcome in tried.outcomes:
         assert outcome.foreign_connections == 0
         assert tried.fault.reaches_the_api or not outcome.requests
@@ -138,7 +153,8 @@ def test_nothing_is_asked_but_what_was_meant_to_be_asked(tried: Tried) -> None:
             assert not [header for header in headers if header.lower().startswith("cookie")]
 
 
-def test_the_token_is_not_told(tried: Tried) -> None:
+@promise
+def the_token_is_not_told(tried: Tried) -> None:
     assert _SECRET not in tried.trial.log
     for outcome in tried.outcomes:
         told = msgspec.json.encode([outcome.findings, outcome.neighbours, outcome.ended])
@@ -146,8 +162,17 @@ def test_the_token_is_not_told(tried: Tried) -> None:
             assert part.encode() not in told
 
 
-def test_the_page_says_what_became_of_it(tried: Tried) -> None:
+@promise
+def the_page_says_what_became_of_it(tried: Tried) -> None:
     assert row(tried.fault, tried.trial) in committed_rows(), OUT_OF_DATE
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_breaks_no_promise(name: str) -> None:
+    tried = Tried(FAULTS[name], try_out(FAULTS[name]))
+
+    for check in PROMISES:
+        check(tried)
 
 
 def test_the_page_has_every_fault_once_and_nothing_else() -> None:

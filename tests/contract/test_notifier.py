@@ -9,6 +9,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.adapters.sns_notifier import ATTEMPTS_MAX, SnsNotifier
 from backup_audit.domain.message import SIZE_MAX, Message
 from backup_audit.errors import NotificationFailed
@@ -39,7 +40,7 @@ def topic(request: pytest.FixtureRequest) -> Iterator[tuple[Notifier, Subjects]]
         yield fake, lambda: [taken.subject for taken in fake.messages]
         return
     with mock_aws():
-        client = boto3.client("sns")
+        client = CLIENTS.sns
         client.create_topic(Name="backup-audit")
         notifier = SnsNotifier(ARN, lambda: client)
         yield notifier, lambda: [sent.subject for sent in sent_to(ARN)]
@@ -56,7 +57,7 @@ def test_every_message_is_taken_in_order(topic: tuple[Notifier, Subjects], count
 
 def test_sns_gets_variants_by_protocol_and_attributes_to_filter_on() -> None:
     with mock_aws():
-        client = boto3.client("sns")
+        client = CLIENTS.sns
         client.create_topic(Name="backup-audit")
 
         SnsNotifier(ARN, lambda: client).publish([message()])
@@ -67,7 +68,7 @@ def test_sns_gets_variants_by_protocol_and_attributes_to_filter_on() -> None:
 
 
 def stubbed() -> tuple[SnsNotifier, Stubber, list[float]]:
-    client = boto3.client("sns")
+    client = CLIENTS.sns
     waits: list[float] = []
     return SnsNotifier(ARN, lambda: client, waits.append), Stubber(client), waits
 
@@ -157,7 +158,7 @@ def test_a_topic_that_refuses_altogether_is_an_error_that_names_it() -> None:
 
 def test_a_fifo_topic_drops_what_comes_again() -> None:
     with mock_aws():
-        sns, sqs = boto3.client("sns"), boto3.client("sqs")
+        sns, sqs = CLIENTS.sns, boto3.client("sqs")
         arn = sns.create_topic(Name="audit.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
         queue = sqs.create_queue(QueueName="audit.fifo", Attributes={"FifoQueue": "true"})
         address = queue["QueueUrl"]
@@ -174,7 +175,7 @@ def test_a_fifo_topic_drops_what_comes_again() -> None:
 
 @pytest.mark.parametrize("name", ["backup-audit", "backup-audit.fifo"])
 def test_only_a_fifo_topic_gets_an_id_to_drop_by(name: str) -> None:
-    client = boto3.client("sns")
+    client = CLIENTS.sns
     stub = Stubber(client)
     sent: list[dict[str, Any]] = []
     client.meta.events.register(

@@ -10,10 +10,12 @@ from botocore.config import Config
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.adapters.s3_store import PART_SIZE, S3Store
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.ports import ObjectStore
 from tests.fakes import InMemoryStore
+from tests.local_cloud.s3_writes import one_write_at_a_time
 
 JSON = "application/json"
 
@@ -23,8 +25,8 @@ def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
     if request.param == "fake":
         yield InMemoryStore()
         return
-    with mock_aws():
-        client = boto3.client("s3")
+    with mock_aws(), one_write_at_a_time():
+        client = CLIENTS.s3
         client.create_bucket(Bucket="reports")
         yield S3Store("reports", lambda: client)
 
@@ -145,7 +147,7 @@ def test_pieces_that_break_off_leave_nothing() -> None:
         raise ReportStoreFailed("the source is gone")
 
     with mock_aws():
-        client = boto3.client("s3")
+        client = CLIENTS.s3
         client.create_bucket(Bucket="reports")
         store = S3Store("reports", lambda: client)
 
@@ -158,7 +160,7 @@ def test_pieces_that_break_off_leave_nothing() -> None:
 
 def test_of_two_uploads_one_wins_and_the_other_is_cleared_away() -> None:
     with mock_aws():
-        client = boto3.client("s3")
+        client = CLIENTS.s3
         client.create_bucket(Bucket="reports")
         store = S3Store("reports", lambda: client)
 
@@ -173,7 +175,7 @@ def test_of_two_uploads_one_wins_and_the_other_is_cleared_away() -> None:
 
 
 def stubbed() -> tuple[S3Store, Stubber]:
-    client = boto3.client("s3")
+    client = CLIENTS.s3
     return S3Store("reports", lambda: client), Stubber(client)
 
 

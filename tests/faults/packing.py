@@ -1,6 +1,7 @@
 """Answers that are packed, or say that they are."""
 
 import gzip
+import struct
 import zlib
 
 from backup_audit.adapters.retry import ATTEMPTS_MAX
@@ -26,14 +27,21 @@ def _gzip(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
-def _bomb(size: int) -> bytes:
-    """So many blanks, packed without ever having been in memory together."""
-    packer = zlib.compressobj(9, wbits=31)
-    packed = [packer.compress(b" " * 10**6) for _ in range(size // 10**6)]
-    return b"".join([*packed, packer.flush()])
+def _bomb(megabytes: int) -> bytes:
+    """So many million blanks, of which only one million is ever packed."""
+    blanks = b" " * 10**6
+    packer = zlib.compressobj(9, wbits=-15)
+    # After a full flush nothing refers to what was before: the piece can follow itself.
+    piece = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(megabytes):
+        checksum = zlib.crc32(blanks, checksum)
+    size = megabytes * len(blanks)
+    header = _gzip(b"")[:10]
+    return header + piece * megabytes + packer.flush() + struct.pack("<II", checksum, size)
 
 
-_BOMB = _bomb(200_000_000)
+_BOMB = _bomb(200)
 
 
 def _fault(

@@ -83,7 +83,7 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
     with (
         site(fault, channel) as there,
         new_session(
-            CA_PEM if channel is Channel.TLS else None,
+            CA_PEM,
             connect_timeout=fault.connect_timeout,
             read_timeout=fault.read_timeout,
             proxy=there.proxy_url,

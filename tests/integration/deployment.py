@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
-
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.handlers.audit_fleet import handler
 from tests.local_cloud.aws import BUCKET, LocalAws, local_aws
 from tests.local_cloud.behaviours import Backups, Behaviour, SimulatedInstance
@@ -66,12 +65,12 @@ class Deployment:
     @property
     def keys(self) -> list[str]:
         """The keys in the bucket."""
-        listed = boto3.client("s3").list_objects_v2(Bucket=BUCKET)
+        listed = CLIENTS.s3.list_objects_v2(Bucket=BUCKET)
         return [entry["Key"] for entry in listed.get("Contents", [])]
 
     def read(self, key: str) -> bytes:
         """An object of the bucket."""
-        return boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return CLIENTS.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
     def report(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """The report that an answer points at."""

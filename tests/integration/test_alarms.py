@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.errors import AuditError
 from backup_audit.handlers.function import handler
 from tests.cloudwatch import HOUR, MINUTE, Alarm, Datapoint, State, emitted
@@ -166,7 +166,7 @@ def test_an_instance_that_cannot_be_judged_lowers_the_coverage(deploy: Deploy) -
 
 def test_a_run_whose_time_is_over_is_incomplete(deploy: Deploy) -> None:
     function = deploy()
-    boto3.client("secretsmanager").put_secret_value(  # a token would have to be fetched in time
+    CLIENTS.secretsmanager.put_secret_value(  # a token would have to be fetched in time
         SecretId=os.environ["CF_CREDENTIALS_SECRET"],
         SecretString='{"authorization": "bearer any"}',
     )

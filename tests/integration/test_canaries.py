@@ -15,13 +15,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
-import boto3
 import msgspec
 import pytest
 
 import backup_audit.__main__
 import tests.local_cloud.__main__
 from backup_audit.adapters import cloud_controller
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.errors import CredentialsRefused
 from tests.integration.deployment import NOW, deployed
 from tests.local_cloud.aws import BUCKET
@@ -146,7 +146,7 @@ def left_by(
         scripted_server(foundation) as server,
         deployed((), configuration={"instances": [*GUIDS]}, CF_API_URL=server.url) as function,
     ):
-        boto3.client("secretsmanager").put_secret_value(
+        CLIENTS.secretsmanager.put_secret_value(
             SecretId=os.environ["CF_CREDENTIALS_SECRET"],
             SecretString=json.dumps(secret(server.url)),
         )
@@ -170,7 +170,7 @@ def left_by(
 
 
 def all_versions() -> list[str]:
-    s3 = boto3.client("s3")
+    s3 = CLIENTS.s3
     return [
         entry["Key"]
         + s3.get_object(Bucket=BUCKET, Key=entry["Key"], VersionId=entry["VersionId"])["Body"]

@@ -3,6 +3,7 @@
 Waits pass at once: the client's clock and the foundation's are one, and only waiting moves it.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -69,6 +70,11 @@ class Outcome(msgspec.Struct, frozen=True):
         ]
 
 
+def engine_threads() -> int:
+    """How many of the engine's workers have not gone yet."""
+    return sum(thread.name.startswith("probe-") for thread in threading.enumerate())
+
+
 def run_in(
     weather: Weather,
     *,
@@ -77,7 +83,7 @@ def run_in(
     made: list[SimulatedCloudController] | None = None,
 ) -> Outcome:
     """Ask for all instances; the foundation is put into `made`."""
-    time = FakeTime()
+    time = FakeTime(engine_threads)
     fleet = [simulated(guid, hours_ago(3)) for guid in GUIDS]
     with (
         SimulatedCloudController(fleet, weather=weather, monotonic=time.monotonic) as foundation,

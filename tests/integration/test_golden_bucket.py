@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.handlers.function import handler
 from backup_audit.verify import main as verify
 from tests.integration.deployment import Context, Deployment, deployed, hours_ago, instance
@@ -68,7 +68,7 @@ def up_to_the_batches(key: str) -> bool:
 def bucket_of_then(kept: Callable[[str], bool] = everything) -> Iterator[Deployment]:
     """A deployment whose bucket holds the objects that were written then, or some of them."""
     with deployed(FLEET, configuration=CONFIGURATION) as function:
-        s3, folder = boto3.client("s3"), THEN / "bucket"
+        s3, folder = CLIENTS.s3, THEN / "bucket"
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             key = path.relative_to(folder).as_posix()
             if kept(key):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 import pytest
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.errors import ConfigurationUnavailable, CredentialsUnavailable
 from tests.integration.deployment import HEALTHY, Deployment, deployed
 from tests.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
@@ -37,7 +37,7 @@ def keep_in_the_secret(heartbeat_url: str) -> None:
         "client_secret": CLIENT_SECRET,
         "heartbeat_url": heartbeat_url,
     }
-    boto3.client("secretsmanager").put_secret_value(
+    CLIENTS.secretsmanager.put_secret_value(
         SecretId=os.environ["CF_CREDENTIALS_SECRET"], SecretString=json.dumps(document)
     )
 

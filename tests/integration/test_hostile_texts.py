@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import msgspec
 import pytest
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.domain.configuration import parse_configuration
 from backup_audit.domain.report import Report
 from backup_audit.errors import AuditError, InvalidConfiguration, InvalidEvent
@@ -154,7 +154,7 @@ def is_taken(text: str) -> bool:
 def configure(document: Mapping[str, Any]) -> None:
     text = json.dumps(document)
     os.environ["CONFIG_URI"] = f"ssm:{CONFIGURATION}"
-    boto3.client("ssm").put_parameter(Name=CONFIGURATION, Value=text, Type="String", Overwrite=True)
+    CLIENTS.ssm.put_parameter(Name=CONFIGURATION, Value=text, Type="String", Overwrite=True)
 
 
 def say_it(seen: Seen) -> Answer:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from backup_audit.adapters.aws import CLIENTS
 from backup_audit.verify import main
 from tests.integration.deployment import ONE_INSTANCE, deployed
 from tests.local_cloud.aws import BUCKET
@@ -71,7 +71,7 @@ def test_a_bucket_in_s3_is_read_as_a_copy_of_it(
 ) -> None:
     with deployed():
         for key, body in written.items():
-            boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+            CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         assert main([f"s3://{BUCKET}/backup-audit"]) == 0
         assert main([f"s3://{BUCKET}/other"]) == 2
         assert main(["s3://no-such-bucket"]) == 2
@@ -198,7 +198,7 @@ def test_a_folder_without_reports_cannot_be_verified(
 
 def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:
     with deployed(REPORT_BUCKET="locked") as function:
-        s3 = boto3.client("s3")
+        s3 = CLIENTS.s3
         s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
         s3.put_object_lock_configuration(
             Bucket="locked",
@@ -224,7 +224,7 @@ def test_a_run_goes_on_from_a_report_whose_manifest_is_gone() -> None:
     with deployed() as function:
         function.invoke({"scheduled_time": f"{DAYS[0]}T05:00:00Z"})
         [manifest] = [key for key in function.keys if key.endswith("manifest.json")]
-        boto3.client("s3").delete_object(Bucket=BUCKET, Key=manifest)
+        CLIENTS.s3.delete_object(Bucket=BUCKET, Key=manifest)
         report = function.report(function.invoke({"scheduled_time": f"{DAYS[1]}T05:00:00Z"}))
 
     assert report["previous_run_id"] == RUNS[0]

@@ -4,18 +4,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import msgspec
 from moto import mock_aws
 
+from backup_audit.adapters.aws import CLIENTS
 from tests.local_cloud.environment import without_aws_account
 from tests.local_cloud.messages import SentMessage, sent_to
+from tests.local_cloud.s3_writes import one_write_at_a_time
 from tests.local_cloud.state_machine import MOTO_CONFIG
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
 
 BUCKET = "backup-audit-reports"
 CONFIGURATION_BUCKET = "backup-audit-configuration"
@@ -38,15 +36,14 @@ class LocalAws:
     """The resources of a deployment, in moto; to be made and used within `local_aws`."""
 
     def __init__(self, configuration: dict[str, Any], credentials: dict[str, str]) -> None:
-        session = boto3.Session()
-        self._s3: S3Client = session.client("s3")
+        self._s3 = CLIENTS.s3
         self._s3.create_bucket(Bucket=BUCKET)
         self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        self.topic_arn = session.client("sns").create_topic(Name=TOPIC)["TopicArn"]
-        self.secret_arn = session.client("secretsmanager").create_secret(
+        self.topic_arn = CLIENTS.sns.create_topic(Name=TOPIC)["TopicArn"]
+        self.secret_arn = CLIENTS.secretsmanager.create_secret(
             Name=SECRET, SecretString=json.dumps(credentials)
         )["ARN"]
-        self.configuration_uri = self._keep_configuration(configuration, session)
+        self.configuration_uri = self._keep_configuration(configuration)
 
     def settings(self, api_url: str) -> dict[str, str]:
         """The environment variables that template.yaml would set."""
@@ -78,10 +75,10 @@ class LocalAws:
         )
         return [file for file in written if file]
 
-    def _keep_configuration(self, configuration: dict[str, Any], session: boto3.Session) -> str:
+    def _keep_configuration(self, configuration: dict[str, Any]) -> str:
         document = json.dumps(configuration, ensure_ascii=False)
         if len(document.encode()) <= _SSM_MAX:
-            session.client("ssm").put_parameter(Name=CONFIGURATION, Value=document, Type="String")
+            CLIENTS.ssm.put_parameter(Name=CONFIGURATION, Value=document, Type="String")
             return f"ssm:{CONFIGURATION}"
         key = "configuration.json"
         self._s3.create_bucket(Bucket=CONFIGURATION_BUCKET)
@@ -102,7 +99,7 @@ def local_aws(
 ) -> Iterator[LocalAws]:
     """A deployment without an AWS account."""
     credentials = {"client_id": client_id, "client_secret": client_secret}
-    with without_aws_account(), mock_aws(config=MOTO_CONFIG):
+    with without_aws_account(), mock_aws(config=MOTO_CONFIG), one_write_at_a_time():
         yield LocalAws(configuration, credentials)
 
 

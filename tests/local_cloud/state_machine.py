@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DEFINITION = Path(__file__).parents[2] / "src" / "state_machine.asl.json"
 _ROLE_ARN = "arn:aws:iam::123456789012:role/state-machine"
-_LOOKS_EVERY = 0.02  # seconds
+_LOOKS_EVERY = 0.1  # seconds
 
 # moto's mock_aws needs this to run state machines, and functions without containers.
 MOTO_CONFIG: "DefaultConfig" = {

@@ -172,13 +172,16 @@ def test_every_message_of_any_digest_fits_and_none_is_lost(
 ) -> None:
     many = report(problems * times)
 
-    for messages in (digests(many, ADDRESS), finding_messages(many, ADDRESS)[:20]):
-        assert all(message.size <= SIZE_MAX for message in messages)
-        assert all(len(message.subject) < 100 for message in messages)
-        assert all(message.subject.isascii() for message in messages)
-        assert all(message.subject.isprintable() for message in messages)
-    count = sum(len(document(message)["findings"]) for message in digests(many, ADDRESS))
-    assert count == len(problems) * times
+    whole, single = digests(many, ADDRESS), finding_messages(report(problems), ADDRESS)
+
+    for message in whole + single:
+        assert message.size <= SIZE_MAX
+        assert len(message.subject) < 100
+        assert message.subject.isascii()
+        assert message.subject.isprintable()
+    named = [one["guid"] for message in whole for one in document(message)["findings"]]
+    assert sorted(named) == sorted([problem.guid for problem in problems] * times)
+    assert len(single) == len(problems)
 
 
 def test_a_message_for_each_problem_and_each_that_ended() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from tests.local_cloud.behaviours import (
     Refuses,
     RouterError,
 )
-from tests.local_cloud.fleets import FLEETS, Fleet, degraded, healthy, large
+from tests.local_cloud.fleets import FLEETS, Fleet, healthy
 from tests.local_cloud.troubles import daily
 from tests.local_cloud.weather import fair
 
@@ -26,6 +27,11 @@ NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 
 # The huge fleet is the large one at fifty times its size, and as much slower to build.
 every_fleet = pytest.mark.parametrize("name", [name for name in FLEETS if name != "huge"])
+
+
+@cache
+def fleet_of(name: str) -> Fleet:
+    return FLEETS[name](NOW)
 
 
 def configuration_of(fleet: Fleet) -> Configuration:
@@ -46,7 +52,7 @@ def test_a_fleet_is_the_same_each_time(name: str) -> None:
 def test_the_times_of_the_backups_follow_now() -> None:
     a_day_later = healthy(NOW + timedelta(days=1))
 
-    for before, after in zip(healthy(NOW).instances, a_day_later.instances, strict=True):
+    for before, after in zip(fleet_of("healthy").instances, a_day_later.instances, strict=True):
         assert isinstance(before.behaviour, Backups)
         assert isinstance(after.behaviour, Backups)
         pairs = zip(before.behaviour.created_at, after.behaviour.created_at, strict=True)
@@ -55,7 +61,7 @@ def test_the_times_of_the_backups_follow_now() -> None:
 
 @every_fleet
 def test_the_configuration_is_valid_and_lists_the_foundations_instances(name: str) -> None:
-    fleet = FLEETS[name](NOW)
+    fleet = fleet_of(name)
 
     configured = [instance.guid for instance in configuration_of(fleet).instances]
 
@@ -64,13 +70,13 @@ def test_the_configuration_is_valid_and_lists_the_foundations_instances(name: st
 
 @every_fleet
 def test_an_index_has_the_same_guid_name_and_policy_in_every_fleet(name: str) -> None:
-    configured = configuration_of(FLEETS[name](NOW)).instances
+    configured = configuration_of(fleet_of(name)).instances
 
-    assert configured == configuration_of(large(NOW)).instances[: len(configured)]
+    assert configured == configuration_of(fleet_of("large")).instances[: len(configured)]
 
 
 def test_no_two_instances_share_a_guid_or_a_name() -> None:
-    instances = large(NOW).instances
+    instances = fleet_of("large").instances
 
     assert len({instance.guid for instance in instances}) == 2_000
     assert len({instance.name for instance in instances}) == 2_000
@@ -79,11 +85,11 @@ def test_no_two_instances_share_a_guid_or_a_name() -> None:
 def test_the_first_instance_is_the_one_that_the_sample_event_asks_for() -> None:
     event = json.loads(Path("events/one-instance.json").read_text("utf-8"))
 
-    assert event["instance_guids"] == [healthy(NOW).instances[0].guid]
+    assert event["instance_guids"] == [fleet_of("healthy").instances[0].guid]
 
 
 def test_every_instance_of_the_healthy_fleet_keeps_its_policy() -> None:
-    fleet = healthy(NOW)
+    fleet = fleet_of("healthy")
 
     for instance, behaviour in zip(
         configuration_of(fleet).instances, behaviours_of(fleet), strict=True
@@ -95,7 +101,7 @@ def test_every_instance_of_the_healthy_fleet_keeps_its_policy() -> None:
 
 
 def test_backups_are_listed_in_no_order() -> None:
-    lists = [b.created_at for b in behaviours_of(healthy(NOW)) if isinstance(b, Backups)]
+    lists = [b.created_at for b in behaviours_of(fleet_of("healthy")) if isinstance(b, Backups)]
 
     newest_at = {created_at.index(max(created_at, key=str)) for created_at in lists}
 
@@ -103,13 +109,13 @@ def test_backups_are_listed_in_no_order() -> None:
 
 
 def test_the_degraded_fleet_behaves_in_every_way_there_is() -> None:
-    kinds = {type(behaviour) for behaviour in behaviours_of(degraded(NOW))}
+    kinds = {type(behaviour) for behaviour in behaviours_of(fleet_of("degraded"))}
 
     assert kinds == {Backups, Refuses, RouterError, Html, Garbled, Closes, FlakyThen}
 
 
 def test_the_degraded_fleet_refuses_in_every_way_that_has_a_meaning_of_its_own() -> None:
-    refusals = [b for b in behaviours_of(degraded(NOW)) if isinstance(b, Refuses)]
+    refusals = [b for b in behaviours_of(fleet_of("degraded")) if isinstance(b, Refuses)]
 
     assert {refusal.status for refusal in refusals} == {401, 403, 404, 409, 422, 429, 500, 502}
 
@@ -117,16 +123,16 @@ def test_the_degraded_fleet_refuses_in_every_way_that_has_a_meaning_of_its_own()
 def test_the_troubles_of_the_degraded_fleet_are_gone_in_the_healthy_one() -> None:
     indices = [
         index
-        for index, behaviour in enumerate(behaviours_of(degraded(NOW)))
+        for index, behaviour in enumerate(behaviours_of(fleet_of("degraded")))
         if not isinstance(behaviour, FlakyThen) and behaviour != daily(index, NOW)
     ]
 
     assert len(indices) == 23
-    assert [index for index in indices if index >= len(healthy(NOW).instances)] == [24]
+    assert [index for index in indices if index >= len(fleet_of("healthy").instances)] == [24]
 
 
 def test_the_degraded_configuration_has_names_that_formats_stumble_over() -> None:
-    names = [instance.name for instance in configuration_of(degraded(NOW)).instances]
+    names = [instance.name for instance in configuration_of(fleet_of("degraded")).instances]
 
     assert names.count(None) == 1
     assert len([name for name in names if name and name.startswith("=")]) == 1
@@ -134,7 +140,7 @@ def test_the_degraded_configuration_has_names_that_formats_stumble_over() -> Non
 
 
 def test_the_degraded_configuration_uses_every_policy_and_a_mute() -> None:
-    configuration = configuration_of(degraded(NOW))
+    configuration = configuration_of(fleet_of("degraded"))
 
     policies = [instance.policy for instance in configuration.instances]
 
@@ -145,7 +151,7 @@ def test_the_degraded_configuration_uses_every_policy_and_a_mute() -> None:
 
 
 def test_about_one_percent_of_the_large_fleet_is_in_trouble() -> None:
-    behaviours = behaviours_of(large(NOW))
+    behaviours = behaviours_of(fleet_of("large"))
 
     troubled = [b for index, b in enumerate(behaviours) if b != daily(index, NOW)]
 

@@ -1,6 +1,7 @@
 """AWS clients, each made when it is first needed, all from one boto3 Session."""
 
 import logging
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,35 +20,44 @@ logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class AwsClients:
-    """The clients of one invocation.
+    """One client for each service.
 
     boto3 is imported with the first client: that, and making it, costs about 180 ms of CPU.
+    Threads may share clients, but a Session makes only one at a time.
     """
+
+    def __init__(self) -> None:
+        self._making = threading.RLock()
 
     @cached_property
     def s3(self) -> "S3Client":
         """S3."""
-        return self._session.client("s3", config=self._config)
+        with self._making:
+            return self._session.client("s3", config=self._config)
 
     @cached_property
     def sns(self) -> "SNSClient":
         """SNS."""
-        return self._session.client("sns", config=self._config)
+        with self._making:
+            return self._session.client("sns", config=self._config)
 
     @cached_property
     def ssm(self) -> "SSMClient":
         """SSM."""
-        return self._session.client("ssm", config=self._config)
+        with self._making:
+            return self._session.client("ssm", config=self._config)
 
     @cached_property
     def secretsmanager(self) -> "SecretsManagerClient":
         """Secrets Manager."""
-        return self._session.client("secretsmanager", config=self._config)
+        with self._making:
+            return self._session.client("secretsmanager", config=self._config)
 
     @cached_property
     def appconfigdata(self) -> "AppConfigDataClient":
         """AppConfig's data plane."""
-        return self._session.client("appconfigdata", config=self._config)
+        with self._making:
+            return self._session.client("appconfigdata", config=self._config)
 
     @cached_property
     def _session(self) -> "Session":
@@ -64,6 +74,10 @@ class AwsClients:
             read_timeout=30,  # seconds; a large object takes a few
             retries={"mode": "standard", "max_attempts": 5},
         )
+
+
+# Those of this process: a warm function has them from its last invocation.
+CLIENTS = AwsClients()
 
 
 def aws_errors() -> tuple[type[Exception], ...]:

@@ -53,6 +53,15 @@ class _Failure(msgspec.Struct, frozen=True):
     worth_retrying: bool
 
 
+class _Attempt(msgspec.Struct, frozen=True):
+    """What came of sending once; `hold` is the seconds that the API asks all to wait."""
+
+    last: requests.Response | _Failure
+    worth_retrying: bool
+    hold: float | None
+    in_outage: bool
+
+
 class HttpClient:
     """Sends requests when the pacer lets them, and again what may pass."""
 
@@ -102,17 +111,21 @@ class HttpClient:
 
     def _request(self, prepared: requests.PreparedRequest) -> Reply:
         began = time.monotonic()
-        attempts = 0
+        attempts = counted = 0
         last: requests.Response | _Failure = _NOT_SENT
         try:
             while True:
                 entered = self._pacer.enter()
                 attempts += 1
                 self._count(attempts)
-                last, wait = self._attempt(prepared, entered, attempts)
-                if wait is None:
+                attempt = self._attempt(prepared, entered)
+                last = attempt.last
+                # An outage is no instance's fault: how long to bear it is the pacer's business.
+                counted += not attempt.in_outage
+                if not attempt.worth_retrying or counted >= _attempts_max(last):
                     break
-                self._pacer.pause(wait)
+                held = attempt.hold is not None
+                self._pacer.pause(0.0 if held else backoff(attempts, self._jitter()))
         except Stopped as stopped:
             if last is _NOT_SENT:
                 last = _Failure(Silence(Cause.NOT_REACHED, str(stopped)), worth_retrying=False)
@@ -127,11 +140,9 @@ class HttpClient:
             milliseconds=milliseconds,
         )
 
-    def _attempt(
-        self, prepared: requests.PreparedRequest, entered: float, attempts: int
-    ) -> tuple[requests.Response | _Failure, float | None]:
-        """Send once; return what came and the seconds before another attempt, None for none."""
-        outcome, hold, quota = Outcome.FAILED, None, None
+    def _attempt(self, prepared: requests.PreparedRequest, entered: float) -> _Attempt:
+        """Send once."""
+        outcome, hold, quota, in_outage = Outcome.FAILED, None, None, False
         last: requests.Response | _Failure
         try:
             last = self._session.send(prepared, proxies=_NO_LOOK_UP)
@@ -146,10 +157,10 @@ class HttpClient:
             if last.silence.cause is Cause.TIMEOUT:
                 outcome = Outcome.THROTTLED
         finally:
-            self._pacer.leave(outcome, str(prepared.url), entered, hold=hold, quota=quota)
-        if not again or (attempts >= _attempts_max(last) and not self._pacer.is_outage):
-            return last, None
-        return last, backoff(attempts, self._jitter()) if hold is None else 0.0
+            in_outage = self._pacer.leave(
+                outcome, str(prepared.url), entered, hold=hold, quota=quota
+            )
+        return _Attempt(last, again, hold, in_outage)
 
     def _quota(self, response: requests.Response) -> Quota | None:
         """What X-RateLimit-Remaining and -Reset (epoch seconds) say, if they do."""

@@ -1,5 +1,6 @@
 """One requests Session for all workers, with one TLS context."""
 
+import functools
 import ssl
 from collections.abc import Iterator
 
@@ -42,7 +43,6 @@ def new_session(
     session.headers["Accept"] = "application/json"
     del session.headers["Connection"]  # HTTP/1.1 keeps connections without being asked
     transport = WorkerTransport(
-        # One for all connections: reading the CAs costs some 25 ms of CPU a time.
         _tls_context(ca_pem),
         connect_timeout=connect_timeout,
         answer_timeout=read_timeout,
@@ -54,7 +54,9 @@ def new_session(
     return session
 
 
+@functools.cache
 def _tls_context(ca_pem: str | None) -> ssl.SSLContext:
+    """One for all connections, kept while the function is warm: reading CAs takes 25 ms of CPU."""
     if ca_pem is None:
         return ssl.create_default_context(cafile=certifi.where())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate and its name
