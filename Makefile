@@ -22,7 +22,9 @@ SAM_VENV := .venv-sam
 E2E_VENV := .venv-e2e
 BENCH_VENV := .venv-bench
 SECURITY_VENV := .venv-security
+GUARD_VENV := .venv-guard
 SBOM_VENV := .venv-sbom
+SHIPS_VENV := .venv-ships
 FUZZ_VENV := .venv-fuzz
 MUTANTS_VENV := .venv-mutants
 BIN := $(VENV)/bin
@@ -63,7 +65,7 @@ verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with 
 test: $(VENV)/ready ## run the tests
 	$(PYTEST)
 
-check: lint types template security ## run everything that CI runs
+check: lint types template security sbom ## run everything that CI runs
 	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 97
 
 e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
@@ -95,8 +97,9 @@ template: $(VENV)/ready $(SAM_VENV)/ready ## check the template
 	$(BIN)/cfn-lint template.yaml
 	$(SAM) validate --lint --template template.yaml
 
-security: $(SECURITY_VENV)/ready ## check template, code and workflow for what lets somebody in
+security: $(SECURITY_VENV)/ready $(GUARD_VENV)/ready ## check template, code and workflow for what lets somebody in
 	$(SECURITY_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
+	$(GUARD_VENV)/bin/python -m tests.guard
 	$(SECURITY_BIN)/bandit --quiet --recursive src
 	$(SECURITY_BIN)/zizmor --offline --quiet --persona pedantic .github
 
@@ -104,10 +107,15 @@ pip-audit: $(SECURITY_VENV)/ready ## look the pinned packages up among known vul
 	for list in src/requirements.txt tests/requirements*.txt; do \
 		echo "── $$list"; $(SECURITY_BIN)/pip-audit --strict --disable-pip --requirement $$list || exit 1; done
 
-sbom: $(SBOM_VENV)/ready ## write dist/sbom.cdx.json, a CycloneDX list of what ships to Lambda
+# Of an environment that holds what ships and nothing else: it knows who needs whom, and licences.
+sbom: $(SBOM_VENV)/ready $(SHIPS_VENV)/ready ## write dist/sbom.cdx.json, a CycloneDX list of what ships to Lambda
 	@mkdir -p dist
-	$(SBOM_VENV)/bin/cyclonedx-py requirements src/requirements.txt --pyproject pyproject.toml \
+	@# Our version stands in the code, where the generator does not look.
+	@sed "s/^dynamic = .*/version = \"$$($(BIN)/python -c 'import backup_audit as b; print(b.__version__)')\"/" \
+		pyproject.toml > dist/pyproject.toml
+	$(SBOM_VENV)/bin/cyclonedx-py environment $(SHIPS_VENV)/bin/python --pyproject dist/pyproject.toml \
 		--output-reproducible --of JSON -o dist/sbom.cdx.json
+	@$(BIN)/python -m tests.sbom dist/sbom.cdx.json
 
 lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade pyproject.toml -o src/requirements.txt
@@ -116,6 +124,7 @@ lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade --group e2e -o tests/requirements-e2e.txt
 	$(UV_COMPILE) --upgrade --group sbom -o tests/requirements-sbom.txt
 	$(UV_COMPILE) --upgrade --group security -o tests/requirements-security.txt
+	$(UV_COMPILE) --upgrade --group guard -o tests/requirements-guard.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group fuzz -c src/requirements.txt -o tests/requirements-fuzz.txt
 	$(UV_COMPILE) --upgrade pyproject.toml --group mutants -c src/requirements.txt -c tests/requirements.txt \
 		-o tests/requirements-mutants.txt
@@ -149,6 +158,11 @@ $(VENV)/ready: tests/requirements.txt
 		--require-hashes --requirement tests/requirements.txt
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(SHIPS_VENV)/ready: src/requirements.txt $(VENV)/ready
+	@$(PYTHON) -m venv --without-pip --clear $(SHIPS_VENV)
+	@$(BIN)/uv pip install --quiet --python $(SHIPS_VENV)/bin/python --require-hashes --requirement $<
 	@touch $@
 
 # By uv: older pips refuse the extras of a pinned dependency in a list with hashes.

@@ -135,7 +135,7 @@ class _Resolver:
 
 _FUNCTIONS: dict[str, Any] = {
     "Ref": _Resolver.ref,
-    "Fn::GetAtt": lambda _, name: f"<{name}>",
+    "Fn::GetAtt": lambda _, name: f"<{name if isinstance(name, str) else '.'.join(name)}>",
     "Fn::Sub": _Resolver.sub,
     "Fn::Select": _Resolver.select,
     "Fn::Split": _Resolver.split,
