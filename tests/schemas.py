@@ -1,8 +1,10 @@
 """Writes the JSON Schemas of everything that users read or write: `make schemas`."""
 
+import inspect
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,9 +33,22 @@ def schema_of(name: str) -> str:
     """The schema of a document as it is committed."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **msgspec.json.schema(DOCUMENTS[name]),
+        **_unindented(msgspec.json.schema(DOCUMENTS[name])),
     }
     return json.dumps(schema, indent=2, ensure_ascii=True) + "\n"
+
+
+def _unindented(value: Any) -> Any:  # noqa: ANN401  # any part of a schema
+    """Descriptions without their docstrings' indentation, which Python 3.13 takes away itself."""
+    match value:
+        case dict():
+            return {key: _unindented(part) for key, part in value.items()}
+        case list():
+            return [_unindented(part) for part in value]
+        case str():
+            return inspect.cleandoc(value)
+        case _:
+            return value
 
 
 def write_schemas(folder: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_guid_muted_twice_is_a_fault() -> None:
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
-        (b'{"instances": ["a"],}', "line 1, column 21"),
+        (b'{"instances": ["a"] "b"}', "line 1, column 21"),
         (b'{"instances":\n  [a]}', "line 2, column 4"),
         (b"", "line 1, column 1"),
         (b"\xff", "not UTF-8"),
