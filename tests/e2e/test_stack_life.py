@@ -50,6 +50,25 @@ def test_what_lies_in_the_bucket_is_what_was_written(scheduled: Stack) -> None:
     assert "all is as it was written" in verified.stdout
 
 
+def test_an_update_keeps_the_bucket_with_its_reports_and_the_schedule_goes_on(
+    scheduled: Stack,
+) -> None:
+    bucket, before = scheduled.bucket, scheduled.objects()
+    first = json.loads(scheduled.read(LATEST))["run_id"]
+
+    scheduled.deploy(ReportExpirationDays="30", Workers="16")
+
+    assert scheduled.bucket == bucket
+    kept = {key: tag for key, tag in before.items() if key != LATEST}
+    assert kept
+    assert kept.items() <= scheduled.objects().items()
+    eventually(
+        lambda: json.loads(scheduled.read(LATEST))["run_id"] > first,
+        within=_FIRING,
+        what="the schedule fires again",
+    )
+
+
 def test_delete_takes_the_stack_away_and_keeps_the_bucket_with_the_reports(
     scheduled: Stack,
 ) -> None:
