@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from samtranslator.translator.transform import transform
 
-from tests.template import Template
+from tests.template import ACCOUNT, KEY, REQUIRED, Template
 
 _WHEEL = "cdklabs.cdk_validator_cfnguard"  # holds binaries and rules, in an archive for npm
 _RULES = "package/rules/control-tower/cfn-guard"
@@ -27,20 +27,15 @@ _SYSTEMS = {"Linux": "ubuntu", "Darwin": "macos"}
 _MACHINES = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 _PASSED, _FAILED = 0, 19  # cfn-guard's exit statuses; any other says that it could not look
 
-_ACCOUNT = "us-east-1:111122223333"
-_LEAST = {
-    "CfApiUrl": "https://api.sys.example.com",
-    "CfCredentialsSecretArn": f"arn:aws:secretsmanager:{_ACCOUNT}:secret:backup-audit/api-AbCdEf",
-}
 _DEPLOYMENTS: dict[str, dict[str, str]] = {
-    "with defaults": _LEAST,
-    "with a state machine": _LEAST | {"Mode": "map"},
-    "with everything": _LEAST
+    "with defaults": REQUIRED,
+    "with a state machine": REQUIRED | {"Mode": "map"},
+    "with everything": REQUIRED
     | {
-        "AlarmTopicArn": f"arn:aws:sns:{_ACCOUNT}:alarms",
+        "AlarmTopicArn": f"arn:aws:sns:{ACCOUNT}:alarms",
         "CaBundleUri": "s3://certificates/ca.pem",
         "ConfigUri": "s3://configurations/fleet.json",
-        "KmsKeyArn": f"arn:aws:kms:{_ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "KmsKeyArn": KEY,
         "LogRetentionDays": "400",
         "Mode": "map",
         "NotificationEmail": "operators@example.com",
@@ -130,7 +125,7 @@ def _transformed(template: Template) -> dict[str, Any]:
             if local in resource.get("Properties", {}):
                 resource["Properties"][local] = "s3://artifacts/object"
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    transformed: dict[str, Any] = transform(document, dict(_LEAST), _NoManagedPolicies())
+    transformed: dict[str, Any] = transform(document, dict(REQUIRED), _NoManagedPolicies())
     return transformed | {"Metadata": template.document["Metadata"]}
 
 

@@ -10,6 +10,12 @@ import yaml
 
 _PATH = Path(__file__).parent.parent / "template.yaml"
 
+ACCOUNT = "us-east-1:111122223333"
+KEY = f"arn:aws:kms:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+SECRET = f"arn:aws:secretsmanager:{ACCOUNT}:secret:backup-audit/api-AbCdEf"
+# The parameters that have no default.
+REQUIRED = {"CfApiUrl": "https://api.sys.example.com", "CfCredentialsSecretArn": SECRET}
+
 NO_VALUE = object()
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": "111122223333",

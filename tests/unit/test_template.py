@@ -10,16 +10,12 @@ import pytest
 
 from backup_audit.handlers.event import parse_event
 from backup_audit.settings import WORKERS_MAX, NotifyMode, read_settings
-from tests.template import Template, walk
+from tests.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
 
 TEMPLATE = Template.read()
 
-KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:backup-audit/api-AbCdEf"
-REQUIRED = {"CfApiUrl": "https://api.sys.example.com", "CfCredentialsSecretArn": SECRET}
 TOPIC = "arn:aws:sns:us-east-1:111122223333:backup-audit"
 
-ACCOUNT = "us-east-1:111122223333"
 CONFIGURATION_PERMISSIONS = [
     (
         "ssm:/backup-audit/configuration",
