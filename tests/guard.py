@@ -5,6 +5,7 @@ have it. What a resource does not keep is excused in its Metadata, with a reason
 names a parameter (`unless`) holds only where that is not given; one that nothing needs is a fault.
 """
 
+import copy
 import json
 import os
 import platform
@@ -119,14 +120,14 @@ class _NoManagedPolicies:
 
 def _transformed(template: Template) -> dict[str, Any]:
     """What SAM makes of the template."""
-    document = json.loads(json.dumps(template.document, default=str))
+    document = copy.deepcopy(dict(template.document))
     for resource in document["Resources"].values():
         for local in ("CodeUri", "DefinitionUri"):  # uploaded, when it is deployed
             if local in resource.get("Properties", {}):
                 resource["Properties"][local] = "s3://artifacts/object"
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     transformed: dict[str, Any] = transform(document, dict(REQUIRED), _NoManagedPolicies())
-    return transformed | {"Metadata": template.document["Metadata"]}
+    return transformed
 
 
 def _deployed(template: Template, given: dict[str, str]) -> dict[str, Any]:

@@ -42,11 +42,14 @@ def _unindented(value: Any) -> Any:  # noqa: ANN401  # any part of a schema
     """Descriptions without their docstrings' indentation, which Python 3.13 takes away itself."""
     match value:
         case dict():
-            return {key: _unindented(part) for key, part in value.items()}
+            return {
+                key: inspect.cleandoc(part)
+                if key == "description" and isinstance(part, str)
+                else _unindented(part)
+                for key, part in value.items()
+            }
         case list():
             return [_unindented(part) for part in value]
-        case str():
-            return inspect.cleandoc(value)
         case _:
             return value
 

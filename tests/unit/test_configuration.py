@@ -128,6 +128,7 @@ def test_a_guid_muted_twice_is_a_fault() -> None:
     ("body", "fault"),
     [
         (b'{"instances": ["a"] "b"}', "line 1, column 21"),
+        (b'{"instances": ["a"],}', "line 1, column 2"),  # of the comma, or of what follows it
         (b'{"instances":\n  [a]}', "line 2, column 4"),
         (b"", "line 1, column 1"),
         (b"\xff", "not UTF-8"),

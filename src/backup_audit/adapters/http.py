@@ -142,7 +142,7 @@ class HttpClient:
 
     def _attempt(self, prepared: requests.PreparedRequest, entered: float) -> _Attempt:
         """Send once."""
-        outcome, hold, quota, in_outage = Outcome.FAILED, None, None, False
+        outcome, hold, quota = Outcome.FAILED, None, None
         last: requests.Response | _Failure
         try:
             last = self._session.send(prepared, proxies=_NO_LOOK_UP)
