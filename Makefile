@@ -60,7 +60,7 @@ run: $(VENV)/ready ## run the function against a cloud on this machine
 	@$(BIN)/python -m tests.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
 
 verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with their sha256
-	@$(BIN)/python -m backup_audit.verify '$(if $(filter s3://%,$(OUT)),$(OUT),$(OUT)/s3/$(LOCAL_BUCKET))'
+	@$(BIN)/python -m backup_audit_cli.verify '$(if $(filter s3://%,$(OUT)),$(OUT),$(OUT)/s3/$(LOCAL_BUCKET))'
 
 test: $(VENV)/ready ## run the tests
 	$(PYTEST)

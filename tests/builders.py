@@ -3,18 +3,24 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from backup_audit.domain.backup import Backup
-from backup_audit.domain.changes import Resolved
-from backup_audit.domain.conclusion import report_of
-from backup_audit.domain.configuration import Instance
-from backup_audit.domain.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
-from backup_audit.domain.finding import Finding, Mute, find
-from backup_audit.domain.plan import Plan
-from backup_audit.domain.policy import BUILT_IN
-from backup_audit.domain.report import Effort, Report, ReportAddress, Tool
-from backup_audit.domain.run import Run, Scope
-from backup_audit.domain.summary import Summary
-from backup_audit.domain.verdict import Verdict
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.plan import Plan
+from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.run import Run, Scope
+from backup_audit.judge.evidence import (
+    Answer,
+    Backup,
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+)
+from backup_audit.judge.finding import Finding, Mute, find
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import Resolved
+from backup_audit.report.report import Effort, Report, ReportAddress, Tool
+from backup_audit.report.summary import Summary, report_of
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,7 +7,7 @@ listed anywhere. What passes through a port piece by piece is one effect for eac
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from backup_audit.domain.message import Message
+from backup_audit.notify.message import Message
 from tests.fakes import RecordingNotifier
 
 

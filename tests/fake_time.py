@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from backup_audit.deadline import Deadline
-from backup_audit.pacing import LONGEST_WAIT, Pace, Pacer
+from backup_audit.probe.pacing import LONGEST_WAIT, Deadline, Pace, Pacer
 
 
 class FakeTime:

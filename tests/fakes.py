@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from backup_audit.domain.evidence import Answer, Evidence, Refusal
-from backup_audit.domain.message import Message
-from backup_audit.domain.report import Report
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
-from backup_audit.ports import StoredObject
+from backup_audit.judge.evidence import Answer, Evidence, Refusal
+from backup_audit.notify.message import Message
+from backup_audit.report.commit import StoredObject
+from backup_audit.report.report import Report
 from tests.builders import NOW
 
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from backup_audit.adapters.powertools import METRICS
+from backup_audit.telemetry import METRICS
 from tests.local_cloud.local_run import run_locally
 from tests.template import Template
 

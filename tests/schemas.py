@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 
-from backup_audit.domain.answer import Answer
-from backup_audit.domain.configuration import ConfigurationDocument
-from backup_audit.domain.digest import Digest
-from backup_audit.domain.finding import Finding
-from backup_audit.domain.finding_message import FindingMessage
-from backup_audit.domain.report import Latest, Manifest, Report
-from backup_audit.domain.run_message import RunFailed, RunIncomplete
-from backup_audit.handlers.event import Event
+from backup_audit.fleet.configuration import ConfigurationDocument
+from backup_audit.fleet.run import Event
+from backup_audit.judge.finding import Finding
+from backup_audit.notify.digest import Digest
+from backup_audit.notify.events import FindingMessage, RunFailed, RunIncomplete
+from backup_audit.report.answer import Answer
+from backup_audit.report.report import Latest, Manifest, Report
 
 DOCUMENTS = {
     "answer": Answer,

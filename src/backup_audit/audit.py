@@ -6,21 +6,23 @@ steps in many.
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import Protocol
 
 from backup_audit import __version__
-from backup_audit.deadline import Deadline
-from backup_audit.domain.answer import Answer, answer_of
-from backup_audit.domain.changes import compared, resolved_problems
-from backup_audit.domain.conclusion import report_of
-from backup_audit.domain.configuration import parse_configuration
-from backup_audit.domain.evidence import Cause, Evidence, Silence
-from backup_audit.domain.finding import Finding, find
-from backup_audit.domain.plan import Batch, Plan, Previous, plan_audit, state_for
-from backup_audit.domain.report import Effort, Report, ReportAddress, Tool
-from backup_audit.domain.run import AuditRequest, Run, Scope
-from backup_audit.domain.summary import Summary
 from backup_audit.errors import HeartbeatFailed
-from backup_audit.keep import (
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.plan import Batch, Plan, Previous, plan_audit, state_for
+from backup_audit.fleet.run import AuditRequest, Run, Scope
+from backup_audit.fleet.sources import ConfigurationSource
+from backup_audit.judge.evidence import Cause, Evidence, Silence
+from backup_audit.judge.finding import Finding, find
+from backup_audit.notify.send import Notifier, tell
+from backup_audit.probe.engine import BackupApi, Probed, Telemetry, probe
+from backup_audit.probe.pacing import Deadline
+from backup_audit.report.answer import Answer, answer_of
+from backup_audit.report.changes import compared, resolved_problems
+from backup_audit.report.commit import (
+    ObjectStore,
     RunKeys,
     advance_latest,
     commit,
@@ -28,17 +30,17 @@ from backup_audit.keep import (
     keep_findings,
     previous_of,
 )
-from backup_audit.ports import (
-    BackupApi,
-    ConfigurationSource,
-    Heartbeat,
-    Notifier,
-    ObjectStore,
-    Telemetry,
-)
-from backup_audit.probe import Probed, probe
+from backup_audit.report.report import Effort, Report, ReportAddress, Tool
+from backup_audit.report.summary import Summary, report_of
 from backup_audit.settings import Settings
-from backup_audit.tell import tell
+
+
+class Heartbeat(Protocol):
+    """An external dead-man's switch: it calls people when it hears nothing for too long."""
+
+    def beat(self) -> None:
+        """Say that a full run is completed; raise HeartbeatFailed, which keeps the address."""
+
 
 TOOL = Tool(name="backup-audit", version=__version__)
 

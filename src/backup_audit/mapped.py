@@ -14,14 +14,13 @@ from typing import TypeVar
 import msgspec
 
 from backup_audit.audit import Audit
-from backup_audit.domain.answer import Answer
-from backup_audit.domain.plan import Batch, Plan, Previous, split
-from backup_audit.domain.rendering import as_json
-from backup_audit.domain.report import Effort
-from backup_audit.domain.run import AuditRequest, Run
 from backup_audit.errors import ApiUnreachable, ReportStoreFailed
-from backup_audit.keep import JSON, RunKeys, committed_report, read_report
-from backup_audit.ports import ObjectStore
+from backup_audit.fleet.plan import Batch, Plan, Previous, split
+from backup_audit.fleet.run import AuditRequest, Run
+from backup_audit.report.answer import Answer
+from backup_audit.report.commit import JSON, ObjectStore, RunKeys, committed_report, read_report
+from backup_audit.report.rendering import as_json
+from backup_audit.report.report import Effort
 
 T = TypeVar("T")
 

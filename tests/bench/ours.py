@@ -4,19 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup_audit.adapters.cloud_controller import CloudController
-from backup_audit.adapters.credentials import Secret
-from backup_audit.adapters.http import HttpClient
-from backup_audit.adapters.powertools import PowertoolsTelemetry
-from backup_audit.adapters.session import new_session
-from backup_audit.adapters.uaa import ReadyHeader
-from backup_audit.deadline import Deadline
-from backup_audit.domain.backup import Backup
-from backup_audit.domain.configuration import Instance
-from backup_audit.domain.evidence import BackupList, Evidence
-from backup_audit.domain.policy import BUILT_IN
-from backup_audit.pacing import Pace, Pacer
-from backup_audit.probe import probe
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.judge.evidence import Backup, BackupList, Evidence
+from backup_audit.probe.cloud_controller import CloudController
+from backup_audit.probe.credentials import Secret
+from backup_audit.probe.engine import probe
+from backup_audit.probe.http import HttpClient
+from backup_audit.probe.pacing import Deadline, Pace, Pacer
+from backup_audit.probe.session import new_session
+from backup_audit.probe.uaa import ReadyHeader
+from backup_audit.telemetry import PowertoolsTelemetry
 from tests.bench.target import AUTHORIZATION, TIMEOUT, Answered, Target
 
 

@@ -14,14 +14,20 @@ import msgspec
 import pytest
 import trustme
 
-from backup_audit.adapters.cloud_controller import CloudController
-from backup_audit.adapters.http import HttpClient
-from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRY_AFTER_MAX
-from backup_audit.adapters.session import BODY_MAX, USER_AGENT, new_session
-from backup_audit.domain.backup import Backup, UnreadableBackup
-from backup_audit.domain.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.errors import InvalidSettings
-from backup_audit.pacing import Pacer
+from backup_audit.judge.evidence import (
+    Backup,
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+    UnreadableBackup,
+)
+from backup_audit.probe.cloud_controller import CloudController
+from backup_audit.probe.http import ATTEMPTS_MAX, RETRY_AFTER_MAX, HttpClient
+from backup_audit.probe.pacing import Pacer
+from backup_audit.probe.session import BODY_MAX, USER_AGENT, new_session
 from tests.builders import NOW
 from tests.fake_time import FakeTime
 from tests.scripted_server import Answer, Raw, scripted_server

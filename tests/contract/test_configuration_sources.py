@@ -10,10 +10,10 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from backup_audit.adapters.aws import CLIENTS, AwsClients
-from backup_audit.adapters.configuration_sources import source_of
-from backup_audit.domain.configuration import parse_configuration
+from backup_audit.aws import CLIENTS, AwsClients
 from backup_audit.errors import ConfigurationUnavailable
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.sources import source_of
 
 DOCUMENT = json.dumps({"schema_version": 1, "instances": ["a", "b"]}).encode()
 

@@ -6,15 +6,15 @@ import traceback
 import pytest
 from moto import mock_aws
 
-from backup_audit.adapters.aws import CLIENTS
-from backup_audit.adapters.credentials import (
+from backup_audit.aws import CLIENTS
+from backup_audit.errors import CredentialsUnavailable
+from backup_audit.probe.credentials import (
     ClientCredentials,
     Credentials,
     ReadyAuthorization,
     Secret,
     read_credentials,
 )
-from backup_audit.errors import CredentialsUnavailable
 
 
 def read(text: str) -> Credentials:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from backup_audit.adapters.retry import RETRY_AFTER_MAX, THROTTLED_MAX
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.http import RETRY_AFTER_MAX, THROTTLED_MAX
 from tests.faults.catalogue import CATALOGUE, FAULTS
 from tests.faults.fault import TOKEN, Fault
 from tests.faults.page import OUT_OF_DATE, PAGE, committed_rows, page, row

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from backup_audit.adapters.credentials import Secret
-from backup_audit.adapters.heartbeat import HttpHeartbeat
+from backup_audit.audit import Heartbeat
 from backup_audit.errors import HeartbeatFailed
-from backup_audit.ports import Heartbeat
+from backup_audit.notify.heartbeat import HttpHeartbeat
+from backup_audit.probe.credentials import Secret
 from tests.fakes import CountingHeartbeat
 from tests.scripted_server import Answer, Raw, scripted_server
 

@@ -9,11 +9,11 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from backup_audit.adapters.aws import CLIENTS
-from backup_audit.adapters.sns_notifier import ATTEMPTS_MAX, SnsNotifier
-from backup_audit.domain.message import SIZE_MAX, Message
+from backup_audit.aws import CLIENTS
 from backup_audit.errors import NotificationFailed
-from backup_audit.ports import Notifier
+from backup_audit.notify.message import SIZE_MAX, Message
+from backup_audit.notify.send import Notifier
+from backup_audit.notify.sns import ATTEMPTS_MAX, SnsNotifier
 from tests.fakes import RecordingNotifier
 from tests.local_cloud.messages import sent_to
 

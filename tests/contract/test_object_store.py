@@ -10,10 +10,10 @@ from botocore.config import Config
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from backup_audit.adapters.aws import CLIENTS
-from backup_audit.adapters.s3_store import PART_SIZE, S3Store
+from backup_audit.aws import CLIENTS
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.ports import ObjectStore
+from backup_audit.report.commit import ObjectStore
+from backup_audit.report.s3 import PART_SIZE, S3Store
 from tests.fakes import InMemoryStore
 from tests.local_cloud.s3_writes import one_write_at_a_time
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 import trustme
 
-from backup_audit.adapters.session import new_session
+from backup_audit.probe.session import new_session
 from tests.scripted_server import Answer, scripted_server
 from tests.stubborn_server import (
     ANSWER,

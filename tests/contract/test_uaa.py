@@ -8,12 +8,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from backup_audit.adapters.credentials import ClientCredentials, Secret
-from backup_audit.adapters.http import HttpClient
-from backup_audit.adapters.retry import ATTEMPTS_MAX
-from backup_audit.adapters.session import new_session
-from backup_audit.adapters.uaa import ClientCredentialsGrant, ReadyHeader
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
+from backup_audit.probe.credentials import ClientCredentials, Secret
+from backup_audit.probe.http import ATTEMPTS_MAX, HttpClient
+from backup_audit.probe.session import new_session
+from backup_audit.probe.uaa import ClientCredentialsGrant, ReadyHeader
 from tests.fake_time import FakeTime
 from tests.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
 from tests.stubborn_server import listening, refuses_to_proxy

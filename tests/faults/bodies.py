@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from backup_audit.adapters.session import BODY_MAX
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.session import BODY_MAX
 from tests.faults.fault import (
     EMPTY,
     OLD,

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX
+from backup_audit.probe.http import ATTEMPTS_MAX
 from tests.faults.fault import EMPTY, YOUNG, Certificate, Channel, Fault, Group, Serve, http
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRIED, THROTTLED_MAX
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.http import ATTEMPTS_MAX, RETRIED, THROTTLED_MAX
 from tests.faults.fault import EMPTY, YOUNG, Fault, Group, error, http
 
 _BROKER = "Service broker error"

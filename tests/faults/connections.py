@@ -5,8 +5,8 @@ import struct
 import threading
 from collections.abc import Iterable
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.http import ATTEMPTS_MAX
 from tests.faults.fault import EMPTY, TEMPTING, YOUNG, Fault, Group, Serve, http
 
 _NO_ANSWER = "the connection was closed without an answer"

@@ -7,7 +7,7 @@ from enum import StrEnum, auto
 
 import msgspec
 
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
 from tests.builders import NOW
 from tests.stubborn_server import proxies
 

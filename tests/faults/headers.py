@@ -1,7 +1,7 @@
 """Headers and texts that would lead the client elsewhere, or make it remember, wait or tell."""
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRY_AFTER_MAX, THROTTLED_MAX, backoff
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.http import ATTEMPTS_MAX, RETRY_AFTER_MAX, THROTTLED_MAX, backoff
 from tests.builders import NOW
 from tests.faults.connections import in_turn
 from tests.faults.fault import (

@@ -4,8 +4,8 @@ import socket
 import threading
 from collections.abc import Iterable
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.http import ATTEMPTS_MAX
 from tests.faults.connections import resets
 from tests.faults.fault import (
     EMPTY,

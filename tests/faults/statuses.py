@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX, THROTTLED_MAX
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.http import ATTEMPTS_MAX, THROTTLED_MAX
 from tests.faults.fault import EMPTY, YOUNG, Does, Fault, Group, error, http
 
 _NOT_FOUND = error(10010, "CF-ResourceNotFound", "Service instance not found")

@@ -8,16 +8,16 @@ from datetime import timedelta
 
 import msgspec
 
-from backup_audit.adapters.cloud_controller import CloudController
-from backup_audit.adapters.credentials import Secret
-from backup_audit.adapters.http import HttpClient
-from backup_audit.adapters.session import new_session
-from backup_audit.adapters.uaa import ReadyHeader
-from backup_audit.domain.configuration import Instance
-from backup_audit.domain.finding import Finding, find
-from backup_audit.domain.policy import BUILT_IN
 from backup_audit.errors import AuditError
-from backup_audit.probe import Probed, probe
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.judge.finding import Finding, find
+from backup_audit.probe.cloud_controller import CloudController
+from backup_audit.probe.credentials import Secret
+from backup_audit.probe.engine import Probed, probe
+from backup_audit.probe.http import HttpClient
+from backup_audit.probe.session import new_session
+from backup_audit.probe.uaa import ReadyHeader
 from tests.builders import NOW, run
 from tests.fake_time import FakeTime
 from tests.fakes import RecordingTelemetry

@@ -11,17 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from backup_audit.adapters.cloud_controller import CloudController
-from backup_audit.adapters.http import Reply
-from backup_audit.domain.configuration import Instance, parse_configuration
-from backup_audit.domain.finding import Finding, find
-from backup_audit.domain.judge import CLOCK_SKEW
-from backup_audit.domain.policy import BUILT_IN, Policy, PolicyLayer, layered
-from backup_audit.domain.rendering import as_csv, as_json_lines, from_json_lines
-from backup_audit.domain.run import Run, Scope
-from backup_audit.domain.verdict import Verdict
 from backup_audit.errors import CredentialsRefused, InvalidConfiguration, InvalidDocument
-from backup_audit.handlers.event import parse_event
+from backup_audit.fleet.configuration import Instance, parse_configuration
+from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
+from backup_audit.fleet.run import CLOCK_SKEW, Run, Scope, parse_event
+from backup_audit.judge.finding import Finding, find
+from backup_audit.judge.verdict import Verdict
+from backup_audit.probe.cloud_controller import CloudController
+from backup_audit.probe.http import Reply
+from backup_audit.report.rendering import as_csv, as_json_lines, from_json_lines
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 _RUN = Run(run_id="20260131T050000Z", scope=Scope.FULL, due_at=NOW, started_at=NOW)

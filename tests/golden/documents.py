@@ -13,23 +13,24 @@ from typing import Any
 import msgspec
 
 from backup_audit.audit import Audit
-from backup_audit.deadline import Deadline
-from backup_audit.domain.backup import Backup, UnreadableBackup
-from backup_audit.domain.evidence import (
+from backup_audit.errors import ApiUnreachable
+from backup_audit.fleet.run import AuditRequest, plan_run
+from backup_audit.judge.evidence import (
     Answer,
+    Backup,
     BackupList,
     Cause,
     Evidence,
     Refusal,
     Silence,
+    UnreadableBackup,
 )
-from backup_audit.domain.message import Message
-from backup_audit.domain.rendering import as_json
-from backup_audit.domain.run import AuditRequest, plan_run
-from backup_audit.errors import ApiUnreachable
 from backup_audit.mapped import MappedAudit, Pacing, read_plan
+from backup_audit.notify.message import Message
+from backup_audit.notify.send import tell_failure
+from backup_audit.probe.pacing import Deadline
+from backup_audit.report.rendering import as_json
 from backup_audit.settings import NotifyMode, Settings
-from backup_audit.tell import tell_failure
 from tests.fakes import (
     CountingHeartbeat,
     FixedSource,

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backup_audit.adapters.aws import CLIENTS
-from backup_audit.handlers.audit_fleet import handler
+from backup_audit.aws import CLIENTS
+from backup_audit.handler import handler
 from tests.local_cloud.aws import BUCKET, LocalAws, local_aws
 from tests.local_cloud.behaviours import Backups, Behaviour, SimulatedInstance
 from tests.local_cloud.environment import settings

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from backup_audit.adapters.aws import CLIENTS
+from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError
-from backup_audit.handlers.function import handler
+from backup_audit.handler import handler
 from tests.cloudwatch import HOUR, MINUTE, Alarm, Datapoint, State, emitted
 from tests.integration.deployment import HEALTHY, STALE, Context, deployed, instance
 from tests.local_cloud.behaviours import Garbled, SimulatedInstance

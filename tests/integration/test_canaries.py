@@ -18,11 +18,11 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-import backup_audit.__main__
+import backup_audit_cli.audit
 import tests.local_cloud.__main__
-from backup_audit.adapters import cloud_controller
-from backup_audit.adapters.aws import CLIENTS
+from backup_audit.aws import CLIENTS
 from backup_audit.errors import CredentialsRefused
+from backup_audit.probe import cloud_controller
 from tests.integration.deployment import NOW, deployed
 from tests.local_cloud.aws import BUCKET
 from tests.scripted_server import Answer, Seen, scripted_server
@@ -249,7 +249,7 @@ def test_a_crash_shows_code_and_no_values(
 @pytest.mark.parametrize(
     ("main", "options"),
     [
-        (backup_audit.__main__.main, {"--help"}),
+        (backup_audit_cli.audit.main, {"--help"}),
         (tests.local_cloud.__main__.main, {"--help", "--event", "--fleet", "--out"}),
     ],
 )

@@ -11,16 +11,15 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from backup_audit.adapters.cloud_controller import CloudController
-from backup_audit.adapters.credentials import ClientCredentials, Secret
-from backup_audit.adapters.http import HttpClient
-from backup_audit.adapters.retry import ATTEMPTS_MAX
-from backup_audit.adapters.session import new_session
-from backup_audit.adapters.uaa import ClientCredentialsGrant
-from backup_audit.domain.evidence import BackupList, Cause, Evidence, Silence
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
-from backup_audit.pacing import PATIENCE, Pace
-from backup_audit.probe import probe
+from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.probe.cloud_controller import CloudController
+from backup_audit.probe.credentials import ClientCredentials, Secret
+from backup_audit.probe.engine import probe
+from backup_audit.probe.http import ATTEMPTS_MAX, HttpClient
+from backup_audit.probe.pacing import PATIENCE, Pace
+from backup_audit.probe.session import new_session
+from backup_audit.probe.uaa import ClientCredentialsGrant
 from tests.builders import instance
 from tests.fake_time import FakeTime
 from tests.fakes import RecordingTelemetry

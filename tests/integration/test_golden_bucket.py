@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from backup_audit.adapters.aws import CLIENTS
-from backup_audit.handlers.function import handler
-from backup_audit.verify import main as verify
+from backup_audit.aws import CLIENTS
+from backup_audit.handler import handler
+from backup_audit_cli.verify import main as verify
 from tests.integration.deployment import Context, Deployment, deployed, hours_ago, instance
 from tests.local_cloud.aws import BUCKET
 from tests.local_cloud.behaviours import Backups

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backup_audit.adapters.aws import CLIENTS
+from backup_audit.aws import CLIENTS
 from backup_audit.errors import ConfigurationUnavailable, CredentialsUnavailable
 from tests.integration.deployment import HEALTHY, Deployment, deployed
 from tests.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET

@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup_audit.adapters.aws import CLIENTS
-from backup_audit.domain.configuration import parse_configuration
-from backup_audit.domain.report import Report
+from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError, InvalidConfiguration, InvalidEvent
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.report.report import Report
 from tests.integration.deployment import NOW, Deployment, deployed
 from tests.local_cloud.aws import CONFIGURATION
 from tests.local_cloud.local_run import Outcome

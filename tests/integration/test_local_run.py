@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup_audit.domain.report import Latest, Report
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.report import Latest, Report
 from tests.local_cloud.__main__ import main
 from tests.local_cloud.fleets import FLEETS
 

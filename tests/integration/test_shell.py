@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backup_audit.__main__ import main
 from backup_audit.errors import ReportStoreFailed
+from backup_audit_cli.audit import main
 from tests.integration.deployment import deployed
 
 pytestmark = pytest.mark.loopback
@@ -75,7 +75,7 @@ def test_an_error_steers_no_terminal(
     def fails(*_: object) -> None:
         raise ReportStoreFailed("\x1b[2J\x9b2J\u202e")
 
-    monkeypatch.setattr("backup_audit.__main__.handler", fails)
+    monkeypatch.setattr("backup_audit_cli.audit.handler", fails)
     event = tmp_path / "event.json"
     event.write_text("{}")
 

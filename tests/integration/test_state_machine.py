@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.handlers.function import handler
+from backup_audit.handler import handler
 from tests.integration.deployment import (
     Context,
     Deployment,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from backup_audit.adapters.aws import CLIENTS
-from backup_audit.verify import main
+from backup_audit.aws import CLIENTS
+from backup_audit_cli.verify import main
 from tests.integration.deployment import ONE_INSTANCE, deployed
 from tests.local_cloud.aws import BUCKET
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from moto import mock_aws
 
-from backup_audit.adapters.aws import CLIENTS
+from backup_audit.aws import CLIENTS
 from tests.local_cloud.environment import without_aws_account
 from tests.local_cloud.messages import SentMessage, sent_to
 from tests.local_cloud.s3_writes import one_write_at_a_time

@@ -44,7 +44,7 @@ class ExecutionFailed(Exception):
 
 def _handle(event: object) -> dict[str, Any]:
     # The environment must be set when the handler is imported, as it is in Lambda.
-    from backup_audit.handlers.function import handler  # noqa: PLC0415
+    from backup_audit.handler import handler  # noqa: PLC0415
 
     return handler(event, LocalContext())
 

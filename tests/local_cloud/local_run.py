@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from backup_audit.domain.report import Report
 from backup_audit.errors import AuditError
+from backup_audit.report.report import Report
 from tests.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tests.local_cloud.environment import settings
 from tests.local_cloud.fleets import FLEETS, Fleet

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from backup_audit.domain.report import Report
-from backup_audit.domain.text import printable
+from backup_audit.report.report import Report
+from backup_audit.text import printable
 from tests.local_cloud.aws import BUCKET, WrittenFile
 from tests.local_cloud.local_run import LOG, MESSAGES, Outcome
 from tests.local_cloud.messages import SentMessage

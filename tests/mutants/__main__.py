@@ -16,7 +16,7 @@ from mutmut.mutation.diff_apply import get_diff_for_mutant
 
 _EXPLAINED = Path(__file__).with_name("explained.toml")
 _WORK = Path("mutants")  # mutmut's
-_MADE = _WORK / "src/backup_audit/domain"
+_MADE = _WORK / "src"
 _KILLED = (1, 3)  # exit statuses of pytest: a test failed, or could not run at all
 
 
@@ -48,7 +48,7 @@ def _results() -> tuple[int, set[Mutant]]:
     """How many were tried, and who survived; one that no test reached has survived too."""
     tried = 0
     survivors = set()
-    for path in sorted(_MADE.glob("*.meta")):
+    for path in sorted(_MADE.rglob("*.meta")):
         statuses: dict[str, int | None] = msgspec.json.decode(path.read_bytes())["exit_code_by_key"]
         tried += len(statuses)
         source = Path("src") / path.relative_to(_WORK / "src").with_suffix("")
@@ -67,9 +67,9 @@ def _mutant(name: str, source: Path) -> Mutant:
     changed = [
         line for line in get_diff_for_mutant(name, path=source).splitlines() if line[:1] in "+-"
     ]
-    module_and_function = name.removeprefix("backup_audit.domain.").rpartition("__mutmut_")[0]
+    module_and_function = name.rpartition("__mutmut_")[0]
     return Mutant(
-        module_and_function.replace(".x_", "."),
+        ".".join(module_and_function.replace(".x_", ".").split(".")[-2:]),
         " ".join(_stripped(changed, "-")),
         " ".join(_stripped(changed, "+")),
     )

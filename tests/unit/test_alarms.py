@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from backup_audit.adapters.powertools import METRICS, NAMESPACE, PowertoolsTelemetry
-from backup_audit.domain.verdict import Verdict
 from backup_audit.errors import ApiUnreachable
+from backup_audit.judge.verdict import Verdict
+from backup_audit.telemetry import METRICS, NAMESPACE, PowertoolsTelemetry
 from tests.builders import finding, report
 from tests.cloudwatch import Alarm, Datapoint, Metric, State, emitted
 from tests.template import Template

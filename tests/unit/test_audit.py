@@ -10,22 +10,21 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
-from backup_audit.deadline import Deadline
-from backup_audit.domain.answer import Answer as RunAnswer
-from backup_audit.domain.evidence import Answer, BackupList, Cause, Refusal, Silence
-from backup_audit.domain.report import Latest, Manifest, Report
-from backup_audit.domain.run import AuditRequest, plan_run
-from backup_audit.domain.verdict import Verdict
 from backup_audit.errors import (
     ApiUnreachable,
     InvalidConfiguration,
     NotificationFailed,
     ReportStoreFailed,
 )
-from backup_audit.keep import RunKeys
-from backup_audit.ports import StoredObject
+from backup_audit.fleet.run import AuditRequest, plan_run
+from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
+from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.send import tell_failure
+from backup_audit.probe.pacing import Deadline
+from backup_audit.report.answer import Answer as RunAnswer
+from backup_audit.report.commit import RunKeys, StoredObject
+from backup_audit.report.report import Latest, Manifest, Report
 from backup_audit.settings import NotifyMode, Settings
-from backup_audit.tell import tell_failure
 from tests.builders import NOW, a_list
 from tests.fakes import (
     CountingHeartbeat,

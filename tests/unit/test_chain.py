@@ -5,8 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.domain.chain import Link, chain_of, check_chain, newest_full
-from backup_audit.domain.run import Scope
+from backup_audit.fleet.run import Scope
+from backup_audit_cli.chain import Link, chain_of, check_chain, newest_full
 from tests.builders import NOW
 
 

@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from backup_audit.domain.changes import (
+from backup_audit.judge.finding import Change, Finding
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import (
     NOTHING_YET,
     State,
     compared,
     resolved_problems,
     state_of,
 )
-from backup_audit.domain.finding import Change, Finding
-from backup_audit.domain.verdict import Verdict
 from tests.builders import MUTE, NOW, finding
 
 DAY = timedelta(days=1)

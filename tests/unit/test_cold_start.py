@@ -21,7 +21,7 @@ EXPECTED = {
 _PROGRAM = """
 import sys
 before = set(sys.modules)
-import backup_audit.handlers.function
+import backup_audit.handler
 after = {name.split(".")[0] for name in set(sys.modules) - before}
 print(*sorted(name for name in after if name not in sys.stdlib_module_names))
 print(*sorted(set(sys.modules) - before))
@@ -49,9 +49,3 @@ def test_boto3_comes_with_the_first_request_to_aws() -> None:
     _, modules = imported()
 
     assert not {name for name in modules if name.startswith(("boto3", "botocore.", "s3transfer"))}
-
-
-def test_what_only_a_state_machine_needs_comes_with_its_first_step() -> None:
-    _, modules = imported()
-
-    assert not modules & {"backup_audit.mapped", "backup_audit.handlers.steps"}

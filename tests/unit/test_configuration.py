@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.domain.configuration import Configuration, parse_configuration
 from backup_audit.errors import InvalidConfiguration
+from backup_audit.fleet.configuration import Configuration, parse_configuration
 
 
 def parsed(document: object) -> Configuration:

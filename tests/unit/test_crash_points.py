@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
-from backup_audit.deadline import Deadline
-from backup_audit.domain.evidence import Answer, BackupList, Cause, Refusal, Silence
-from backup_audit.domain.report import Latest, Manifest
-from backup_audit.domain.run import AuditRequest, plan_run
+from backup_audit.fleet.run import AuditRequest, plan_run
+from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.mapped import MappedAudit, Pacing, read_plan
+from backup_audit.probe.pacing import Deadline
+from backup_audit.report.report import Latest, Manifest
 from backup_audit.settings import NotifyMode
 from tests.builders import NOW, a_list
 from tests.crashing import Died, Effects, OneByOne, dies

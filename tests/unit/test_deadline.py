@@ -2,7 +2,7 @@
 
 import math
 
-from backup_audit.deadline import Deadline
+from backup_audit.probe.pacing import Deadline
 
 
 def test_time_runs_out_and_stays_out() -> None:

@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.domain.changes import Resolved
-from backup_audit.domain.digest import digests
-from backup_audit.domain.finding import Change, Finding
-from backup_audit.domain.finding_message import finding_messages
-from backup_audit.domain.message import SIZE_MAX, Message, attribute_value, subject_line
-from backup_audit.domain.report import Report
-from backup_audit.domain.run import Scope
-from backup_audit.domain.run_message import run_failed, run_incomplete
-from backup_audit.domain.verdict import Severity, Verdict
 from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Change, Finding
+from backup_audit.judge.verdict import Severity, Verdict
+from backup_audit.notify.digest import digests
+from backup_audit.notify.events import finding_messages, run_failed, run_incomplete
+from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, subject_line
+from backup_audit.report.changes import Resolved
+from backup_audit.report.report import Report
 from tests.builders import ADDRESS, MUTE, NOW, finding, report, run
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backup_audit.domain.duration import (
+from backup_audit.text import (
     brief_duration,
     compared_duration,
     format_duration,

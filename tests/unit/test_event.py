@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from backup_audit.domain.run import AuditRequest, Scope
 from backup_audit.errors import InvalidEvent
-from backup_audit.handlers.event import asks_for_silence, parse_event
+from backup_audit.fleet.run import AuditRequest, Scope, asks_for_silence, parse_event
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from backup_audit.domain.configuration import Configuration, parse_configuration
+from backup_audit.fleet.configuration import Configuration, parse_configuration
 from tests.local_cloud.behaviours import (
     Backups,
     Behaviour,

@@ -13,13 +13,13 @@ import pytest
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
-from backup_audit.domain.configuration import parse_configuration
-from backup_audit.domain.finding import Finding
-from backup_audit.domain.plan import Batch
-from backup_audit.domain.rendering import from_json_lines
-from backup_audit.handlers.event import parse_event
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.plan import Batch
+from backup_audit.fleet.run import parse_event
+from backup_audit.judge.finding import Finding
 from backup_audit.mapped import MapPlan
-from backup_audit.verify import main as verify
+from backup_audit.report.rendering import from_json_lines
+from backup_audit_cli.verify import main as verify
 from tests.golden.__main__ import TODAY
 from tests.golden.documents import FIRST_DAY, bucket_and_messages
 from tests.schemas import DOCUMENTS, schema_of

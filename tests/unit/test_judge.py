@@ -6,18 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.domain.backup import Backup, UnreadableBackup, read_backup
-from backup_audit.domain.evidence import (
+from backup_audit.fleet.policy import BUILT_IN, Policy
+from backup_audit.judge.evidence import (
     Answer,
+    Backup,
     BackupList,
     Cause,
     Evidence,
     Refusal,
     Silence,
+    UnreadableBackup,
+    read_backup,
 )
-from backup_audit.domain.judge import Judgement, judge
-from backup_audit.domain.policy import BUILT_IN, Policy
-from backup_audit.domain.verdict import Verdict
+from backup_audit.judge.verdict import Judgement, Verdict, judge
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.deadline import Deadline
-from backup_audit.pacing import (
+from backup_audit.probe.pacing import (
     FAILURES_OF_AN_OUTAGE,
     FLOOR,
     PATIENCE,
     PATIENCE_AT_START,
+    Deadline,
     Outcome,
     Pace,
     Pacer,

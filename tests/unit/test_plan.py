@@ -5,14 +5,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.domain.changes import NOTHING_YET, Resolved, State
-from backup_audit.domain.configuration import Configuration, Instance
-from backup_audit.domain.evidence import Cause, Silence
-from backup_audit.domain.finding import Finding, find
-from backup_audit.domain.plan import Batch, Plan, Previous, instances_of, plan_audit, split
-from backup_audit.domain.policy import BUILT_IN
-from backup_audit.domain.run import AuditRequest, Run, Scope
-from backup_audit.domain.verdict import Verdict
+from backup_audit.fleet.configuration import Configuration, Instance
+from backup_audit.fleet.plan import Batch, Plan, Previous, instances_of, plan_audit, split
+from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.run import AuditRequest, Run, Scope
+from backup_audit.judge.evidence import Cause, Silence
+from backup_audit.judge.finding import Finding, find
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import NOTHING_YET, Resolved, State
 from tests.builders import MUTE, NOW, evidence, finding, instance, report, run
 
 GUIDS = ("a", "b", "c", "d", "e")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from backup_audit.domain.policy import BUILT_IN, Policy, PolicyLayer, layered
+from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
 
 SECOND = timedelta(seconds=1)
 NONE = timedelta(0)

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup_audit.adapters.powertools import METRICS, NAMESPACE, SERVICE, PowertoolsTelemetry
-from backup_audit.domain.run import Scope
-from backup_audit.domain.verdict import Verdict
 from backup_audit.errors import ApiUnreachable
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.verdict import Verdict
+from backup_audit.telemetry import METRICS, NAMESPACE, SERVICE, PowertoolsTelemetry
 from tests.builders import finding, report, run
 
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.domain.configuration import Instance
-from backup_audit.domain.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
-from backup_audit.probe import GIVE_UP_AFTER, probe
+from backup_audit.fleet.configuration import Instance
+from backup_audit.judge.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.probe.engine import GIVE_UP_AFTER, probe
 from tests.builders import NOW, a_list, instance
 from tests.fakes import NOT_FOUND, RecordingTelemetry, ScriptedApi
 

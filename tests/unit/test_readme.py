@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
-from backup_audit.domain.configuration import parse_configuration
-from backup_audit.domain.policy import BUILT_IN
-from backup_audit.domain.verdict import Verdict
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.judge.verdict import Verdict
 from tests.readme import PARTS, README, generated_parts
 from tests.template import Template
 

@@ -4,11 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from backup_audit.domain.backup import SECONDS_END, Backup, UnreadableBackup, read_backup
-from backup_audit.domain.evidence import Answer, BackupList, Cause, Refusal, Silence
-from backup_audit.domain.judge import Judgement, judge
-from backup_audit.domain.policy import BUILT_IN, Policy
-from backup_audit.domain.verdict import Verdict
+from backup_audit.fleet.policy import BUILT_IN, Policy
+from backup_audit.judge.evidence import (
+    SECONDS_END,
+    Answer,
+    Backup,
+    BackupList,
+    Cause,
+    Refusal,
+    Silence,
+    UnreadableBackup,
+    read_backup,
+)
+from backup_audit.judge.verdict import Judgement, Verdict, judge
 from tests.builders import NOW, evidence
 
 HOUR = timedelta(hours=1)

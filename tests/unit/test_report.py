@@ -10,25 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.domain.configuration import MuteEntry, parse_configuration
-from backup_audit.domain.evidence import Cause, Silence
-from backup_audit.domain.finding import Finding, find, mutes_in_force
-from backup_audit.domain.plan import policy_digest
-from backup_audit.domain.rendering import (
+from backup_audit.fleet.configuration import MuteEntry, parse_configuration
+from backup_audit.fleet.plan import policy_digest
+from backup_audit.judge.evidence import Cause, Silence
+from backup_audit.judge.finding import Finding, find, mutes_in_force
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.rendering import (
     CSV_COLUMNS,
     as_csv,
     as_json,
     as_json_lines,
     from_json_lines,
 )
-from backup_audit.domain.report import (
+from backup_audit.report.report import (
     MuteState,
     Report,
     coverage_of,
     floor_percent,
     mute_records,
 )
-from backup_audit.domain.verdict import Verdict
 from tests.builders import MUTE, NOW, a_list, evidence, finding, instance, report, run
 
 

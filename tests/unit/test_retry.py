@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.adapters.retry import ATTEMPTS_MAX, RETRY_AFTER_MAX, backoff, retry_after
+from backup_audit.probe.http import ATTEMPTS_MAX, RETRY_AFTER_MAX, backoff, retry_after
 from tests.builders import NOW
 
 PRESENT = NOW.timestamp()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backup_audit.domain.run import AuditRequest, plan_run
+from backup_audit.fleet.run import AuditRequest, plan_run
 
 DUE = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 LATER = DUE + timedelta(minutes=7)

@@ -9,8 +9,8 @@ import jq
 import pytest
 
 from backup_audit import errors
-from backup_audit.adapters.powertools import METRICS
-from backup_audit.handlers.event import parse_event
+from backup_audit.fleet.run import parse_event
+from backup_audit.telemetry import METRICS
 from tests.commands import aws_commands, shell_lines, unknown_words
 from tests.template import Template
 

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from backup_audit.domain.configuration import parse_configuration
 from backup_audit.errors import InvalidConfiguration
+from backup_audit.fleet.configuration import parse_configuration
 from tests.schemas import DOCUMENTS, schema_of
 
 SCHEMAS = Path("docs/schemas")

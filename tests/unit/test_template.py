@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backup_audit.handlers.event import parse_event
+from backup_audit.fleet.run import parse_event
 from backup_audit.settings import WORKERS_MAX, NotifyMode, read_settings
 from tests.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
 

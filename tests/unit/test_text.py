@@ -2,7 +2,7 @@
 
 import pytest
 
-from backup_audit.domain.text import one_line
+from backup_audit.text import one_line
 
 
 @pytest.mark.parametrize(

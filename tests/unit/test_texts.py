@@ -8,20 +8,19 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.domain.changes import Resolved, State, compared, resolved_problems
-from backup_audit.domain.configuration import ConfigurationDocument as Document
-from backup_audit.domain.configuration import parse_configuration
-from backup_audit.domain.digest import digests
-from backup_audit.domain.duration import brief_duration, compared_duration
-from backup_audit.domain.finding import Change, Finding, KeptProblem
-from backup_audit.domain.message import attribute_value, subject_line
-from backup_audit.domain.rendering import as_csv
-from backup_audit.domain.run_message import run_failed
-from backup_audit.domain.strict import read_strictly
-from backup_audit.domain.summary import Summary
-from backup_audit.domain.told import ToldFinding, named_resolved
-from backup_audit.domain.verdict import Severity, Verdict
 from backup_audit.errors import ApiUnreachable, InvalidConfiguration
+from backup_audit.fleet.configuration import ConfigurationDocument as Document
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.judge.finding import Change, Finding, KeptProblem
+from backup_audit.judge.verdict import Severity, Verdict
+from backup_audit.notify.digest import ToldFinding, digests, named_resolved
+from backup_audit.notify.events import run_failed
+from backup_audit.notify.message import attribute_value, subject_line
+from backup_audit.report.changes import Resolved, State, compared, resolved_problems
+from backup_audit.report.rendering import as_csv
+from backup_audit.report.summary import Summary
+from backup_audit.strict import read_strictly
+from backup_audit.text import brief_duration, compared_duration
 from tests.builders import ADDRESS, NOW, finding, report
 
 HOUR = timedelta(hours=1)

@@ -1,0 +1,1 @@
+"""Which instances to audit, and under which policy."""

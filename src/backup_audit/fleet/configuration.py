@@ -1,0 +1,199 @@
+"""The configuration: which instances to audit, under which policy, and who is not to be told."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from backup_audit.errors import InvalidConfiguration
+from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
+from backup_audit.strict import read_strictly
+from backup_audit.text import DURATION_PATTERN, parse_duration
+
+# The unreserved characters of RFC 3986: whatever they spell, they stay one segment of a path.
+# "." and ".." would not, and are refused.
+GUID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,200}$(?!\n)"
+
+Guid = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=GUID_PATTERN,
+        description="a GUID: 1 to 200 letters, digits and . _ ~ -, but not . or .. alone",
+    ),
+]
+Duration = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=DURATION_PATTERN, description='a duration such as "26h", "7d", "90m" or "1d12h"'
+    ),
+]
+PositiveDuration = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(?=.*[1-9])" + DURATION_PATTERN.removeprefix("^"),
+        description='a duration longer than zero, such as "26h", "7d", "90m" or "1d12h"',
+    ),
+]
+MinBackups = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="a whole number from 1")]
+Text = Annotated[
+    str,
+    msgspec.Meta(
+        # No control characters, none that turn the direction of the text around them, none that
+        # show nothing but joiners, which scripts and emoji need, and none that SQS refuses.
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+        r"\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]{1,200}$(?!\n)",
+        description="a text of 1 to 200 characters without control or invisible characters",
+    ),
+]
+Day = Annotated[date, msgspec.Meta(description='a date such as "2026-12-31"')]
+
+
+SchemaVersion = Annotated[Literal[1], msgspec.Meta(description="1, the only version there is")]
+
+
+class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy of every instance that states nothing else."""
+
+    max_age: PositiveDuration | UnsetType = UNSET
+    min_backups: MinBackups | UnsetType = UNSET
+    grace: Duration | UnsetType = UNSET
+
+
+class InstanceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An instance with more than its GUID."""
+
+    guid: Guid
+    name: Text | UnsetType = UNSET
+    owner: Text | UnsetType = UNSET
+    max_age: PositiveDuration | UnsetType = UNSET
+    min_backups: MinBackups | UnsetType = UNSET
+    grace: Duration | UnsetType = UNSET
+
+
+class MuteEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's decision not to be told about an instance, up to and including a day (UTC)."""
+
+    guid: Guid
+    owner: Text
+    reason: Text
+    until: Day
+
+
+class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The document that CONFIG_URI points at."""
+
+    instances: Annotated[
+        list[Guid | InstanceEntry],
+        msgspec.Meta(min_length=1, description="a list of at least one instance"),
+    ]
+    schema_version: SchemaVersion = 1
+    defaults: Defaults = Defaults()
+    mutes: list[MuteEntry] = []
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """A service instance to audit, with the policy that applies to it."""
+
+    guid: str
+    policy: Policy
+    name: str | None = None
+    owner: str | None = None
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """The configuration, resolved. `sha256` is that of the document as it was read."""
+
+    instances: tuple[Instance, ...]
+    default_policy: Policy
+    mutes: tuple[MuteEntry, ...]
+    sha256: str
+
+
+def parse_configuration(body: bytes, source: str) -> Configuration:
+    """Read a configuration document; raise InvalidConfiguration with all its faults."""
+    try:
+        raw = _loads(body)
+    except ValueError as error:
+        raise InvalidConfiguration([str(error)], source=source) from None
+    document, faults = read_strictly(raw, ConfigurationDocument)
+    faults += _duplicates(raw)
+    if document is None or faults:
+        raise InvalidConfiguration(faults, source=source)
+    return _resolved(document, hashlib.sha256(body).hexdigest())
+
+
+def _loads(body: bytes) -> object:
+    """Parse JSON; say line and column of a syntax error, and refuse what would lose something."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start}: the document is not UTF-8") from None
+    try:
+        raw = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        msgspec.json.encode(raw)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise ValueError("the document is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair, such as \\ud800, is no character") from None
+    return raw
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON parsers keep the last of two equal keys: half a list of instances would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice[:60]!r} stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _duplicates(raw: object) -> Iterator[str]:
+    """Yield a fault for every GUID that was listed before, with both positions."""
+    for name in ("instances", "mutes"):
+        entries = raw.get(name) if isinstance(raw, dict) else None
+        first: dict[str, int] = {}
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            guid = entry.get("guid") if isinstance(entry, dict) else entry
+            if not isinstance(guid, str):
+                continue
+            if guid in first:
+                place = f"{name}[{index}].guid" if isinstance(entry, dict) else f"{name}[{index}]"
+                yield f"{place}: {guid[:200]!r} is listed already at {name}[{first[guid]}]"
+            else:
+                first[guid] = index
+
+
+def _resolved(document: ConfigurationDocument, sha256: str) -> Configuration:
+    default_policy = layered(BUILT_IN, _layer(document.defaults, "defaults"))
+    instances = tuple(
+        Instance(entry, default_policy)
+        if isinstance(entry, str)
+        else Instance(
+            guid=entry.guid,
+            policy=layered(default_policy, _layer(entry, f"instances[{index}]")),
+            name=entry.name or None,
+            owner=entry.owner or None,
+        )
+        for index, entry in enumerate(document.instances)
+    )
+    return Configuration(instances, default_policy, tuple(document.mutes), sha256)
+
+
+def _layer(stated: Defaults | InstanceEntry, source: str) -> PolicyLayer:
+    return PolicyLayer(
+        source=source,
+        max_age=parse_duration(stated.max_age) if stated.max_age else None,
+        min_backups=stated.min_backups or None,
+        grace=parse_duration(stated.grace) if stated.grace else None,
+    )

@@ -1,0 +1,154 @@
+"""A run: one audit of the fleet, or of a part of it."""
+
+import hashlib
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from backup_audit.errors import InvalidEvent
+from backup_audit.fleet.configuration import Guid, PositiveDuration
+from backup_audit.strict import read_strictly
+from backup_audit.text import parse_duration
+
+# A clock may run ahead by as much: NTP keeps hosts within seconds, and a request can take a minute.
+CLOCK_SKEW = timedelta(minutes=5)
+
+_SHORT = 8  # hexadecimal digits that tell apart runs of the same second
+
+
+class Scope(StrEnum):
+    """What a run's report stands for; only a full run is what the next is compared with."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    WHAT_IF = "what_if"
+
+
+class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event asks for; all times are aware."""
+
+    scheduled_time: datetime | None = None
+    instance_guids: tuple[str, ...] | None = None
+    max_age: timedelta | None = None
+    as_of: datetime | None = None
+    dry_run: bool = False
+    notify: bool | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """A changed policy or instant makes a what-if, a choice of instances a partial run."""
+        if self.max_age is not None or self.as_of is not None:
+            return Scope.WHAT_IF
+        return Scope.FULL if self.instance_guids is None else Scope.PARTIAL
+
+    @property
+    def tells(self) -> bool:
+        """Whether people are told: a what-if only on request, a dry run never."""
+        if self.dry_run:
+            return False
+        return self.scope is not Scope.WHAT_IF if self.notify is None else self.notify
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One audit. `due_at` orders runs: the scheduled time, else the start. Times are UTC."""
+
+    run_id: str
+    scope: Scope
+    due_at: datetime
+    started_at: datetime
+    as_of: datetime | None = None
+    max_age: timedelta | None = None
+
+
+def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) -> Run:
+    """Give the run its id.
+
+    A scheduled full run is named by its scheduled time alone, so that a second delivery of the
+    same event is the same run. Any other is told apart by what it asks for, and a run by hand by
+    its invocation too.
+    """
+    due_at = request.scheduled_time or started_at
+    run_id = f"{due_at:%Y%m%dT%H%M%SZ}"
+    if request.scheduled_time is None:
+        run_id += f"-{request.scope}-{_digest(request, invocation_id)}"
+    elif request.scope is not Scope.FULL:
+        run_id += f"-{request.scope}-{_digest(request)}"
+    return Run(
+        run_id=run_id,
+        scope=request.scope,
+        due_at=due_at,
+        started_at=started_at,
+        as_of=request.as_of,
+        max_age=request.max_age,
+    )
+
+
+def _digest(request: AuditRequest, *more: str) -> str:
+    return hashlib.sha256(msgspec.json.encode((request, more))).hexdigest()[:_SHORT]
+
+
+Instant = Annotated[
+    datetime,
+    msgspec.Meta(tz=True, description='an RFC 3339 time such as "2026-01-31T05:00:00Z"'),
+]
+Flag = Annotated[bool, msgspec.Meta(description="true or false")]
+
+
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the schedule sends, or a person; an empty object asks for a full run."""
+
+    scheduled_time: Instant | UnsetType = UNSET
+    instance_guids: (
+        Annotated[list[Guid], msgspec.Meta(min_length=1, description="a list of at least one GUID")]
+        | UnsetType
+    ) = UNSET
+    max_age: PositiveDuration | UnsetType = UNSET
+    as_of: Instant | UnsetType = UNSET
+    dry_run: Flag = False
+    notify: Flag | UnsetType = UNSET
+
+
+def parse_event(raw: object, now: datetime) -> AuditRequest:
+    """Read an event; raise InvalidEvent with all its faults."""
+    event, faults = read_strictly(raw, Event)
+    if event is not None:
+        faults = _contradictions(event, now)
+    if event is None or faults:
+        raise InvalidEvent(faults)
+    return AuditRequest(
+        scheduled_time=_utc(event.scheduled_time),
+        instance_guids=tuple(event.instance_guids) if event.instance_guids else None,
+        max_age=parse_duration(event.max_age) if event.max_age else None,
+        as_of=_utc(event.as_of),
+        dry_run=event.dry_run,
+        notify=None if event.notify is UNSET else event.notify,
+    )
+
+
+def asks_for_silence(raw: object) -> bool:
+    """Whether an event, however broken, asks that nobody is told."""
+    return isinstance(raw, dict) and (raw.get("dry_run") is True or raw.get("notify") is False)
+
+
+def _contradictions(event: Event, now: datetime) -> list[str]:
+    faults = []
+    if event.scheduled_time and event.scheduled_time - now > CLOCK_SKEW:
+        # latest.json only moves forward: a run of next year would hold it for a year.
+        faults.append("scheduled_time: lies in the future; leave it out to run by hand")
+    if event.dry_run and event.notify is True:
+        faults.append("notify: cannot be true with dry_run, which tells nobody")
+    counted = Counter(event.instance_guids or [])
+    faults += [
+        f"instance_guids: {guid!r} is listed {count} times"
+        for guid, count in counted.items()
+        if count > 1
+    ]
+    return faults
+
+
+def _utc(instant: datetime | UnsetType) -> datetime | None:
+    return instant.astimezone(UTC) if instant else None

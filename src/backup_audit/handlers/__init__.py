@@ -1,1 +1,0 @@
-"""Lambda's entry points: each translates an event, makes one call, and answers."""

@@ -1,0 +1,1 @@
+"""What the evidence proves about an instance: pure."""

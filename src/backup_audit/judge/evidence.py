@@ -1,0 +1,123 @@
+"""A backup as the API lists it, and what makes its timestamp unbelievable."""
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+
+from backup_audit.text import one_line
+
+# Seconds since 1970 pass this in the year 5138; anything larger is in milliseconds or finer.
+SECONDS_END = 10**11
+_SHOWN_MAX = 41  # characters of a strange value that a reason quotes
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """One backup; `created_at` is aware, in UTC, with a resolution of a second."""
+
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        if self.created_at.tzinfo is None:
+            raise ValueError("a backup's created_at needs a time zone")
+
+
+class UnreadableBackup(msgspec.Struct, frozen=True):
+    """An entry of the list whose time cannot be told; `why` goes into the reason."""
+
+    why: str
+
+
+def read_backup(entry: object) -> Backup | UnreadableBackup:
+    """Read an entry of the list, parsed from JSON.
+
+    The API promises `created_at` as an integer, seconds since 1970 in UTC. Milliseconds are not
+    converted: an API that breaks its promise once cannot be trusted to mean the rest. Whether the
+    time lies in the future is for the judge, who knows the present. `id` is opaque and not read.
+    """
+    if not isinstance(entry, dict):
+        return UnreadableBackup(f"the entry is {_shown(entry)}, not an object")
+    created_at = entry.get("created_at")
+    if created_at is None:
+        return UnreadableBackup("created_at is missing")
+    if isinstance(created_at, bool) or not isinstance(created_at, int):
+        return UnreadableBackup(f"created_at is {_shown(created_at)}, not an integer")
+    if created_at <= 0:
+        return UnreadableBackup(f"created_at is {_shown(created_at)}")
+    if created_at >= SECONDS_END:
+        return UnreadableBackup(f"created_at is {_shown(created_at)}, too large to be seconds")
+    return backup_at(created_at)
+
+
+def backup_at(created_at: int) -> Backup:
+    """A backup by its time in seconds since 1970, above 0 and below SECONDS_END."""
+    return Backup(datetime.fromtimestamp(created_at, UTC))
+
+
+def _shown(value: object) -> str:
+    return one_line(json.dumps(value), _SHOWN_MAX)
+
+
+class BackupList(msgspec.Struct, frozen=True):
+    """HTTP 200 with a list, in the order of the API, which means nothing.
+
+    `instance_created_at` (UTC) is asked for only where a grace may apply; None: not asked, or
+    not to be had. `limit` is what the request asked for at the most; None: no limit was sent.
+    """
+
+    backups: tuple[Backup | UnreadableBackup, ...]
+    instance_created_at: datetime | None = None
+    limit: int | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """An HTTP status other than 200.
+
+    `code`, `title` and `detail` are those of the first Cloud Foundry error in the body, and None
+    where the body holds none: then the answer came from something before the Cloud Controller.
+    """
+
+    code: int | None = None
+    title: str | None = None
+    detail: str | None = None
+
+
+class Cause(StrEnum):
+    """Why there is no answer to judge."""
+
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    UNREADABLE = "unreadable"  # HTTP 200 whose body is not what the API promises
+    TOO_LARGE = "too_large"
+    NOT_REACHED = "not_reached"  # the run's time was over
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """No answer, or none that can be read; `detail` says more, in a few words.
+
+    `by_proxy`: the proxy before the API is the cause.
+    """
+
+    cause: Cause
+    detail: str
+    by_proxy: bool = False
+
+
+Answer = BackupList | Refusal | Silence
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer and how it was got.
+
+    `status` is the HTTP status, None without one. `request_id` is X-VCAP-Request-ID.
+    `attempts` counts the HTTP requests, `milliseconds` the time of all of them with the waits
+    between. `observed_at` (UTC) is when the answer was complete: the "now" of its judgement.
+    """
+
+    answer: Answer
+    observed_at: datetime
+    status: int | None = None
+    request_id: str | None = None
+    attempts: int = 0
+    milliseconds: int = 0

@@ -1,0 +1,162 @@
+"""A finding: one line of findings.jsonl, everything a run found out about one instance."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from backup_audit.fleet.configuration import Configuration, Instance, MuteEntry
+from backup_audit.fleet.policy import Policy
+from backup_audit.fleet.run import Run
+from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.judge.verdict import Verdict, judge
+
+_DETAIL_MAX = 500  # characters; a broker's error can carry kilobytes of its own body
+
+
+class Change(StrEnum):
+    """A finding compared with the last committed full report."""
+
+    NEW = "new"
+    ONGOING = "ongoing"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+
+
+class AppliedPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy judged by, in seconds, and where each demand was written."""
+
+    max_age_seconds: int
+    max_age_source: str
+    min_backups: int
+    min_backups_source: str
+    grace_seconds: int
+    grace_source: str
+
+
+class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the verdict rests on; null where the API gave no such thing.
+
+    `http_status` to `detail` are the answer's, `silence` says why there is none. `backup_count`
+    counts the list as it came. `request_id` is X-VCAP-Request-ID, for the platform's logs.
+    """
+
+    http_status: int | None
+    code: int | None
+    title: str | None
+    detail: str | None
+    silence: Cause | None
+    newest_backup_at: datetime | None
+    newest_backup_age_seconds: int | None
+    backup_count: int | None
+    instance_created_at: datetime | None
+    request_id: str | None
+    attempts: int
+    milliseconds: int
+    observed_at: datetime
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nobody is told: a person's decision, in force up to and including `until` (UTC)."""
+
+    owner: str
+    reason: str
+    until: date
+
+
+class KeptProblem(msgspec.Struct, frozen=True):
+    """The problem an instance had before it became unknown: only evidence of health ends it."""
+
+    verdict: Verdict
+    since: datetime
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Instance, verdict, reason, evidence, policy, and how it compares with the last full report.
+
+    `since` is the due time of the first run in a row that found this problem.
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    guid: str
+    name: str | None
+    owner: str | None
+    verdict: Verdict
+    reason: str
+    change: Change | None = None
+    since: datetime | None = None
+    kept_problem: KeptProblem | None = None
+    mute: Mute | None = None
+    policy: AppliedPolicy
+    evidence: EvidenceSummary
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a message names it."""
+        return self.verdict.is_problem and self.mute is None
+
+
+def find(instance: Instance, evidence: Evidence, run: Run, mute: Mute | None) -> Finding:
+    """Judge one instance and write down why."""
+    judgement = judge(evidence, instance.policy, evidence.observed_at, run.as_of)
+    return Finding(
+        run_id=run.run_id,
+        guid=instance.guid,
+        name=instance.name,
+        owner=instance.owner,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        mute=mute,
+        policy=_applied(instance.policy),
+        evidence=_summary(evidence, judgement.newest, run.as_of or evidence.observed_at),
+    )
+
+
+def mutes_in_force(configuration: Configuration, today: date) -> dict[str, Mute]:
+    """The mutes by GUID whose last day is not over."""
+    return {
+        entry.guid: Mute(owner=entry.owner, reason=entry.reason, until=entry.until)
+        for entry in configuration.mutes
+        if in_force(entry, today)
+    }
+
+
+def in_force(entry: MuteEntry, today: date) -> bool:
+    """A mute holds up to and including its last day."""
+    return today <= entry.until
+
+
+def _applied(policy: Policy) -> AppliedPolicy:
+    return AppliedPolicy(
+        max_age_seconds=int(policy.max_age.total_seconds()),
+        max_age_source=policy.max_age_source,
+        min_backups=policy.min_backups,
+        min_backups_source=policy.min_backups_source,
+        grace_seconds=int(policy.grace.total_seconds()),
+        grace_source=policy.grace_source,
+    )
+
+
+def _summary(evidence: Evidence, newest: datetime | None, moment: datetime) -> EvidenceSummary:
+    answer = evidence.answer
+    refusal = answer if isinstance(answer, Refusal) else Refusal()
+    listing = answer if isinstance(answer, BackupList) else None
+    silence = answer if isinstance(answer, Silence) else None
+    detail = silence.detail if silence else refusal.detail
+    return EvidenceSummary(
+        http_status=evidence.status,
+        code=refusal.code,
+        title=refusal.title,
+        detail=detail,
+        silence=silence.cause if silence else None,
+        newest_backup_at=newest,
+        newest_backup_age_seconds=int((moment - newest).total_seconds()) if newest else None,
+        backup_count=len(listing.backups) if listing else None,
+        instance_created_at=listing.instance_created_at if listing else None,
+        request_id=evidence.request_id,
+        attempts=evidence.attempts,
+        milliseconds=evidence.milliseconds,
+        observed_at=evidence.observed_at,
+    )

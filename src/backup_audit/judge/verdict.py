@@ -1,0 +1,206 @@
+"""The closed set of verdicts, and how bad each is."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from backup_audit.fleet.policy import Policy
+from backup_audit.fleet.run import CLOCK_SKEW
+from backup_audit.judge.evidence import (
+    Backup,
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+    UnreadableBackup,
+)
+from backup_audit.text import brief_duration, compared_duration, format_duration
+
+
+class Severity(StrEnum):
+    """How urgent a message is; consumers filter on it."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Verdict(StrEnum):
+    """What the evidence proves about an instance; worst first, which is the order of reports."""
+
+    NEVER_BACKED_UP = "never_backed_up"
+    STALE = "stale"
+    UNSUPPORTED = "unsupported"
+    NOT_FOUND = "not_found"
+    UNKNOWN = "unknown"
+    IN_GRACE = "in_grace"
+    HEALTHY = "healthy"
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether people are told."""
+        return self not in (Verdict.IN_GRACE, Verdict.HEALTHY)
+
+    @property
+    def severity(self) -> Severity:
+        """Missing backups are critical; what needs a person's look is a warning."""
+        if self in (Verdict.NEVER_BACKED_UP, Verdict.STALE):
+            return Severity.CRITICAL
+        return Severity.WARNING if self.is_problem else Severity.INFO
+
+    @property
+    def rank(self) -> int:
+        """Place in a report, 0 for the worst."""
+        return _ORDER[self]
+
+
+_ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+_CF_NOT_FOUND = 10010  # CF-ResourceNotFound: gone, or not visible to our client
+_CF_NO_ROUTE = 10000  # CF-NotFound: this Cloud Controller has no backups endpoint
+_CF_BROKER_BUSY = "CF-ConcurrencyError"  # a 422 that passes: docs/decisions/0003-verdicts.md
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """A verdict and, in one sentence, why."""
+
+    verdict: Verdict
+    reason: str
+    newest: datetime | None = None
+
+
+def judge(
+    evidence: Evidence, policy: Policy, now: datetime, as_of: datetime | None = None
+) -> Judgement:
+    """Judge one instance.
+
+    `now` is the present when the evidence was taken, `as_of` the instant to judge at (default:
+    now), both aware. Backups made after `as_of` and not after `now` did not exist yet: they are
+    left out.
+    """
+    match evidence.answer:
+        case BackupList() as listing:
+            return _judge_list(listing, policy, now, as_of)
+        case Refusal() as refusal:
+            return _judge_refusal(evidence.status, refusal)
+        case Silence(cause=Cause.NOT_REACHED, detail=detail):
+            return Judgement(Verdict.UNKNOWN, f"not reached: {detail}")
+        case Silence(detail=detail):
+            return Judgement(Verdict.UNKNOWN, f"no usable answer from the API: {detail}")
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _judge_list(
+    listing: BackupList, policy: Policy, now: datetime, as_of: datetime | None
+) -> Judgement:
+    believable, unbelievable = _sorted_out(listing, now)
+    existing = [when for when in believable if as_of is None or as_of >= now or when <= as_of]
+    moment = as_of or now
+    if not existing and not unbelievable:
+        return _judge_none(listing, policy, moment, made_later=len(believable))
+    newest = max(existing, default=None)
+    young = newest is not None and moment - newest <= policy.max_age
+    enough = len(existing) >= policy.min_backups
+    reason = _described(newest, len(existing), policy, moment) + _limited(listing)
+    if young and enough:
+        return Judgement(Verdict.HEALTHY, reason + _doubts(unbelievable), newest)
+    if unbelievable:
+        return Judgement(Verdict.UNKNOWN, reason + _doubts(unbelievable), newest)
+    return Judgement(Verdict.STALE, reason, newest)
+
+
+def _sorted_out(listing: BackupList, now: datetime) -> tuple[list[datetime], list[str]]:
+    """Part the believable times from the reasons why the others are not."""
+    believable: list[datetime] = []
+    unbelievable: list[str] = []
+    for backup in listing.backups:
+        match backup:
+            case Backup(created_at=when) if when - now > CLOCK_SKEW:
+                ahead = brief_duration(when - now)
+                unbelievable.append(f"created_at lies {ahead} in the future")
+            case Backup(created_at=when):
+                believable.append(when)
+            case UnreadableBackup(why=why):
+                unbelievable.append(why)
+    return believable, unbelievable
+
+
+def _judge_none(
+    listing: BackupList, policy: Policy, moment: datetime, *, made_later: int
+) -> Judgement:
+    empty = "the list of backups is empty"
+    if made_later:
+        empty = f"none of the {_backups(made_later)} listed existed at {moment:%Y-%m-%dT%H:%M:%SZ}"
+    if not policy.grace:
+        return Judgement(Verdict.NEVER_BACKED_UP, empty)
+    if listing.instance_created_at is None:
+        unread = f"{empty}, and no grace is given because the instance's age could not be read"
+        return Judgement(Verdict.NEVER_BACKED_UP, unread)
+    age = moment - listing.instance_created_at
+    shown = compared_duration(age, policy.grace)
+    known = f"{empty}, the instance is {shown} old, grace is {format_duration(policy.grace)}"
+    return Judgement(Verdict.IN_GRACE if age <= policy.grace else Verdict.NEVER_BACKED_UP, known)
+
+
+def _described(newest: datetime | None, count: int, policy: Policy, moment: datetime) -> str:
+    if newest is None:
+        return "no backup with a believable time"
+    age = compared_duration(moment - newest, policy.max_age)
+    said = f"newest backup is {age} old, max_age is {format_duration(policy.max_age)}"
+    if count < policy.min_backups:
+        return f"only {_backups(count)}, min_backups is {policy.min_backups}; {said}"
+    return f"{said}; {_backups(count)} listed"
+
+
+def _limited(listing: BackupList) -> str:
+    if listing.limit is None or len(listing.backups) < listing.limit:
+        return ""
+    return f" (the list may have been cut at limit {listing.limit})"
+
+
+def _doubts(unbelievable: list[str]) -> str:
+    if not unbelievable:
+        return ""
+    return f"; {_backups(len(unbelievable))} with an unbelievable time: {unbelievable[0]}"
+
+
+def _backups(count: int) -> str:
+    return "1 backup" if count == 1 else f"{count} backups"
+
+
+def _judge_refusal(status: int | None, refusal: Refusal) -> Judgement:
+    said = f"HTTP {status}{_error(refusal)}"
+    if status == 422 and refusal.title != _CF_BROKER_BUSY:
+        return Judgement(Verdict.UNSUPPORTED, f"backups are not supported: {said}")
+    if status == 404 and refusal.code == _CF_NOT_FOUND:
+        return Judgement(Verdict.NOT_FOUND, f"gone, or not visible to our client: {said}")
+    return Judgement(Verdict.UNKNOWN, f"{_meaning(status, refusal)}: {said}")
+
+
+def _error(refusal: Refusal) -> str:
+    title = f" {refusal.title}" if refusal.title else ""
+    code = f" ({refusal.code})" if refusal.code is not None else ""
+    named = title + code or " without a Cloud Foundry error"
+    return f'{named}, "{refusal.detail}"' if refusal.detail else named
+
+
+def _meaning(status: int | None, refusal: Refusal) -> str:
+    if status == 404 and refusal.code == _CF_NO_ROUTE:
+        return "this Cloud Controller has no backups endpoint"
+    if status is not None and 300 <= status < 400:
+        return "the API redirects, which is not followed"
+    return _MEANINGS.get(status, "the API gives no list of backups")
+
+
+_MEANINGS: dict[int | None, str] = {
+    401: "the API does not accept our token",
+    403: "our client lacks the permission",
+    404: "no route to the API, or a wrong address",
+    409: "the instance is being changed",
+    429: "the API's rate limit is used up",
+}

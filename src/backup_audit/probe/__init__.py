@@ -1,0 +1,1 @@
+"""Asks the Cloud Controller for the backups of many instances at the same time."""

@@ -1,0 +1,192 @@
+"""The Authorization header: a ready value, or tokens from UAA for client credentials."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
+from backup_audit.probe.credentials import ClientCredentials, Secret
+from backup_audit.probe.http import HttpClient, NoReply, Reply
+from backup_audit.settings import secure_url
+
+_RENEWED_BEFORE = 60.0  # seconds before a token's end; the cf CLI keeps the same margin
+_TRIED_AGAIN_AFTER = 10.0  # seconds after a renewal ahead of time that failed
+_LIFETIME_DEFAULT = 600.0  # seconds, where UAA does not say; its own default is 43,200
+
+# Times that a run answers a refusal by the Cloud Controller with a new token. More would only
+# burden UAA: a client without authorities gets a token each time, and 401 for each of them.
+_RENEWALS_MAX = 3
+
+
+class ReadyHeader:
+    """An Authorization value that somebody else renews."""
+
+    def __init__(self, value: Secret) -> None:
+        self._value = value
+
+    def header(self) -> str:
+        """The value itself."""
+        return self._value.reveal()
+
+    def renewed(self, refused: str) -> str | None:  # noqa: ARG002  # the port's signature
+        """There is no other."""
+        return None
+
+
+class _Token(msgspec.Struct, frozen=True):
+    """A token as the header has it; times are seconds on the monotonic clock."""
+
+    header: str
+    renew_at: float
+    ends_at: float
+
+
+class ClientCredentialsGrant:
+    """Tokens for the client-credentials grant, shared by all workers, renewed before they end."""
+
+    def __init__(
+        self,
+        api_url: str,
+        http: HttpClient,
+        credentials: ClientCredentials,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api_url = api_url
+        self._http = http
+        self._credentials = credentials
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._token: _Token | None = None
+        self._renewals = 0
+        self._failure: AuditError | None = None
+
+    def header(self) -> str:
+        """A value that has not ended; raises CredentialsRefused, ApiUnreachable.
+
+        One worker renews it ahead of its end; the others go on with the old one meanwhile.
+        """
+        token = self._token
+        now = self._monotonic()
+        if token is not None and now < token.renew_at:
+            return token.header
+        lasts = token is not None and now < token.ends_at
+        if not self._lock.acquire(blocking=not lasts) and token is not None:
+            return token.header
+        try:
+            return self._renewed_if_due().header
+        finally:
+            self._lock.release()
+
+    def _renewed_if_due(self) -> _Token:
+        """Renew the token unless another worker just has; while it lasts, a failure can wait."""
+        token = self._token
+        now = self._monotonic()
+        if token is not None and now < token.renew_at:
+            return token
+        try:
+            self._token = self._fetch_once()
+        except AuditError:
+            if token is None or now >= token.ends_at:
+                raise
+            self._failure = None
+            self._token = msgspec.structs.replace(token, renew_at=now + _TRIED_AGAIN_AFTER)
+        return self._token
+
+    def renewed(self, refused: str) -> str | None:
+        """Fetch another token, unless another worker has, or it was tried too often."""
+        with self._lock:
+            if self._token is not None and self._token.header != refused:
+                return self._token.header
+            if self._renewals >= _RENEWALS_MAX:
+                return None
+            self._renewals += 1
+            self._token = self._fetch_once()
+            return self._token.header
+
+    def _fetch_once(self) -> _Token:
+        """Fetch a token; a failure ends the run, so that the other workers need not try as well."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._fetch()
+        except AuditError as error:
+            self._failure = error
+            raise
+
+    def _fetch(self) -> _Token:
+        credentials = self._credentials
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": credentials.client_id,
+            "client_secret": credentials.client_secret.reveal(),
+        }
+        url = f"{self._uaa_url()}/oauth/token"
+        reply = self._reply(lambda: self._http.post(url, form), "UAA")
+        if reply.status in (400, 401, 403):
+            raise CredentialsRefused(
+                f"UAA refused client {credentials.client_id!r} (HTTP {reply.status}): check "
+                "client_id and client_secret in the secret, and the client's grant type"
+            )
+        if reply.status != 200:
+            raise ApiUnreachable(f"UAA answered HTTP {reply.status} instead of a token")
+        return self._read_token(reply)
+
+    def _read_token(self, reply: Reply) -> _Token:
+        try:
+            body = msgspec.json.decode(reply.body, type=_TokenBody)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise ApiUnreachable("UAA answered HTTP 200 without an access_token") from None
+        if not body.access_token.isascii() or not body.access_token.isprintable():
+            raise ApiUnreachable("UAA's access_token is no token: it cannot stand in a header")
+        lifetime = body.expires_in if body.expires_in > 0 else _LIFETIME_DEFAULT
+        # A short-lived token is used for half its life.
+        used_for = max(lifetime - _RENEWED_BEFORE, lifetime / 2)
+        now = self._monotonic()
+        return _Token(f"bearer {body.access_token}", now + used_for, now + lifetime)
+
+    def _uaa_url(self) -> str:
+        """Find UAA through the API's root document, which needs no token."""
+        reply = self._reply(lambda: self._http.get(f"{self._api_url}/"), "the API's root")
+        if reply.status != 200:
+            raise ApiUnreachable(f"GET {self._api_url}/ answered HTTP {reply.status}")
+        try:
+            links = msgspec.json.decode(reply.body, type=_Root).links
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise ApiUnreachable(f"GET {self._api_url}/ has no links: is it the API?") from None
+        link = links.uaa or links.login
+        if link is None:
+            raise ApiUnreachable(f"GET {self._api_url}/ links neither uaa nor login")
+        try:
+            return secure_url(link.href)
+        except ValueError as error:  # the link is not quoted: the API may know a token of ours
+            raise ApiUnreachable(
+                f"the API's link to UAA {error}: look at GET {self._api_url}/"
+            ) from None
+
+    @staticmethod
+    def _reply(send: Callable[[], Reply], whom: str) -> Reply:
+        try:
+            return send()
+        except NoReply as none:
+            raise ApiUnreachable(f"{whom} gave no answer: {none.silence.detail}") from None
+
+
+class _TokenBody(msgspec.Struct):
+    access_token: str
+    expires_in: float = 0.0
+
+
+class _Link(msgspec.Struct):
+    href: str
+
+
+class _Links(msgspec.Struct):
+    uaa: _Link | None = None
+    login: _Link | None = None
+
+
+class _Root(msgspec.Struct):
+    links: _Links

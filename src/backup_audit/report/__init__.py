@@ -1,0 +1,1 @@
+"""The documents of a run, and how they are stored, once."""

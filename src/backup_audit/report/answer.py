@@ -1,0 +1,78 @@
+"""What the function answers to whoever invoked it."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Finding
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.report import Coverage, Report, ReportAddress
+
+_PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
+
+
+class ShownProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem instance in the answer to a dry run."""
+
+    guid: str
+    name: str | None
+    verdict: Verdict
+    reason: str
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the function answers.
+
+    `report` is null after a dry run, whose worst problems, 100 at the most, are in `problems`.
+    `repeated` is true if an earlier delivery of the same run had written the report.
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    scope: Scope
+    dry_run: bool
+    repeated: bool
+    complete: bool
+    counts: dict[str, int]
+    coverage: Coverage
+    report: ReportAddress | None
+    messages_sent: int
+    problems: list[ShownProblem] = []
+
+
+def answer_of(
+    report: Report,
+    *,
+    dry_run: bool = False,
+    repeated: bool = False,
+    address: ReportAddress | None = None,
+    messages_sent: int = 0,
+) -> Answer:
+    """Sum a run up for whoever invoked it."""
+    return Answer(
+        run_id=report.run_id,
+        scope=report.scope,
+        dry_run=dry_run,
+        repeated=repeated,
+        complete=report.complete,
+        counts=report.counts,
+        coverage=report.coverage,
+        report=address,
+        messages_sent=messages_sent,
+        problems=_shown(report.findings) if dry_run else [],
+    )
+
+
+def _shown(findings: Sequence[Finding]) -> list[ShownProblem]:
+    problems = [finding for finding in findings if finding.verdict.is_problem]
+    return [
+        ShownProblem(
+            guid=finding.guid,
+            name=finding.name,
+            verdict=finding.verdict,
+            reason=finding.reason,
+        )
+        for finding in problems[:_PROBLEMS_SHOWN_MAX]
+    ]

@@ -1,0 +1,117 @@
+"""Strict reading of documents that people write: every fault at once, each with its position.
+
+msgspec stops at the first fault. Where it finds one, the document is walked again, field by field,
+to list them all. The types stay the only description of what is allowed.
+"""
+
+import json
+import types
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from backup_audit.text import printable
+
+T = TypeVar("T")
+
+# What msgspec raises; the second where half a surrogate pair, or a number of thousands of digits,
+# is compared with what is allowed.
+NOT_AS_EXPECTED = (msgspec.ValidationError, ValueError)
+
+_SHOWN_MAX = 60  # characters of a faulty value that a message quotes
+
+
+def read_strictly(document: object, expected: type[T]) -> tuple[T | None, list[str]]:
+    """Convert parsed JSON; return the value, or None and each fault as "position: what"."""
+    try:
+        return msgspec.convert(document, expected), []
+    except NOT_AS_EXPECTED:
+        return None, list(_faults(document, expected, at=""))
+
+
+def _faults(document: object, expected: object, at: str) -> Iterator[str]:
+    struct = _member(expected, msgspec.Struct)
+    item = _list_item(expected)
+    if struct is not None and isinstance(document, dict):
+        yield from _struct_faults(document, struct, at)
+    elif item is not None and isinstance(document, list) and document:
+        for index, value in enumerate(document):
+            yield from _faults(value, item, f"{at}[{index}]")
+    else:
+        yield from _value_faults(document, expected, at)
+
+
+def _struct_faults(document: Mapping[str, object], struct: type, at: str) -> Iterator[str]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    for key in document:
+        if key not in fields:
+            known = ", ".join(fields)
+            yield f"{_joined(at, key)}: unknown key, expected one of {known}"
+    for name, field in fields.items():
+        if name in document:
+            yield from _faults(document[name], field.type, _joined(at, name))
+        elif field.required:
+            yield f"{_joined(at, name)}: missing"
+
+
+def _value_faults(value: object, expected: object, at: str) -> Iterator[str]:
+    try:
+        msgspec.convert(value, expected)
+    except NOT_AS_EXPECTED as error:
+        described = _description(expected)
+        wrong = f"{_shown(value)} is not {described}" if described else _cut(str(error))
+        yield f"{at or 'the document'}: {wrong}"
+
+
+def _joined(at: str, key: str) -> str:
+    return f"{at}.{_cut(key)}" if at else _cut(key)
+
+
+def _shown(value: object) -> str:
+    try:
+        return _cut(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    except (RecursionError, ValueError):  # nested too deeply, or thousands of digits
+        return "what is there"
+
+
+def _cut(text: str) -> str:
+    """Keep a message on one line and short, whatever a document holds."""
+    return printable(text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…", "�")
+
+
+def _members(expected: object) -> tuple[Any, ...]:
+    """The alternatives of a union; a type that is none is its only alternative."""
+    if get_origin(expected) in (Union, types.UnionType):
+        return get_args(expected)
+    return (expected,)
+
+
+def _member(expected: object, base: type) -> type | None:
+    for member in _members(expected):
+        if isinstance(member, type) and issubclass(member, base):
+            return member
+    return None
+
+
+def _list_item(expected: object) -> object | None:
+    for member in _members(expected):
+        item = _list_item_of(member)
+        if item is not None:
+            return item
+    return None
+
+
+def _list_item_of(expected: object) -> object | None:
+    if get_origin(expected) is Annotated:
+        return _list_item_of(get_args(expected)[0])
+    return get_args(expected)[0] if get_origin(expected) is list else None
+
+
+def _description(expected: object) -> str | None:
+    """The words that a type's Meta has for people."""
+    for member in _members(expected):
+        for annotation in get_args(member)[1:]:
+            if isinstance(annotation, msgspec.Meta) and annotation.description:
+                return annotation.description
+    return None

@@ -1,0 +1,178 @@
+"""Log lines and metrics through Powertools: JSON on stdout, metrics in the embedded format."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
+    AmazonCloudWatchEMFProvider,
+)
+
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.report import Report
+
+NAMESPACE = "BackupAudit"
+SERVICE = "backup-audit"
+
+_PROGRESS_EVERY = 5.0  # seconds between progress lines
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A figure of a full run; `value` gives None where there is none."""
+
+    name: str
+    unit: MetricUnit
+    meaning: str
+    value: Callable[[Report], float | None]
+
+
+def _instances(verdict: Verdict) -> Metric:
+    name = "Instances" + verdict.title().replace("_", "")
+    meaning = f"instances with the verdict `{verdict}`, zero included"
+    return Metric(name, MetricUnit.Count, meaning, lambda report: report.counts[verdict])
+
+
+METRICS = (
+    *(_instances(verdict) for verdict in Verdict),
+    Metric(
+        "Coverage",
+        MetricUnit.Percent,
+        "instances that are not `unknown`, of all configured",
+        lambda report: report.coverage.percent,
+    ),
+    Metric(
+        "OldestNewestBackupAge",
+        MetricUnit.Seconds,
+        "of the newest backups of all instances, the age of the oldest",
+        lambda report: report.oldest_newest_backup_age_seconds,
+    ),
+    Metric(
+        "Duration",
+        MetricUnit.Seconds,
+        "from the start to the report",
+        lambda report: report.effort.seconds,
+    ),
+    Metric(
+        "ApiCalls",
+        MetricUnit.Count,
+        "HTTP requests to the Cloud Controller and UAA, retries included",
+        lambda report: report.effort.api_calls,
+    ),
+    Metric(
+        "ApiRetries",
+        MetricUnit.Count,
+        "the retries among them",
+        lambda report: report.effort.retries,
+    ),
+    Metric("RunsCompleted", MetricUnit.Count, "1: the run has its report", lambda _: 1),
+    Metric(
+        "RunsIncomplete",
+        MetricUnit.Count,
+        "1 if the time was over before every instance was reached, else 0",
+        lambda report: int(not report.complete),
+    ),
+    Metric("RunsFailed", MetricUnit.Count, "1 if a run, full or not, failed, else 0", lambda _: 0),
+)
+
+
+class _CurrentStdout(logging.Handler):
+    """Prints each line to what is stdout then, so that whoever redirects stdout has the lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record))
+
+
+# One for the process, as Powertools wants it; its level is POWERTOOLS_LOG_LEVEL. Its lines are
+# ASCII: no text in them ends a line, or cannot be printed.
+_LOGGER = Logger(
+    service=SERVICE,
+    location=None,
+    logger_handler=_CurrentStdout(),
+    json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
+)
+
+
+class PowertoolsTelemetry:
+    """A Telemetry of one invocation, of the function of this name if it runs in Lambda."""
+
+    def __init__(
+        self,
+        invocation_id: str,
+        function_name: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = _LOGGER
+        self._function_name = function_name
+        self._logger.append_keys(invocation_id=invocation_id, run_id=None)
+        self._monotonic = monotonic
+        self._progress_due = monotonic() + _PROGRESS_EVERY
+
+    def identified(self, run_id: str) -> None:
+        """From now on every line bears the run's id."""
+        self._logger.append_keys(run_id=run_id)
+
+    def started(self, instances: int) -> None:
+        """Log the size of the run."""
+        self._logger.info("audit started", extra={"instances": instances})
+
+    def progressed(self, done: int, total: int) -> None:
+        """Log a line every few seconds."""
+        if self._monotonic() >= self._progress_due:
+            self._progress_due = self._monotonic() + _PROGRESS_EVERY
+            self._logger.info("audit in progress", extra={"done": done, "total": total})
+
+    def warned(self, warning: str) -> None:
+        """Log a warning."""
+        self._logger.warning(warning)
+
+    def reported(self, report: Report, *, messages_sent: int) -> None:
+        """Log the outcome; metrics follow full runs only, as alarms do."""
+        self._logger.info(
+            "audit finished",
+            extra={
+                "scope": report.scope,
+                "complete": report.complete,
+                "counts": report.counts,
+                "coverage_percent": report.coverage.percent,
+                "seconds": report.effort.seconds,
+                "api_calls": report.effort.api_calls,
+                "retries": report.effort.retries,
+                "messages_sent": messages_sent,
+            },
+        )
+        if report.scope is Scope.FULL:
+            self._emit(report)
+
+    def failed(self, error: Exception, foundation: str | None) -> None:
+        """Log the error with its traceback and count the failed run."""
+        self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
+        metrics = self._metrics(foundation)
+        metrics.add_metric("RunsFailed", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+
+    def _emit(self, report: Report) -> None:
+        metrics = self._metrics(report.foundation)
+        for metric in METRICS:
+            value = metric.value(report)
+            if value is not None:
+                metrics.add_metric(metric.name, metric.unit, value)
+        metrics.flush_metrics()
+
+    def _metrics(self, foundation: str | None) -> AmazonCloudWatchEMFProvider:
+        """A provider of its own for each emission: the Metrics class shares its state.
+
+        Each metric is there twice: by foundation, and by function for the alarms. An alarm names
+        its metric exactly, and the template does not know what the foundation will be called.
+        """
+        metrics = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=SERVICE)
+        if foundation:
+            metrics.add_dimension("foundation", foundation)
+        if self._function_name:
+            metrics.add_dimensions(function_name=self._function_name, service=SERVICE)
+        return metrics

@@ -1,0 +1,70 @@
+"""Texts of others in texts of ours: they stay on their line, and show all that is there."""
+
+import re
+from datetime import timedelta
+
+
+def printable(text: str, instead: str = " ") -> str:
+    """Replace what breaks a line, steers a terminal, turns the direction, or shows nothing.
+
+    A blank of ASCII is the only white space that stays; emoji stay, what joins them does not.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else instead for char in text)
+
+
+def one_line(text: str, longest: int) -> str:
+    """A text of a stranger, cut to so many characters.
+
+    Blanks in a row become one: enough of them, and a mail program breaks the line where the
+    stranger wants a line of ours to begin.
+    """
+    line = " ".join(printable(text).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+# At most 9999 days: far beyond any policy, far below what a timedelta can hold.
+# The last group refuses the line feed that "$" would let pass.
+DURATION_PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?$(?!\n)"
+
+_MINUTE = 60  # seconds
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_DAYS_FROM = 48 * _HOUR  # below this people count hours: "26 h", not "1 d 2 h"
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read "26h", "7d", "90m" or "1d12h"; raise ValueError for anything else."""
+    match = re.search(DURATION_PATTERN, text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a duration such as "26h", "7d", "90m" or "1d12h"')
+    days, hours, minutes = (int(part[:-1]) if part else 0 for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes)
+
+
+def format_duration(duration: timedelta) -> str:
+    """Say a duration exactly to the second: "26 h 1 s" is not "26 h". Negative ones are "0 s"."""
+    rest = max(int(duration.total_seconds()), 0)
+    units = [("h", _HOUR), ("min", _MINUTE), ("s", 1)]
+    if rest >= _DAYS_FROM:
+        units.insert(0, ("d", _DAY))
+    parts = []
+    for unit, seconds in units:
+        count, rest = divmod(rest, seconds)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"
+
+
+def brief_duration(duration: timedelta) -> str:
+    """Say a duration as people do: days with hours, hours with minutes, minutes with seconds."""
+    seconds = max(int(duration.total_seconds()), 0)
+    smallest = _HOUR if seconds >= _DAYS_FROM else _MINUTE if seconds >= _HOUR else 1
+    return format_duration(timedelta(seconds=seconds - seconds % smallest))
+
+
+def compared_duration(duration: timedelta, limit: timedelta) -> str:
+    """Say a duration briefly, but exactly where it would read like the limit that it is not."""
+    brief = brief_duration(duration)
+    return format_duration(duration) if brief == format_duration(limit) else brief

@@ -1,0 +1,97 @@
+"""Whether the reports in a bucket are those that were written: each names the sha256 of the last.
+
+Nobody changes a report unseen without changing all that came after it; from that keeps Object Lock
+(docs/decisions/0007-chain-of-reports.md).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from backup_audit.fleet.run import Scope
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """What is to be said of a bucket, in a sentence: a fault, or something to know."""
+
+    text: str
+    is_fault: bool
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A committed run as the chain sees it: its own sha256, and those it names of the last."""
+
+    run_id: str
+    scope: Scope
+    due_at: datetime
+    report_sha256: str
+    manifest_sha256: str
+    previous_run_id: str | None
+    previous_report_sha256: str | None
+    previous_manifest_sha256: str | None
+
+
+def fault(text: str) -> Remark:
+    """Something is not as it was written."""
+    return Remark(text, is_fault=True)
+
+
+def note(text: str) -> Remark:
+    """Something that a reader of the result should know."""
+    return Remark(text, is_fault=False)
+
+
+def check_chain(links: Sequence[Link]) -> Iterator[Remark]:
+    """Compare what each run says of the run before it with that run."""
+    by_run = {link.run_id: link for link in links}
+    for link in links:
+        yield from _check(link, by_run)
+
+
+def chain_of(links: Sequence[Link], newest: Link) -> list[Link]:
+    """The runs that a run vouches for, each through the one after it: itself first."""
+    by_run = {link.run_id: link for link in links}
+    chain: list[Link] = []
+    current: Link | None = newest
+    while current is not None:
+        chain.append(current)
+        del by_run[current.run_id]
+        vouched = current.previous_report_sha256 is not None
+        current = by_run.get(current.previous_run_id or "") if vouched else None
+    return chain
+
+
+def newest_full(links: Sequence[Link]) -> Link | None:
+    """The full run that latest.json should point at."""
+    full = [link for link in links if link.scope is Scope.FULL]
+    return max(full, key=lambda link: (link.due_at, link.run_id), default=None)
+
+
+def _check(link: Link, by_run: Mapping[str, Link]) -> Iterator[Remark]:
+    if link.previous_run_id is None:
+        return
+    before = by_run.get(link.previous_run_id)
+    if before is None:
+        yield _gone(link, by_run)
+        return
+    if link.previous_report_sha256 is None:
+        yield note(f"run {link.run_id} names no sha256 of run {before.run_id}")
+        return
+    if link.previous_report_sha256 != before.report_sha256:
+        yield fault(_differs("report.json", before, link))
+    if link.previous_manifest_sha256 not in (None, before.manifest_sha256):
+        yield fault(_differs("manifest.json", before, link))
+
+
+def _gone(link: Link, by_run: Mapping[str, Link]) -> Remark:
+    """Reports expire oldest first: one that is gone while older ones are there was deleted."""
+    text = f"run {link.previous_run_id}, which run {link.run_id} follows, is gone"
+    older = [other.run_id for other in by_run.values() if other.due_at < link.due_at]
+    if older:
+        return fault(f"{text}, though older runs are there ({min(older)})")
+    return note(f"{text}: the chain begins after it")
+
+
+def _differs(name: str, before: Link, link: Link) -> str:
+    return f"{name} of run {before.run_id} is not the one that run {link.run_id} followed"

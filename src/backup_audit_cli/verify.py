@@ -1,0 +1,193 @@
+"""Verifies a bucket, or a copy of one: whether its reports are those that were written.
+
+    python -m backup_audit_cli.verify s3://bucket/prefix
+    python -m backup_audit_cli.verify folder
+
+A folder holds the objects as files under their keys. Every object of every committed run is
+compared with the run's manifest, and every run with what the runs after it say of it. Exit status:
+0 all is as it was written, 1 something is not, 2 there is nothing that can be verified.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from backup_audit.errors import ReportStoreFailed
+from backup_audit.report.report import KeptObject, Latest, Manifest, Report
+from backup_audit_cli.archives import Archive, archive_at
+from backup_audit_cli.chain import (
+    Link,
+    Remark,
+    chain_of,
+    check_chain,
+    fault,
+    newest_full,
+    note,
+)
+
+T = TypeVar("T")
+
+_OF_A_RUN = re.compile(r"(?P<prefix>.+)/(findings|reports)/(?P<place>dt=[^/]+/run=[^/]+)/[^/]+")
+
+Places = Mapping[str, Sequence[str]]  # the keys of each run, by "dt=2026-01-31/run=..."
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found below a prefix. `chain`: what the newest full run vouches for, itself first.
+
+    `objects` is how many were compared with a manifest.
+    """
+
+    prefix: str
+    objects: int
+    runs: int
+    chain: tuple[Link, ...]
+    remarks: tuple[Remark, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all is as it was written."""
+        return not any(remark.is_fault for remark in self.remarks)
+
+
+def verify(archive: Archive) -> list[Verified]:
+    """Verify what lies below each prefix; raise ReportStoreFailed if that cannot be read."""
+    prefixes: dict[str, dict[str, list[str]]] = {}
+    for key in sorted(archive.keys()):
+        if found := _OF_A_RUN.fullmatch(key):
+            places = prefixes.setdefault(found["prefix"], {})
+            places.setdefault(found["place"], []).append(key)
+    return [_Verification(archive, prefix).of(places) for prefix, places in prefixes.items()]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Verify and say what was found; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m backup_audit_cli.verify", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("where", help="s3://bucket, s3://bucket/prefix or the folder of a copy")
+    where = parser.parse_args(arguments).where
+    try:
+        found = verify(archive_at(where))
+    except ReportStoreFailed as error:
+        print(error, file=sys.stderr)
+        return 2
+    if not any(one.runs for one in found):
+        print(f"{where} holds no committed run", file=sys.stderr)
+        return 2
+    for one in found:
+        print("\n".join(_lines(one)))
+    return 0 if all(one.is_whole for one in found) else 1
+
+
+class _Verification:
+    """One prefix, being verified."""
+
+    def __init__(self, archive: Archive, prefix: str) -> None:
+        self._archive = archive
+        self._prefix = prefix
+        self._objects = 0
+        self._remarks: list[Remark] = []
+
+    def of(self, places: Places) -> Verified:
+        """Verify the runs at their places."""
+        links = [link for place, keys in places.items() if (link := self._link(place, keys))]
+        newest = newest_full(links)
+        self._remarks += check_chain(links)
+        if newest is not None:
+            self._check_latest(newest)
+        return Verified(
+            prefix=self._prefix,
+            objects=self._objects,
+            runs=len(links),
+            chain=tuple(chain_of(links, newest)) if newest else (),
+            remarks=tuple(self._remarks),
+        )
+
+    def _link(self, place: str, keys: Sequence[str]) -> Link | None:
+        """The run at a place; None if it is not committed, or is not to be read."""
+        manifest_key = f"{self._prefix}/reports/{place}/manifest.json"
+        report_key = f"{self._prefix}/reports/{place}/report.json"
+        if manifest_key not in keys:
+            self._remarks.append(note(f"{place} has no manifest: it is not committed"))
+            return None
+        manifest_body = self._body(manifest_key)
+        manifest = self._read(manifest_key, manifest_body, Manifest)
+        if manifest is None:
+            return None
+        self._remarks += self._check_objects(manifest, place, keys)
+        body = self._body(report_key) if report_key in keys else b""
+        report = self._read(report_key, body, Report)
+        if report is None:
+            return None
+        return Link(
+            run_id=report.run_id,
+            scope=report.scope,
+            due_at=report.due_at,
+            report_sha256=hashlib.sha256(body).hexdigest(),
+            manifest_sha256=hashlib.sha256(manifest_body).hexdigest(),
+            previous_run_id=report.previous_run_id,
+            previous_report_sha256=report.previous_report_sha256,
+            previous_manifest_sha256=report.previous_manifest_sha256,
+        )
+
+    def _check_objects(
+        self, manifest: Manifest, place: str, keys: Sequence[str]
+    ) -> Iterator[Remark]:
+        described = {kept.key: kept for kept in manifest.objects}
+        for kept in manifest.objects:
+            self._objects += 1
+            if kept.key not in keys:
+                yield fault(f"{kept.key} is gone; run {manifest.run_id} had {kept.bytes} bytes")
+            elif not self._is_as_described(kept):
+                yield fault(f"{kept.key} is not what run {manifest.run_id} wrote")
+        for key in keys:
+            if key.startswith(f"{self._prefix}/findings/{place}/") and key not in described:
+                yield fault(f"{key} is no part of run {manifest.run_id}: its manifest has none")
+
+    def _is_as_described(self, kept: KeptObject) -> bool:
+        digest = hashlib.sha256()
+        length = 0
+        for piece in self._archive.pieces(kept.key):
+            digest.update(piece)
+            length += len(piece)
+        return (length, digest.hexdigest()) == (kept.bytes, kept.sha256)
+
+    def _check_latest(self, newest: Link) -> None:
+        key = f"{self._prefix}/latest.json"
+        try:
+            body = self._body(key)
+        except ReportStoreFailed:
+            self._remarks.append(fault(f"{key} is gone; run {newest.run_id} is the newest"))
+            return
+        latest = self._read(key, body, Latest)
+        if latest is not None and latest.run_id != newest.run_id:
+            text = f"{key} points at run {latest.run_id}, the newest is {newest.run_id}"
+            self._remarks.append(fault(text))
+
+    def _body(self, key: str) -> bytes:
+        return b"".join(self._archive.pieces(key))
+
+    def _read(self, key: str, body: bytes, kind: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.MsgspecError as error:
+            self._remarks.append(fault(f"{key} cannot be read: {error}"))
+            return None
+
+
+def _lines(found: Verified) -> Iterable[str]:
+    yield f"{found.prefix}: committed runs: {found.runs}, objects compared: {found.objects}"
+    if found.chain:
+        newest, oldest = found.chain[0].run_id, found.chain[-1].run_id
+        yield f"  the newest full run, {newest}, vouches for those back to {oldest}"
+    yield from (f"  {'FAULT' if one.is_fault else 'note'}: {one.text}" for one in found.remarks)
+    yield "  all is as it was written" if found.is_whole else "  NOT all is as it was written"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
