@@ -57,7 +57,7 @@ help: ## list the targets
 	@echo "  make bench QUICK=1      few cases, one round: to see that it works"
 
 run: $(VENV)/ready ## run the function against a cloud on this machine
-	@$(BIN)/python -m tests.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
+	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
 
 verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with their sha256
 	@$(BIN)/python -m backup_audit_cli.verify '$(if $(filter s3://%,$(OUT)),$(OUT),$(OUT)/s3/$(LOCAL_BUCKET))'
@@ -75,16 +75,16 @@ python313: # the Python that `make e2e` would take; nothing if there is none
 	@echo $(PYTHON313)
 
 mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (3 minutes)
-	@PATH="$(CURDIR)/$(MUTANTS_VENV)/bin:$$PATH" python -m tests.mutants
+	@PATH="$(CURDIR)/$(MUTANTS_VENV)/bin:$$PATH" python -m tools.mutants
 
 fuzz: $(FUZZ_VENV)/ready ## look for inputs that break a rule, SECONDS for each target; Linux, Python 3.11 to 3.13
-	@PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
+	@PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tools.fuzz --seconds $(SECONDS)
 
 bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients (25 minutes); needs nginx
-	@$(BENCH_VENV)/bin/python -m tests.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS))
+	@$(BENCH_VENV)/bin/python -m tools.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS))
 
 bench-docs: $(BENCH_VENV)/ready ## draw what make bench measured: docs/benchmark.md
-	@$(BENCH_VENV)/bin/python -m tests.bench.docs
+	@$(BENCH_VENV)/bin/python -m tools.bench.docs
 
 lint: $(VENV)/ready ## check style
 	$(BIN)/ruff format --check .
@@ -99,7 +99,7 @@ template: $(VENV)/ready $(SAM_VENV)/ready ## check the template
 
 security: $(SECURITY_VENV)/ready $(GUARD_VENV)/ready ## check template, code and workflow for what lets somebody in
 	$(SECURITY_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
-	$(GUARD_VENV)/bin/python -m tests.guard
+	$(GUARD_VENV)/bin/python -m tools.guard
 	$(SECURITY_BIN)/bandit --quiet --recursive src
 	$(SECURITY_BIN)/zizmor --offline --quiet --persona pedantic .github
 
@@ -115,7 +115,7 @@ sbom: $(SBOM_VENV)/ready $(SHIPS_VENV)/ready ## write dist/sbom.cdx.json, a Cycl
 		pyproject.toml > dist/pyproject.toml
 	$(SBOM_VENV)/bin/cyclonedx-py environment $(SHIPS_VENV)/bin/python --pyproject dist/pyproject.toml \
 		--output-reproducible --of JSON -o dist/sbom.cdx.json
-	@$(BIN)/python -m tests.sbom dist/sbom.cdx.json
+	@$(BIN)/python -m tools.sbom dist/sbom.cdx.json
 
 lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade pyproject.toml -o src/requirements.txt
@@ -131,16 +131,16 @@ lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
 	$(UV_COMPILE) --upgrade pyproject.toml --group bench -c src/requirements.txt -o tests/requirements-bench.txt
 
 schemas: $(VENV)/ready ## write docs/schemas from the types
-	$(BIN)/python -m tests.schemas docs/schemas
+	$(BIN)/python -m tools.schemas docs/schemas
 
 readme: $(VENV)/ready ## write the generated parts of README.md
-	$(BIN)/python -m tests.readme
+	$(BIN)/python -m tools.readme
 
 documents: $(VENV)/ready ## write tests/golden/today: what a few runs write
-	@$(BIN)/python -m tests.golden
+	@$(BIN)/python -m tools.golden
 
 faults: $(VENV)/ready ## write docs/faults.md from what became of each fault
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tools.faults_page
 
 build: $(SAM_VENV)/ready ## package the function; needs a python3.13 on the PATH
 	$(SAM) build

@@ -28,10 +28,10 @@ from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.http import ATTEMPTS_MAX, RETRY_AFTER_MAX, HttpClient
 from backup_audit.probe.pacing import Pacer
 from backup_audit.probe.session import BODY_MAX, USER_AGENT, new_session
-from tests.builders import NOW
-from tests.fake_time import FakeTime
-from tests.scripted_server import Answer, Raw, scripted_server
-from tests.stubborn_server import listening
+from tests.doubles.builders import NOW
+from tests.doubles.fake_time import FakeTime
+from tests.doubles.scripted_server import Answer, Raw, scripted_server
+from tests.doubles.stubborn_server import listening
 
 pytestmark = pytest.mark.loopback
 

@@ -11,9 +11,9 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.http import RETRY_AFTER_MAX, THROTTLED_MAX
 from tests.faults.catalogue import CATALOGUE, FAULTS
 from tests.faults.fault import TOKEN, Fault
-from tests.faults.page import OUT_OF_DATE, PAGE, committed_rows, page, row
 from tests.faults.server import FAULTY, NEIGHBOUR
 from tests.faults.trial import Outcome, Trial, try_out
+from tools.faults_page import OUT_OF_DATE, PAGE, committed_rows, page, row
 
 pytestmark = pytest.mark.loopback
 

@@ -11,8 +11,8 @@ from backup_audit.audit import Heartbeat
 from backup_audit.errors import HeartbeatFailed
 from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.probe.credentials import Secret
-from tests.fakes import CountingHeartbeat
-from tests.scripted_server import Answer, Raw, scripted_server
+from tests.doubles.fakes import CountingHeartbeat
+from tests.doubles.scripted_server import Answer, Raw, scripted_server
 
 pytestmark = pytest.mark.loopback
 

@@ -14,8 +14,8 @@ from backup_audit.errors import NotificationFailed
 from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.notify.send import Notifier
 from backup_audit.notify.sns import ATTEMPTS_MAX, SnsNotifier
-from tests.fakes import RecordingNotifier
-from tests.local_cloud.messages import sent_to
+from tests.doubles.fakes import RecordingNotifier
+from tools.local_cloud.messages import sent_to
 
 ARN = "arn:aws:sns:us-east-1:123456789012:backup-audit"
 

@@ -10,8 +10,8 @@ import requests
 import trustme
 
 from backup_audit.probe.session import new_session
-from tests.scripted_server import Answer, scripted_server
-from tests.stubborn_server import (
+from tests.doubles.scripted_server import Answer, scripted_server
+from tests.doubles.stubborn_server import (
     ANSWER,
     Serve,
     closes_on_the_second,

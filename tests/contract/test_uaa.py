@@ -13,9 +13,9 @@ from backup_audit.probe.credentials import ClientCredentials, Secret
 from backup_audit.probe.http import ATTEMPTS_MAX, HttpClient
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ClientCredentialsGrant, ReadyHeader
-from tests.fake_time import FakeTime
-from tests.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
-from tests.stubborn_server import listening, refuses_to_proxy
+from tests.doubles.fake_time import FakeTime
+from tests.doubles.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
+from tests.doubles.stubborn_server import listening, refuses_to_proxy
 
 pytestmark = pytest.mark.loopback
 

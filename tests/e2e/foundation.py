@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 import trustme
 
-from tests.local_cloud.behaviours import Closes, SimulatedInstance
-from tests.local_cloud.fleets import Fleet, sample
-from tests.local_cloud.simulated_cloud_controller import SimulatedCloudController
+from tools.local_cloud.behaviours import Closes, SimulatedInstance
+from tools.local_cloud.fleets import Fleet, sample
+from tools.local_cloud.simulated_cloud_controller import SimulatedCloudController
 
 DEAD = ("dead-1", "dead-2", "dead-3")  # asked for these, the API closes the connection
 

@@ -7,7 +7,7 @@ import msgspec
 
 from tests.e2e.emulator import REGION, Emulator
 from tests.e2e.foundation import DEAD, Foundation
-from tests.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
+from tools.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
 
 BUCKET = "backup-audit-inputs"
 

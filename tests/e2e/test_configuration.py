@@ -10,7 +10,7 @@ from tests.e2e.inputs import Inputs
 from tests.e2e.roles import decision
 from tests.e2e.stack import Stack
 from tests.e2e.test_events import COUNTS
-from tests.local_cloud.names import FIRST_GUID
+from tools.local_cloud.names import FIRST_GUID
 
 
 @pytest.mark.parametrize(

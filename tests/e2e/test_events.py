@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from tests.e2e.emulator import ROOT
 from tests.e2e.foundation import Foundation
 from tests.e2e.stack import LATEST, Stack
-from tests.local_cloud.names import FIRST_GUID
+from tools.local_cloud.names import FIRST_GUID
 
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 

@@ -6,5 +6,4 @@ headers, certificates, proxies, ages    the faults, by what goes wrong
 catalogue       all of them
 server          does what a fault says, on loopback
 trial           a run of the real client against that server
-page            docs/faults.md
 """

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.session import BODY_MAX
-from tests.builders import NOW
+from tests.doubles.builders import NOW
 from tests.faults.fault import Does, Fault, Group, chunked, error, http
 
 _CREATED_AT = f"{NOW - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}".encode()

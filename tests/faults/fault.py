@@ -8,8 +8,8 @@ from enum import StrEnum, auto
 import msgspec
 
 from backup_audit.judge.verdict import Verdict
-from tests.builders import NOW
-from tests.stubborn_server import proxies
+from tests.doubles.builders import NOW
+from tests.doubles.stubborn_server import proxies
 
 Serve = Callable[[socket.socket], None]
 Does = bytes | Serve

@@ -2,7 +2,7 @@
 
 from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.http import ATTEMPTS_MAX, RETRY_AFTER_MAX, THROTTLED_MAX, backoff
-from tests.builders import NOW
+from tests.doubles.builders import NOW
 from tests.faults.connections import in_turn
 from tests.faults.fault import (
     FOREIGN_HOST,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.http import ATTEMPTS_MAX
+from tests.doubles.stubborn_server import proxies, read_head
 from tests.faults.connections import resets
 from tests.faults.fault import (
     EMPTY,
@@ -22,7 +23,6 @@ from tests.faults.fault import (
     error,
     http,
 )
-from tests.stubborn_server import proxies, read_head
 
 _TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _REFUSES = "the proxy refuses: HTTP"

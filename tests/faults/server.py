@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 import trustme
 
+from tests.doubles.stubborn_server import listening, read_head
 from tests.faults.fault import (
     EMPTY,
     FOREIGN_HOST,
@@ -22,7 +23,6 @@ from tests.faults.fault import (
     Fault,
     http,
 )
-from tests.stubborn_server import listening, read_head
 
 NEIGHBOUR = "neighbour"
 FAULTY = "faulty-"

@@ -18,9 +18,9 @@ from backup_audit.probe.engine import Probed, probe
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ReadyHeader
-from tests.builders import NOW, run
-from tests.fake_time import FakeTime
-from tests.fakes import RecordingTelemetry
+from tests.doubles.builders import NOW, run
+from tests.doubles.fake_time import FakeTime
+from tests.doubles.fakes import RecordingTelemetry
 from tests.faults.fault import TOKEN, Channel, Fault
 from tests.faults.server import CA_PEM, FAULTY, NEIGHBOUR, site
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from backup_audit.aws import CLIENTS
 from backup_audit.handler import handler
-from tests.local_cloud.aws import BUCKET, LocalAws, local_aws
-from tests.local_cloud.behaviours import Backups, Behaviour, SimulatedInstance
-from tests.local_cloud.environment import settings
-from tests.local_cloud.messages import SentMessage
-from tests.local_cloud.simulated_cloud_controller import (
+from tools.local_cloud.aws import BUCKET, LocalAws, local_aws
+from tools.local_cloud.behaviours import Backups, Behaviour, SimulatedInstance
+from tools.local_cloud.environment import settings
+from tools.local_cloud.messages import SentMessage
+from tools.local_cloud.simulated_cloud_controller import (
     CLIENT_ID,
     CLIENT_SECRET,
     SimulatedCloudController,

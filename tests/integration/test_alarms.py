@@ -11,10 +11,10 @@ import pytest
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError
 from backup_audit.handler import handler
-from tests.cloudwatch import HOUR, MINUTE, Alarm, Datapoint, State, emitted
+from tests.doubles.cloudwatch import HOUR, MINUTE, Alarm, Datapoint, State, emitted
 from tests.integration.deployment import HEALTHY, STALE, Context, deployed, instance
-from tests.local_cloud.behaviours import Garbled, SimulatedInstance
-from tests.template import Template
+from tools.local_cloud.behaviours import Garbled, SimulatedInstance
+from tools.template import Template
 
 pytestmark = pytest.mark.loopback
 

@@ -19,13 +19,13 @@ import msgspec
 import pytest
 
 import backup_audit_cli.audit
-import tests.local_cloud.__main__
+import tools.local_cloud.__main__
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import CredentialsRefused
 from backup_audit.probe import cloud_controller
+from tests.doubles.scripted_server import Answer, Seen, scripted_server
 from tests.integration.deployment import NOW, deployed
-from tests.local_cloud.aws import BUCKET
-from tests.scripted_server import Answer, Seen, scripted_server
+from tools.local_cloud.aws import BUCKET
 
 pytestmark = pytest.mark.loopback
 
@@ -250,7 +250,7 @@ def test_a_crash_shows_code_and_no_values(
     ("main", "options"),
     [
         (backup_audit_cli.audit.main, {"--help"}),
-        (tests.local_cloud.__main__.main, {"--help", "--event", "--fleet", "--out"}),
+        (tools.local_cloud.__main__.main, {"--help", "--event", "--fleet", "--out"}),
     ],
 )
 def test_no_argument_takes_a_secret(

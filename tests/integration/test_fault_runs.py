@@ -20,17 +20,17 @@ from backup_audit.probe.http import ATTEMPTS_MAX, HttpClient
 from backup_audit.probe.pacing import PATIENCE, Pace
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ClientCredentialsGrant
-from tests.builders import instance
-from tests.fake_time import FakeTime
-from tests.fakes import RecordingTelemetry
+from tests.doubles.builders import instance
+from tests.doubles.fake_time import FakeTime
+from tests.doubles.fakes import RecordingTelemetry
 from tests.integration.deployment import hours_ago
 from tests.integration.deployment import instance as simulated
-from tests.local_cloud.simulated_cloud_controller import (
+from tools.local_cloud.simulated_cloud_controller import (
     CLIENT_ID,
     CLIENT_SECRET,
     SimulatedCloudController,
 )
-from tests.local_cloud.weather import (
+from tools.local_cloud.weather import (
     Moment,
     Weather,
     allows,

@@ -12,8 +12,8 @@ from backup_audit.aws import CLIENTS
 from backup_audit.handler import handler
 from backup_audit_cli.verify import main as verify
 from tests.integration.deployment import Context, Deployment, deployed, hours_ago, instance
-from tests.local_cloud.aws import BUCKET
-from tests.local_cloud.behaviours import Backups
+from tools.local_cloud.aws import BUCKET
+from tools.local_cloud.behaviours import Backups
 
 pytestmark = pytest.mark.loopback
 

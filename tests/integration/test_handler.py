@@ -29,7 +29,7 @@ from tests.integration.deployment import (
     hours_ago,
     instance,
 )
-from tests.local_cloud.behaviours import (
+from tools.local_cloud.behaviours import (
     INVALID_TOKEN,
     NOT_FOUND,
     Backups,
@@ -40,7 +40,7 @@ from tests.local_cloud.behaviours import (
     RouterError,
     SimulatedInstance,
 )
-from tests.local_cloud.simulated_cloud_controller import CLIENT_SECRET
+from tools.local_cloud.simulated_cloud_controller import CLIENT_SECRET
 
 pytestmark = pytest.mark.loopback
 

@@ -10,9 +10,9 @@ import pytest
 
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import ConfigurationUnavailable, CredentialsUnavailable
+from tests.doubles.scripted_server import Answer, ScriptedServer, scripted_server
 from tests.integration.deployment import HEALTHY, Deployment, deployed
-from tests.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
-from tests.scripted_server import Answer, ScriptedServer, scripted_server
+from tools.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
 
 pytestmark = pytest.mark.loopback
 

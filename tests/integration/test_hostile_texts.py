@@ -22,12 +22,12 @@ from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError, InvalidConfiguration, InvalidEvent
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.report.report import Report
+from tests.doubles.scripted_server import Answer, Seen, scripted_server
 from tests.integration.deployment import NOW, Deployment, deployed
-from tests.local_cloud.aws import CONFIGURATION
-from tests.local_cloud.local_run import Outcome
-from tests.local_cloud.messages import SentMessage
-from tests.local_cloud.show import show
-from tests.scripted_server import Answer, Seen, scripted_server
+from tools.local_cloud.aws import CONFIGURATION
+from tools.local_cloud.local_run import Outcome
+from tools.local_cloud.messages import SentMessage
+from tools.local_cloud.show import show
 
 pytestmark = pytest.mark.loopback
 

@@ -12,8 +12,8 @@ import pytest
 
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.report import Latest, Report
-from tests.local_cloud.__main__ import main
-from tests.local_cloud.fleets import FLEETS
+from tools.local_cloud.__main__ import main
+from tools.local_cloud.fleets import FLEETS
 
 pytestmark = pytest.mark.loopback
 

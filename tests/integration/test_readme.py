@@ -8,10 +8,10 @@ import duckdb
 import jq
 import pytest
 
-from tests.local_cloud.__main__ import main
-from tests.local_cloud.aws import BUCKET
-from tests.readme import PARTS, README, generated_parts, masked
 from tests.unit.test_readme import code_blocks, shell_lines
+from tools.local_cloud.__main__ import main
+from tools.local_cloud.aws import BUCKET
+from tools.readme import PARTS, README, generated_parts, masked
 
 pytestmark = pytest.mark.loopback
 

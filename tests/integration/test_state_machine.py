@@ -18,8 +18,8 @@ from tests.integration.deployment import (
     hours_ago,
     instance,
 )
-from tests.local_cloud.lambda_service import lambda_service
-from tests.local_cloud.state_machine import StateMachine
+from tools.local_cloud.lambda_service import lambda_service
+from tools.local_cloud.state_machine import StateMachine
 
 pytestmark = pytest.mark.loopback
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from backup_audit.aws import CLIENTS
 from backup_audit_cli.verify import main
 from tests.integration.deployment import ONE_INSTANCE, deployed
-from tests.local_cloud.aws import BUCKET
+from tools.local_cloud.aws import BUCKET
 
 pytestmark = pytest.mark.loopback
 

@@ -11,9 +11,9 @@ import pytest
 from backup_audit.errors import ApiUnreachable
 from backup_audit.judge.verdict import Verdict
 from backup_audit.telemetry import METRICS, NAMESPACE, PowertoolsTelemetry
-from tests.builders import finding, report
-from tests.cloudwatch import Alarm, Datapoint, Metric, State, emitted
-from tests.template import Template
+from tests.doubles.builders import finding, report
+from tests.doubles.cloudwatch import Alarm, Datapoint, Metric, State, emitted
+from tools.template import Template
 
 TEMPLATE = Template.read()
 FUNCTION = "<AuditFunction>"  # what its name resolves to in the template

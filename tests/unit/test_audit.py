@@ -25,8 +25,8 @@ from backup_audit.report.answer import Answer as RunAnswer
 from backup_audit.report.commit import RunKeys, StoredObject
 from backup_audit.report.report import Latest, Manifest, Report
 from backup_audit.settings import NotifyMode, Settings
-from tests.builders import NOW, a_list
-from tests.fakes import (
+from tests.doubles.builders import NOW, a_list
+from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
     InMemoryStore,

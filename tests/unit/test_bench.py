@@ -5,14 +5,14 @@ import json
 import msgspec
 import pytest
 
-from tests.bench.cases import ALL_CASES, Case
-from tests.bench.clients import CURL, LOOP, LOOP_ONE_CA, OURS, THREADS, Measured
-from tests.bench.fan_out import turned
-from tests.bench.figures import figure_of
-from tests.bench.goals import Goal, goals
-from tests.bench.nginx_conf import answer, configuration
-from tests.bench.page import page
-from tests.bench.results import (
+from tools.bench.cases import ALL_CASES, Case
+from tools.bench.clients import CURL, LOOP, LOOP_ONE_CA, OURS, THREADS, Measured
+from tools.bench.fan_out import turned
+from tools.bench.figures import figure_of
+from tools.bench.goals import Goal, goals
+from tools.bench.nginx_conf import answer, configuration
+from tools.bench.page import page
+from tools.bench.results import (
     Aimd,
     Client,
     ColdJob,
@@ -21,7 +21,7 @@ from tests.bench.results import (
     Results,
     WholeJob,
 )
-from tests.bench.tables import Table, tables
+from tools.bench.tables import Table, tables
 
 
 def client(cpu_us: float, limit_share: float = 0.95) -> Client:

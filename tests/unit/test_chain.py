@@ -7,7 +7,7 @@ import pytest
 
 from backup_audit.fleet.run import Scope
 from backup_audit_cli.chain import Link, chain_of, check_chain, newest_full
-from tests.builders import NOW
+from tests.doubles.builders import NOW
 
 
 def link(day: int, previous: Link | None = None, *, scope: Scope = Scope.FULL) -> Link:

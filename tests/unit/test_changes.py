@@ -13,7 +13,7 @@ from backup_audit.report.changes import (
     resolved_problems,
     state_of,
 )
-from tests.builders import MUTE, NOW, finding
+from tests.doubles.builders import MUTE, NOW, finding
 
 DAY = timedelta(days=1)
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]

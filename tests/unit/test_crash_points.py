@@ -22,9 +22,9 @@ from backup_audit.mapped import MappedAudit, Pacing, read_plan
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.report import Latest, Manifest
 from backup_audit.settings import NotifyMode
-from tests.builders import NOW, a_list
-from tests.crashing import Died, Effects, OneByOne, dies
-from tests.fakes import (
+from tests.doubles.builders import NOW, a_list
+from tests.doubles.crashing import Died, Effects, OneByOne, dies
+from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
     InMemoryStore,

@@ -17,7 +17,7 @@ from backup_audit.notify.events import finding_messages, run_failed, run_incompl
 from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, subject_line
 from backup_audit.report.changes import Resolved
 from backup_audit.report.report import Report
-from tests.builders import ADDRESS, MUTE, NOW, finding, report, run
+from tests.doubles.builders import ADDRESS, MUTE, NOW, finding, report, run
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
 RESOLVED = Resolved(

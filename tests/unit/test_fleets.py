@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from backup_audit.fleet.configuration import Configuration, parse_configuration
-from tests.local_cloud.behaviours import (
+from tools.local_cloud.behaviours import (
     Backups,
     Behaviour,
     Closes,
@@ -19,9 +19,9 @@ from tests.local_cloud.behaviours import (
     Refuses,
     RouterError,
 )
-from tests.local_cloud.fleets import FLEETS, Fleet, healthy
-from tests.local_cloud.troubles import daily
-from tests.local_cloud.weather import fair
+from tools.local_cloud.fleets import FLEETS, Fleet, healthy
+from tools.local_cloud.troubles import daily
+from tools.local_cloud.weather import fair
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.targets import TARGETS
+from tools.fuzz.targets import TARGETS
 
-FOLDER = Path(__file__).parents[1] / "fuzz"
+FOLDER = Path(__file__).parents[2] / "tools" / "fuzz"
 INPUTS = sorted(path for path in FOLDER.glob("*/*/*") if path.parent.name in TARGETS)
 
 

@@ -20,9 +20,9 @@ from backup_audit.judge.finding import Finding
 from backup_audit.mapped import MapPlan
 from backup_audit.report.rendering import from_json_lines
 from backup_audit_cli.verify import main as verify
-from tests.golden.__main__ import TODAY
-from tests.golden.documents import FIRST_DAY, bucket_and_messages
-from tests.schemas import DOCUMENTS, schema_of
+from tools.golden.__main__ import TODAY
+from tools.golden.documents import FIRST_DAY, bucket_and_messages
+from tools.schemas import DOCUMENTS, schema_of
 
 SCHEMA_1 = TODAY.parent / "schema-1"
 OLD = SCHEMA_1 / "documents"

@@ -18,7 +18,7 @@ from backup_audit.probe.pacing import (
     Quota,
     Stopped,
 )
-from tests.fake_time import FakeTime
+from tests.doubles.fake_time import FakeTime
 
 ANSWERED, THROTTLED, FAILED = Outcome.ANSWERED, Outcome.THROTTLED, Outcome.FAILED
 

@@ -13,7 +13,7 @@ from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Finding, find
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import NOTHING_YET, Resolved, State
-from tests.builders import MUTE, NOW, evidence, finding, instance, report, run
+from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, report, run
 
 GUIDS = ("a", "b", "c", "d", "e")
 

@@ -11,7 +11,7 @@ from backup_audit.errors import ApiUnreachable
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.verdict import Verdict
 from backup_audit.telemetry import METRICS, NAMESPACE, SERVICE, PowertoolsTelemetry
-from tests.builders import finding, report, run
+from tests.doubles.builders import finding, report, run
 
 
 class Output:

@@ -11,8 +11,8 @@ from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
 from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.probe.engine import GIVE_UP_AFTER, probe
-from tests.builders import NOW, a_list, instance
-from tests.fakes import NOT_FOUND, RecordingTelemetry, ScriptedApi
+from tests.doubles.builders import NOW, a_list, instance
+from tests.doubles.fakes import NOT_FOUND, RecordingTelemetry, ScriptedApi
 
 REFUSED = (Refusal(1000, "CF-InvalidAuthToken", "Invalid Auth Token"), 401)
 TIMEOUT = (Silence(Cause.TIMEOUT, "no answer within the read time-out"), None)

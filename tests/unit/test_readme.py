@@ -11,8 +11,8 @@ from botocore.session import get_session
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.verdict import Verdict
-from tests.readme import PARTS, README, generated_parts
-from tests.template import Template
+from tools.readme import PARTS, README, generated_parts
+from tools.template import Template
 
 TEXT = README.read_text("utf-8")
 

@@ -17,7 +17,7 @@ from backup_audit.judge.evidence import (
     read_backup,
 )
 from backup_audit.judge.verdict import Judgement, Verdict, judge
-from tests.builders import NOW, evidence
+from tests.doubles.builders import NOW, evidence
 
 HOUR = timedelta(hours=1)
 GRACE = Policy(max_age=26 * HOUR, min_backups=1, grace=48 * HOUR)

@@ -29,7 +29,7 @@ from backup_audit.report.report import (
     floor_percent,
     mute_records,
 )
-from tests.builders import MUTE, NOW, a_list, evidence, finding, instance, report, run
+from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, report, run
 
 
 def rows_of(findings: Iterable[Finding]) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_audit.probe.http import ATTEMPTS_MAX, RETRY_AFTER_MAX, backoff, retry_after
-from tests.builders import NOW
+from tests.doubles.builders import NOW
 
 PRESENT = NOW.timestamp()
 

@@ -11,8 +11,8 @@ import pytest
 from backup_audit import errors
 from backup_audit.fleet.run import parse_event
 from backup_audit.telemetry import METRICS
-from tests.commands import aws_commands, shell_lines, unknown_words
-from tests.template import Template
+from tools.commands import aws_commands, shell_lines, unknown_words
+from tools.template import Template
 
 TEXT = Path("docs/runbook.md").read_text("utf-8")
 TEMPLATE = Template.read()

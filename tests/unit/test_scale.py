@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scale import ONE_INVOCATION, SIZES, row
-from tests.template import Template
+from tools.scale import ONE_INVOCATION, SIZES, row
+from tools.template import Template
 
 PAGE = Path("docs/scale.md").read_text("utf-8")
 

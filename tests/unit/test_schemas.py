@@ -9,7 +9,7 @@ import pytest
 
 from backup_audit.errors import InvalidConfiguration
 from backup_audit.fleet.configuration import parse_configuration
-from tests.schemas import DOCUMENTS, schema_of
+from tools.schemas import DOCUMENTS, schema_of
 
 SCHEMAS = Path("docs/schemas")
 

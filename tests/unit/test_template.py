@@ -10,7 +10,7 @@ import pytest
 
 from backup_audit.fleet.run import parse_event
 from backup_audit.settings import WORKERS_MAX, NotifyMode, read_settings
-from tests.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
+from tools.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
 
 TEMPLATE = Template.read()
 

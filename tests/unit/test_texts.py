@@ -21,7 +21,7 @@ from backup_audit.report.rendering import as_csv
 from backup_audit.report.summary import Summary
 from backup_audit.strict import read_strictly
 from backup_audit.text import brief_duration, compared_duration
-from tests.builders import ADDRESS, NOW, finding, report
+from tests.doubles.builders import ADDRESS, NOW, finding, report
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)

@@ -1,0 +1,72 @@
+"""Ports that die, or are overtaken, before or after any of their effects.
+
+Every call of a wrapped port is an effect, whatever its name: a new one is found without being
+listed anywhere. What passes through a port piece by piece is one effect for each piece told.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from backup_audit.notify.message import Message
+from tests.doubles.fakes import RecordingNotifier
+
+
+class Died(BaseException):
+    """The process ends here: nothing catches it, nothing is cleaned up."""
+
+
+class Effects:
+    """Counts points before and after effects, from 0, and acts at one of them."""
+
+    def __init__(self, at: int | None = None, act: Callable[[], None] = lambda: None) -> None:
+        self._at = at
+        self._act = act
+        self.names: list[str] = []
+
+    def point(self, name: str) -> None:
+        """Something is about to happen, or has."""
+        self.names.append(name)
+        if len(self.names) - 1 == self._at:
+            self._act()
+
+    def around(self, port: object) -> Any:  # noqa: ANN401  # it stands for any port
+        """The port with a point before and after each call."""
+        return _Port(port, self)
+
+
+def dies() -> None:
+    """End the process."""
+    raise Died
+
+
+class _Port:
+    def __init__(self, port: object, effects: Effects) -> None:
+        self._port = port
+        self._effects = effects
+
+    def __getattr__(self, name: str) -> object:
+        value = getattr(self._port, name)
+        if not callable(value):
+            return value
+
+        def called(*arguments: object, **named: object) -> object:
+            subject = arguments[0] if arguments and isinstance(arguments[0], str) else ""
+            told = f"{name} {subject}".strip()
+            self._effects.point(f"before {told}")
+            result = value(*arguments, **named)
+            self._effects.point(f"after {told}")
+            return result
+
+        return called
+
+
+class OneByOne:
+    """A Notifier that passes messages on one after the other, each an effect."""
+
+    def __init__(self, notifier: RecordingNotifier, effects: Effects) -> None:
+        self._notifier = effects.around(notifier)
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Publish all."""
+        for message in messages:
+            self._notifier.publish([message])

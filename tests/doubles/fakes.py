@@ -1,0 +1,183 @@
+"""Fakes that keep the contracts of the ports; tests/contract runs the same tests over both."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
+from backup_audit.judge.evidence import Answer, Evidence, Refusal
+from backup_audit.notify.message import Message
+from backup_audit.report.commit import StoredObject
+from backup_audit.report.report import Report
+from tests.doubles.builders import NOW
+
+
+class InMemoryStore:
+    """An ObjectStore; `writes` lists the keys written, in order."""
+
+    bucket = "reports"
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.writes: list[str] = []
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> StoredObject | None:
+        with self._lock:
+            body = self.objects.get(key)
+        return None if body is None else StoredObject(body, _etag(body))
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        assert content_type
+        with self._lock:
+            if key in self.objects:
+                return False
+            self._write(key, body)
+            return True
+
+    def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
+        return self.put_new(key, b"".join(pieces), content_type)
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        stored = self.get(key)
+        if stored is None:
+            raise ReportStoreFailed(f"s3://{self.bucket}/{key} could not be read: NoSuchKey")
+        yield from stored.body.splitlines(keepends=True)
+
+    def exists(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+        assert content_type
+        with self._lock:
+            if key not in self.objects or _etag(self.objects[key]) != etag:
+                return False
+            self._write(key, body)
+            return True
+
+    def _write(self, key: str, body: bytes) -> None:
+        self.objects[key] = body
+        self.writes.append(key)
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+class RecordingNotifier:
+    """A Notifier that keeps what it took; while `broken`, it takes nothing."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.broken = False
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        if self.broken:
+            raise NotificationFailed("the topic did not take the messages")
+        assert all(message.fits for message in messages)
+        self.messages += messages
+
+    @property
+    def events(self) -> list[str | tuple[str, ...]]:
+        """The kinds of messages taken."""
+        return [message.attributes["event"] for message in self.messages]
+
+
+class CountingHeartbeat:
+    """A Heartbeat that counts; while `broken`, it takes nothing."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+        self.broken = False
+
+    def beat(self) -> None:
+        if self.broken:
+            raise HeartbeatFailed("the answer was HTTP 500")
+        self.beats += 1
+
+
+class FixedSource:
+    """A ConfigurationSource that is always there."""
+
+    uri = "ssm:/test"
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def read(self) -> bytes:
+        return self.body
+
+
+NOT_FOUND = Refusal(10010, "CF-ResourceNotFound", "Service instance not found")
+
+
+class ScriptedApi:
+    """A BackupApi that answers by GUID; an unknown GUID is not found."""
+
+    def __init__(
+        self,
+        answers: Mapping[str, Answer | tuple[Answer, int | None]],
+        *,
+        created_at: datetime | None = None,
+        before_each: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._answers = answers
+        self._created_at = created_at
+        self._before_each = before_each
+        self._lock = threading.Lock()
+        self.asked: list[str] = []
+        self.ages_asked: list[str] = []
+        self.retries = 0
+        self.stopped: str | None = None
+
+    def stop(self, reason: str) -> None:
+        self.stopped = reason
+
+    @property
+    def calls(self) -> int:
+        return len(self.asked) + len(self.ages_asked)
+
+    def list_backups(self, guid: str) -> Evidence:
+        self._before_each(guid)
+        with self._lock:
+            self.asked.append(guid)
+        scripted = self._answers.get(guid, (NOT_FOUND, 404))
+        answer, status = scripted if isinstance(scripted, tuple) else (scripted, 200)
+        return Evidence(answer=answer, observed_at=NOW, status=status, attempts=1)
+
+    def instance_created_at(self, guid: str) -> datetime | None:
+        with self._lock:
+            self.ages_asked.append(guid)
+        return self._created_at
+
+
+class RecordingTelemetry:
+    """A Telemetry that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.progress: list[tuple[int, int]] = []
+        self.warnings: list[str] = []
+        self.reports: list[tuple[Report, int]] = []
+        self.failures: list[Exception] = []
+        self.instances: int | None = None
+        self.run_id: str | None = None
+
+    def identified(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def started(self, instances: int) -> None:
+        self.instances = instances
+
+    def progressed(self, done: int, total: int) -> None:
+        self.progress.append((done, total))
+
+    def warned(self, warning: str) -> None:
+        self.warnings.append(warning)
+
+    def reported(self, report: Report, *, messages_sent: int) -> None:
+        self.reports.append((report, messages_sent))
+
+    def failed(self, error: Exception, foundation: str | None) -> None:
+        assert foundation is None or foundation
+        self.failures.append(error)

@@ -1,0 +1,61 @@
+"""The product as a client: all that the benchmark knows of the engine's inside."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.judge.evidence import Backup, BackupList, Evidence
+from backup_audit.probe.cloud_controller import CloudController
+from backup_audit.probe.credentials import Secret
+from backup_audit.probe.engine import probe
+from backup_audit.probe.http import HttpClient
+from backup_audit.probe.pacing import Deadline, Pace, Pacer
+from backup_audit.probe.session import new_session
+from backup_audit.probe.uaa import ReadyHeader
+from backup_audit.telemetry import PowertoolsTelemetry
+from tools.bench.target import AUTHORIZATION, TIMEOUT, Answered, Target
+
+
+def run(target: Target, guids: Sequence[str], answered: Answered) -> None:
+    """Probe every instance as a run of the product does."""
+    ca_pem = Path(target.ca_file).read_text("ascii")
+    probe_all(target.api_url, ca_pem, target.in_flight, guids, answered)
+
+
+def probe_all(
+    api_url: str, ca_pem: str, workers: int, guids: Sequence[str], answered: Answered
+) -> None:
+    """Tell each instance's newest backup (seconds since 1970), None where no list came."""
+    connect_timeout, read_timeout = TIMEOUT
+    session = new_session(ca_pem, connect_timeout=connect_timeout, read_timeout=read_timeout)
+    http = HttpClient(session, Pacer(Pace(workers), Deadline.never()))
+    api = _Watched(api_url, http, ReadyHeader(Secret(AUTHORIZATION)), clock=_clock)
+    api.answered = answered
+    instances = [Instance(guid, BUILT_IN) for guid in guids]
+    for _ in probe(instances, api, PowertoolsTelemetry("bench"), workers=workers):
+        pass
+
+
+class _Watched(CloudController):
+    """Tells of every answer when it comes; the engine hands several over together, later."""
+
+    answered: Answered
+
+    def list_backups(self, guid: str) -> Evidence:
+        evidence = super().list_backups(guid)
+        self.answered(_newest(evidence))
+        return evidence
+
+
+def _newest(evidence: Evidence) -> int | None:
+    if not isinstance(evidence.answer, BackupList):
+        return None
+    times = (entry.created_at for entry in evidence.answer.backups if isinstance(entry, Backup))
+    newest = max(times, default=None)
+    return int(newest.timestamp()) if newest else None
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,67 @@
+"""docs/benchmark.md: the figures, and how they came about."""
+
+from tools.bench.goals import goals
+from tools.bench.results import Results
+from tools.bench.tables import Table, tables
+
+_METHOD = """\
+## Method
+
+`make bench` does it all again, in 25 minutes; `make bench QUICK=1` in one. It needs nginx with a
+module that waits without work (`apt-get install nginx-light libnginx-mod-http-echo`) and curl. The
+figures are kept in `.local/bench.json`.
+
+- **Work**: GET the list of backups, parse it, take the newest timestamp. Each answer is checked.
+- **Server**: one nginx worker on loopback, HTTPS, keep-alive. It waits L ms and then sends a fixed
+  answer. Its timers are exact to a millisecond, so no client gets much above 98 % of the limit
+  where L is 50.
+- **Cases**: `L50_C16` means answers after 50 ms, 16 requests in flight, 5 backups in each answer;
+  `_B30` means 30.
+- **Clients** run one at a time, each measurement in a process of its own. In every round each has
+  its turn in every case; the figures are medians over the rounds.
+- **Clock**: it starts after a second of warm-up, when all connections are open, and ends with the
+  last answer.
+- **Trust**: all clients read the same file, the public CAs and the server's own. "one CA" reads the
+  server's alone.
+- **Session+ThreadPoolExecutor** and **cloudfoundry-client** get a connection pool as large as their
+  number of threads. With requests' own 10, connections would be thrown away and opened again and
+  again.
+- **requests.get** asks one at a time, with a new connection each; its figure is the same whatever
+  others have in flight.
+- **curl** includes the start of its process and its handshakes, which cannot be kept out of its CPU
+  time; therefore it reads the server's CA alone, but for the cold job.
+- **Whole job**: the function as it is packaged, in a new process for each run. S3, SNS, SSM and
+  Secrets Manager are moto in another process, on the same cores. Over 100,000 instances it runs
+  once. Memory is the peak of the resident set.
+- **Cold start**: a package with .pyc files for all of it, and one without; the same process
+  imports, then audits one instance.
+- **AIMD**: the product with 96 workers, against the best of 32, 48 and 64, which that server
+  never refuses. nginx counts the refusals.
+"""
+
+
+def page(results: Results) -> str:
+    """The page as Markdown, with its pictures in bench/ beside it."""
+    return "\n\n".join([_intro(results), *map(_section, tables(results)), _METHOD])
+
+
+def _intro(results: Results) -> str:
+    machine, all_goals = results.machine, goals(results)
+    met = sum(goal.met is True for goal in all_goals)
+    quick = "\n\n**A quick run, to see that it works: its figures prove little.**"
+    return f"""\
+# Benchmark
+
+Written by `make bench-docs` from what `make bench` measured: the product beside the usual ways to
+do its work.
+
+Measured on {results.measured_at[:10]}: {machine.cores} cores, {machine.system},
+Python {machine.python}, nginx {machine.nginx}; medians of {results.repeats} rounds.
+{met} of {len(all_goals)} goals are met. On a shared machine a figure differs by 15 to 25 % from run
+to run. The clients take turns within a run: compare them with each other, not with another run.\
+{quick if results.quick else ""}"""
+
+
+def _section(table: Table) -> str:
+    picture = f"![{table.title}](bench/{table.picture})\n\n" if table.picture else ""
+    return f"## {table.title}\n\n{table.note}\n\n{picture}{table.markdown()}"

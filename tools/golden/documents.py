@@ -1,0 +1,257 @@
+"""Every kind of document that the product writes, by a few runs over fakes: the same at each call.
+
+One foundation on four days: a first run, a second on which problems ended and others came, a
+third that was not reached in full, a fourth in batches. Between them a run of some instances, a
+what-if, a run in the mode that tells each instance, and one that failed.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from backup_audit.audit import Audit
+from backup_audit.errors import ApiUnreachable
+from backup_audit.fleet.run import AuditRequest, plan_run
+from backup_audit.judge.evidence import (
+    Answer,
+    Backup,
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+    UnreadableBackup,
+)
+from backup_audit.mapped import MappedAudit, Pacing, read_plan
+from backup_audit.notify.message import Message
+from backup_audit.notify.send import tell_failure
+from backup_audit.probe.pacing import Deadline
+from backup_audit.report.rendering import as_json
+from backup_audit.settings import NotifyMode, Settings
+from tests.doubles.fakes import (
+    CountingHeartbeat,
+    FixedSource,
+    InMemoryStore,
+    RecordingNotifier,
+    RecordingTelemetry,
+)
+
+FIRST_DAY = datetime.fromisoformat("2026-01-28T05:00:00+00:00")
+CONFIGURATION: dict[str, Any] = {
+    "schema_version": 1,
+    "defaults": {"max_age": "26h", "min_backups": 1},
+    "instances": [
+        "0a-healthy",
+        {"guid": "1b-stale", "name": "orders-db", "owner": "team-orders", "max_age": "4h"},
+        {"guid": "2c-never", "name": "invoices", "owner": "team-billing"},
+        {"guid": "3d-unsupported", "name": "search-cache"},
+        "4e-gone",
+        {"guid": "5f-unknown", "name": "größe-ünïcode", "owner": "team-orders"},
+        {"guid": "6a-young", "name": "new-db", "grace": "2d", "min_backups": 3},
+        {"guid": "7b-muted", "name": "legacy", "owner": "team-legacy"},
+        {"guid": "8c-few", "name": "reports", "min_backups": 3},
+        {"guid": "9d-doubtful", "name": "=SUM(A1)"},
+    ],
+    "mutes": [
+        {"guid": "7b-muted", "owner": "team-legacy", "reason": "moves", "until": "2026-01-29"},
+        {"guid": "0a-healthy", "owner": "team-orders", "reason": "was new", "until": "2026-01-01"},
+        {"guid": "no-such-guid", "owner": "team-a", "reason": "is gone", "until": "2026-12-31"},
+    ],
+}
+_SETTINGS = Settings(
+    api_url="https://api.example.com",
+    credentials_secret="backup-audit/cloud-controller",
+    ca_bundle=None,
+    config_uri="ssm:/backup-audit/configuration",
+    instance_guids=(),
+    report_bucket="reports",
+    report_prefix="backup-audit",
+    topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit",
+    notify_mode=NotifyMode.DIGEST,
+    foundation="example",
+    workers=1,  # so that the findings come in their order
+    requests_per_second=None,
+    in_flight_max=1,
+    batch_size=4,
+    proxy_url=None,
+    connect_timeout=5.0,
+    read_timeout=65.0,
+    backups_limit=None,
+)
+_NO_SUPPORT = Refusal(10008, "CF-UnprocessableEntity", "The service offering does not support it.")
+_NOT_FOUND = Refusal(10010, "CF-ResourceNotFound", "Service instance not found")
+_DOWN = Refusal(10001, "CF-ServiceBrokerBadResponse", "The broker said no.")
+_LATE = Silence(Cause.NOT_REACHED, "the run's time was over")
+_DAY = timedelta(days=1)
+
+_Answers = dict[str, tuple[Answer, int | None]]
+
+
+def bucket_and_messages() -> dict[str, bytes]:
+    """The documents by their names: objects of the bucket, messages and answers."""
+    world = _World()
+    return {
+        "configuration.json": _pretty(CONFIGURATION),
+        "answers.json": _pretty(list(world.answers())),
+        "messages.json": _pretty([_shown(message) for message in world.notifier.messages]),
+        **{f"bucket/{key}": body for key, body in sorted(world.store.objects.items())},
+    }
+
+
+class _World:
+    """The bucket, the topic and the foundation, from day to day."""
+
+    def __init__(self) -> None:
+        self.store = InMemoryStore()
+        self.notifier = RecordingNotifier()
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """Run everything, one after the other; yield what the function answers."""
+        for day, answers in enumerate([_first(), _second(), _third()]):
+            yield self._run(AuditRequest(scheduled_time=FIRST_DAY + day * _DAY), day, answers)
+        some = AuditRequest(instance_guids=("1b-stale", "not-configured"))
+        yield self._run(some, 2, _third(), NotifyMode.FINDING)
+        what_if = AuditRequest(max_age=timedelta(hours=2), as_of=FIRST_DAY + _DAY, notify=True)
+        yield self._run(what_if, 2, _second())
+        yield self._run(AuditRequest(dry_run=True), 2, _first())
+        self._failed(2)
+        yield self._mapped(AuditRequest(scheduled_time=FIRST_DAY + 3 * _DAY), 3, _first())
+
+    def _run(
+        self,
+        request: AuditRequest,
+        day: int,
+        answers: _Answers,
+        mode: NotifyMode = NotifyMode.DIGEST,
+    ) -> dict[str, Any]:
+        now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
+        run = plan_run(request, now, f"invocation-{day}")
+        answer = self._audit(now, answers, mode).run(request, run, f"invocation-{day}")
+        return _builtins(answer)
+
+    def _mapped(self, request: AuditRequest, day: int, answers: _Answers) -> dict[str, Any]:
+        now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
+        run = plan_run(request, now, "plan")
+        pacing = Pacing(concurrency=1, workers=1, requests_per_second=None)
+        audit = MappedAudit(self._audit(now, answers, NotifyMode.DIGEST), self.store)
+        planned = audit.plan(request, run, pacing, size=_SETTINGS.batch_size, attempt="plan")
+        plan = read_plan(self.store, planned.plan_key)
+        for number in range(planned.batches):
+            if number != 1:  # this one fails for good
+                audit.audit_batch(plan, number)
+        return _builtins(audit.conclude(plan, "conclude"))
+
+    def _failed(self, day: int) -> None:
+        for invocation, run_id in (("invocation-9", "20260130T060000Z"), ("invocation-10", None)):
+            tell_failure(
+                ApiUnreachable("none of the 10 instances asked got an answer"),
+                self.notifier,
+                foundation="example" if run_id else None,
+                failed_at=FIRST_DAY + day * _DAY + timedelta(hours=1),
+                invocation_id=invocation,
+                run_id=run_id,
+            )
+
+    def _audit(self, now: datetime, answers: _Answers, mode: NotifyMode) -> Audit:
+        return Audit(
+            msgspec.structs.replace(_SETTINGS, notify_mode=mode),
+            source=FixedSource(json.dumps(CONFIGURATION).encode()),
+            api=_Api(answers, now),
+            store=self.store,
+            notifier=self.notifier,
+            heartbeat=CountingHeartbeat(),
+            telemetry=RecordingTelemetry(),
+            deadline=Deadline.never(),
+            clock=lambda: now + timedelta(seconds=7),
+        )
+
+
+class _Api:
+    """A BackupApi that answers by GUID; what has no answer is not found."""
+
+    retries = 2
+
+    def __init__(self, answers: _Answers, now: datetime) -> None:
+        self._answers = answers
+        self._now = now
+        self.calls = 0
+
+    def list_backups(self, guid: str) -> Evidence:
+        self.calls += 1
+        answer, status = self._answers.get(guid, (_NOT_FOUND, 404))
+        return Evidence(
+            answer=answer,
+            observed_at=self._now,
+            status=status,
+            request_id=f"request-{guid}",
+            attempts=1,
+            milliseconds=20,
+        )
+
+    def instance_created_at(self, guid: str) -> datetime | None:
+        self.calls += 1
+        return FIRST_DAY - timedelta(hours=12) if guid == "6a-young" else None
+
+    def stop(self, reason: str) -> None:
+        raise AssertionError(f"nobody should stop this: {reason}")
+
+
+def _first() -> _Answers:
+    """Every verdict occurs."""
+    return {
+        "0a-healthy": (_backups(3, 27), 200),
+        "1b-stale": (_backups(5, 29), 200),
+        "2c-never": (BackupList(()), 200),
+        "3d-unsupported": (_NO_SUPPORT, 422),
+        "5f-unknown": (_DOWN, 502),
+        "6a-young": (BackupList(()), 200),
+        "7b-muted": (_backups(100), 200),
+        "8c-few": (_backups(1, 25), 200),
+        "9d-doubtful": (
+            BackupList((UnreadableBackup("created_at is -1"), *_backups(30).backups)),
+            200,
+        ),
+    }
+
+
+def _second() -> _Answers:
+    """Problems ended, one is hidden behind silence, one is new."""
+    return _first() | {
+        "0a-healthy": (_backups(50), 200),
+        "1b-stale": (_backups(1), 200),
+        "2c-never": (Silence(Cause.TIMEOUT, "no answer within the read time-out"), None),
+        "6a-young": (_backups(1, 2, 3), 200),
+        "8c-few": (_backups(1, 25, 49), 200),
+    }
+
+
+def _third() -> _Answers:
+    """Problems come back, and the time was over before the last were reached."""
+    return _first() | {"8c-few": (_LATE, None), "9d-doubtful": (_LATE, None)}
+
+
+def _backups(*hours: float) -> BackupList:
+    """Ages on the first day; the later days' are older."""
+    return BackupList(tuple(Backup(FIRST_DAY - timedelta(hours=age)) for age in hours))
+
+
+def _shown(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "subject": message.subject,
+        "attributes": message.attributes,
+        "text": message.text.splitlines(),
+        "document": json.loads(bytes(message.document)),
+    }
+
+
+def _builtins(struct: msgspec.Struct) -> dict[str, Any]:
+    built: dict[str, Any] = json.loads(as_json(struct))
+    return built
+
+
+def _pretty(value: object) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,84 @@
+"""Runs the function against a cloud on this machine: `make run`.
+
+The real handler audits a simulated foundation; S3, SNS, SSM and Secrets Manager are moto's, in
+this process. No account, no network. The report bucket lies in the folder given by --out and is
+read again by the next run there, so problems go on, end and come back as they would in AWS.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from tools.local_cloud.environment import LEFT_TO_THE_USER
+from tools.local_cloud.fleets import FLEETS
+from tools.local_cloud.local_run import run_locally
+from tools.local_cloud.progress import progress_bar
+from tools.local_cloud.show import show
+
+_STATUS = """\
+exit status: 0 the run has its report, 1 it failed, 2 wrong usage, 130 interrupted
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one audit and show it; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        event = json.loads(options.event.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        print(f"{options.event}: {error}", file=sys.stderr)
+        return 2
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"{options.out}: {error}", file=sys.stderr)
+        return 2
+    try:
+        outcome = run_locally(event, options.fleet, options.out, progress_bar)
+    except KeyboardInterrupt:
+        print(f"interrupted; what the run had written lies in {options.out}", file=sys.stderr)
+        return 130
+    try:
+        show(outcome, options.out)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1 if outcome.error else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.local_cloud",
+        description=__doc__,
+        epilog=f"{_STATUS}settings taken from your environment: {', '.join(LEFT_TO_THE_USER)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--event",
+        type=Path,
+        default=Path("events/manual-full.json"),
+        help="file with the event that the function gets (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fleet",
+        choices=FLEETS,
+        default="sample",
+        help="the foundation to audit: " + "; ".join(map(_described, FLEETS)),
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(".local"),
+        help="folder for bucket, messages and log; it is added to (default: %(default)s)",
+    )
+    return parser
+
+
+def _described(fleet: str) -> str:
+    return f"{fleet}: {FLEETS[fleet].__doc__}".rstrip(".").replace("%", "%%")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""AWS in this process: bucket, topic, secret and configuration, kept in files between runs."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from moto import mock_aws
+
+from backup_audit.aws import CLIENTS
+from tools.local_cloud.environment import without_aws_account
+from tools.local_cloud.messages import SentMessage, sent_to
+from tools.local_cloud.s3_writes import one_write_at_a_time
+from tools.local_cloud.state_machine import MOTO_CONFIG
+
+BUCKET = "backup-audit-reports"
+CONFIGURATION_BUCKET = "backup-audit-configuration"
+CONFIGURATION = "/backup-audit/configuration"
+TOPIC = "backup-audit"
+SECRET = "backup-audit/cloud-controller"
+
+_SSM_MAX = 4 * 1024  # bytes; AWS takes no larger standard parameter, moto does
+
+
+class WrittenFile(msgspec.Struct, frozen=True):
+    """An object that a run left, new or with another content than before."""
+
+    key: str
+    bytes: int
+    is_new: bool
+
+
+class LocalAws:
+    """The resources of a deployment, in moto; to be made and used within `local_aws`."""
+
+    def __init__(self, configuration: dict[str, Any], credentials: dict[str, str]) -> None:
+        self._s3 = CLIENTS.s3
+        self._s3.create_bucket(Bucket=BUCKET)
+        self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        self.topic_arn = CLIENTS.sns.create_topic(Name=TOPIC)["TopicArn"]
+        self.secret_arn = CLIENTS.secretsmanager.create_secret(
+            Name=SECRET, SecretString=json.dumps(credentials)
+        )["ARN"]
+        self.configuration_uri = self._keep_configuration(configuration)
+
+    def settings(self, api_url: str) -> dict[str, str]:
+        """The environment variables that template.yaml would set."""
+        return {
+            "CF_API_URL": api_url,
+            "CF_CREDENTIALS_SECRET": self.secret_arn,
+            "CONFIG_URI": self.configuration_uri,
+            "REPORT_BUCKET": BUCKET,
+            "TOPIC_ARN": self.topic_arn,
+            "FOUNDATION": "local",
+        }
+
+    @property
+    def messages(self) -> list[SentMessage]:
+        """What was published in this run."""
+        return sent_to(self.topic_arn)
+
+    def load(self, out: Path) -> None:
+        """Put the files of earlier runs back into the bucket."""
+        folder = out / "s3" / BUCKET
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            key = path.relative_to(folder).as_posix()
+            self._s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+
+    def dump(self, out: Path) -> list[WrittenFile]:
+        """Write the bucket's objects as files; return those that differ from what lay there."""
+        written = (
+            _written(out / "s3" / BUCKET, key, self._read(key)) for key in sorted(self._keys())
+        )
+        return [file for file in written if file]
+
+    def _keep_configuration(self, configuration: dict[str, Any]) -> str:
+        document = json.dumps(configuration, ensure_ascii=False)
+        if len(document.encode()) <= _SSM_MAX:
+            CLIENTS.ssm.put_parameter(Name=CONFIGURATION, Value=document, Type="String")
+            return f"ssm:{CONFIGURATION}"
+        key = "configuration.json"
+        self._s3.create_bucket(Bucket=CONFIGURATION_BUCKET)
+        self._s3.put_object(Bucket=CONFIGURATION_BUCKET, Key=key, Body=document.encode())
+        return f"s3://{CONFIGURATION_BUCKET}/{key}"
+
+    def _keys(self) -> Iterator[str]:
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+            yield from (entry["Key"] for entry in page.get("Contents", []))
+
+    def _read(self, key: str) -> bytes:
+        return self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+@contextmanager
+def local_aws(
+    configuration: dict[str, Any], *, client_id: str, client_secret: str
+) -> Iterator[LocalAws]:
+    """A deployment without an AWS account."""
+    credentials = {"client_id": client_id, "client_secret": client_secret}
+    with without_aws_account(), mock_aws(config=MOTO_CONFIG), one_write_at_a_time():
+        yield LocalAws(configuration, credentials)
+
+
+def _written(folder: Path, key: str, body: bytes) -> WrittenFile | None:
+    path = folder / key
+    is_new = not path.exists()
+    if not is_new and path.read_bytes() == body:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+    return WrittenFile(key, len(body), is_new)

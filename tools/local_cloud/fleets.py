@@ -1,0 +1,192 @@
+"""The fleets to audit, by name: always the same, but for the times, which follow `now`."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from tools.local_cloud.behaviours import Behaviour, SimulatedInstance
+from tools.local_cloud.names import guid_of, name_in_configuration, name_on_foundation, owner_of
+from tools.local_cloud.troubles import (
+    FOUR_HOURS,
+    HAS_GRACE,
+    MUTED,
+    QUICK_TROUBLES,
+    TROUBLES,
+    WANTS_THREE,
+    daily,
+)
+from tools.local_cloud.weather import (
+    Weather,
+    allows,
+    dies,
+    fair,
+    maintenance,
+    resets,
+    stalls,
+)
+
+_SAMPLE_SIZE = 8
+_HEALTHY_SIZE = 24
+_DEGRADED_SIZE = 60
+_LARGE_SIZE = 2_000
+_HUGE_SIZE = 100_000
+_LARGE_TROUBLE_EVERY = 97  # about 1 %
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+    """A foundation's instances with what the auditor's configuration says of them.
+
+    `latency` is seconds an answer takes. `knows_us`: whether UAA accepts our client. `is_mapped`:
+    whether the state machine audits it, instead of one invocation. `weather` is the
+    foundation's, `settings` are the function's.
+    """
+
+    instances: tuple[SimulatedInstance, ...]
+    configuration: dict[str, Any]
+    latency: float
+    knows_us: bool = True
+    is_mapped: bool = False
+    weather: Weather = fair
+    settings: dict[str, str] = {}
+
+
+def sample(now: datetime) -> Fleet:
+    """8 instances, five of them with a problem: enough to see what an audit says."""
+    return _fleet(_SAMPLE_SIZE, now, lambda index: _troubled(index, index, now), latency=0.05)
+
+
+def healthy(now: datetime) -> Fleet:
+    """24 instances, all with young backups."""
+    return _fleet(_HEALTHY_SIZE, now, lambda index: daily(index, now), latency=0.01)
+
+
+def degraded(now: datetime) -> Fleet:
+    """60 instances; everything that can go wrong does, once."""
+    return _fleet(_DEGRADED_SIZE, now, lambda index: _troubled(index, index, now), latency=0.01)
+
+
+def large(now: datetime) -> Fleet:
+    """2,000 instances, about 1 % of them with problems."""
+    return _mostly_healthy(_LARGE_SIZE, now)
+
+
+def huge(now: datetime) -> Fleet:
+    """100,000 instances, about 1 % of them with problems, audited by the state machine."""
+    return msgspec.structs.replace(_mostly_healthy(_HUGE_SIZE, now), is_mapped=True)
+
+
+def locked_out(now: datetime) -> Fleet:
+    """The healthy fleet of a foundation whose UAA refuses our client."""
+    return msgspec.structs.replace(healthy(now), knows_us=False)
+
+
+def throttling(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that answers 8 requests at once and refuses others."""
+    return _in_weather(now, allows(8))
+
+
+def stalling(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that leaves every 100th request without an answer."""
+    calm = _in_weather(now, stalls(100, seconds=4.0))
+    return msgspec.structs.replace(calm, settings={"READ_TIMEOUT_SECONDS": "2"})
+
+
+def resetting(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that breaks every 10th connection."""
+    return _in_weather(now, resets(10))
+
+
+def maintained(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that answers 503 for a minute in the middle of the run."""
+    return _in_weather(now, maintenance(after=1.0, seconds=60.0))
+
+
+def dying(now: datetime) -> Fleet:
+    """2,000 instances of a foundation that dies for good in the middle of the run."""
+    return _in_weather(now, dies(after=1_000))
+
+
+FLEETS: dict[str, Callable[[datetime], Fleet]] = {
+    "sample": sample,
+    "healthy": healthy,
+    "degraded": degraded,
+    "large": large,
+    "huge": huge,
+    "locked-out": locked_out,
+    "throttling": throttling,
+    "stalling": stalling,
+    "resetting": resetting,
+    "maintained": maintained,
+    "dying": dying,
+}
+
+
+def _mostly_healthy(size: int, now: datetime) -> Fleet:
+    def behaviour(index: int) -> Behaviour:
+        nth, rest = divmod(index, _LARGE_TROUBLE_EVERY)
+        if rest:
+            return daily(index, now)
+        return _troubled(index, QUICK_TROUBLES[nth % len(QUICK_TROUBLES)], now)
+
+    return _fleet(size, now, behaviour, latency=0.02)
+
+
+def _in_weather(now: datetime, weather: Weather) -> Fleet:
+    fleet = _fleet(_LARGE_SIZE, now, lambda index: daily(index, now), latency=0.02)
+    return msgspec.structs.replace(fleet, weather=weather)
+
+
+def _troubled(index: int, trouble: int, now: datetime) -> Behaviour:
+    return TROUBLES[trouble](now) if trouble in TROUBLES else daily(index, now)
+
+
+def _fleet(
+    size: int, now: datetime, behaviour: Callable[[int], Behaviour], *, latency: float
+) -> Fleet:
+    return Fleet(
+        instances=tuple(_instance(index, now, behaviour(index)) for index in range(size)),
+        configuration={
+            "schema_version": 1,
+            "defaults": {"max_age": "26h", "min_backups": 1},
+            "instances": [_entry(index) for index in range(size)],
+            "mutes": [_mute(now)],
+        },
+        latency=latency,
+    )
+
+
+def _instance(index: int, now: datetime, behaviour: Behaviour) -> SimulatedInstance:
+    age = timedelta(hours=6) if index == HAS_GRACE else timedelta(days=30 + index)
+    return SimulatedInstance(
+        guid=guid_of(index),
+        name=name_on_foundation(index),
+        owner=owner_of(index),
+        created_at=now - age,
+        behaviour=behaviour,
+    )
+
+
+def _entry(index: int) -> str | dict[str, Any]:
+    name = name_in_configuration(index)
+    if name is None:
+        return guid_of(index)
+    entry = {"guid": guid_of(index), "name": name, "owner": owner_of(index)}
+    return entry | _POLICIES.get(index, {})
+
+
+_POLICIES: dict[int, dict[str, Any]] = {
+    HAS_GRACE: {"grace": "24h"},
+    WANTS_THREE: {"min_backups": 3},
+    FOUR_HOURS: {"max_age": "4h"},
+}
+
+
+def _mute(now: datetime) -> dict[str, Any]:
+    return {
+        "guid": guid_of(MUTED),
+        "owner": owner_of(MUTED),
+        "reason": "is moved to another foundation this month",
+        "until": (now + timedelta(days=30)).date().isoformat(),
+    }

@@ -1,0 +1,97 @@
+"""One run of the function against the local cloud, from the event to the files it leaves."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from backup_audit.errors import AuditError
+from backup_audit.report.report import Report
+from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
+from tools.local_cloud.environment import settings
+from tools.local_cloud.fleets import FLEETS, Fleet
+from tools.local_cloud.function import ExecutionFailed, execute, invoke
+from tools.local_cloud.messages import SentMessage, append_to
+from tools.local_cloud.simulated_cloud_controller import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    SimulatedCloudController,
+)
+
+LOG = "function.log"
+MESSAGES = "sns.jsonl"
+
+# Shows progress while it is entered: how many of how many instances were asked for.
+Display = Callable[[Callable[[], int], int], AbstractContextManager[object]]
+
+
+Start = Callable[[object, Path], dict[str, Any]]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did; either `answer` or `error` is there, `report` unless it was a dry run."""
+
+    answer: dict[str, Any] | None
+    error: AuditError | ExecutionFailed | None
+    report: Report | None
+    messages: list[SentMessage]
+    written: list[WrittenFile]
+    seconds: float
+
+
+def run_locally(event: object, fleet_name: str, out: Path, display: Display) -> Outcome:
+    """Run the real handler; what earlier runs left in `out` is there, and carries on."""
+    fleet = FLEETS[fleet_name](datetime.now(UTC))
+    with ExitStack() as world:
+        aws = world.enter_context(
+            local_aws(fleet.configuration, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+        )
+        aws.load(out)
+        controller = world.enter_context(_foundation(fleet))
+        world.enter_context(settings(aws.settings(controller.url) | fleet.settings))
+        with display(lambda: controller.guids_asked_for, _asked(event, fleet)):
+            return _run(event, out, aws, execute if fleet.is_mapped else invoke)
+
+
+def _foundation(fleet: Fleet) -> SimulatedCloudController:
+    clients = {CLIENT_ID: CLIENT_SECRET} if fleet.knows_us else {}
+    return SimulatedCloudController(
+        fleet.instances, latency=fleet.latency, weather=fleet.weather, clients=clients
+    )
+
+
+def _asked(event: object, fleet: Fleet) -> int:
+    guids = event.get("instance_guids") if isinstance(event, dict) else None
+    return len(guids) if isinstance(guids, list) else len(fleet.instances)
+
+
+def _run(event: object, out: Path, aws: LocalAws, start: Start) -> Outcome:
+    began = time.monotonic()
+    answer, error = None, None
+    try:
+        answer = start(event, out / LOG)
+    except (AuditError, ExecutionFailed) as raised:
+        error = raised
+    finally:
+        seconds = time.monotonic() - began
+        written, messages = aws.dump(out), aws.messages
+        append_to(out / MESSAGES, messages)
+    return Outcome(
+        answer=answer,
+        error=error,
+        report=_report(answer, out),
+        messages=messages,
+        written=written,
+        seconds=seconds,
+    )
+
+
+def _report(answer: dict[str, Any] | None, out: Path) -> Report | None:
+    if answer is None or answer["report"] is None:
+        return None
+    body = (out / "s3" / BUCKET / answer["report"]["key"]).read_bytes()
+    return msgspec.json.decode(body, type=Report)

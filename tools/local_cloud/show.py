@@ -1,0 +1,139 @@
+"""What a person sees of a run."""
+
+import io
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from backup_audit.report.report import Report
+from backup_audit.text import printable
+from tools.local_cloud.aws import BUCKET, WrittenFile
+from tools.local_cloud.local_run import LOG, MESSAGES, Outcome
+from tools.local_cloud.messages import SentMessage
+
+_WIDTH = 120  # columns, where no terminal says otherwise
+_ROWS_MAX = 40
+
+Row = tuple[str, str | None, str, str, str]  # verdict, name, GUID, change, reason
+
+
+def show(outcome: Outcome, out: Path) -> None:
+    """Print it all to stdout; plain text if that is no terminal."""
+    width = None if sys.stdout.isatty() else _WIDTH
+    console = Console(width=width, markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        _show(console, outcome, out)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may know less than UTF-8
+    for line in captured.get().splitlines():
+        print(line.rstrip())  # rich fills up with spaces
+
+
+def _show(console: Console, outcome: Outcome, out: Path) -> None:
+    if outcome.error:
+        _show_error(console, outcome.error)
+    if outcome.answer:
+        _show_head(console, outcome.answer, outcome.seconds)
+        _show_counts(console, outcome.answer["counts"])
+        _show_problems(console, _rows(outcome.answer, outcome.report))
+    _show_messages(console, outcome.messages)
+    _show_files(console, outcome.written, out)
+
+
+def _show_error(console: Console, error: Exception) -> None:
+    console.print(Text("The run failed.", style="bold red"))
+    console.print(f"{type(error).__name__}: {printable(str(error))}", soft_wrap=True)
+
+
+def _show_head(console: Console, answer: dict[str, Any], seconds: float) -> None:
+    coverage = answer["coverage"]
+    marks = [
+        "dry run" if answer["dry_run"] else "",
+        "repeated: an earlier delivery wrote the report" if answer["repeated"] else "",
+        "" if answer["complete"] else "incomplete",
+    ]
+    parts = [
+        f"run {answer['run_id']}",
+        f"{answer['scope']} scope",
+        f"{coverage['audited']} of {coverage['configured']} audited ({coverage['percent']:g} %)",
+        *filter(None, marks),
+        f"{seconds:.1f} s",
+    ]
+    console.print(Text(" · ".join(parts), style="bold"), soft_wrap=True)
+
+
+def _show_counts(console: Console, counts: dict[str, int]) -> None:
+    table = Table("verdict", box=box.SIMPLE)
+    table.add_column("instances", justify="right")
+    for verdict, count in counts.items():
+        table.add_row(verdict, str(count))
+    console.print(table)
+
+
+def _rows(answer: dict[str, Any], report: Report | None) -> list[Row]:
+    """The problems, then the problems that ended; a dry run has only its answer."""
+    if report is None:
+        return [(p["verdict"], p["name"], p["guid"], "", p["reason"]) for p in answer["problems"]]
+    problems = [
+        (f.verdict, f.name, f.guid, (f.change or "") + (", muted" if f.mute else ""), f.reason)
+        for f in report.findings
+        if f.verdict.is_problem
+    ]
+    resolved = [
+        ("healthy", r.name, r.guid, "resolved", f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M}")
+        for r in report.just_resolved
+    ]
+    return problems + resolved
+
+
+def _show_problems(console: Console, rows: Sequence[Row]) -> None:
+    if not rows:
+        console.print("No problem, and none that ended.\n")
+        return
+    table = Table("verdict", "instance", "change", "reason", box=box.SIMPLE)
+    for verdict, name, guid, change, reason in rows[:_ROWS_MAX]:
+        instance = f"{name}\n{guid}" if name else guid
+        table.add_row(Text(verdict), Text(instance), Text(change), Text(reason))
+    table.columns[1].no_wrap = True
+    console.print(table)
+    if len(rows) > _ROWS_MAX:
+        console.print(f"… and {len(rows) - _ROWS_MAX} more in report.json\n")
+
+
+def _show_messages(console: Console, messages: Sequence[SentMessage]) -> None:
+    console.print(Text(f"Published to SNS: {len(messages)}", style="bold"))
+    for sent in messages[:_ROWS_MAX]:
+        attributes = ", ".join(
+            f"{name}={_plain(sent.attributes[name])}" for name in sent.attributes
+        )
+        console.print(f"  {sent.subject}\n    {attributes}", soft_wrap=True)
+    if len(messages) > _ROWS_MAX:
+        console.print(f"  … and {len(messages) - _ROWS_MAX} more in {MESSAGES}")
+    if messages:
+        console.print("\n  The first one's text:\n")
+        text = indent(messages[0].message["email"], "    ")
+        console.print(text, soft_wrap=True)
+
+
+def _plain(value: str | Iterable[str]) -> str:
+    return value if isinstance(value, str) else "|".join(value)
+
+
+def _show_files(console: Console, written: Sequence[WrittenFile], out: Path) -> None:
+    console.print(Text(f"Files in {out}", style="bold"))
+    folder = f"s3/{BUCKET}"
+    for file in written[:_ROWS_MAX]:
+        note = "" if file.is_new else ", changed"
+        console.print(f"  {folder}/{file.key}  ({file.bytes:,} bytes{note})", soft_wrap=True)
+    if len(written) > _ROWS_MAX:
+        console.print(f"  … and {len(written) - _ROWS_MAX} more")
+    if not written:
+        console.print(f"  nothing new in {folder}")
+    console.print(f"  {MESSAGES}  (all messages)\n  {LOG}  (log lines, metrics)")
