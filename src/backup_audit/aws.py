@@ -81,10 +81,16 @@ CLIENTS = AwsClients()
 
 
 def aws_errors() -> tuple[type[Exception], ...]:
-    """What the clients raise; asked for in an except clause, it imports botocore only then."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    """What the clients raise; asked for in an except clause, it imports botocore only then.
 
-    return ClientError, BotoCoreError
+    Besides botocore's two families: an answer that is no XML or JSON, and TLS that breaks off in a
+    body, which botocore does not translate.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
+
+    return ClientError, BotoCoreError, ResponseParserError, HTTPError
 
 
 def code_of(error: Exception) -> str:
@@ -102,5 +108,6 @@ def said(error: Exception) -> str:
 
 
 def _details(error: Exception) -> dict[str, str]:
-    response: dict[str, dict[str, str]] = getattr(error, "response", {})
+    # HTTPClientError and its kin have a response that is None.
+    response: dict[str, dict[str, str]] = getattr(error, "response", None) or {}
     return response.get("Error", {})

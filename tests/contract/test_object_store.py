@@ -1,12 +1,24 @@
 """The bucket's contract, over the fake and over S3."""
 
+import io
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any, cast
+from unittest.mock import Mock
 
 import boto3
 import pytest
+import urllib3
 from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+from botocore.parsers import ResponseParserError
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -96,9 +108,16 @@ def test_of_many_writers_one_wins(store: ObjectStore) -> None:
 BIG = [b"%07d\n" % number * 64 for number in range(2 * PART_SIZE // 512 + 3)]
 
 
+def write_new(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> bool:
+    with store.new_object(key, JSON) as out:
+        for piece in pieces:
+            out.write(piece)
+    return out.is_new
+
+
 @pytest.mark.parametrize("pieces", [[], [b"x"], [b"a\n", b"", b"b\n"], BIG], ids=len)
 def test_what_was_written_in_pieces_is_one_object(store: ObjectStore, pieces: list[bytes]) -> None:
-    assert store.put_new_in_pieces("a", pieces, JSON)
+    assert write_new(store, "a", pieces)
 
     stored = store.get("a")
     assert stored
@@ -106,18 +125,43 @@ def test_what_was_written_in_pieces_is_one_object(store: ObjectStore, pieces: li
 
 
 @pytest.mark.parametrize("pieces", [[b"second"], BIG], ids=len)
-def test_pieces_do_not_replace_an_object_and_all_are_taken(
-    store: ObjectStore, pieces: list[bytes]
-) -> None:
+def test_pieces_do_not_replace_an_object(store: ObjectStore, pieces: list[bytes]) -> None:
     store.put_new("a", b"first", JSON)
-    taken = iter(pieces)
 
-    assert not store.put_new_in_pieces("a", taken, JSON)
+    assert not write_new(store, "a", pieces)
 
     stored = store.get("a")
     assert stored
     assert stored.body == b"first"
-    assert list(taken) == []
+
+
+@pytest.mark.parametrize("pieces", [[b"x"], BIG], ids=len)
+def test_an_object_is_not_there_before_the_end_of_its_block(
+    store: ObjectStore, pieces: list[bytes]
+) -> None:
+    with store.new_object("a", JSON) as out:
+        for piece in pieces:
+            out.write(piece)
+        assert not store.exists("a")
+    assert store.exists("a")
+
+
+@pytest.mark.parametrize("pieces", [[b"x"], BIG], ids=len)
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_a_block_that_breaks_off_leaves_nothing(
+    store: ObjectStore, pieces: list[bytes], kind: type[BaseException]
+) -> None:
+    def break_off() -> None:
+        with store.new_object("a", JSON) as out:
+            for piece in pieces:
+                out.write(piece)
+            raise kind("the source is gone")
+
+    with pytest.raises(kind, match="the source is gone"):
+        break_off()
+
+    assert not store.exists("a")
+    assert write_new(store, "a", pieces)
 
 
 @pytest.mark.parametrize("body", [b"", b"a\n", b"a\nb", b"a\n\nb\n", b"".join(BIG)], ids=len)
@@ -141,37 +185,162 @@ def test_an_object_exists_once_it_is_written(store: ObjectStore) -> None:
     assert store.exists("a")
 
 
-def test_pieces_that_break_off_leave_nothing() -> None:
-    def breaks_off() -> Iterator[bytes]:
-        yield from BIG
-        raise ReportStoreFailed("the source is gone")
+def s3_store() -> S3Store:
+    client = CLIENTS.s3
+    client.create_bucket(Bucket="reports")
+    return S3Store("reports", lambda: client)
 
+
+def uploads_left() -> list[Any]:
+    left: list[Any] = CLIENTS.s3.list_multipart_uploads(Bucket="reports").get("Uploads", [])
+    return left
+
+
+def break_off(store: ObjectStore) -> None:
+    with store.new_object("a", JSON) as out:
+        for piece in BIG:
+            out.write(piece)
+        raise RuntimeError("the source is gone")
+
+
+def test_an_upload_that_breaks_off_leaves_no_parts() -> None:
     with mock_aws():
-        client = CLIENTS.s3
-        client.create_bucket(Bucket="reports")
-        store = S3Store("reports", lambda: client)
+        store = s3_store()
 
-        with pytest.raises(ReportStoreFailed, match="the source is gone"):
-            store.put_new_in_pieces("a", breaks_off(), JSON)
+        with pytest.raises(RuntimeError, match="the source is gone"):
+            break_off(store)
 
-        assert not store.exists("a")
-        assert "Uploads" not in client.list_multipart_uploads(Bucket="reports")
+        assert uploads_left() == []
 
 
 def test_of_two_uploads_one_wins_and_the_other_is_cleared_away() -> None:
     with mock_aws():
-        client = CLIENTS.s3
-        client.create_bucket(Bucket="reports")
-        store = S3Store("reports", lambda: client)
+        store = s3_store()
 
         def overtaken() -> Iterator[bytes]:
             yield from BIG
             store.put_new("a", b"first", JSON)
 
-        assert not store.put_new_in_pieces("a", overtaken(), JSON)
+        assert not write_new(store, "a", overtaken())
 
-        assert client.get_object(Bucket="reports", Key="a")["Body"].read() == b"first"
-        assert "Uploads" not in client.list_multipart_uploads(Bucket="reports")
+        stored = store.get("a")
+        assert stored
+        assert stored.body == b"first"
+        assert uploads_left() == []
+
+
+CONFLICT = ClientError({"Error": {"Code": "ConditionalRequestConflict"}}, "CompleteMultipartUpload")
+GONE = ClientError({"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload")
+LATE = ReadTimeoutError(endpoint_url="https://s3.example.com")
+AT_COMPLETE = pytest.mark.parametrize("error", [CONFLICT, GONE, LATE], ids=["409", "404", "late"])
+
+
+@AT_COMPLETE
+def test_an_upload_that_was_done_and_answered_otherwise_goes_on_with_the_object(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mock_aws():
+        store = s3_store()
+        complete = CLIENTS.s3.complete_multipart_upload
+
+        def completed(**request: Any) -> None:  # noqa: ANN401  # whatever S3 takes
+            complete(**request)
+            raise error
+
+        monkeypatch.setattr(CLIENTS.s3, "complete_multipart_upload", completed)
+
+        assert not write_new(store, "a", BIG)
+
+        stored = store.get("a")
+        assert stored
+        assert stored.body == b"".join(BIG)
+
+
+@AT_COMPLETE
+def test_an_upload_that_was_not_done_is_a_failure_and_is_cleared_away(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mock_aws():
+        store = s3_store()
+        monkeypatch.setattr(CLIENTS.s3, "complete_multipart_upload", Mock(side_effect=error))
+
+        with pytest.raises(ReportStoreFailed, match="s3://reports/a could not be written"):
+            write_new(store, "a", BIG)
+
+        assert not store.exists("a")
+        assert uploads_left() == []
+
+
+class BreaksOff(io.RawIOBase):
+    """A body of S3 that breaks off after some bytes."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self._chunks = [b"a\n"]
+
+    def read(self, amt: int | None = None) -> bytes:
+        if amt and self._chunks:
+            return self._chunks.pop()
+        raise self._error
+
+
+@pytest.mark.parametrize("act", ["get", "lines"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        urllib3.exceptions.ReadTimeoutError(None, None, "read timed out"),  # type: ignore[arg-type]
+        urllib3.exceptions.ProtocolError("connection reset"),
+        urllib3.exceptions.SSLError("bad record mac"),
+        ConnectionClosedError(endpoint_url="https://s3.example.com"),
+        ResponseStreamingError(error="reset"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        LATE,
+    ],
+    ids=lambda error: f"{type(error).__module__}.{type(error).__name__}",
+)
+def test_a_body_that_breaks_off_is_a_failure(
+    act: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = CLIENTS.s3
+    answer = {"Body": StreamingBody(cast("IO[bytes]", BreaksOff(error)), 9), "ETag": '"tag"'}
+    monkeypatch.setattr(client, "get_object", Mock(return_value=answer))
+    store = S3Store("reports", lambda: client)
+
+    with pytest.raises(ReportStoreFailed, match=r"s3://reports/a could not be read: ."):
+        list(getattr(store, act)("a"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "act"),
+    [
+        ("create_multipart_upload", lambda store: write_new(store, "a", BIG)),
+        ("upload_part", lambda store: write_new(store, "a", BIG)),
+        ("put_object", lambda store: write_new(store, "a", [b"x"])),
+        ("head_object", lambda store: store.exists("a")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionClosedError(endpoint_url="https://s3.example.com"),
+        LATE,
+        ResponseParserError("no element found"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_operation_that_breaks_off_is_a_failure(
+    operation: str,
+    act: Callable[[ObjectStore], object],
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with mock_aws():
+        store = s3_store()
+        monkeypatch.setattr(CLIENTS.s3, operation, Mock(side_effect=error))
+
+        with pytest.raises(ReportStoreFailed, match=r"s3://reports/a could not be (read|written)"):
+            act(store)
 
 
 def stubbed() -> tuple[S3Store, Stubber]:
@@ -229,7 +398,7 @@ def looks(store: ObjectStore) -> None:
 
 
 def uploads(store: ObjectStore) -> None:
-    store.put_new_in_pieces("a/b", BIG, JSON)
+    write_new(store, "a/b", BIG)
 
 
 @pytest.mark.parametrize(

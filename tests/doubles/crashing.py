@@ -4,7 +4,8 @@ Every call of a wrapped port is an effect, whatever its name: a new one is found
 listed anywhere. What passes through a port piece by piece is one effect for each piece told.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from backup_audit.notify.message import Message
@@ -54,10 +55,20 @@ class _Port:
             told = f"{name} {subject}".strip()
             self._effects.point(f"before {told}")
             result = value(*arguments, **named)
+            if isinstance(result, AbstractContextManager):
+                return self._written(told, result)
             self._effects.point(f"after {told}")
             return result
 
         return called
+
+    @contextmanager
+    def _written(self, told: str, writing: AbstractContextManager[Any]) -> Iterator[Any]:
+        """What is written in a block is there after the block."""
+        with writing as written:
+            yield written
+            self._effects.point(f"before the end of {told}")
+        self._effects.point(f"after {told}")
 
 
 class OneByOne:

@@ -1,8 +1,10 @@
 """Fakes that keep the contracts of the ports; tests/contract runs the same tests over both."""
 
 import hashlib
+import io
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
@@ -11,6 +13,10 @@ from backup_audit.notify.message import Message
 from backup_audit.report.commit import StoredObject
 from backup_audit.report.report import Report
 from tests.doubles.builders import NOW
+
+
+class _NewObject(io.BytesIO):
+    is_new = False
 
 
 class InMemoryStore:
@@ -36,8 +42,11 @@ class InMemoryStore:
             self._write(key, body)
             return True
 
-    def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
-        return self.put_new(key, b"".join(pieces), content_type)
+    @contextmanager
+    def new_object(self, key: str, content_type: str) -> Iterator["_NewObject"]:
+        new = _NewObject()
+        yield new
+        new.is_new = self.put_new(key, new.getvalue(), content_type)
 
     def lines(self, key: str) -> Iterator[bytes]:
         stored = self.get(key)

@@ -262,5 +262,5 @@ def test_two_deliveries_in_real_threads_leave_one_report(deliver: Deliver) -> No
 def test_every_kind_of_effect_is_among_the_points() -> None:
     for names in (SINGLE, MAPPED):
         kinds = {name.split()[1] for name in names}
-        assert kinds >= {"read", "get", "exists", "put_new", "put_new_in_pieces", "lines"}
+        assert kinds >= {"read", "get", "exists", "put_new", "new_object", "lines"}
         assert kinds >= {"put_if_unchanged", "publish"}

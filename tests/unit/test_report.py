@@ -19,8 +19,8 @@ from backup_audit.report.rendering import (
     CSV_COLUMNS,
     as_csv,
     as_json,
-    as_json_lines,
     from_json_lines,
+    json_line,
 )
 from backup_audit.report.report import (
     MuteState,
@@ -109,7 +109,7 @@ def test_a_report_is_read_back_as_it_was() -> None:
 def test_findings_are_one_object_a_line_and_read_back() -> None:
     found = [finding(Verdict.STALE, "a", name="a\u2028b"), finding(Verdict.HEALTHY, "b", mute=MUTE)]
 
-    lines = list(as_json_lines(found))
+    lines = [json_line(one) for one in found]
 
     assert [line.count(b"\n") for line in lines] == [1, 1]
     assert list(from_json_lines(lines)) == found

@@ -19,7 +19,7 @@ from backup_audit.judge.finding import Finding, find
 from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.http import Reply
-from backup_audit.report.rendering import as_csv, as_json_lines, from_json_lines
+from backup_audit.report.rendering import as_csv, from_json_lines, json_line
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 _RUN = Run(run_id="20260131T050000Z", scope=Scope.FULL, due_at=NOW, started_at=NOW)
@@ -84,7 +84,7 @@ def answer(data: bytes) -> None:
     _check_proof(finding.verdict, status, body)
     assert finding.reason.isprintable()
     assert len(finding.reason) <= _REASON_MAX
-    [line] = as_json_lines([finding])
+    line = json_line(finding)
     assert b"that-no-answer-may-bring" not in line
     assert list(from_json_lines([line])) == [finding]
     assert b"".join(as_csv([finding]))

@@ -8,6 +8,7 @@ every crash and every race leaves.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.plan import Previous
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.finding import Finding
-from backup_audit.report.rendering import as_csv, as_json, as_json_lines, from_json_lines
+from backup_audit.report.rendering import as_csv, as_json, from_json_lines, json_line
 from backup_audit.report.report import KeptObject, Latest, Manifest, Report
 from backup_audit.report.summary import Summary
 
@@ -27,6 +28,17 @@ class StoredObject(msgspec.Struct, frozen=True):
 
     body: bytes
     etag: str
+
+
+class NewObject(Protocol):
+    """An object being written."""
+
+    @property
+    def is_new(self) -> bool:
+        """After the block: whether it was written. If not, one was there already, and stays."""
+
+    def write(self, data: bytes, /) -> object:
+        """Add to the object; raise ReportStoreFailed."""
 
 
 class ObjectStore(Protocol):
@@ -42,8 +54,11 @@ class ObjectStore(Protocol):
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Write an object unless there is one already; say whether it was written."""
 
-    def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
-        """As put_new, for an object larger than memory; all pieces are taken in any case."""
+    def new_object(self, key: str, content_type: str) -> AbstractContextManager[NewObject]:
+        """Write an object larger than memory unless there is one already.
+
+        Nothing of it is there before the end of the block, and nothing at all if that raises.
+        """
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Read an object line by line, with the line ends; ReportStoreFailed if there is none."""
@@ -132,7 +147,9 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
 
 def keep_findings(store: ObjectStore, key: str, findings: Iterable[Finding]) -> None:
     """Write a part of the findings as they come, unless it is there already."""
-    store.put_new_in_pieces(key, as_json_lines(findings), JSON_LINES)
+    with store.new_object(key, JSON_LINES) as out:
+        for finding in findings:
+            out.write(json_line(finding))
 
 
 def commit(
@@ -258,7 +275,10 @@ def _kept_in_pieces(
 ) -> _Kept:
     """Write an object unless it is there; measure the one that lies there now."""
     kept = _Kept(store, key, pieces)
-    if not store.put_new_in_pieces(key, kept, content_type):
+    with store.new_object(key, content_type) as out:
+        for piece in kept:
+            out.write(piece)
+    if not out.is_new:
         kept = _Kept(store, key)
         for _ in kept:
             pass

@@ -15,11 +15,12 @@ def as_json(document: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def as_json_lines(findings: Iterable[Finding]) -> Iterator[bytes]:
-    """One finding a line, one line a piece."""
-    encode = msgspec.json.Encoder().encode
-    for finding in findings:
-        yield encode(finding) + b"\n"
+_encode = msgspec.json.Encoder().encode
+
+
+def json_line(finding: Finding) -> bytes:
+    """A line of findings.jsonl."""
+    return _encode(finding) + b"\n"
 
 
 def from_json_lines(lines: Iterable[bytes]) -> Iterator[Finding]:

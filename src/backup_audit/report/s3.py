@@ -3,9 +3,9 @@
 No encryption header is sent: the bucket's default applies, whatever key its owner chose.
 """
 
-import contextlib
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from backup_audit.aws import aws_errors, code_of, said
@@ -43,7 +43,7 @@ class S3Store:
         except aws_errors() as error:
             if code_of(error) == "NoSuchKey":
                 return None
-            raise self._failed("read", key, error) from error
+            raise self.failed("read", key, error) from error
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Write an object unless there is one already."""
@@ -57,35 +57,25 @@ class S3Store:
             }
         )
 
-    def put_new_in_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> bool:
-        """Write an object unless there is one already; what is small goes up as a whole."""
-        buffer = io.BytesIO()
-        upload: _Upload | None = None
+    @contextmanager
+    def new_object(self, key: str, content_type: str) -> "Iterator[_Upload]":
+        """What is small goes up as a whole, the rest in parts of 5 MiB."""
+        upload = _Upload(self, self._client(), self._bucket, key, content_type)
         try:
-            for piece in pieces:
-                buffer.write(piece)
-                if buffer.tell() >= PART_SIZE:
-                    upload = upload or self._upload(key, content_type)
-                    upload.add(buffer)
-                    buffer = io.BytesIO()
-            if upload is None:
-                return self.put_new(key, buffer.getvalue(), content_type)
-            if buffer.tell():
-                upload.add(buffer)
-            return upload.complete()
-        except aws_errors() as error:
-            raise self._failed("written", key, error) from error
-        finally:
-            if upload is not None:
-                upload.abort_unless_complete()
+            yield upload
+            upload.finish()
+        except BaseException:
+            upload.abort()
+            raise
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Read an object line by line."""
         try:
             body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
-            yield from body.iter_lines(chunk_size=_READ_SIZE, keepends=True)
+            with closing(body):
+                yield from body.iter_lines(chunk_size=_READ_SIZE, keepends=True)
         except aws_errors() as error:
-            raise self._failed("read", key, error) from error
+            raise self.failed("read", key, error) from error
 
     def exists(self, key: str) -> bool:
         """Whether there is an object."""
@@ -94,11 +84,8 @@ class S3Store:
         except aws_errors() as error:
             if code_of(error) in ("404", "NoSuchKey"):
                 return False
-            raise self._failed("read", key, error) from error
+            raise self.failed("read", key, error) from error
         return True
-
-    def _upload(self, key: str, content_type: str) -> "_Upload":
-        return _Upload(self._client(), self._bucket, key, content_type)
 
     def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
         """Write an object if the one there still has this tag."""
@@ -120,40 +107,49 @@ class S3Store:
                 if code_of(error) == "PreconditionFailed" or _vanished(error, request):
                     return False
                 if code_of(error) != "ConditionalRequestConflict" or attempt == _CONFLICT_ATTEMPTS:
-                    raise self._failed("written", request["Key"], error) from error
+                    raise self.failed("written", request["Key"], error) from error
             else:
                 return True
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _failed(self, what: str, key: str, error: Exception) -> ReportStoreFailed:
+    def failed(self, what: str, key: str, error: Exception) -> ReportStoreFailed:
+        """The error of an object that could not be read or written."""
         return ReportStoreFailed(f"s3://{self._bucket}/{key} could not be {what}: {said(error)}")
 
 
 class _Upload:
-    """A multipart upload. Nobody sees any of it before it is complete."""
+    """An object being written, in a multipart upload if it is large. Nobody sees it before its end.
 
-    def __init__(self, client: "S3Client", bucket: str, key: str, content_type: str) -> None:
+    `is_new` is false if there was one already; then that one stays.
+    """
+
+    def __init__(
+        self, store: S3Store, client: "S3Client", bucket: str, key: str, content_type: str
+    ) -> None:
+        self._store = store
         self._client = client
-        started = client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
-        self._bucket, self._key, self._id = bucket, key, started["UploadId"]
+        self._bucket, self._key = bucket, key
+        self._content_type = content_type
+        self._buffer = io.BytesIO()
+        self._id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
-        self._is_complete = False
+        self.is_new = False
 
-    def add(self, part: io.BytesIO) -> None:
-        """Send a part; all but the last need 5 MiB."""
-        number = len(self._parts) + 1
-        part.seek(0)
-        sent = self._client.upload_part(
-            Bucket=self._bucket,
-            Key=self._key,
-            UploadId=self._id,
-            PartNumber=number,
-            Body=part,
-        )
-        self._parts.append({"ETag": sent["ETag"], "PartNumber": number})
+    def write(self, data: bytes) -> None:
+        """Add to the object; raise ReportStoreFailed if S3 takes no more of it."""
+        self._buffer.write(data)
+        if self._buffer.tell() >= PART_SIZE:
+            self._send_part()
 
-    def complete(self) -> bool:
+    def finish(self) -> None:
         """Make the object unless there is one already."""
+        if self._id is None:
+            self.is_new = self._store.put_new(
+                self._key, self._buffer.getvalue(), self._content_type
+            )
+            return
+        if self._buffer.tell():
+            self._send_part()
         try:
             self._client.complete_multipart_upload(
                 Bucket=self._bucket,
@@ -163,19 +159,40 @@ class _Upload:
                 IfNoneMatch="*",
             )
         except aws_errors() as error:
-            if code_of(error) == "PreconditionFailed":
-                return False
-            raise
-        self._is_complete = True
-        return True
+            # Another writer was faster, or our own success was answered late: the object counts.
+            if code_of(error) != "PreconditionFailed" and not self._store.exists(self._key):
+                raise self._store.failed("written", self._key, error) from error
+            self.abort()
+        else:
+            self.is_new = True
 
-    def abort_unless_complete(self) -> None:
+    def abort(self) -> None:
         """Free the space; where that fails, the bucket's lifecycle does it after some days."""
-        if not self._is_complete:
-            with contextlib.suppress(*aws_errors()):
+        if self._id is not None:
+            with suppress(*aws_errors()):
                 self._client.abort_multipart_upload(
                     Bucket=self._bucket, Key=self._key, UploadId=self._id
                 )
+
+    def _send_part(self) -> None:
+        number = len(self._parts) + 1
+        self._buffer.seek(0)
+        try:
+            if self._id is None:
+                self._id = self._client.create_multipart_upload(
+                    Bucket=self._bucket, Key=self._key, ContentType=self._content_type
+                )["UploadId"]
+            sent = self._client.upload_part(
+                Bucket=self._bucket,
+                Key=self._key,
+                UploadId=self._id,
+                PartNumber=number,
+                Body=self._buffer,
+            )
+        except aws_errors() as error:
+            raise self._store.failed("written", self._key, error) from error
+        self._parts.append({"ETag": sent["ETag"], "PartNumber": number})
+        self._buffer = io.BytesIO()
 
 
 def _vanished(error: Exception, request: "PutObjectRequestTypeDef") -> bool:
