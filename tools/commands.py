@@ -12,10 +12,15 @@ _OF_THE_CLI = {"cli-binary-format", "max-items", "output", "query"}
 _ENDS = {"|", ">", "}"}
 
 
+def code_blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language, without their indentation."""
+    fenced = re.finditer(rf"^( *)```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{block[1]}", "", block[2], flags=re.MULTILINE) for block in fenced]
+
+
 def shell_lines(text: str) -> list[str]:
     """Every line of the blocks marked as shell, continued and quoted lines joined."""
-    blocks = re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
-    joined = "\n".join(blocks).replace("\\\n", " ")
+    joined = "\n".join(code_blocks(text, "sh")).replace("\\\n", " ")
     lines: list[str] = []
     for line in joined.splitlines():
         if lines and lines[-1].count("'") % 2:

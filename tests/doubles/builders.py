@@ -21,11 +21,32 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved
 from backup_audit.report.report import Effort, Report, ReportAddress, Tool
 from backup_audit.report.summary import Summary, report_of
+from backup_audit.settings import NotifyMode, Settings
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ADDRESS = ReportAddress(bucket="reports", key="backup-audit/report.json")
 MUTE = Mute(owner="team-orders", reason="moves this month", until=NOW.date())
+SETTINGS = Settings(
+    api_url="https://api.example.com",
+    credentials_secret="api",
+    ca_bundle=None,
+    config_uri="ssm:/test",
+    instance_guids=(),
+    report_bucket="reports",
+    report_prefix="backup-audit",
+    topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit",
+    notify_mode=NotifyMode.DIGEST,
+    foundation="test",
+    workers=4,
+    requests_per_second=None,
+    in_flight_max=96,
+    batch_size=5000,
+    proxy_url=None,
+    connect_timeout=5.0,
+    read_timeout=65.0,
+    backups_limit=None,
+)
 
 
 def a_list(*hours: float) -> BackupList:

@@ -13,6 +13,16 @@ from tools.local_cloud.fleets import Fleet, sample
 from tools.local_cloud.simulated_cloud_controller import SimulatedCloudController
 
 DEAD = ("dead-1", "dead-2", "dead-3")  # asked for these, the API closes the connection
+# What an audit of the sample fleet finds.
+COUNTS = {
+    "never_backed_up": 1,
+    "stale": 2,
+    "unsupported": 1,
+    "not_found": 1,
+    "unknown": 0,
+    "in_grace": 1,
+    "healthy": 2,
+}
 
 
 class Foundation(msgspec.Struct, frozen=True):

@@ -5,11 +5,10 @@ import json
 import pytest
 
 from tests.e2e.emulator import REGION
-from tests.e2e.foundation import Foundation
+from tests.e2e.foundation import COUNTS, Foundation
 from tests.e2e.inputs import Inputs
 from tests.e2e.roles import decision
 from tests.e2e.stack import Stack
-from tests.e2e.test_events import COUNTS
 from tools.local_cloud.names import FIRST_GUID
 
 

@@ -10,21 +10,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.e2e.emulator import ROOT
-from tests.e2e.foundation import Foundation
+from tests.e2e.foundation import COUNTS, Foundation
 from tests.e2e.stack import LATEST, Stack
 from tools.local_cloud.names import FIRST_GUID
 
 EVENTS = sorted((ROOT / "events").glob("*.json"))
-
-COUNTS = {
-    "never_backed_up": 1,
-    "stale": 2,
-    "unsupported": 1,
-    "not_found": 1,
-    "unknown": 0,
-    "in_grace": 1,
-    "healthy": 2,
-}
 
 
 def assert_follows(document: object, schema: str) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import jq
 import pytest
 
-from tests.unit.test_readme import code_blocks, shell_lines
+from tools.commands import code_blocks, shell_lines
 from tools.local_cloud.__main__ import main
 from tools.local_cloud.aws import BUCKET
 from tools.readme import PARTS, README, generated_parts, masked
@@ -16,6 +16,7 @@ from tools.readme import PARTS, README, generated_parts, masked
 pytestmark = pytest.mark.loopback
 
 TEXT = README.read_text("utf-8")
+LINES = shell_lines(TEXT)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_a_shown_run_is_a_real_one(name: str) -> None:
 
 
 def _jq_program(file: str) -> str:
-    line = next(line for line in shell_lines() if line.startswith("jq ") and line.endswith(file))
+    line = next(line for line in LINES if line.startswith("jq ") and line.endswith(file))
     program = re.search(r"'(.*)'", line)
     assert program
     return program[1]
@@ -42,7 +43,7 @@ def test_the_newest_report_is_found_through_latest(bucket: Path) -> None:
     latest = json.loads((bucket / "latest.json").read_text())
 
     assert (bucket.parent / latest["report_key"]).exists()
-    assert any("jq -r .report_key latest.json" in line for line in shell_lines())
+    assert any("jq -r .report_key latest.json" in line for line in LINES)
 
 
 def test_the_query_for_what_is_wrong_lists_every_problem(bucket: Path) -> None:
@@ -63,7 +64,7 @@ def test_the_query_for_a_team_finds_its_instances(bucket: Path) -> None:
 
 
 def test_the_sql_counts_the_fleet(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    [query] = code_blocks("sql")
+    [query] = code_blocks(TEXT, "sql")
     monkeypatch.chdir(bucket)
 
     rows = duckdb.connect().execute(query).fetchall()

@@ -25,7 +25,7 @@ from backup_audit.report.answer import Answer as RunAnswer
 from backup_audit.report.commit import RunKeys, StoredObject
 from backup_audit.report.report import Latest, Manifest, Report
 from backup_audit.settings import NotifyMode, Settings
-from tests.doubles.builders import NOW, a_list
+from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
@@ -35,26 +35,6 @@ from tests.doubles.fakes import (
     ScriptedApi,
 )
 
-SETTINGS = Settings(
-    api_url="https://api.example.com",
-    credentials_secret="api",
-    ca_bundle=None,
-    config_uri="ssm:/test",
-    instance_guids=(),
-    report_bucket="reports",
-    report_prefix="backup-audit",
-    topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit",
-    notify_mode=NotifyMode.DIGEST,
-    foundation="test",
-    workers=4,
-    requests_per_second=None,
-    in_flight_max=96,
-    batch_size=5000,
-    proxy_url=None,
-    connect_timeout=5.0,
-    read_timeout=65.0,
-    backups_limit=None,
-)
 SCHEDULED = AuditRequest(scheduled_time=NOW)
 ANSWERS: dict[str, Answer | tuple[Answer, int | None]] = {
     "healthy": a_list(3),

@@ -22,7 +22,7 @@ from backup_audit.mapped import MappedAudit, Pacing, read_plan
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.report import Latest, Manifest
 from backup_audit.settings import NotifyMode
-from tests.doubles.builders import NOW, a_list
+from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.crashing import Died, Effects, OneByOne, dies
 from tests.doubles.fakes import (
     CountingHeartbeat,
@@ -32,7 +32,6 @@ from tests.doubles.fakes import (
     RecordingTelemetry,
     ScriptedApi,
 )
-from tests.unit.test_audit import SETTINGS
 
 SCHEDULED = AuditRequest(scheduled_time=NOW)
 YESTERDAY = AuditRequest(scheduled_time=NOW - timedelta(days=1))

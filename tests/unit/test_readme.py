@@ -11,22 +11,12 @@ from botocore.session import get_session
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.verdict import Verdict
+from tools.commands import code_blocks, shell_lines
 from tools.readme import PARTS, README, generated_parts
 from tools.template import Template
 
 TEXT = README.read_text("utf-8")
-
-
-def code_blocks(language: str) -> list[str]:
-    """The fenced blocks of a language, without their indentation."""
-    fenced = re.finditer(rf"^( *)```{language}\n(.*?)^ *```$", TEXT, re.DOTALL | re.MULTILINE)
-    return [re.sub(rf"^{block[1]}", "", block[2], flags=re.MULTILINE) for block in fenced]
-
-
-def shell_lines() -> list[str]:
-    """Every command, its continued lines joined."""
-    text = "\n".join(code_blocks("sh")).replace("\\\n", " ")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+LINES = shell_lines(TEXT)
 
 
 def table_column(heading: str, column: int = 0) -> list[str]:
@@ -46,7 +36,7 @@ def test_every_generated_part_stands_in_the_readme() -> None:
 
 
 def test_the_sample_configuration_is_right() -> None:
-    sample = next(block for block in code_blocks("json") if '"instances"' in block)
+    sample = next(block for block in code_blocks(TEXT, "json") if '"instances"' in block)
 
     configuration = parse_configuration(sample.encode(), "README.md")
 
@@ -106,7 +96,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def _aws_commands() -> list[str]:
-    return [line for line in shell_lines() if line.startswith("aws ")]
+    return [line for line in LINES if line.startswith("aws ")]
 
 
 @pytest.mark.parametrize("command", _aws_commands())
@@ -128,7 +118,7 @@ def _dashed(member: str) -> str:
 
 
 def test_the_sam_commands_name_what_the_template_and_samconfig_have() -> None:
-    commands = [line for line in shell_lines() if line.startswith("sam ")]
+    commands = [line for line in LINES if line.startswith("sam ")]
 
     invoked = next(line for line in commands if line.startswith("sam remote invoke")).split()
     assert invoked[3] in Template.read().resources
