@@ -1,9 +1,13 @@
-"""AWS clients, each made when it is first needed, all from one boto3 Session."""
+"""AWS's clients, all from one boto3 Session; what they raise; and bodies that break off."""
 
 import logging
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from backup_audit.text import one_line
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 
 # Below INFO it logs the answers of AWS, and Secrets Manager's are the secret.
 logging.getLogger("botocore").setLevel(logging.INFO)
+
+BODY_ATTEMPTS = 4  # times that a body is read; botocore repeats requests, but no bodies
+_SAID_MAX = 400  # characters; a proxy's page can stand where AWS's message should
 
 
 class AwsClients:
@@ -60,12 +67,6 @@ class AwsClients:
             return self._session.client("appconfigdata", config=self._config)
 
     @cached_property
-    def _session(self) -> "Session":
-        import boto3
-
-        return boto3.Session()
-
-    @cached_property
     def _config(self) -> "Config":
         from botocore.config import Config
 
@@ -75,39 +76,83 @@ class AwsClients:
             retries={"mode": "standard", "max_attempts": 5},
         )
 
+    @cached_property
+    def _session(self) -> "Session":
+        import boto3
+
+        return boto3.Session()
+
 
 # Those of this process: a warm function has them from its last invocation.
 CLIENTS = AwsClients()
 
 
 def aws_errors() -> tuple[type[Exception], ...]:
-    """What the clients raise; asked for in an except clause, it imports botocore only then.
+    """What comes out of a client, or of a body; asked for in an except clause, it imports late.
 
-    Besides botocore's two families: an answer that is no XML or JSON, and TLS that breaks off in a
-    body, which botocore does not translate.
+    Besides botocore's own: urllib3's and the socket's, where a body breaks off; and what an answer
+    that is not AWS's, such as a proxy's page, makes of botocore's parsers.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, UndefinedModelAttributeError
     from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError
 
-    return ClientError, BotoCoreError, ResponseParserError, HTTPError
+    not_awss = (ResponseParserError, UnicodeDecodeError, KeyError)
+    return ClientError, BotoCoreError, UndefinedModelAttributeError, HTTPError, OSError, *not_awss
 
 
 def code_of(error: Exception) -> str:
     """AWS's code of an error, empty if AWS was not even reached."""
-    code: str = _details(error).get("Code", "")
-    return code
+    return str(_details(error).get("Code", ""))
 
 
 def said(error: Exception) -> str:
-    """What AWS says went wrong, on one line."""
+    """What went wrong, on one short line: AWS's words, or those of its client."""
+    from botocore.exceptions import BotoCoreError, HTTPClientError
+
     details = _details(error)
     if details:
-        return f"{details.get('Code', 'Unknown')}: {details.get('Message', '')}".rstrip(": ")
-    return str(error)
+        words = f"{details.get('Code', 'Unknown')}: {details.get('Message', '')}".rstrip(": ")
+    elif isinstance(error, BotoCoreError) and type(error) is not HTTPClientError:
+        words = str(error)
+    else:  # in the words of others, who quote: an answer, or a header with its token
+        kinds = [type(one).__name__ for one in (error, error.__context__) if one]
+        words = f"no usable answer ({' after '.join(kinds)})"
+    return one_line(words, _SAID_MAX)
 
 
 def _details(error: Exception) -> dict[str, str]:
-    # HTTPClientError and its kin have a response that is None.
-    response: dict[str, dict[str, str]] = getattr(error, "response", None) or {}
-    return response.get("Error", {})
+    response = getattr(error, "response", None)  # some of botocore's have None there
+    return (response.get("Error") or {}) if isinstance(response, dict) else {}
+
+
+class Body(Protocol):
+    """What a client answers for something large."""
+
+    def read(self, amt: int | None = None) -> bytes:
+        """So many of the bytes that are left, or all; none at the end."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+def pieces_of(ask: Callable[[int], Body], size: int | None = None) -> Iterator[bytes]:
+    """Read a body in pieces of so many bytes, or whole.
+
+    Where it breaks off, `ask` is asked for the rest, from a byte on; raise one of `aws_errors` if
+    that helps too rarely.
+    """
+    offset, attempt = 0, 1
+    while True:
+        body = ask(offset)
+        try:
+            with closing(body):
+                while piece := body.read(size):
+                    yield piece
+                    offset += len(piece)
+        except aws_errors():
+            if attempt == BODY_ATTEMPTS:
+                raise
+            attempt += 1
+        else:
+            return

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from backup_audit.fleet.configuration import Instance
 from backup_audit.fleet.plan import Plan
 from backup_audit.fleet.policy import BUILT_IN
@@ -18,6 +20,7 @@ from backup_audit.judge.evidence import (
 )
 from backup_audit.judge.finding import Finding, Mute, find
 from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.message import Message
 from backup_audit.report.changes import Resolved
 from backup_audit.report.report import Effort, Report, ReportAddress, Tool
 from backup_audit.report.summary import Summary, report_of
@@ -117,4 +120,15 @@ def report(
         effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
         finished_at=NOW,
         resolved=resolved,
+    )
+
+
+def a_message(number: int = 0, text: str = "words") -> Message:
+    """A message of a digest."""
+    return Message(
+        message_id=f"r/digest/{number}",
+        subject=f"subject {number}",
+        text=text,
+        document=msgspec.Raw(b'{"event":"digest"}'),
+        attributes={"event": "digest", "verdict": ("stale", "unknown")},
     )

@@ -1,4 +1,4 @@
-"""Where a document can lie: SSM, S3, AppConfig, a file, or the environment itself."""
+"""Reads a document from SSM, S3, AppConfig, a file or the environment."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from backup_audit.aws import AwsClients, aws_errors, said
+from backup_audit.aws import AwsClients, Body, aws_errors, pieces_of, said
 from backup_audit.errors import ConfigurationUnavailable
 
 
 class ConfigurationSource(Protocol):
-    """Where the configuration document lies."""
+    """Where the configuration document is stored."""
 
     @property
     def uri(self) -> str:
@@ -63,9 +63,9 @@ class SsmParameter:
         """Read the parameter's value."""
         try:
             answer = self._client().get_parameter(Name=self._name, WithDecryption=True)
+            return answer["Parameter"]["Value"].encode()
         except aws_errors() as error:
             raise _unavailable(self.uri, error) from error
-        return answer["Parameter"]["Value"].encode()
 
 
 class S3Document:
@@ -80,9 +80,12 @@ class S3Document:
     def read(self) -> bytes:
         """Read the object."""
         try:
-            return self._client().get_object(Bucket=self._bucket, Key=self._key)["Body"].read()
+            return b"".join(pieces_of(self._ask))
         except aws_errors() as error:
             raise _unavailable(self.uri, error) from error
+
+    def _ask(self, _: int) -> Body:
+        return self._client().get_object(Bucket=self._bucket, Key=self._key)["Body"]
 
 
 class AppConfigProfile:
@@ -102,19 +105,22 @@ class AppConfigProfile:
         self.uri = f"appconfig:{application}/{environment}/{profile}"
 
     def read(self) -> bytes:
-        """Read the deployed version, in a session of its own: a run reads it once."""
+        """Read the deployed version."""
         try:
-            session = self._client().start_configuration_session(
-                ApplicationIdentifier=self._application,
-                EnvironmentIdentifier=self._environment,
-                ConfigurationProfileIdentifier=self._profile,
-            )
-            answer = self._client().get_latest_configuration(
-                ConfigurationToken=session["InitialConfigurationToken"]
-            )
-            return answer["Configuration"].read()
+            return b"".join(pieces_of(self._ask))
         except aws_errors() as error:
             raise _unavailable(self.uri, error) from error
+
+    def _ask(self, _: int) -> Body:
+        """Ask in a session of its own, since its first token is good for one answer."""
+        session = self._client().start_configuration_session(
+            ApplicationIdentifier=self._application,
+            EnvironmentIdentifier=self._environment,
+            ConfigurationProfileIdentifier=self._profile,
+        )
+        return self._client().get_latest_configuration(
+            ConfigurationToken=session["InitialConfigurationToken"]
+        )["Configuration"]
 
 
 class LocalFile:

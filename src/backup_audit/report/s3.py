@@ -5,16 +5,20 @@ No encryption header is sent: the bucket's default applies, whatever key its own
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from backup_audit.aws import aws_errors, code_of, said
+from backup_audit.aws import Body, aws_errors, code_of, pieces_of, said
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.report.commit import StoredObject
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import CompletedPartTypeDef, PutObjectRequestTypeDef
+    from types_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        GetObjectRequestTypeDef,
+        PutObjectRequestTypeDef,
+    )
 
 PART_SIZE = 5 * 1024 * 1024  # bytes, the least that S3 takes; 10,000 of them are the most
 _READ_SIZE = 256 * 1024  # bytes
@@ -37,9 +41,9 @@ class S3Store:
 
     def get(self, key: str) -> StoredObject | None:
         """Read an object; None if there is none."""
+        version = _Version(self._client, self._bucket, key)
         try:
-            answer = self._client().get_object(Bucket=self._bucket, Key=key)
-            return StoredObject(answer["Body"].read(), answer["ETag"])
+            return StoredObject(b"".join(pieces_of(version.body)), version.etag)
         except aws_errors() as error:
             if code_of(error) == "NoSuchKey":
                 return None
@@ -70,10 +74,14 @@ class S3Store:
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Read an object line by line."""
+        version = _Version(self._client, self._bucket, key)
+        rest = b""
         try:
-            body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
-            with closing(body):
-                yield from body.iter_lines(chunk_size=_READ_SIZE, keepends=True)
+            for piece in pieces_of(version.body, _READ_SIZE):
+                *lines, rest = (rest + piece).splitlines(keepends=True)
+                yield from lines
+            if rest:
+                yield rest
         except aws_errors() as error:
             raise self.failed("read", key, error) from error
 
@@ -115,6 +123,25 @@ class S3Store:
     def failed(self, what: str, key: str, error: Exception) -> ReportStoreFailed:
         """The error of an object that could not be read or written."""
         return ReportStoreFailed(f"s3://{self._bucket}/{key} could not be {what}: {said(error)}")
+
+
+class _Version:
+    """An object as it was when it was first asked for."""
+
+    def __init__(self, client: "Callable[[], S3Client]", bucket: str, key: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._key = key
+        self.etag = ""
+
+    def body(self, offset: int) -> Body:
+        """Its bytes from this one on."""
+        request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": self._key}
+        if offset:
+            request |= {"Range": f"bytes={offset}-", "IfMatch": self.etag}
+        answer = self._client().get_object(**request)
+        self.etag = answer["ETag"]
+        return answer["Body"]
 
 
 class _Upload:
