@@ -9,6 +9,7 @@ OUT ?= .local
 REPEATS ?= 3
 LOCAL_BUCKET := backup-audit-reports
 QUICK ?=
+UPGRADE ?=
 SECONDS ?= 60
 
 # For `make check` and `make build`: the SAM CLI phones home unless told not to.
@@ -25,6 +26,7 @@ SECURITY_VENV := .venv-security
 GUARD_VENV := .venv-guard
 SBOM_VENV := .venv-sbom
 SHIPS_VENV := .venv-ships
+WHEEL_VENV := .venv-wheel
 FUZZ_VENV := .venv-fuzz
 MUTANTS_VENV := .venv-mutants
 BIN := $(VENV)/bin
@@ -39,9 +41,9 @@ PYTEST := $(BIN)/pytest --numprocesses 4
 # and refuses the newest release of it as not pinned.
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras \
-	--custom-compile-command "make lock"
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help run test check e2e python313 mutants fuzz security pip-audit sbom bench bench-docs lint types \
+.PHONY: help run test check e2e python313 mutants fuzz security pip-audit sbom wheel bench bench-docs lint types \
 	template lock schemas readme documents faults verify build clean
 
 help: ## list the targets
@@ -60,12 +62,12 @@ run: $(VENV)/ready ## run the function against a cloud on this machine
 	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
 
 verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with their sha256
-	@$(BIN)/python -m backup_audit_cli.verify '$(if $(filter s3://%,$(OUT)),$(OUT),$(OUT)/s3/$(LOCAL_BUCKET))'
+	@$(BIN)/backup-audit verify '$(if $(filter s3://%,$(OUT)),$(OUT),$(OUT)/s3/$(LOCAL_BUCKET))'
 
 test: $(VENV)/ready ## run the tests
 	$(PYTEST)
 
-check: lint types template security sbom ## run everything that CI runs
+check: lint types template security sbom wheel ## run everything that CI runs
 	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 97
 
 e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
@@ -104,7 +106,7 @@ security: $(SECURITY_VENV)/ready $(GUARD_VENV)/ready ## check template, code and
 	$(SECURITY_BIN)/zizmor --offline --quiet --persona pedantic .github
 
 pip-audit: $(SECURITY_VENV)/ready ## look the pinned packages up among known vulnerabilities; needs pypi.org
-	for list in src/requirements.txt tests/requirements*.txt; do \
+	for list in src/requirements.txt requirements/*.txt; do \
 		echo "── $$list"; $(SECURITY_BIN)/pip-audit --strict --disable-pip --requirement $$list || exit 1; done
 
 # Of an environment that holds what ships and nothing else: it knows who needs whom, and licences.
@@ -117,18 +119,22 @@ sbom: $(SBOM_VENV)/ready $(SHIPS_VENV)/ready ## write dist/sbom.cdx.json, a Cycl
 		--output-reproducible --of JSON -o dist/sbom.cdx.json
 	@$(BIN)/python -m tools.sbom dist/sbom.cdx.json
 
-lock: $(VENV)/ready ## pin all dependencies again, from pyproject.toml
-	$(UV_COMPILE) --upgrade pyproject.toml -o src/requirements.txt
-	$(UV_COMPILE) --upgrade pyproject.toml --group dev -c src/requirements.txt -o tests/requirements.txt
-	$(UV_COMPILE) --upgrade --group sam -o tests/requirements-sam.txt
-	$(UV_COMPILE) --upgrade --group e2e -o tests/requirements-e2e.txt
-	$(UV_COMPILE) --upgrade --group sbom -o tests/requirements-sbom.txt
-	$(UV_COMPILE) --upgrade --group security -o tests/requirements-security.txt
-	$(UV_COMPILE) --upgrade --group guard -o tests/requirements-guard.txt
-	$(UV_COMPILE) --upgrade pyproject.toml --group fuzz -c src/requirements.txt -o tests/requirements-fuzz.txt
-	$(UV_COMPILE) --upgrade pyproject.toml --group mutants -c src/requirements.txt -c tests/requirements.txt \
-		-o tests/requirements-mutants.txt
-	$(UV_COMPILE) --upgrade pyproject.toml --group bench -c src/requirements.txt -o tests/requirements-bench.txt
+wheel: $(VENV)/ready ## build dist/*.whl, install it in an empty environment and run its command
+	rm -rf dist/*.whl $(WHEEL_VENV)
+	$(BIN)/python -m hatchling build --target wheel
+	$(PYTHON) -m venv --without-pip $(WHEEL_VENV)
+	$(BIN)/uv pip install --quiet --python $(WHEEL_VENV)/bin/python --constraint src/requirements.txt dist/*.whl
+	$(WHEEL_VENV)/bin/backup-audit verify tests/golden/today/bucket
+
+# Environments that hold our code hold the versions that ship; the others are by themselves.
+lock: $(VENV)/ready ## pin what pyproject.toml states, with hashes; UPGRADE=1 takes the newest of everything
+	$(UV_COMPILE) pyproject.toml -o src/requirements.txt
+	$(UV_COMPILE) pyproject.toml --group dev -c src/requirements.txt -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --group mutants -c requirements/dev.txt -o requirements/mutants.txt
+	for name in bench fuzz; do \
+		$(UV_COMPILE) pyproject.toml --group $$name -c src/requirements.txt -o requirements/$$name.txt || exit 1; done
+	for name in e2e guard sam sbom security; do \
+		$(UV_COMPILE) --group $$name -o requirements/$$name.txt || exit 1; done
 
 schemas: $(VENV)/ready ## write docs/schemas from the types
 	$(BIN)/python -m tools.schemas docs/schemas
@@ -149,13 +155,13 @@ clean: ## remove what the other targets made, except what a run left in .local
 	rm -rf $(VENV) .venv-* .aws-sam dist mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
-$(VENV)/ready: tests/requirements.txt
+$(VENV)/ready: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
 	@echo "Setting up $(VENV) (once) ..."
 	@$(PYTHON) -m venv --without-pip --clear $(VENV)
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
-		--require-hashes --requirement tests/requirements.txt
+		--require-hashes --requirement requirements/dev.txt
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
 	@touch $@
@@ -166,19 +172,19 @@ $(SHIPS_VENV)/ready: src/requirements.txt $(VENV)/ready
 	@touch $@
 
 # By uv: older pips refuse the extras of a pinned dependency in a list with hashes.
-.venv-%/ready: tests/requirements-%.txt $(VENV)/ready
+.venv-%/ready: requirements/%.txt $(VENV)/ready
 	@echo "Setting up .venv-$* (once) ..."
 	@$(PYTHON) -m venv --without-pip --clear .venv-$*
 	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes \
-		--requirement tests/requirements-$*.txt
+		--requirement requirements/$*.txt
 	@touch $@
 
-$(E2E_VENV)/ready: tests/requirements-e2e.txt $(VENV)/ready
+$(E2E_VENV)/ready: requirements/e2e.txt $(VENV)/ready
 	@test -n "$(PYTHON313)" || \
 		{ echo "Python 3.13 with pip is needed: make PYTHON313=/path/to/python3.13 ..."; exit 1; }
 	@echo "Setting up $(E2E_VENV) (once) ..."
 	@$(PYTHON313) -m venv --without-pip --clear $(E2E_VENV)
 	@$(BIN)/uv pip install --quiet --python $(E2E_VENV)/bin/python --require-hashes \
-		--requirement tests/requirements-e2e.txt
+		--requirement requirements/e2e.txt
 	@touch $@
 

@@ -1,14 +1,9 @@
 """Verifies a bucket, or a copy of one: whether its reports are those that were written.
 
-    python -m backup_audit_cli.verify s3://bucket/prefix
-    python -m backup_audit_cli.verify folder
-
 A folder holds the objects as files under their keys. Every object of every committed run is
-compared with the run's manifest, and every run with what the runs after it say of it. Exit status:
-0 all is as it was written, 1 something is not, 2 there is nothing that can be verified.
+compared with the run's manifest, and every run with what the runs after it say of it.
 """
 
-import argparse
 import hashlib
 import re
 import sys
@@ -55,7 +50,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         return not any(remark.is_fault for remark in self.remarks)
 
 
-def verify(archive: Archive) -> list[Verified]:
+def verified(archive: Archive) -> list[Verified]:
     """Verify what lies below each prefix; raise ReportStoreFailed if that cannot be read."""
     prefixes: dict[str, dict[str, list[str]]] = {}
     for key in sorted(archive.keys()):
@@ -65,14 +60,13 @@ def verify(archive: Archive) -> list[Verified]:
     return [_Verification(archive, prefix).of(places) for prefix, places in prefixes.items()]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Verify and say what was found; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m backup_audit_cli.verify", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("where", help="s3://bucket, s3://bucket/prefix or the folder of a copy")
-    where = parser.parse_args(arguments).where
+def verify(where: str) -> int:
+    """Say what was found at s3://bucket, s3://bucket/prefix or in a folder.
+
+    Return 0 if all is as it was written, 1 if something is not, 2 if nothing can be verified.
+    """
     try:
-        found = verify(archive_at(where))
+        found = verified(archive_at(where))
     except ReportStoreFailed as error:
         print(error, file=sys.stderr)
         return 2
@@ -187,7 +181,3 @@ def _lines(found: Verified) -> Iterable[str]:
         yield f"  the newest full run, {newest}, vouches for those back to {oldest}"
     yield from (f"  {'FAULT' if one.is_fault else 'note'}: {one.text}" for one in found.remarks)
     yield "  all is as it was written" if found.is_whole else "  NOT all is as it was written"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -39,7 +39,7 @@ def test_the_schedule_starts_a_full_run_that_bears_its_scheduled_time(scheduled:
 
 def test_what_lies_in_the_bucket_is_what_was_written(scheduled: Stack) -> None:
     verified = subprocess.run(
-        [sys.executable, "-m", "backup_audit_cli.verify", f"s3://{scheduled.bucket}"],
+        [sys.executable, "-m", "backup_audit_cli", "verify", f"s3://{scheduled.bucket}"],
         env=os.environ | scheduled.aws.variables,
         capture_output=True,
         text=True,

@@ -18,13 +18,13 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-import backup_audit_cli.audit
-import tools.local_cloud.__main__
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import CredentialsRefused
 from backup_audit.probe import cloud_controller
+from backup_audit_cli.__main__ import main as command_line
 from tests.doubles.scripted_server import Answer, Seen, scripted_server
 from tests.integration.deployment import NOW, deployed
+from tools.local_cloud.__main__ import main as local_cloud
 from tools.local_cloud.aws import BUCKET
 
 pytestmark = pytest.mark.loopback
@@ -247,16 +247,21 @@ def test_a_crash_shows_code_and_no_values(
 
 
 @pytest.mark.parametrize(
-    ("main", "options"),
+    ("main", "command", "options"),
     [
-        (backup_audit_cli.audit.main, {"--help"}),
-        (tools.local_cloud.__main__.main, {"--help", "--event", "--fleet", "--out"}),
+        (command_line, [], {"--help"}),
+        (command_line, ["run"], {"--help"}),
+        (command_line, ["verify"], {"--help"}),
+        (local_cloud, [], {"--help", "--event", "--fleet", "--out"}),
     ],
 )
 def test_no_argument_takes_a_secret(
-    main: Callable[[list[str]], int], options: set[str], capsys: pytest.CaptureFixture[str]
+    main: Callable[[list[str]], int],
+    command: list[str],
+    options: set[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
-        main(["--help"])
+        main([*command, "--help"])
 
     assert set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) == options

@@ -1,4 +1,4 @@
-"""`python -m backup_audit`: the function for a person at a shell."""
+"""`backup-audit run`: the function for a person at a shell."""
 
 import io
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit_cli.audit import main
+from backup_audit_cli.__main__ import main
 from tests.integration.deployment import deployed
 
 pytestmark = pytest.mark.loopback
@@ -17,7 +17,7 @@ def test_the_answer_goes_to_stdout_and_the_log_to_stderr(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with deployed():
-        status = main(["events/manual-full.json"])
+        status = main(["run", "events/manual-full.json"])
 
     printed = capsys.readouterr()
     assert status == 0
@@ -31,7 +31,7 @@ def test_an_event_is_read_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.StringIO('{"dry_run": true}'))
 
     with deployed():
-        status = main(["-"])
+        status = main(["run", "-"])
 
     assert status == 0
     assert json.loads(capsys.readouterr().out)["dry_run"] is True
@@ -39,7 +39,7 @@ def test_an_event_is_read_from_standard_input(
 
 def test_a_failed_run_says_why_and_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     with deployed(CONFIG_URI="ssm:/not/there"):
-        status = main(["events/dry-run.json"])
+        status = main(["run", "events/dry-run.json"])
 
     printed = capsys.readouterr()
     assert status == 1
@@ -55,18 +55,28 @@ def test_an_event_file_that_cannot_be_read_exits_with_2(
     if content is not None:
         path.write_text(content, "utf-8")
 
-    status = main([str(path)])
+    status = main(["run", str(path)])
 
     assert status == 2
     assert str(path) in capsys.readouterr().err
 
 
-def test_without_an_event_it_says_how_to_be_called(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "usage"),
+    [
+        ([], "usage: backup-audit [-h] COMMAND"),
+        (["run"], "usage: backup-audit run [-h] EVENT"),
+        (["verify"], "usage: backup-audit verify [-h] WHERE"),
+    ],
+)
+def test_what_is_used_wrongly_says_how_to_be_called(
+    arguments: list[str], usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exited:
-        main([])
+        main(arguments)
 
     assert exited.value.code == 2
-    assert "python -m backup_audit" in capsys.readouterr().err
+    assert usage in capsys.readouterr().err
 
 
 def test_an_error_steers_no_terminal(
@@ -75,9 +85,9 @@ def test_an_error_steers_no_terminal(
     def fails(*_: object) -> None:
         raise ReportStoreFailed("\x1b[2J\x9b2J\u202e")
 
-    monkeypatch.setattr("backup_audit_cli.audit.handler", fails)
+    monkeypatch.setattr("backup_audit_cli.run.handler", fails)
     event = tmp_path / "event.json"
     event.write_text("{}")
 
-    assert main([str(event)]) == 1
+    assert main(["run", str(event)]) == 1
     assert capsys.readouterr().err == "ReportStoreFailed:  [2J 2J \n"

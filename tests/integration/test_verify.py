@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from backup_audit.aws import CLIENTS
-from backup_audit_cli.verify import main
+from backup_audit_cli.__main__ import main
 from tests.integration.deployment import ONE_INSTANCE, deployed
 from tools.local_cloud.aws import BUCKET
 
@@ -41,7 +41,7 @@ class Copy:
 
     def verify(self) -> tuple[int, str]:
         """The exit status, and what was said."""
-        status = main([str(self.folder)])
+        status = main(["verify", str(self.folder)])
         told = self._capsys.readouterr()
         return status, told.out + told.err
 
@@ -72,9 +72,9 @@ def test_a_bucket_in_s3_is_read_as_a_copy_of_it(
     with deployed():
         for key, body in written.items():
             CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-        assert main([f"s3://{BUCKET}/backup-audit"]) == 0
-        assert main([f"s3://{BUCKET}/other"]) == 2
-        assert main(["s3://no-such-bucket"]) == 2
+        assert main(["verify", f"s3://{BUCKET}/backup-audit"]) == 0
+        assert main(["verify", f"s3://{BUCKET}/other"]) == 2
+        assert main(["verify", "s3://no-such-bucket"]) == 2
 
     told = capsys.readouterr()
     assert "committed runs: 4, objects compared: 12" in told.out
@@ -187,8 +187,8 @@ def test_a_document_that_cannot_be_read_is_a_fault_and_no_crash(copy: Copy, name
 def test_a_folder_without_reports_cannot_be_verified(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path)]) == 2
-    assert main([str(tmp_path / "none")]) == 2
+    assert main(["verify", str(tmp_path)]) == 2
+    assert main(["verify", str(tmp_path / "none")]) == 2
 
     assert capsys.readouterr().err.splitlines() == [
         f"{tmp_path} holds no committed run",
@@ -210,7 +210,7 @@ def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:
         for day in DAYS:
             function.invoke({"scheduled_time": f"{day}T05:00:00Z"})
         written = s3.list_object_versions(Bucket="locked")["Versions"]
-        verified = main(["s3://locked"])
+        verified = main(["verify", "s3://locked"])
         with pytest.raises(ClientError, match="AccessDenied"):
             s3.delete_object(
                 Bucket="locked", Key=written[0]["Key"], VersionId=written[0]["VersionId"]

@@ -10,7 +10,7 @@ from jsonschema.validators import validator_for
 
 from backup_audit.judge.finding import Finding
 from backup_audit.report.rendering import from_json_lines
-from backup_audit_cli.verify import main as verify
+from backup_audit_cli.verify import verify
 from tools.golden.__main__ import TODAY
 from tools.golden.documents import bucket_and_messages
 from tools.schemas import DOCUMENTS, schema_of
@@ -82,4 +82,4 @@ def test_findings_are_read_back_as_they_were() -> None:
 
 
 def test_the_chain_of_reports_holds() -> None:
-    assert verify([str(TODAY / "bucket")]) == 0
+    assert verify(str(TODAY / "bucket")) == 0

@@ -1,10 +1,9 @@
-"""Runs the function at a shell: `python -m backup_audit_cli.audit events/manual-full.json`.
+"""Runs the function for a person at a shell.
 
-The same handler, with the environment's settings and AWS credentials. The answer goes to stdout,
-log lines and metrics to stderr. Exit status: 0 the run has its report, 1 it failed, 2 wrong usage.
+The same handler, with the settings and the AWS credentials of the environment. The answer goes to
+stdout, log lines and metrics to stderr.
 """
 
-import argparse
 import contextlib
 import json
 import sys
@@ -27,11 +26,8 @@ class ShellContext:
         return 24 * 60 * 60 * 1000
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one audit; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m backup_audit_cli.audit", description=__doc__)
-    parser.add_argument("event", help="file with the event's JSON, or - for standard input")
-    event_file = parser.parse_args(arguments).event
+def run(event_file: str) -> int:
+    """Run one audit; return 0 if the run has its report, 1 if it failed, 2 if there is no event."""
     try:
         text = sys.stdin.read() if event_file == "-" else Path(event_file).read_text("utf-8")
         event = json.loads(text)
@@ -46,7 +42,3 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(json.dumps(answer, indent=2))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

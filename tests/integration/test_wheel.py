@@ -1,0 +1,86 @@
+"""The wheel: both packages and nothing else, and a command that works where it is installed.
+
+`make wheel` installs it with its dependencies in an empty environment; here they are borrowed from
+this one, for there is no network.
+"""
+
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from email import message_from_bytes
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+
+from backup_audit import __version__
+
+PROJECT = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
+INFO = f"backup_audit-{__version__}.dist-info"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
+    subprocess.run([*command, folder], check=True, capture_output=True)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that holds the wheel, and this one's packages but not its backup_audit."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-cache", "--no-deps"]
+    subprocess.run([*uv, "--python", folder, wheel], check=True, capture_output=True)
+    [site] = folder.glob("lib/python*/site-packages")
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    return folder
+
+
+def test_it_holds_both_packages_and_nothing_else(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if not name.startswith(INFO)}
+
+    modules = {path.relative_to("src").as_posix() for path in Path("src").rglob("*.py")}
+    assert packed == modules
+
+
+def test_it_needs_what_ships_to_lambda_and_no_more(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        metadata = message_from_bytes(archive.read(f"{INFO}/METADATA"))
+
+    needed = {Requirement(text) for text in metadata.get_all("Requires-Dist", [])}
+    assert needed == {Requirement(text) for text in PROJECT["dependencies"]}
+
+
+def test_its_command_runs_outside_the_source_tree(environment: Path, tmp_path: Path) -> None:
+    bucket = Path("tests/golden/today/bucket").absolute()
+
+    said = subprocess.run(
+        [environment / "bin" / "backup-audit", "verify", bucket],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert "all is as it was written" in said.stdout
+
+
+def test_the_module_is_the_same_command(environment: Path, tmp_path: Path) -> None:
+    said = subprocess.run(
+        [environment / "bin" / "python", "-m", "backup_audit_cli", "run", "no-such-file"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.startswith("no-such-file: ")
