@@ -16,7 +16,7 @@ from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
 from backup_audit.judge.finding import Finding, find
-from backup_audit.notify.send import Notifier, tell
+from backup_audit.notify.send import Notifier, notify
 from backup_audit.probe.engine import BackupApi, Probed, Telemetry, probe
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.answer import Answer, answer_of
@@ -141,7 +141,7 @@ class Audit:
         """
         advance_latest(self._store, keys, report)
         sent = (
-            tell(report, self._store, keys, self._notifier, self._settings.notify_mode)
+            notify(report, self._store, keys, self._notifier, self._settings.notify_mode)
             if tells
             else 0
         )

@@ -17,7 +17,7 @@ from backup_audit.mapped import (
     read_plan,
     share,
 )
-from backup_audit.notify.send import tell_failure
+from backup_audit.notify.send import notify_of_failure
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.commit import ObjectStore, RunKeys
 from backup_audit.settings import DEFAULT_PREFIX, Settings, foundation_of, read_settings
@@ -84,7 +84,7 @@ class Invocation:
             self.telemetry.warned("nobody can be told: TOPIC_ARN is not set")
             return
         try:
-            tell_failure(
+            notify_of_failure(
                 error,
                 self._adapters.notifier(topic),
                 foundation=foundation_of(os.environ),

@@ -1,33 +1,25 @@
 """The topic's contract, over the fake and over SNS."""
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import boto3
-import msgspec
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from backup_audit.aws import CLIENTS
-from backup_audit.errors import NotificationFailed
+from backup_audit.errors import NotificationFailed, ReportStoreFailed
 from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.notify.send import Notifier
-from backup_audit.notify.sns import ATTEMPTS_MAX, SnsNotifier
+from backup_audit.notify.sns import BATCH_MAX, SENDERS, WAITS, SnsNotifier
+from tests.doubles.builders import a_message
 from tests.doubles.fakes import RecordingNotifier
 from tools.local_cloud.messages import sent_to
 
+ATTEMPTS_MAX = 1 + len(WAITS)  # times that an entry is sent
 ARN = "arn:aws:sns:us-east-1:123456789012:backup-audit"
-
-
-def message(number: int = 0, text: str = "words") -> Message:
-    return Message(
-        message_id=f"r/digest/{number}",
-        subject=f"subject {number}",
-        text=text,
-        document=msgspec.Raw(b'{"event":"digest"}'),
-        attributes={"event": "digest", "verdict": ("stale", "unknown")},
-    )
 
 
 Subjects = Callable[[], list[str | None]]
@@ -47,12 +39,13 @@ def topic(request: pytest.FixtureRequest) -> Iterator[tuple[Notifier, Subjects]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
-def test_every_message_is_taken_in_order(topic: tuple[Notifier, Subjects], count: int) -> None:
+def test_every_message_is_taken_and_counted(topic: tuple[Notifier, Subjects], count: int) -> None:
     notifier, subjects = topic
 
-    notifier.publish([message(number) for number in range(count)])
+    taken = notifier.publish(a_message(number) for number in range(count))
 
-    assert subjects() == [f"subject {number}" for number in range(count)]
+    assert taken == count
+    assert sorted(map(str, subjects())) == sorted(f"subject {number}" for number in range(count))
 
 
 def test_sns_gets_variants_by_protocol_and_attributes_to_filter_on() -> None:
@@ -60,7 +53,7 @@ def test_sns_gets_variants_by_protocol_and_attributes_to_filter_on() -> None:
         client = CLIENTS.sns
         client.create_topic(Name="backup-audit")
 
-        SnsNotifier(ARN, lambda: client).publish([message()])
+        SnsNotifier(ARN, lambda: client).publish([a_message()])
 
         [sent] = sent_to(ARN)
     assert sent.message == {"default": {"event": "digest"}, "email": "words", "sms": "subject 0"}
@@ -101,7 +94,7 @@ def test_only_what_was_not_taken_is_sent_again() -> None:
     stub.add_response("publish_batch", {}, batch_of("1"))
 
     with stub:
-        notifier.publish([message(number) for number in range(3)])
+        notifier.publish([a_message(number) for number in range(3)])
 
     stub.assert_no_pending_responses()
     assert len(waits) == 1
@@ -114,30 +107,16 @@ def test_what_is_never_taken_is_an_error_that_counts() -> None:
         stub.add_response("publish_batch", failed("0", "2"), batch_of("0", "2"))
 
     with stub, pytest.raises(NotificationFailed, match=r"2 of 3 .* InternalError try later"):
-        notifier.publish([message(number) for number in range(3)])
+        notifier.publish([a_message(number) for number in range(3)])
 
     stub.assert_no_pending_responses()
     assert waits == sorted(waits)
     assert len(waits) == ATTEMPTS_MAX - 1
 
 
-def test_the_batches_after_one_that_fails_are_sent_all_the_same() -> None:
-    notifier, stub, _ = stubbed()
-    ids = [str(number) for number in range(10)]
-    stub.add_response("publish_batch", failed("0"), batch_of(*ids))
-    for _ in range(ATTEMPTS_MAX - 1):
-        stub.add_response("publish_batch", failed("0"), batch_of("0"))
-    stub.add_response("publish_batch", {}, batch_of("0"))
-
-    with stub, pytest.raises(NotificationFailed, match="1 of 11"):
-        notifier.publish([message(number) for number in range(11)])
-
-    stub.assert_no_pending_responses()
-
-
 def test_messages_share_a_batch_only_while_they_fit_together() -> None:
     notifier, stub, _ = stubbed()
-    half = message(text="x" * (SIZE_MAX // 2))
+    half = a_message(text="x" * (SIZE_MAX // 2))
     assert half.fits
     stub.add_response("publish_batch", {}, batch_of("0"))
     stub.add_response("publish_batch", {}, batch_of("0"))
@@ -150,44 +129,157 @@ def test_messages_share_a_batch_only_while_they_fit_together() -> None:
 
 def test_a_topic_that_refuses_altogether_is_an_error_that_names_it() -> None:
     notifier, stub, _ = stubbed()
-    stub.add_client_error("publish_batch", "AuthorizationError", "not allowed", 403)
+    for _ in range(ATTEMPTS_MAX):
+        stub.add_client_error("publish_batch", "AuthorizationError", "not allowed", 403)
 
     with stub, pytest.raises(NotificationFailed, match=f"{ARN} .*AuthorizationError: not allowed"):
-        notifier.publish([message()])
+        notifier.publish([a_message()])
+
+    stub.assert_no_pending_responses()
 
 
-def test_a_fifo_topic_drops_what_comes_again() -> None:
-    with mock_aws():
-        sns, sqs = CLIENTS.sns, boto3.client("sqs")
-        arn = sns.create_topic(Name="audit.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
-        queue = sqs.create_queue(QueueName="audit.fifo", Attributes={"FifoQueue": "true"})
-        address = queue["QueueUrl"]
-        of_queue = sqs.get_queue_attributes(QueueUrl=address, AttributeNames=["QueueArn"])
-        sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=of_queue["Attributes"]["QueueArn"])
-        notifier = SnsNotifier(arn, lambda: sns)
+# ── Many batches, a few at a time ─────────────────────────────────────────────────────────────────
 
-        notifier.publish([message(1), message(2)])
-        notifier.publish([message(1)])
-
-        received = sqs.receive_message(QueueUrl=address, MaxNumberOfMessages=10)["Messages"]
-    assert len(received) == 2
+REFUSED = ClientError({"Error": {"Code": "Throttled", "Message": "later"}}, "PublishBatch")
+SILENT = EndpointConnectionError(endpoint_url="https://sns.us-east-1.amazonaws.com")
 
 
-@pytest.mark.parametrize("name", ["backup-audit", "backup-audit.fifo"])
-def test_only_a_fifo_topic_gets_an_id_to_drop_by(name: str) -> None:
-    client = CLIENTS.sns
-    stub = Stubber(client)
-    sent: list[dict[str, Any]] = []
-    client.meta.events.register(
-        "before-parameter-build.sns.PublishBatch", lambda params, **_: sent.append(params)
-    )
-    stub.add_response("publish_batch", {"Successful": [], "Failed": []})
+class ScriptedSns:
+    """SNS, as far as PublishBatch; `refuses` says what becomes of a request with these numbers."""
 
-    with stub:
-        SnsNotifier(f"arn:aws:sns:us-east-1:123456789012:{name}", lambda: client).publish(
-            [message()]
-        )
+    def __init__(self, refuses: Callable[[set[int]], Exception | None] = lambda _: None) -> None:
+        self._refuses = refuses
+        self._lock = threading.Lock()
+        self.requests = 0
+        self.taken: list[int] = []
 
-    [entry] = sent[0]["PublishBatchRequestEntries"]
-    assert ("MessageDeduplicationId" in entry) is name.endswith(".fifo")
-    assert ("MessageGroupId" in entry) is name.endswith(".fifo")
+    def publish_batch(
+        self,
+        TopicArn: str,  # noqa: N803
+        PublishBatchRequestEntries: Sequence[dict[str, Any]],  # noqa: N803
+    ) -> dict[str, Any]:
+        assert TopicArn == ARN
+        numbers = [int(entry["Subject"].split()[1]) for entry in PublishBatchRequestEntries]
+        error = self._refuses(set(numbers))
+        with self._lock:
+            self.requests += 1
+            if error:
+                raise error
+            self.taken += numbers
+        return {"Successful": [], "Failed": []}
+
+
+def notifier_of(sns: ScriptedSns) -> tuple[SnsNotifier, list[float]]:
+    waits: list[float] = []
+    return SnsNotifier(ARN, lambda: sns, waits.append), waits  # type: ignore[arg-type,return-value]
+
+
+def messages(count: int) -> Iterator[Message]:
+    return (a_message(number) for number in range(count))
+
+
+@pytest.mark.parametrize("error", [REFUSED, SILENT])
+def test_a_request_that_is_refused_as_a_whole_is_sent_again(error: Exception) -> None:
+    refusals = iter([error] * (ATTEMPTS_MAX - 1))
+    sns = ScriptedSns(lambda _: next(refusals, None))
+    notifier, waits = notifier_of(sns)
+
+    assert notifier.publish(messages(3)) == 3
+
+    assert sns.taken == [0, 1, 2]
+    assert waits == list(WAITS)
+
+
+@pytest.mark.parametrize("first", [0, 90, 630])
+def test_whatever_batch_is_refused_all_others_are_sent_once(first: int) -> None:
+    refused = set(range(first, first + BATCH_MAX))
+    sns = ScriptedSns(lambda numbers: REFUSED if numbers & refused else None)
+    notifier, _ = notifier_of(sns)
+
+    with pytest.raises(NotificationFailed, match=r"10 of 640 .* Throttled: later"):
+        notifier.publish(messages(640))
+
+    assert sorted(sns.taken) == sorted(set(range(640)) - refused)
+
+
+def test_a_topic_that_refuses_for_a_while_is_sent_all_the_rest() -> None:
+    sns = ScriptedSns(lambda numbers: REFUSED if numbers & set(range(400, 700)) else None)
+    notifier, _ = notifier_of(sns)
+
+    with pytest.raises(NotificationFailed, match="300 of 1000"):
+        notifier.publish(messages(1000))
+
+    assert sorted(sns.taken) == [*range(400), *range(700, 1000)]
+
+
+def test_a_topic_that_takes_nothing_is_tried_with_every_batch_but_not_waited_for() -> None:
+    sns = ScriptedSns(lambda _: REFUSED)
+    notifier, waits = notifier_of(sns)
+
+    with pytest.raises(NotificationFailed, match="2000 of 2000"):
+        notifier.publish(messages(2000))
+
+    assert sns.requests >= 200
+    assert len(waits) < 2 * SENDERS * len(WAITS)
+
+
+def test_an_sns_that_never_answers_is_given_up() -> None:
+    sns = ScriptedSns(lambda _: SILENT)
+    notifier, _ = notifier_of(sns)
+
+    with pytest.raises(NotificationFailed, match=r"2000 of 2000 .*Could not connect"):
+        notifier.publish(messages(2000))
+
+    assert sns.requests < 2 * SENDERS * ATTEMPTS_MAX
+
+
+def test_a_few_batches_are_under_way_at_a_time() -> None:
+    together = threading.Barrier(SENDERS)
+
+    def meet(_: set[int]) -> None:
+        together.wait(timeout=30)  # breaks, and fails the test, if fewer are under way
+
+    sns = ScriptedSns(meet)
+    notifier, _ = notifier_of(sns)
+
+    notifier.publish(messages(2 * SENDERS * BATCH_MAX))
+
+    assert sorted(sns.taken) == list(range(2 * SENDERS * BATCH_MAX))
+
+
+def test_messages_are_made_when_it_is_their_turn() -> None:
+    sns = ScriptedSns()
+    notifier, _ = notifier_of(sns)
+    ahead = []
+
+    def made() -> Iterator[Message]:
+        for number in range(2000):
+            ahead.append(number - len(sns.taken))
+            yield a_message(number)
+
+    notifier.publish(made())
+
+    assert max(ahead) <= (SENDERS + 1) * BATCH_MAX
+
+
+def test_messages_that_cannot_be_made_are_an_error_and_those_before_are_sent() -> None:
+    sns = ScriptedSns()
+    notifier, _ = notifier_of(sns)
+
+    def made() -> Iterator[Message]:
+        yield from messages(25)
+        raise ReportStoreFailed("report.json could not be read")
+
+    with pytest.raises(ReportStoreFailed):
+        notifier.publish(made())
+
+    assert sorted(sns.taken) == list(range(20))
+
+
+def test_no_thread_is_left_behind() -> None:
+    before = set(threading.enumerate())
+    notifier, _ = notifier_of(ScriptedSns())
+
+    notifier.publish(messages(100))
+
+    assert set(threading.enumerate()) == before

@@ -4,7 +4,7 @@ Every call of a wrapped port is an effect, whatever its name: a new one is found
 listed anywhere. What passes through a port piece by piece is one effect for each piece told.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -77,7 +77,6 @@ class OneByOne:
     def __init__(self, notifier: RecordingNotifier, effects: Effects) -> None:
         self._notifier = effects.around(notifier)
 
-    def publish(self, messages: Sequence[Message]) -> None:
+    def publish(self, messages: Iterable[Message]) -> int:
         """Publish all."""
-        for message in messages:
-            self._notifier.publish([message])
+        return sum(self._notifier.publish([message]) for message in messages)

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -81,11 +81,13 @@ class RecordingNotifier:
         self.messages: list[Message] = []
         self.broken = False
 
-    def publish(self, messages: Sequence[Message]) -> None:
-        if self.broken:
+    def publish(self, messages: Iterable[Message]) -> int:
+        taken = list(messages)
+        if self.broken and taken:
             raise NotificationFailed("the topic did not take the messages")
-        assert all(message.fits for message in messages)
-        self.messages += messages
+        assert all(message.fits for message in taken)
+        self.messages += taken
+        return len(taken)
 
     @property
     def events(self) -> list[str | tuple[str, ...]]:

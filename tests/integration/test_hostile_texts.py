@@ -256,7 +256,7 @@ def test_the_csv_has_a_row_for_each_and_no_formula_wherever_cells_are_parted(lef
 
 
 def test_every_json_document_is_one(left: Left) -> None:
-    for end in ("report.json", "manifest.json", "latest.json", "told.json"):
+    for end in ("report.json", "manifest.json", "latest.json", "notified.json"):
         for body in left.ending(end):
             json.loads(body)
 

@@ -131,7 +131,7 @@ def test_the_files_of_a_run_lie_where_the_contract_says(out: Path, first_day: Ra
 
     left = {path.name for path in (out / PREFIX / "reports" / day).iterdir()}
 
-    assert left >= {"report.json", "findings.csv", "manifest.json", "told.json"}
+    assert left >= {"report.json", "findings.csv", "manifest.json", "notified.json"}
     assert (out / PREFIX / "findings" / day / "part-00000.jsonl").is_file()
     for name in left:
         assert f"s3/backup-audit-reports/backup-audit/reports/{day}/{name}" in first_day.output

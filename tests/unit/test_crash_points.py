@@ -169,7 +169,7 @@ def is_in_the_window(names: list[str], at: int) -> bool:
     marked = next(
         i
         for i, name in enumerate(names)
-        if name.startswith("after put_new") and name.endswith("told.json")
+        if name.startswith("after put_new") and name.endswith("notified.json")
     )
     return names.index("after publish") <= at < marked
 
@@ -219,7 +219,7 @@ def committed_and_not_marked(names: list[str], at: int) -> bool:
     marked = next(
         i
         for i, name in enumerate(names)
-        if name.startswith("after put_new") and name.endswith("told.json")
+        if name.startswith("after put_new") and name.endswith("notified.json")
     )
     return committed <= at < marked
 

@@ -27,7 +27,7 @@ from backup_audit.judge.evidence import (
 )
 from backup_audit.mapped import MappedAudit, Pacing, read_plan
 from backup_audit.notify.message import Message
-from backup_audit.notify.send import tell_failure
+from backup_audit.notify.send import notify_of_failure
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.rendering import as_json
 from backup_audit.settings import NotifyMode, Settings
@@ -146,7 +146,7 @@ class _World:
 
     def _failed(self, day: int) -> None:
         for invocation, run_id in (("invocation-9", "20260130T060000Z"), ("invocation-10", None)):
-            tell_failure(
+            notify_of_failure(
                 ApiUnreachable("none of the 10 instances asked got an answer"),
                 self.notifier,
                 foundation="example" if run_id else None,

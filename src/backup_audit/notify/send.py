@@ -1,10 +1,10 @@
-"""Telling people, once: a mark beside the report says that its messages are out.
+"""Sends the messages of a run, once: a mark beside the report says that they are out.
 
-The mark is written after the messages. A crash between the two tells again: twice is better than
-not at all. docs/decisions/0002-commit-protocol.md has every case.
+The mark is written after the messages. A crash between the two sends them again: twice is better
+than not at all. docs/decisions/0002-commit-protocol.md has every case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Protocol
 
@@ -23,37 +23,39 @@ from backup_audit.settings import NotifyMode
 class Notifier(Protocol):
     """The topic."""
 
-    def publish(self, messages: Sequence[Message]) -> None:
-        """Publish all, at least once each; raise NotificationFailed if one was not taken."""
+    def publish(self, messages: Iterable[Message]) -> int:
+        """Publish all, at least once each and in any order; return how many there were.
+
+        Messages are taken when it is their turn, and not kept. One that is not taken stops none
+        of the others; in the end it is a NotificationFailed that says how many of how many.
+        """
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """told.json and run_failed.json: the ids of the messages that SNS took."""
+class Notified(msgspec.Struct, frozen=True, kw_only=True):
+    """A mark: so many messages were published."""
 
-    message_ids: list[str]
+    messages: int
 
 
-def tell(
+def notify(
     report: Report, store: ObjectStore, keys: RunKeys, notifier: Notifier, mode: NotifyMode
 ) -> int:
-    """Send what the report has to say unless it was sent; return how many messages went out."""
-    if store.get(keys.report("told.json")) is not None:
+    """Publish what the report has to say unless that was done; return how many messages."""
+    mark = keys.report("notified.json")
+    if store.get(mark) is not None:
         return 0
-    messages = news_of(
-        report, ReportAddress(bucket=store.bucket, key=keys.report("report.json")), mode
-    )
-    _publish_and_mark(messages, store, keys.report("told.json"), notifier)
-    return len(messages)
+    address = ReportAddress(bucket=store.bucket, key=keys.report("report.json"))
+    return _publish_and_mark(news_of(report, address, mode), store, mark, notifier)
 
 
-def news_of(report: Report, address: ReportAddress, mode: NotifyMode) -> list[Message]:
+def news_of(report: Report, address: ReportAddress, mode: NotifyMode) -> Iterator[Message]:
     """All messages of a report; none if nothing is wrong and nothing has changed for the better."""
-    about_the_run = [] if report.complete else [run_incomplete(report, address)]
-    build = digests if mode is NotifyMode.DIGEST else finding_messages
-    return about_the_run + build(report, address)
+    if not report.complete:
+        yield run_incomplete(report, address)
+    yield from (digests if mode is NotifyMode.DIGEST else finding_messages)(report, address)
 
 
-def tell_failure(
+def notify_of_failure(
     error: Exception,
     notifier: Notifier,
     *,
@@ -75,20 +77,20 @@ def tell_failure(
     if store is None or keys is None:
         notifier.publish([message])
         return
-    mark = keys.report("run_failed.json")
+    mark = keys.report("notified-run_failed.json")
     try:
-        told_before = store.get(mark) is not None
+        notified_before = store.get(mark) is not None
     except ReportStoreFailed:
         notifier.publish([message])
         return
-    if not told_before:
+    if not notified_before:
         _publish_and_mark([message], store, mark, notifier)
 
 
 def _publish_and_mark(
-    messages: Sequence[Message], store: ObjectStore, mark: str, notifier: Notifier
-) -> None:
-    if messages:
-        notifier.publish(messages)
-        told = Told(message_ids=[message.message_id for message in messages])
-        store.put_new(mark, as_json(told), JSON)
+    messages: Iterable[Message], store: ObjectStore, mark: str, notifier: Notifier
+) -> int:
+    count = notifier.publish(messages)
+    if count:
+        store.put_new(mark, as_json(Notified(messages=count)), JSON)
+    return count
