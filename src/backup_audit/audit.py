@@ -1,45 +1,81 @@
-"""The use case: plan, probe, judge, keep, tell.
+"""The use case: plan, audit_batch, conclude. A run in one invocation is the three in a row.
 
-`run` does it in one invocation. For a fleet that is too large for that, mapped.py takes the same
-steps in many.
+Each step may be repeated and finds done what an earlier delivery of the run did.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Protocol
 
 from backup_audit import __version__
-from backup_audit.errors import HeartbeatFailed
-from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.fleet.plan import Batch, Plan, Previous, plan_audit, state_for
+from backup_audit.batches import (
+    EXECUTION_LONGEST,
+    BatchAudited,
+    Pacing,
+    PlanAnswer,
+    StoredPlan,
+    find_plan,
+    read_batch,
+    share,
+    store_effort,
+    store_items,
+    store_plan,
+    stored_efforts,
+)
+from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
+from backup_audit.fleet.configuration import Instance, parse_configuration
+from backup_audit.fleet.plan import Batch, Plan, Previous, compared_with, plan_audit, split
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
 from backup_audit.judge.finding import Finding, find
 from backup_audit.notify.send import Notifier, notify
-from backup_audit.probe.engine import BackupApi, Probed, Telemetry, probe
+from backup_audit.probe.engine import BackupApi, Telemetry, probe
 from backup_audit.probe.pacing import Deadline
-from backup_audit.report.answer import Answer, answer_of
-from backup_audit.report.changes import compared, resolved_problems
+from backup_audit.report.answer import Answer, already_running, answer_of
+from backup_audit.report.changes import NOTHING_YET, State, compared, resolved_problems
 from backup_audit.report.commit import (
+    JSON_LINES,
     ObjectStore,
     RunKeys,
     advance_latest,
     commit,
     committed_report,
-    keep_findings,
     previous_of,
+    read_report,
 )
+from backup_audit.report.rendering import json_line
 from backup_audit.report.report import Effort, Report, ReportAddress, Tool
+from backup_audit.report.running import Claim, claim_until, free, take
 from backup_audit.report.summary import Summary, report_of
 from backup_audit.settings import Settings
 
 
 class Heartbeat(Protocol):
-    """An external dead-man's switch: it calls people when it hears nothing for too long."""
+    """An external dead man's switch: it calls people when it hears nothing for too long."""
 
     def beat(self) -> None:
         """Say that a full run is completed; raise HeartbeatFailed, which keeps the address."""
+
+
+class Edges(Protocol):
+    """What a run needs of the outside. Nothing is read or connected to before it is used."""
+
+    source: ConfigurationSource
+    store: ObjectStore
+    notifier: Notifier
+    telemetry: Telemetry
+    deadline: Deadline
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+
+    def api(self, pacing: Pacing) -> AbstractContextManager[BackupApi]:
+        """The API, asked by these ceilings; raises AuditError without credentials or CA."""
+
+    def heartbeat(self) -> Heartbeat | None:
+        """The dead man's switch if there is one; raises CredentialsUnavailable."""
 
 
 TOOL = Tool(name="backup-audit", version=__version__)
@@ -51,102 +87,180 @@ _SECONDS_PER_FINDING = 0.0002
 
 
 class Audit:
-    """One deployment's audit; a run is one call of `run`."""
+    """One deployment's audit; every step raises AuditError."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        source: ConfigurationSource,
-        api: BackupApi,
-        store: ObjectStore,
-        notifier: Notifier,
-        heartbeat: Heartbeat | None = None,
-        telemetry: Telemetry,
-        deadline: Deadline,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, settings: Settings, edges: Edges, invocation_id: str) -> None:
         self._settings = settings
-        self._source = source
-        self._api = api
-        self._store = store
-        self._notifier = notifier
-        self._heartbeat = heartbeat
-        self._telemetry = telemetry
-        self._deadline = deadline
-        self._clock = clock
+        self._edges = edges
+        self._store = edges.store
+        self._invocation_id = invocation_id
+        self._pacing = Pacing(
+            concurrency=1,
+            workers=settings.workers,
+            requests_per_second=settings.requests_per_second,
+        )
 
-    def run(self, request: AuditRequest, run: Run, invocation_id: str) -> Answer:
-        """Carry a run out, or what an earlier delivery of it left undone; raise AuditError."""
+    def run(self, request: AuditRequest, run: Run, ends_at: datetime) -> Answer:
+        """Carry a run out, or what an earlier delivery of it left undone.
+
+        `ends_at` is when Lambda ends the invocation (UTC).
+        """
         if request.dry_run:
-            return self._judge_only(run, request)
-        keys = self.keys(run)
+            return self._judge_only(request, run)
+        keys = self._keys(run)
         report = committed_report(self._store, keys)
         if report is not None:
-            return self.conclude(report, keys, tells=request.tells, repeated=True)
-        previous = self.previous(keys)
-        plan, fleet = self.plan(request, run, previous)
-        self.keep_batch(plan.run, fleet, keys.findings(0))
-        report, ours = self.commit(plan, previous, 1, self.effort(run), invocation_id)
-        return self.conclude(report, keys, tells=plan.tells and ours, repeated=not ours)
+            return self._publish(report, keys, tells=request.tells, repeated=True)
+        claim = claim_until(run.run_id, self._invocation_id, ends_at)
+        with self._freeing(run, claim):
+            if (other := self._take(run, claim)) is not None:
+                return already_running(other)
+            stored, batches, state = self._plan(request, run, self._pacing, size=None)
+            efforts = [
+                self._audit_batch(stored, number, batch, self._pacing)
+                for number, batch in enumerate(batches)
+            ]
+            return self._conclude(stored, efforts, state or self._state(stored.plan))
 
-    def keys(self, run: Run) -> RunKeys:
-        """Where the objects of a run lie."""
-        return RunKeys.of(self._settings.report_prefix, run)
+    def plan(self, request: AuditRequest, run: Run) -> PlanAnswer | Answer:
+        """Step 1: settle a run and write its batches, unless there is a plan already."""
+        settings = self._settings
+        claim = _claim_of_execution(run)
+        with self._freeing(run, claim, at_the_end=False):
+            if (other := self._take(run, claim)) is not None:
+                return already_running(other)
+            pacing = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
+            stored, _, _ = self._plan(request, run, pacing, size=settings.batch_size)
+            return store_items(self._store, self._keys(run), stored)
 
-    def plan(self, request: AuditRequest, run: Run, previous: Previous) -> tuple[Plan, Batch]:
-        """Read the configuration and settle the run."""
-        configuration = parse_configuration(self._source.read(), self._source.uri)
-        return plan_audit(request, run, configuration, self._source.uri, previous)
+    def audit_batch(self, stored: StoredPlan, number: int) -> BatchAudited:
+        """Step 2, many at the same time: store a batch's findings, unless that has been done."""
+        batch = read_batch(self._store, stored, number)
+        if not self._store.exists(self._keys(stored.plan.run).report("manifest.json")):
+            effort = self._audit_batch(stored, number, batch, stored.pacing)
+            store_effort(self._store, stored, number, effort)
+        return BatchAudited(batch=number, instances=len(batch.instances))
 
-    def previous(self, keys: RunKeys) -> Previous:
-        """The last full report, to compare with."""
-        previous = previous_of(self._store, keys)
-        if previous.warning:
-            self._telemetry.warned(previous.warning)
-        return previous
+    def conclude(self, stored: StoredPlan) -> Answer:
+        """Step 3: write the report and tell; batches that failed for good are unknown, by GUID."""
+        run = stored.plan.run
+        keys = self._keys(run)
+        with self._freeing(run, _claim_of_execution(run)):
+            report = committed_report(self._store, keys)
+            if report is not None:
+                return self._publish(report, keys, tells=stored.plan.tells, repeated=True)
+            self._fill_in_failed_batches(stored)
+            efforts = stored_efforts(self._store, stored)
+            return self._conclude(stored, efforts, self._state(stored.plan))
 
-    def keep_batch(self, run: Run, batch: Batch, key: str) -> None:
-        """Audit a batch and keep its findings, unless an earlier delivery has."""
-        if not self._store.exists(key):
-            keep_findings(self._store, key, self._judged(run, batch, self._probed(batch)))
+    def _plan(
+        self, request: AuditRequest, run: Run, pacing: Pacing, size: int | None
+    ) -> tuple[StoredPlan, Iterable[Batch], State | None]:
+        """Settle the run in batches of this size (None: one for all), unless that has been done.
 
-    def keep_failed_batch(self, run: Run, batch: Batch, key: str, why: str) -> None:
-        """Keep findings that say of each instance of a batch that it was not reached."""
-        evidence = Evidence(answer=Silence(Cause.NOT_REACHED, why), observed_at=self._clock())
-        evidences = ((instance, evidence) for instance in batch.instances)
-        keep_findings(self._store, key, self._judged(run, batch, evidences))
-
-    def commit(
-        self,
-        plan: Plan,
-        previous: Previous,
-        parts: int,
-        effort: Effort,
-        invocation_id: str,
-    ) -> tuple[Report, bool]:
-        """Write the report that follows from so many parts; say whether it was us."""
-        return commit(
-            self._store,
-            self.keys(plan.run),
-            parts,
-            lambda summary: self._report(plan, previous, summary, effort),
-            invocation_id,
-        )
-
-    def conclude(self, report: Report, keys: RunKeys, *, tells: bool, repeated: bool) -> Answer:
-        """Move the pointer forward, tell, and let the dead-man's switch hear of it.
-
-        Whoever committed the report does both; if that delivery dies first, its retry does.
+        The state is that which the batches were compared with, if it is known already.
         """
-        advance_latest(self._store, keys, report)
-        sent = (
-            notify(report, self._store, keys, self._notifier, self._settings.notify_mode)
-            if tells
-            else 0
+        keys = self._keys(run)
+        stored = find_plan(self._store, keys)
+        if stored is None:
+            previous = previous_of(self._store, keys)
+            if previous.warning:
+                self._edges.telemetry.warned(previous.warning)
+            plan, fleet = self._settle(request, run, previous)
+            batches = list(split(fleet, size or len(fleet.instances)))
+            stored, is_ours = store_plan(
+                self._store, keys, plan, batches, pacing=pacing, attempt=self._invocation_id
+            )
+            if is_ours:
+                return stored, batches, fleet.state
+        return stored, (read_batch(self._store, stored, n) for n in range(stored.batches)), None
+
+    def _settle(self, request: AuditRequest, run: Run, previous: Previous) -> tuple[Plan, Batch]:
+        source = self._edges.source
+        configuration = parse_configuration(source.read(), source.uri)
+        return plan_audit(request, run, configuration, source.uri, previous)
+
+    def _audit_batch(self, stored: StoredPlan, number: int, batch: Batch, pacing: Pacing) -> Effort:
+        """Audit a batch unless its findings are there; return what it has cost."""
+        run = stored.plan.run
+        key = self._keys(run).findings(number)
+        if self._store.exists(key):
+            return Effort(api_calls=0, retries=0, seconds=0.0)
+        with self._store.new_object(key, JSON_LINES) as out:
+            return self._audit(run, batch, pacing, lambda finding: out.write(json_line(finding)))
+
+    def _audit(
+        self, run: Run, batch: Batch, pacing: Pacing, keep: Callable[[Finding], object]
+    ) -> Effort:
+        """Ask for each instance, judge it, and keep the finding."""
+        instances, telemetry = batch.instances, self._edges.telemetry
+        telemetry.started(len(instances))
+        self._edges.deadline.keep_back(len(instances) * _SECONDS_PER_FINDING)
+        with self._edges.api(pacing) as api:
+            for instance, evidence in probe(instances, api, telemetry, workers=pacing.workers):
+                keep(_finding_of(instance, evidence, run, batch))
+            return self._effort(run, api.calls, api.retries)
+
+    def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
+        """A dry run: the same without a store."""
+        nothing, summary = Previous(), Summary()
+        plan, fleet = self._settle(request, run, nothing)
+        effort = self._audit(run, fleet, self._pacing, summary.add)
+        return answer_of(self._report(plan, NOTHING_YET, summary, effort), dry_run=True)
+
+    def _fill_in_failed_batches(self, stored: StoredPlan) -> None:
+        """Write the findings of batches that have none; raise ApiUnreachable if none has any."""
+        run = stored.plan.run
+        keys = self._keys(run)
+        missing = [n for n in range(stored.batches) if not self._store.exists(keys.findings(n))]
+        if len(missing) == stored.batches:
+            raise ApiUnreachable(
+                f"none of the {stored.plan.instances} instances of run {run.run_id} could be "
+                f"audited, in {stored.batches} batches: the log has the reason of each"
+            )
+        for number in missing:
+            why = f"batch {number} failed for good: the log of its invocations has the reason"
+            evidence = Evidence(
+                answer=Silence(Cause.NOT_REACHED, why), observed_at=self._edges.now()
+            )
+            batch = read_batch(self._store, stored, number)
+            with self._store.new_object(keys.findings(number), JSON_LINES) as out:
+                for instance in batch.instances:
+                    out.write(json_line(_finding_of(instance, evidence, run, batch)))
+
+    def _conclude(self, stored: StoredPlan, efforts: Iterable[Effort], state: State) -> Answer:
+        """Commit the report that follows from the findings, and publish it."""
+        plan, keys = stored.plan, self._keys(stored.plan.run)
+        costs = list(efforts)
+        effort = self._effort(
+            plan.run, sum(one.api_calls for one in costs), sum(one.retries for one in costs)
         )
-        self._telemetry.reported(report, messages_sent=sent)
-        if tells or not repeated:  # a delivery that lost the race leaves both to the winner
+        report, is_ours = commit(
+            self._store,
+            keys,
+            stored.batches,
+            lambda summary: self._report(plan, state, summary, effort),
+            self._invocation_id,
+        )
+        return self._publish(report, keys, tells=plan.tells and is_ours, repeated=not is_ours)
+
+    def _publish(self, report: Report, keys: RunKeys, *, tells: bool, repeated: bool) -> Answer:
+        """Move the pointer forward, notify, and let the dead man's switch hear of it.
+
+        Whoever committed the report does it; if that delivery dies first, its retry does.
+        """
+        is_late = not advance_latest(self._store, keys, report)
+        if is_late:
+            self._edges.telemetry.warned(
+                f"run {report.run_id} is older than the one that {keys.latest} names: its report "
+                "is stored, nothing else moves, and nobody is notified"
+            )
+        sent = 0
+        if tells and not is_late:
+            sent = notify(report, self._store, keys, self._edges.notifier, self._settings.notify_mode)
+        self._edges.telemetry.reported(report, messages_sent=sent)
+        # A delivery that lost the race leaves both to the winner.
+        if (tells or not repeated) and not is_late:
             self._beat(report)
         return answer_of(
             report,
@@ -155,50 +269,84 @@ class Audit:
             messages_sent=sent,
         )
 
-    def effort(self, run: Run) -> Effort:
-        """What the run has cost so far."""
-        seconds = (self._clock() - run.started_at).total_seconds()
-        return Effort(
-            api_calls=self._api.calls, retries=self._api.retries, seconds=round(seconds, 3)
-        )
-
-    def _judge_only(self, run: Run, request: AuditRequest) -> Answer:
-        nothing = Previous()
-        plan, fleet = self.plan(request, run, nothing)
-        summary = Summary.of(self._judged(run, fleet, self._probed(fleet)))
-        return answer_of(self._report(plan, nothing, summary, self.effort(run)), dry_run=True)
-
-    def _probed(self, batch: Batch) -> Iterator[Probed]:
-        instances = batch.instances
-        self._telemetry.started(len(instances))
-        self._deadline.keep_back(len(instances) * _SECONDS_PER_FINDING)
-        return probe(instances, self._api, self._telemetry, workers=self._settings.workers)
-
-    @staticmethod
-    def _judged(run: Run, batch: Batch, evidences: Iterable[Probed]) -> Iterator[Finding]:
-        for instance, evidence in evidences:
-            finding = find(instance, evidence, run, batch.mutes.get(instance.guid))
-            if run.scope is not Scope.WHAT_IF:
-                finding = compared(finding, batch.state, run.due_at)
-            yield finding
-
     def _beat(self, report: Report) -> None:
         """Send a heartbeat for a full run that reached every instance; a failure ends no run."""
-        if self._heartbeat is None or report.scope is not Scope.FULL or not report.complete:
+        if report.scope is not Scope.FULL or not report.complete:
             return
         try:
-            self._heartbeat.beat()
-        except HeartbeatFailed as failure:
-            self._telemetry.warned(f"the heartbeat was not taken: {failure}")
+            heartbeat = self._edges.heartbeat()
+            if heartbeat is not None:
+                heartbeat.beat()
+        except (AuditError, HeartbeatFailed) as failure:
+            self._edges.telemetry.warned(f"the heartbeat was not taken: {failure}")
 
-    def _report(self, plan: Plan, previous: Previous, summary: Summary, effort: Effort) -> Report:
-        state = state_for(plan.run, previous)
+    def _take(self, run: Run, claim: Claim) -> str | None:
+        """Claim a full run; return the id of another that is at work."""
+        if run.scope is not Scope.FULL:
+            return None
+        other = take(self._store, self._keys(run).running, claim, self._edges.now())
+        if other is None:
+            return None
+        self._edges.telemetry.warned(
+            f"run {other.run_id} is at work, until {other.ends_at:%Y-%m-%dT%H:%M:%SZ} at the "
+            "latest: nothing is asked a second time"
+        )
+        return other.run_id
+
+    @contextmanager
+    def _freeing(self, run: Run, claim: Claim, *, at_the_end: bool = True) -> Iterator[None]:
+        """Free the claim of a full run when it fails, and at its end; others must not wait."""
+        try:
+            yield
+        except (Exception, KeyboardInterrupt):
+            self._free(run, claim)
+            raise
+        if at_the_end:
+            self._free(run, claim)
+
+    def _free(self, run: Run, claim: Claim) -> None:
+        if run.scope is not Scope.FULL:
+            return
+        try:
+            free(self._store, self._keys(run).running, claim, self._edges.now())
+        except Exception as error:  # noqa: BLE001  # must not hide why the run failed
+            self._edges.telemetry.warned(
+                f"the claim of run {run.run_id} stands until {claim.ends_at:%Y-%m-%dT%H:%M:%SZ}: "
+                f"{type(error).__name__}"
+            )
+
+    def _state(self, plan: Plan) -> State:
+        """What the batches were compared with, whatever latest.json points at now."""
+        if plan.previous_report_key is None:
+            return NOTHING_YET
+        previous = Previous(read_report(self._store, plan.previous_report_key))
+        return compared_with(plan.run, previous.state)
+
+    def _keys(self, run: Run) -> RunKeys:
+        return RunKeys.of(self._settings.report_prefix, run)
+
+    def _effort(self, run: Run, api_calls: int, retries: int) -> Effort:
+        seconds = (self._edges.now() - run.started_at).total_seconds()
+        return Effort(api_calls=api_calls, retries=retries, seconds=round(seconds, 3))
+
+    def _report(self, plan: Plan, state: State, summary: Summary, effort: Effort) -> Report:
         return report_of(
             plan,
             summary,
             tool=TOOL,
             foundation=self._settings.foundation,
             effort=effort,
-            finished_at=self._clock(),
+            finished_at=self._edges.now(),
             resolved=resolved_problems(summary.noted, state, plan.run.due_at),
         )
+
+
+def _finding_of(instance: Instance, evidence: Evidence, run: Run, batch: Batch) -> Finding:
+    """Judge, and compare; a what-if is judged by another measure and compared with nothing."""
+    finding = find(instance, evidence, run, batch.mutes.get(instance.guid))
+    return finding if run.scope is Scope.WHAT_IF else compared(finding, batch.state, run.due_at)
+
+
+def _claim_of_execution(run: Run) -> Claim:
+    """In mode map any step may free the claim of its run."""
+    return claim_until(run.run_id, run.run_id, run.started_at + EXECUTION_LONGEST)

@@ -1,10 +1,13 @@
-"""The one place that joins adapters and use case."""
+"""Joins the edges and the use case. Nothing is read or connected to before a step needs it."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 
-from backup_audit.audit import Audit, Heartbeat
+from backup_audit.audit import Heartbeat
 from backup_audit.aws import CLIENTS
+from backup_audit.batches import Pacing
 from backup_audit.fleet.sources import source_of
 from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.notify.send import Notifier
@@ -14,10 +17,9 @@ from backup_audit.probe.credentials import (
     ClientCredentials,
     Credentials,
     ReadyAuthorization,
-    Secret,
     read_credentials,
 )
-from backup_audit.probe.engine import Telemetry
+from backup_audit.probe.engine import BackupApi, Telemetry
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline, Pace, Pacer
 from backup_audit.probe.session import new_session
@@ -27,69 +29,70 @@ from backup_audit.report.s3 import S3Store
 from backup_audit.settings import Settings
 
 
-def clock() -> datetime:
+def now() -> datetime:
     """The present, in UTC."""
     return datetime.now(UTC)
 
 
-class Adapters(ExitStack):
-    """The adapters of one invocation; each does its work when it is first asked.
+def store_of(bucket: str) -> ObjectStore:
+    """The report bucket."""
+    return S3Store(bucket, lambda: CLIENTS.s3)
 
-    Used as a context, since connections to the API are closed at the end: a warm Lambda would
-    keep them, and the thread that watches them, for the next invocation.
-    """
 
-    @staticmethod
-    def store(bucket: str) -> ObjectStore:
-        """The report bucket."""
-        return S3Store(bucket, lambda: CLIENTS.s3)
+def notifier_of(topic_arn: str) -> Notifier:
+    """The topic."""
+    return SnsNotifier(topic_arn, lambda: CLIENTS.sns)
 
-    @staticmethod
-    def notifier(topic_arn: str) -> Notifier:
-        """The topic."""
-        return SnsNotifier(topic_arn, lambda: CLIENTS.sns)
 
-    def audit(self, settings: Settings, deadline: Deadline, telemetry: Telemetry) -> Audit:
-        """The use case; raises AuditError if the CA or the credentials cannot be read."""
-        session = self.enter_context(
-            new_session(
-                _ca_pem(settings),
-                connect_timeout=settings.connect_timeout,
-                read_timeout=settings.read_timeout,
-                proxy=settings.proxy_url,
+class AwsEdges:
+    """The Edges of one invocation."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry, deadline: Deadline) -> None:
+        self._settings = settings
+        self.source = source_of(settings.config_uri, CLIENTS, settings.instance_guids)
+        self.store = store_of(settings.report_bucket)
+        self.notifier = notifier_of(settings.topic_arn)
+        self.telemetry = telemetry
+        self.deadline = deadline
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return now()
+
+    @contextmanager
+    def api(self, pacing: Pacing) -> Iterator[BackupApi]:
+        """The API; its connections are closed at the end, since a warm Lambda would keep them."""
+        settings = self._settings
+        credentials = self._credentials
+        with new_session(
+            self._ca_pem(),
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            proxy=settings.proxy_url,
+        ) as session:
+            pace = Pace(pacing.workers, pacing.requests_per_second)
+            http = HttpClient(session, Pacer(pace, self.deadline))
+            yield CloudController(
+                settings.api_url,
+                http,
+                _authorization(settings, http, credentials),
+                clock=now,
+                limit=settings.backups_limit,
             )
-        )
-        pace = Pace(settings.workers, settings.requests_per_second)
-        http = HttpClient(session, Pacer(pace, deadline))
-        credentials = _credentials(settings)
-        api = CloudController(
-            settings.api_url,
-            http,
-            _authorization(settings, http, credentials),
-            clock=clock,
-            limit=settings.backups_limit,
-        )
-        return Audit(
-            settings,
-            source=source_of(settings.config_uri, CLIENTS, settings.instance_guids),
-            api=api,
-            store=self.store(settings.report_bucket),
-            notifier=self.notifier(settings.topic_arn),
-            heartbeat=_heartbeat(credentials.heartbeat_url, settings.proxy_url),
-            telemetry=telemetry,
-            deadline=deadline,
-            clock=clock,
-        )
 
+    def heartbeat(self) -> Heartbeat | None:
+        """The dead man's switch; its address stands in the secret."""
+        url = self._credentials.heartbeat_url
+        return HttpHeartbeat(url, self._settings.proxy_url) if url else None
 
-def _credentials(settings: Settings) -> Credentials:
-    return read_credentials(settings.credentials_secret, lambda: CLIENTS.secretsmanager)
+    @cached_property
+    def _credentials(self) -> Credentials:
+        return read_credentials(self._settings.credentials_secret, lambda: CLIENTS.secretsmanager)
 
-
-def _ca_pem(settings: Settings) -> str | None:
-    if settings.ca_bundle is None:
-        return None
-    return source_of(settings.ca_bundle, CLIENTS).read().decode("ascii", "replace")
+    def _ca_pem(self) -> str | None:
+        if self._settings.ca_bundle is None:
+            return None
+        return source_of(self._settings.ca_bundle, CLIENTS).read().decode("ascii", "replace")
 
 
 def _authorization(settings: Settings, http: HttpClient, credentials: Credentials) -> Authorization:
@@ -98,7 +101,3 @@ def _authorization(settings: Settings, http: HttpClient, credentials: Credential
             return ReadyHeader(secret)
         case ClientCredentials() as client:
             return ClientCredentialsGrant(settings.api_url, http, client)
-
-
-def _heartbeat(url: Secret | None, proxy: str | None) -> Heartbeat | None:
-    return None if url is None else HttpHeartbeat(url, proxy)

@@ -189,6 +189,7 @@ class RecordingTelemetry:
     def reported(self, report: Report, *, messages_sent: int) -> None:
         self.reports.append((report, messages_sent))
 
-    def failed(self, error: Exception, foundation: str | None) -> None:
+    def failed(self, error: Exception, foundation: str | None, batch: int | None = None) -> None:
+        assert batch is None or batch >= 0
         assert foundation is None or foundation
         self.failures.append(error)

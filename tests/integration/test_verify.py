@@ -120,7 +120,8 @@ def removed(*names: str) -> Callable[[Copy], None]:
     def remove(copy: Copy) -> None:
         for name in names:
             for path in copy.folder.glob(f"backup-audit/{name}"):
-                path.unlink()
+                if path.is_file():
+                    path.unlink()
 
     return remove
 

@@ -12,6 +12,7 @@ import pytest
 from backup_audit.audit import Audit
 from backup_audit.errors import (
     ApiUnreachable,
+    AuditError,
     InvalidConfiguration,
     NotificationFailed,
     ReportStoreFailed,
@@ -19,13 +20,13 @@ from backup_audit.errors import (
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.send import notify_of_failure
-from backup_audit.probe.pacing import Deadline
+from backup_audit.notify.send import notify_failure
 from backup_audit.report.answer import Answer as RunAnswer
 from backup_audit.report.commit import RunKeys, StoredObject
 from backup_audit.report.report import Latest, Manifest, Report
 from backup_audit.settings import NotifyMode, Settings
 from tests.doubles.builders import NOW, SETTINGS, a_list
+from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
@@ -35,6 +36,7 @@ from tests.doubles.fakes import (
     ScriptedApi,
 )
 
+QUARTER = timedelta(minutes=15)  # Lambda's longest
 SCHEDULED = AuditRequest(scheduled_time=NOW)
 ANSWERS: dict[str, Answer | tuple[Answer, int | None]] = {
     "healthy": a_list(3),
@@ -58,6 +60,7 @@ class World:
         self.notifier = RecordingNotifier()
         self.heartbeat = CountingHeartbeat()
         self.telemetry = RecordingTelemetry()
+        self.secret_is_gone: AuditError | None = None
 
     def run(
         self,
@@ -67,18 +70,18 @@ class World:
         invocation: str = "invocation-1",
         settings: Settings = SETTINGS,
     ) -> RunAnswer:
-        audit = Audit(
-            settings,
+        edges = FakeEdges(
             source=self.source,
             api=self.api,
             store=self.store,
             notifier=self.notifier,
             heartbeat=self.heartbeat,
             telemetry=self.telemetry,
-            deadline=Deadline.never(),
-            clock=lambda: now + timedelta(seconds=7),
+            at=now + timedelta(seconds=7),
         )
-        return audit.run(request, plan_run(request, now, invocation), invocation)
+        edges.secret_is_gone = self.secret_is_gone
+        audit = Audit(settings, edges, invocation)
+        return audit.run(request, plan_run(request, now, invocation), now + QUARTER)
 
     def read(self, name: str) -> bytes:
         [key] = [key for key in self.store.objects if key.endswith(name)]
@@ -97,6 +100,7 @@ def test_a_run_judges_keeps_and_tells(world: World) -> None:
     answer = world.run()
 
     assert answer.counts["healthy"] == 1
+    assert answer.coverage
     assert answer.coverage.configured == 4
     assert answer.messages_sent == 1
     assert answer.report
@@ -113,12 +117,16 @@ def test_the_objects_are_written_in_the_order_that_commits_last(world: World) ->
     world.run()
 
     assert [key.rsplit("/", 1)[1] for key in world.store.writes] == [
+        "running.json",
+        "batch-00000.json",
+        "plan.json",
         "part-00000.jsonl",
         "findings.csv",
         "report.json",
         "manifest.json",
         "latest.json",
         "notified.json",
+        "running.json",
     ]
 
 
@@ -239,7 +247,8 @@ def test_the_pointer_leads_to_a_committed_run(world: World) -> None:
 def test_a_pointer_that_others_keep_changing_is_a_failure(world: World) -> None:
     class Contended(InMemoryStore):
         def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
-            return False
+            is_claim = key.endswith("running.json")
+            return is_claim and super().put_if_unchanged(key, body, content_type, etag)
 
     world.store = Contended()
     world.run(AuditRequest(scheduled_time=NOW))
@@ -287,10 +296,7 @@ def test_a_committed_report_that_is_damaged_is_a_failure(world: World) -> None:
 def test_an_object_that_vanishes_between_two_requests_is_a_failure(world: World) -> None:
     class Vanishing(InMemoryStore):
         def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-            return False
-
-        def get(self, key: str) -> StoredObject | None:
-            return None
+            return "/findings/" not in key and super().put_new(key, body, content_type)
 
     world.store = Vanishing()
 
@@ -352,7 +358,8 @@ def test_a_report_without_telling(world: World) -> None:
 
     assert answer.messages_sent == 0
     assert world.notifier.messages == []
-    assert len(world.store.objects) == 5
+    assert not [key for key in world.store.objects if key.endswith("notified.json")]
+    assert latest(world).run_id == answer.run_id
 
 
 def test_a_muted_instance_is_kept_and_not_told() -> None:
@@ -387,13 +394,17 @@ def test_one_message_for_each_problem_if_so_set(world: World) -> None:
     assert world.notifier.events == ["finding"] * 3
 
 
-def test_nothing_is_kept_of_a_run_that_fails(world: World) -> None:
+def test_nothing_but_the_plan_is_kept_of_a_run_that_fails(world: World) -> None:
     world.answers.update(dict.fromkeys(ANSWERS, SILENCE))
 
     with pytest.raises(ApiUnreachable):
         world.run()
 
-    assert world.store.objects == {}
+    assert {key.rsplit("/", 1)[1] for key in world.store.objects} == {
+        "running.json",
+        "batch-00000.json",
+        "plan.json",
+    }
     assert world.notifier.messages == []
 
 
@@ -487,7 +498,7 @@ KEYS = RunKeys("backup-audit", "2026-01-31", "r")
 
 
 def fail(world: World, store: InMemoryStore | None) -> None:
-    notify_of_failure(
+    notify_failure(
         ApiUnreachable("down"),
         world.notifier,
         foundation="test",
@@ -504,7 +515,7 @@ def test_a_failure_is_told_once_for_all_retries(world: World) -> None:
     fail(world, world.store)
 
     assert world.notifier.events == ["run_failed"]
-    assert list(world.store.objects) == [KEYS.report("notified-run_failed.json")]
+    assert list(world.store.objects) == [KEYS.report("run_failed.json")]
 
 
 def test_a_failure_that_nobody_took_is_told_by_the_next(world: World) -> None:

@@ -16,14 +16,14 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
+from backup_audit.batches import PlanAnswer, read_plan
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
-from backup_audit.mapped import MappedAudit, Pacing, read_plan
-from backup_audit.probe.pacing import Deadline
 from backup_audit.report.report import Latest, Manifest
 from backup_audit.settings import NotifyMode
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.crashing import Died, Effects, OneByOne, dies
+from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
@@ -59,17 +59,17 @@ class World:
 
     def audit(self, effects: Effects) -> Audit:
         """A process's use case."""
-        return Audit(
-            msgspec.structs.replace(SETTINGS, notify_mode=NotifyMode.FINDING),
+        edges = FakeEdges(
             source=effects.around(self.source),
             api=ScriptedApi(ANSWERS),
             store=effects.around(self.store),
             notifier=OneByOne(self.notifier, effects),
             heartbeat=effects.around(CountingHeartbeat()),
             telemetry=RecordingTelemetry(),
-            deadline=Deadline.never(),
-            clock=lambda: NOW + timedelta(seconds=7),
+            at=NOW + timedelta(seconds=7),
         )
+        settings = msgspec.structs.replace(SETTINGS, notify_mode=NotifyMode.FINDING, batch_size=2)
+        return Audit(settings, edges, f"invocation-{next(_invocations)}")
 
 
 Deliver = Callable[[World, Effects, AuditRequest], None]
@@ -78,23 +78,19 @@ Deliver = Callable[[World, Effects, AuditRequest], None]
 def in_one_invocation(world: World, effects: Effects, request: AuditRequest = SCHEDULED) -> None:
     """Deliver the event to the function."""
     invocation = f"invocation-{next(_invocations)}"
-    world.audit(effects).run(request, plan_run(request, NOW, invocation), invocation)
+    run = plan_run(request, NOW, invocation)
+    world.audit(effects).run(request, run, NOW + timedelta(minutes=15))
 
 
 def in_steps(world: World, effects: Effects, request: AuditRequest = SCHEDULED) -> None:
     """Deliver the event to the state machine: each step is a process of its own."""
-    execution = f"execution-{next(_invocations)}"
-
-    def step() -> MappedAudit:
-        return MappedAudit(world.audit(effects), effects.around(world.store))
-
-    pacing = Pacing(concurrency=1, workers=2, requests_per_second=None)
-    run = plan_run(request, NOW, execution)
-    planned = step().plan(request, run, pacing, size=2, attempt=execution)
-    plan = read_plan(effects.around(world.store), planned.plan_key)
+    run = plan_run(request, NOW, f"execution-{next(_invocations)}")
+    planned = world.audit(effects).plan(request, run)
+    assert isinstance(planned, PlanAnswer)
+    stored = read_plan(effects.around(world.store), planned.plan_key)
     for number in range(planned.batches):
-        step().audit_batch(plan, number)
-    step().conclude(plan, f"conclude-{next(_invocations)}")
+        world.audit(effects).audit_batch(stored, number)
+    world.audit(effects).conclude(stored)
 
 
 def points(deliver: Deliver) -> list[str]:

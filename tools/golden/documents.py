@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from backup_audit.audit import Audit
+from backup_audit.batches import PlanAnswer, read_plan
 from backup_audit.errors import ApiUnreachable
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import (
@@ -25,12 +26,11 @@ from backup_audit.judge.evidence import (
     Silence,
     UnreadableBackup,
 )
-from backup_audit.mapped import MappedAudit, Pacing, read_plan
 from backup_audit.notify.message import Message
-from backup_audit.notify.send import notify_of_failure
-from backup_audit.probe.pacing import Deadline
+from backup_audit.notify.send import notify_failure
 from backup_audit.report.rendering import as_json
 from backup_audit.settings import NotifyMode, Settings
+from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
@@ -129,24 +129,24 @@ class _World:
     ) -> dict[str, Any]:
         now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
         run = plan_run(request, now, f"invocation-{day}")
-        answer = self._audit(now, answers, mode).run(request, run, f"invocation-{day}")
-        return _builtins(answer)
+        audit = self._audit(now, answers, mode, f"invocation-{day}")
+        return _builtins(audit.run(request, run, now + timedelta(minutes=15)))
 
     def _mapped(self, request: AuditRequest, day: int, answers: _Answers) -> dict[str, Any]:
         now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
         run = plan_run(request, now, "plan")
-        pacing = Pacing(concurrency=1, workers=1, requests_per_second=None)
-        audit = MappedAudit(self._audit(now, answers, NotifyMode.DIGEST), self.store)
-        planned = audit.plan(request, run, pacing, size=_SETTINGS.batch_size, attempt="plan")
-        plan = read_plan(self.store, planned.plan_key)
+        audit = self._audit(now, answers, NotifyMode.DIGEST, "step")
+        planned = audit.plan(request, run)
+        assert isinstance(planned, PlanAnswer)
+        stored = read_plan(self.store, planned.plan_key)
         for number in range(planned.batches):
             if number != 1:  # this one fails for good
-                audit.audit_batch(plan, number)
-        return _builtins(audit.conclude(plan, "conclude"))
+                audit.audit_batch(stored, number)
+        return _builtins(audit.conclude(stored))
 
     def _failed(self, day: int) -> None:
         for invocation, run_id in (("invocation-9", "20260130T060000Z"), ("invocation-10", None)):
-            notify_of_failure(
+            notify_failure(
                 ApiUnreachable("none of the 10 instances asked got an answer"),
                 self.notifier,
                 foundation="example" if run_id else None,
@@ -155,18 +155,17 @@ class _World:
                 run_id=run_id,
             )
 
-    def _audit(self, now: datetime, answers: _Answers, mode: NotifyMode) -> Audit:
-        return Audit(
-            msgspec.structs.replace(_SETTINGS, notify_mode=mode),
+    def _audit(self, now: datetime, answers: _Answers, mode: NotifyMode, invocation: str) -> Audit:
+        edges = FakeEdges(
             source=FixedSource(json.dumps(CONFIGURATION).encode()),
             api=_Api(answers, now),
             store=self.store,
             notifier=self.notifier,
             heartbeat=CountingHeartbeat(),
             telemetry=RecordingTelemetry(),
-            deadline=Deadline.never(),
-            clock=lambda: now + timedelta(seconds=7),
+            at=now + timedelta(seconds=7),
         )
+        return Audit(msgspec.structs.replace(_SETTINGS, notify_mode=mode), edges, invocation)
 
 
 class _Api:

@@ -5,8 +5,8 @@ and comes to the same findings for the same answers of the API.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -14,9 +14,11 @@ from backup_audit.fleet.configuration import Configuration, Instance
 from backup_audit.fleet.policy import PolicyLayer, layered
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause
-from backup_audit.judge.finding import Mute, mutes_in_force
+from backup_audit.judge.finding import Finding, Mute, mutes_in_force
 from backup_audit.report.changes import NOTHING_YET, State, state_of
 from backup_audit.report.report import MuteRecord, Report, mute_records
+
+T = TypeVar("T")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,10 +80,11 @@ def plan_audit(
 ) -> tuple[Plan, Batch]:
     """Settle a run; return its plan and the whole fleet as one batch.
 
-    What the last run did not reach comes first, so that the tail of a large fleet is not left out
-    again and again.
+    What earlier runs did not reach comes first, the longest not reached first of all: if each run
+    gets through a part only, every instance has its turn.
     """
     today = run.started_at.date()
+    state = previous.state
     instances = instances_of(request, configuration)
     plan = Plan(
         run=run,
@@ -98,9 +101,9 @@ def plan_audit(
         warnings=(previous.warning,) if previous.warning else (),
     )
     fleet = Batch(
-        instances=tuple(sorted(instances, key=lambda one: _was_reached(one, previous.state))),
+        instances=tuple(sorted(instances, key=lambda one: _turn(one, state))),
         mutes=mutes_in_force(configuration, today),
-        state=state_for(run, previous),
+        state=compared_with(run, state),
     )
     return plan, fleet
 
@@ -123,9 +126,9 @@ def instances_of(request: AuditRequest, configuration: Configuration) -> Sequenc
     ]
 
 
-def state_for(run: Run, previous: Previous) -> State:
+def compared_with(run: Run, state: State) -> State:
     """A what-if is judged by another measure, so it is compared with nothing."""
-    return NOTHING_YET if run.scope is Scope.WHAT_IF else previous.state
+    return NOTHING_YET if run.scope is Scope.WHAT_IF else state
 
 
 def policy_digest(instances: Sequence[Instance]) -> str:
@@ -142,17 +145,26 @@ def split(fleet: Batch, size: int) -> Iterator[Batch]:
     """Cut a fleet into batches of so many instances, the last of what is left."""
     for start in range(0, len(fleet.instances), size):
         instances = fleet.instances[start : start + size]
-        guids = {instance.guid for instance in instances}
         yield Batch(
             instances=instances,
-            mutes={guid: mute for guid, mute in fleet.mutes.items() if guid in guids},
-            state=State(
-                {guid: one for guid, one in fleet.state.open.items() if guid in guids},
-                {guid: one for guid, one in fleet.state.resolved.items() if guid in guids},
-            ),
+            mutes=_of(fleet.mutes, instances),
+            state=State(_of(fleet.state.open, instances), _of(fleet.state.resolved, instances)),
         )
 
 
-def _was_reached(instance: Instance, state: State) -> bool:
+def _of(by_guid: Mapping[str, T], instances: Iterable[Instance]) -> dict[str, T]:
+    """What is said of these instances."""
+    return {one.guid: by_guid[one.guid] for one in instances if one.guid in by_guid}
+
+
+def _turn(instance: Instance, state: State) -> tuple[bool, float]:
+    """Sorts what was not reached to the front, the longest not reached first of all."""
     before = state.open.get(instance.guid)
-    return before is None or before.evidence.silence is not Cause.NOT_REACHED
+    if before is None or not _was_not_reached(before):
+        return True, 0.0
+    return False, before.since.timestamp() if before.since else 0.0
+
+
+def _was_not_reached(before: Finding) -> bool:
+    """Whether nobody asked, or the API had no time for us: a limit starves whoever comes last."""
+    return before.evidence.silence is Cause.NOT_REACHED or before.evidence.http_status == 429

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from backup_audit.errors import AuditError
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Severity
@@ -58,8 +59,10 @@ def run_failed(
     failed_at: datetime,
     invocation_id: str,
 ) -> Message:
-    """Say that the audit failed and why; `error`'s text is fit for people."""
-    reason = printable(str(error))
+    """Say that the audit failed and why; of an error that is none of ours, its type only."""
+    reason = (
+        printable(str(error)) if isinstance(error, AuditError) else "an error of the audit's own"
+    )
     if len(reason) > _ERROR_MAX:
         reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
     document = RunFailed(

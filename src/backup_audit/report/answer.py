@@ -27,6 +27,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     `report` is null after a dry run, whose worst problems, 100 at the most, are in `problems`.
     `repeated` is true if an earlier delivery of the same run had written the report.
+    `already_running` is true if nothing was asked, since another full run was at work: `run_id` is
+    that run's, and there are no counts.
     """
 
     schema_version: Literal[1] = 1
@@ -34,9 +36,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope
     dry_run: bool
     repeated: bool
+    already_running: bool
     complete: bool
     counts: dict[str, int]
-    coverage: Coverage
+    coverage: Coverage | None
     report: ReportAddress | None
     messages_sent: int
     problems: list[ShownProblem] = []
@@ -56,12 +59,29 @@ def answer_of(
         scope=report.scope,
         dry_run=dry_run,
         repeated=repeated,
+        already_running=False,
         complete=report.complete,
         counts=report.counts,
         coverage=report.coverage,
         report=address,
         messages_sent=messages_sent,
         problems=_shown(report.findings) if dry_run else [],
+    )
+
+
+def already_running(run_id: str) -> Answer:
+    """Name the full run that is at work."""
+    return Answer(
+        run_id=run_id,
+        scope=Scope.FULL,
+        dry_run=False,
+        repeated=False,
+        already_running=True,
+        complete=False,
+        counts={},
+        coverage=None,
+        report=None,
+        messages_sent=0,
     )
 
 

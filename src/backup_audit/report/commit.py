@@ -17,8 +17,7 @@ import msgspec
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.plan import Previous
 from backup_audit.fleet.run import Run, Scope
-from backup_audit.judge.finding import Finding
-from backup_audit.report.rendering import as_csv, as_json, from_json_lines, json_line
+from backup_audit.report.rendering import as_csv, as_json, from_json_lines
 from backup_audit.report.report import KeptObject, Latest, Manifest, Report
 from backup_audit.report.summary import Summary
 
@@ -100,6 +99,11 @@ class RunKeys(msgspec.Struct, frozen=True):
         """The one object that is written more than once."""
         return f"{self.prefix}/latest.json"
 
+    @property
+    def running(self) -> str:
+        """The claim of the full run at work."""
+        return f"{self.prefix}/running.json"
+
     def findings(self, part: int) -> str:
         """The key of a part of the findings; a run in one invocation has part 0 only."""
         return f"{self.findings_prefix}part-{part:05d}.jsonl"
@@ -143,13 +147,6 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
         manifest_sha256=hashlib.sha256(manifest.body).hexdigest() if manifest else None,
         warning=None if manifest else f"{latest.manifest_key} is gone: nothing vouches for its run",
     )
-
-
-def keep_findings(store: ObjectStore, key: str, findings: Iterable[Finding]) -> None:
-    """Write a part of the findings as they come, unless it is there already."""
-    with store.new_object(key, JSON_LINES) as out:
-        for finding in findings:
-            out.write(json_line(finding))
 
 
 def commit(
@@ -198,10 +195,10 @@ def commit(
     return report, committed_by_us
 
 
-def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> None:
-    """Point latest.json at a full run unless it points at one as new, or newer, already."""
+def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
+    """Point latest.json at a full run; say that it could not be if it points at a newer one."""
     if report.scope is not Scope.FULL:
-        return
+        return True
     latest = Latest(
         run_id=report.run_id,
         due_at=report.due_at,
@@ -219,9 +216,9 @@ def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> None:
         elif _is_older(stored.body, latest):
             moved = store.put_if_unchanged(keys.latest, as_json(latest), JSON, stored.etag)
         else:
-            return
+            return msgspec.json.decode(stored.body, type=Latest).run_id == report.run_id
         if moved:
-            return
+            return True
     raise ReportStoreFailed(
         f"{keys.latest} changed {_CAS_ATTEMPTS} times while run {report.run_id} tried to move it: "
         "look for another writer"

@@ -40,7 +40,7 @@ class Summary:
     def passing(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """Yield the findings on; they are summed up once all have passed."""
         for finding in findings:
-            self._add(finding)
+            self.add(finding)
             yield finding
 
     @property
@@ -53,7 +53,8 @@ class Summary:
         """The findings that are not healthy: by verdict, the longest without a backup first."""
         return sorted((f for f in self.noted if f.verdict is not Verdict.HEALTHY), key=_badness)
 
-    def _add(self, finding: Finding) -> None:
+    def add(self, finding: Finding) -> None:
+        """Sum up one finding more."""
         self._counted[finding.verdict] += 1
         if finding.evidence.silence is Cause.NOT_REACHED:
             self.complete = False

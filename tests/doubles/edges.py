@@ -1,0 +1,56 @@
+"""The edges of a use case, made of fakes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from backup_audit.audit import Heartbeat
+from backup_audit.batches import Pacing
+from backup_audit.errors import AuditError
+from backup_audit.fleet.sources import ConfigurationSource
+from backup_audit.notify.send import Notifier
+from backup_audit.probe.engine import BackupApi, Telemetry
+from backup_audit.probe.pacing import Deadline
+from backup_audit.report.commit import ObjectStore
+
+
+class FakeEdges:
+    """Edges at a fixed time; `secret_is_gone` makes whatever needs the secret fail."""
+
+    def __init__(
+        self,
+        *,
+        source: ConfigurationSource,
+        api: BackupApi,
+        store: ObjectStore,
+        notifier: Notifier,
+        heartbeat: Heartbeat | None,
+        telemetry: Telemetry,
+        at: datetime,
+    ) -> None:
+        self.source = source
+        self.store = store
+        self.notifier = notifier
+        self.telemetry = telemetry
+        self.deadline = Deadline.never()
+        self.secret_is_gone: AuditError | None = None
+        self._api = api
+        self._heartbeat = heartbeat
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+    @contextmanager
+    def api(self, pacing: Pacing) -> Iterator[BackupApi]:
+        assert pacing.workers > 0
+        self._read_secret()
+        yield self._api
+
+    def heartbeat(self) -> Heartbeat | None:
+        self._read_secret()
+        return self._heartbeat
+
+    def _read_secret(self) -> None:
+        if self.secret_is_gone is not None:
+            raise self.secret_is_gone
