@@ -1,5 +1,6 @@
 """A run from configuration to report and message, over fakes."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from backup_audit.audit import Audit
 from backup_audit.errors import (
     ApiUnreachable,
     AuditError,
+    CredentialsUnavailable,
     InvalidConfiguration,
     NotificationFailed,
     ReportStoreFailed,
@@ -185,6 +187,74 @@ def test_a_delivery_goes_on_with_the_findings_that_lie_there(world: World) -> No
     assert answer.counts["stale"] == 1, "as the delivery before judged it"
 
 
+@pytest.mark.parametrize("died_before", ["batch-00000", "plan.json", "part-", "findings.csv"])
+def test_a_retry_after_the_configuration_changed_audits_the_list_that_it_reports(
+    world: World, died_before: str
+) -> None:
+    class Dying(InMemoryStore):
+        dies = True
+
+        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+            if self.dies and died_before in key:
+                raise ReportStoreFailed("the function died")
+            return super().put_new(key, body, content_type)
+
+    world.store = store = Dying()
+    muted = {"owner": "team", "reason": "moves", "until": "2026-01-31"}
+    configurations: list[dict[str, Any]] = [
+        {"instances": ["healthy", "stale"], "mutes": [{"guid": "stale"} | muted]},
+        {"instances": ["healthy", "never"], "mutes": []},
+    ]
+    bodies = [json.dumps(one).encode() for one in configurations]
+    world.source.body = bodies[0]
+    with pytest.raises(ReportStoreFailed):
+        world.run()
+    store.dies = False
+    world.source.body = bodies[1]
+
+    world.run(invocation="invocation-2")
+
+    report = world.report()
+    [audited] = [
+        number
+        for number, body in enumerate(bodies)
+        if hashlib.sha256(body).hexdigest() == report.configuration_sha256
+    ]
+    kept = [json.loads(line) for line in world.read("part-00000.jsonl").splitlines()]
+    assert [line["guid"] for line in kept] == configurations[audited]["instances"]
+    assert len(report.mutes) == len(configurations[audited]["mutes"])
+    assert report.coverage.configured == 2
+    assert audited == (died_before in ("batch-00000", "plan.json"))
+
+
+def test_a_retry_is_compared_with_the_report_that_its_findings_were(world: World) -> None:
+    world.run(AuditRequest(scheduled_time=NOW - timedelta(days=1)))
+
+    class Dying(InMemoryStore):
+        dies = True
+
+        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+            if self.dies and key.endswith("findings.csv"):
+                raise ReportStoreFailed("the function died")
+            return super().put_new(key, body, content_type)
+
+    dying = Dying()
+    dying.objects = world.store.objects
+    world.store = dying
+    world.answers["stale"] = a_list(1)
+    with pytest.raises(ReportStoreFailed):
+        world.run()
+    dying.dies = False
+    world.run(AuditRequest(), now=NOW - timedelta(hours=1), invocation="by-hand")
+
+    answer = world.run(invocation="invocation-2")
+
+    assert answer.report
+    report = msgspec.json.decode(world.store.objects[answer.report.key], type=Report)
+    assert report.previous_run_id == "20260130T050000Z"
+    assert [problem.guid for problem in report.just_resolved] == ["stale"]
+
+
 def test_a_run_that_died_before_telling_is_told_by_its_retry(world: World) -> None:
     world.notifier.broken = True
     with pytest.raises(NotificationFailed):
@@ -232,6 +302,76 @@ def test_the_pointer_moves_forward_only(world: World) -> None:
 
     world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
     assert latest(world).due_at == NOW + timedelta(days=1)
+
+
+def test_a_late_run_keeps_its_report_and_moves_and_notifies_nothing(world: World) -> None:
+    world.run(AuditRequest(scheduled_time=NOW))
+    pointer = world.store.objects["backup-audit/latest.json"]
+    told, beats = len(world.notifier.messages), world.heartbeat.beats
+    world.answers["healthy"] = a_list(99)
+
+    late = world.run(AuditRequest(scheduled_time=NOW - timedelta(minutes=1)), invocation="late")
+
+    assert late.report
+    assert late.report.key in world.store.objects
+    assert late.counts["stale"] == 2
+    assert late.messages_sent == 0
+    assert world.store.objects["backup-audit/latest.json"] == pointer
+    assert len(world.notifier.messages) == told
+    assert world.heartbeat.beats == beats
+    [warning] = world.telemetry.warnings
+    assert (
+        "run 20260131T045900Z is older than the one that backup-audit/latest.json names" in warning
+    )
+
+
+@pytest.mark.parametrize(("minutes", "warnings"), [(-1, 1), (0, 0), (1, 0)])
+def test_a_run_is_late_if_it_was_due_before_the_newest(
+    world: World, minutes: int, warnings: int
+) -> None:
+    world.run(AuditRequest(scheduled_time=NOW))
+
+    world.run(
+        AuditRequest(scheduled_time=NOW + timedelta(minutes=minutes)), invocation="invocation-2"
+    )
+
+    assert len(world.telemetry.warnings) == warnings
+
+
+SECRET_IS_GONE = CredentialsUnavailable("the secret could not be read")
+
+
+def test_a_repeated_delivery_needs_no_secret_but_for_the_heartbeat(world: World) -> None:
+    world.run()
+    world.secret_is_gone = SECRET_IS_GONE
+
+    answer = world.run(invocation="invocation-2")
+
+    assert answer.repeated
+    assert world.telemetry.warnings == ["the heartbeat was not taken: the secret could not be read"]
+
+
+def test_a_retry_that_finds_the_findings_needs_no_secret(world: World) -> None:
+    died = World()
+    died.run()
+    world.store.objects = {
+        key: body
+        for key, body in died.store.objects.items()
+        if "/findings/" in key or "/plans/" in key
+    }
+    world.secret_is_gone = SECRET_IS_GONE
+
+    answer = world.run()
+
+    assert answer.complete
+    assert answer.counts["healthy"] == 1
+
+
+def test_a_run_that_must_ask_fails_without_the_secret(world: World) -> None:
+    world.secret_is_gone = SECRET_IS_GONE
+
+    with pytest.raises(CredentialsUnavailable):
+        world.run()
 
 
 def test_the_pointer_leads_to_a_committed_run(world: World) -> None:

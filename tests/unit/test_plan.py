@@ -1,5 +1,6 @@
 """What is settled before the first request: the order, and the batches."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -9,11 +10,11 @@ from backup_audit.fleet.configuration import Configuration, Instance
 from backup_audit.fleet.plan import Batch, Plan, Previous, instances_of, plan_audit, split
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import AuditRequest, Run, Scope
-from backup_audit.judge.evidence import Cause, Silence
+from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import Finding, find
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.changes import NOTHING_YET, Resolved, State
-from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, report, run
+from backup_audit.report.changes import NOTHING_YET, Resolved, State, compared
+from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, report, run
 
 GUIDS = ("a", "b", "c", "d", "e")
 
@@ -88,6 +89,92 @@ def test_what_the_last_run_did_not_reach_comes_first_in_its_order() -> None:
     _, batch = planned(previous)
 
     assert [one.guid for one in batch.instances] == ["c", "e", "a", "b", "d"]
+
+
+def test_what_was_not_reached_for_longest_comes_first_of_all() -> None:
+    def since(guid: str, days: int) -> Finding:
+        return msgspec.structs.replace(not_reached(guid), since=NOW - timedelta(days=days))
+
+    previous = Previous(report([since("a", 1), since("c", 3), since("e", 2)]), "key")
+
+    _, batch = planned(previous)
+
+    assert [one.guid for one in batch.instances] == ["c", "e", "a", "b", "d"]
+
+
+@pytest.mark.parametrize(
+    ("status", "first"), [(428, "a"), (429, "d"), (430, "a"), (503, "a"), (None, "a")]
+)
+def test_an_instance_that_the_api_had_no_time_for_was_not_reached(
+    status: int | None, first: str
+) -> None:
+    answer = Refusal(10013, "CF-RateLimitExceeded") if status else Silence(Cause.TIMEOUT, "late")
+    refused = find(instance("d"), evidence(answer, status), run(), None)
+
+    _, batch = planned(Previous(report([refused]), "key"))
+
+    assert batch.instances[0].guid == first
+
+
+@pytest.mark.parametrize("left_out", ["not reached", "429"])
+@pytest.mark.parametrize("a_run", [100, 130, 249])
+def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
+    left_out: str, a_run: int
+) -> None:
+    guids = [f"guid-{number:03}" for number in range(500)]
+    configuration = Configuration(tuple(map(instance, guids)), BUILT_IN, (), "0" * 64)
+    answer, status = (
+        (Refusal(10013, "CF-RateLimitExceeded"), 429)
+        if left_out == "429"
+        else (Silence(Cause.NOT_REACHED, "the run's time was over"), None)
+    )
+    previous, judged = Previous(), set[str]()
+    for day in range(6):
+        of = run(due_at=NOW + timedelta(days=day))
+        _, batch = plan_audit(AuditRequest(), of, configuration, "ssm:/test", previous)
+        findings = [
+            compared(
+                find(
+                    one, evidence(a_list(3)) if at < a_run else evidence(answer, status), of, None
+                ),
+                batch.state,
+                of.due_at,
+            )
+            for at, one in enumerate(batch.instances)
+        ]
+        judged |= {one.guid for one in findings if one.verdict is Verdict.HEALTHY}
+        previous = Previous(report([f for f in findings if f.verdict.is_problem], of=of), "key")
+
+    assert judged == set(guids)
+
+
+class _LookedUp(Mapping[str, Finding]):
+    """Problems that may be looked up, each by its GUID, and not be gone through."""
+
+    def __init__(self, problems: dict[str, Finding]) -> None:
+        self._problems = problems
+
+    def __getitem__(self, guid: str) -> Finding:
+        return self._problems[guid]
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("all problems are gone through for one instance, or one batch")
+
+    def __len__(self) -> int:
+        return len(self._problems)
+
+
+def test_planning_and_cutting_are_linear_in_the_problems_of_the_last_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problems = {guid: finding(guid=guid) for guid in GUIDS}
+    states = iter([State(_LookedUp(problems), {})])
+    monkeypatch.setattr(Previous, "state", property(lambda _: next(states)))  # read once
+
+    _, whole = planned(Previous(report(list(problems.values())), "key"))
+    batches = list(split(whole, 1))
+
+    assert [set(batch.state.open) for batch in batches] == [{guid} for guid in GUIDS]
 
 
 def test_a_plan_names_the_run_before_it_with_its_sha256() -> None:
