@@ -257,7 +257,9 @@ class Audit:
             )
         sent = 0
         if tells and not is_late:
-            sent = notify(report, self._store, keys, self._edges.notifier, self._settings.notify_mode)
+            sent = notify(
+                report, self._store, keys, self._edges.notifier, self._settings.notify_mode
+            )
         self._edges.telemetry.reported(report, messages_sent=sent)
         # A delivery that lost the race leaves both to the winner.
         if (tells or not repeated) and not is_late:

@@ -11,7 +11,7 @@ from backup_audit.audit import Audit
 from backup_audit.batches import BatchTask, StoredPlan, read_plan
 from backup_audit.errors import AuditError, InvalidEvent
 from backup_audit.fleet.run import AuditRequest, Run, asks_for_silence, parse_event, plan_run
-from backup_audit.notify.send import notify_failure
+from backup_audit.notify.send import notify_of_failure
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.commit import RunKeys
 from backup_audit.settings import DEFAULT_PREFIX, foundation_of, read_settings
@@ -125,7 +125,7 @@ class _Invocation:
         if not topic:
             self._telemetry.warned("nobody can be notified: TOPIC_ARN is not set")
             return
-        notify_failure(
+        notify_of_failure(
             error,
             notifier_of(topic),
             foundation=foundation_of(os.environ),

@@ -63,8 +63,8 @@ def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
             f"{PREFIX}/plans/{DAY_AND_RUN}/plan.json",
             f"{PREFIX}/reports/{DAY_AND_RUN}/findings.csv",
             f"{PREFIX}/reports/{DAY_AND_RUN}/manifest.json",
-            f"{PREFIX}/reports/{DAY_AND_RUN}/report.json",
             f"{PREFIX}/reports/{DAY_AND_RUN}/notified.json",
+            f"{PREFIX}/reports/{DAY_AND_RUN}/report.json",
             f"{PREFIX}/running.json",
         ]
         assert answer["report"]["key"] == f"{PREFIX}/reports/{DAY_AND_RUN}/report.json"
@@ -397,7 +397,7 @@ def test_a_failed_run_is_told_once_and_its_retry_can_succeed() -> None:
 
         assert len(function.messages) == 1
         reports = [key for key in function.keys if "/reports/" in key]
-        assert reports == [f"{PREFIX}/reports/{DAY_AND_RUN}/run_failed.json"]
+        assert reports == [f"{PREFIX}/reports/{DAY_AND_RUN}/notified-run_failed.json"]
 
 
 def test_missing_settings_are_told_where_the_topic_is_known() -> None:

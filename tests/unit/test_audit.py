@@ -22,7 +22,7 @@ from backup_audit.errors import (
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.send import notify_failure
+from backup_audit.notify.send import notify_of_failure
 from backup_audit.report.answer import Answer as RunAnswer
 from backup_audit.report.commit import RunKeys, StoredObject
 from backup_audit.report.report import Latest, Manifest, Report
@@ -638,7 +638,7 @@ KEYS = RunKeys("backup-audit", "2026-01-31", "r")
 
 
 def fail(world: World, store: InMemoryStore | None) -> None:
-    notify_failure(
+    notify_of_failure(
         ApiUnreachable("down"),
         world.notifier,
         foundation="test",
@@ -655,7 +655,7 @@ def test_a_failure_is_told_once_for_all_retries(world: World) -> None:
     fail(world, world.store)
 
     assert world.notifier.events == ["run_failed"]
-    assert list(world.store.objects) == [KEYS.report("run_failed.json")]
+    assert list(world.store.objects) == [KEYS.report("notified-run_failed.json")]
 
 
 def test_a_failure_that_nobody_took_is_told_by_the_next(world: World) -> None:

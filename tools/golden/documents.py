@@ -27,7 +27,7 @@ from backup_audit.judge.evidence import (
     UnreadableBackup,
 )
 from backup_audit.notify.message import Message
-from backup_audit.notify.send import notify_failure
+from backup_audit.notify.send import notify_of_failure
 from backup_audit.report.rendering import as_json
 from backup_audit.settings import NotifyMode, Settings
 from tests.doubles.edges import FakeEdges
@@ -146,7 +146,7 @@ class _World:
 
     def _failed(self, day: int) -> None:
         for invocation, run_id in (("invocation-9", "20260130T060000Z"), ("invocation-10", None)):
-            notify_failure(
+            notify_of_failure(
                 ApiUnreachable("none of the 10 instances asked got an answer"),
                 self.notifier,
                 foundation="example" if run_id else None,
