@@ -88,9 +88,10 @@ bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients
 bench-docs: $(BENCH_VENV)/ready ## draw what make bench measured: docs/benchmark.md
 	@$(BENCH_VENV)/bin/python -m tools.bench.docs
 
-lint: $(VENV)/ready ## check style
+lint: $(VENV)/ready ## check style, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 types: $(VENV)/ready ## check types
 	$(BIN)/mypy

@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 
+from tools.mutants import FLOOR
+
 _EXPLAINED = Path(__file__).with_name("explained.toml")
 _WORK = Path("mutants")  # mutmut's
 _MADE = _WORK / "src"
@@ -41,7 +43,9 @@ def main() -> int:
         for mutant in mutants:
             print(f"{title}: {mutant.function}\n    - {mutant.was}\n    + {mutant.now}")
     print(f"{tried} mutants, {len(survivors)} survived, {len(unexplained)} without an explanation")
-    return 1 if unexplained or outdated else 0
+    if tried < FLOOR:
+        print(f"fewer than {FLOOR} mutants: are the paths in only_mutate right?")
+    return 1 if unexplained or outdated or tried < FLOOR else 0
 
 
 def _results() -> tuple[int, set[Mutant]]:
