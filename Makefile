@@ -106,7 +106,7 @@ security: $(SECURITY_VENV)/ready $(GUARD_VENV)/ready ## check template, code and
 	$(SECURITY_BIN)/bandit --quiet --recursive src
 	$(SECURITY_BIN)/zizmor --offline --quiet --persona pedantic .github
 
-pip-audit: $(SECURITY_VENV)/ready ## look the pinned packages up among known vulnerabilities; needs pypi.org
+pip-audit: $(SECURITY_VENV)/ready ## look the pinned packages up among known vulnerabilities; asks PyPI
 	for list in src/requirements.txt requirements/*.txt; do \
 		echo "── $$list"; $(SECURITY_BIN)/pip-audit --strict --disable-pip --requirement $$list || exit 1; done
 
