@@ -281,6 +281,8 @@ class Audit:
                 heartbeat.beat()
         except (AuditError, HeartbeatFailed) as failure:
             self._edges.telemetry.warned(f"the heartbeat was not taken: {failure}")
+        except Exception as error:  # noqa: BLE001  # its text may quote the address
+            self._edges.telemetry.warned(f"the heartbeat was not taken: {type(error).__name__}")
 
     def _take(self, run: Run, claim: Claim) -> str | None:
         """Claim a full run; return the id of another that is at work."""

@@ -60,9 +60,8 @@ def run_failed(
     invocation_id: str,
 ) -> Message:
     """Say that the audit failed and why; of an error that is none of ours, its type only."""
-    reason = (
-        printable(str(error)) if isinstance(error, AuditError) else "an error of the audit's own"
-    )
+    is_ours = isinstance(error, AuditError)
+    reason = printable(str(error)) if is_ours else "an error that the audit does not know"
     if len(reason) > _ERROR_MAX:
         reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
     document = RunFailed(

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import msgspec
 
-from backup_audit.errors import ReportStoreFailed
 from backup_audit.notify.digest import digests
 from backup_audit.notify.events import finding_messages, run_failed, run_incomplete
 from backup_audit.notify.message import Message
@@ -80,7 +79,7 @@ def notify_of_failure(
     mark = keys.report("notified-run_failed.json")
     try:
         notified_before = store.get(mark) is not None
-    except ReportStoreFailed:
+    except Exception:  # noqa: BLE001  # rather twice than not at all
         notifier.publish([message])
         return
     if not notified_before:

@@ -1,0 +1,373 @@
+"""An error that is none of ours, wherever it arises: logged, counted, notified, raised again."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+
+from backup_audit import handler as entry
+from backup_audit.errors import InvalidEvent, ReportStoreFailed
+from backup_audit.notify.message import Message
+from backup_audit.report.commit import StoredObject
+from backup_audit.telemetry import PowertoolsTelemetry
+from tests.doubles.builders import NOW, a_list
+from tests.doubles.edges import FakeEdges
+from tests.doubles.fakes import (
+    CountingHeartbeat,
+    FixedSource,
+    InMemoryStore,
+    RecordingNotifier,
+    ScriptedApi,
+)
+
+CANARY = "canary-secret"
+RUN_ID = "20260131T050000Z"
+URL = f"https://aws.example.com/{CANARY}"
+FOREIGN: list[Exception] = [
+    AttributeError(CANARY),
+    KeyError(CANARY),
+    MemoryError(CANARY),
+    OSError(CANARY),
+    RuntimeError(CANARY),
+    UnicodeDecodeError("utf-8", CANARY.encode(), 0, 1, CANARY),
+    ReadTimeoutError(endpoint_url=URL),
+    ConnectionClosedError(endpoint_url=URL),
+    EndpointConnectionError(endpoint_url=URL),
+    ResponseStreamingError(error=CANARY),
+    ClientError({"Error": {"Code": "Boom", "Message": CANARY}}, "GetObject"),
+]
+ENVIRONMENT = {
+    "CF_API_URL": "https://api.example.com",
+    "CF_CREDENTIALS_SECRET": "api",
+    "CONFIG_URI": "ssm:/test",
+    "REPORT_BUCKET": "reports",
+    "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:backup-audit",
+    "FOUNDATION": "test",
+    "AWS_LAMBDA_FUNCTION_NAME": "audit",
+}
+SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
+PLAN = {"step": "plan", "event": SCHEDULED, "execution": "arn"}
+PLAN_KEY = f"backup-audit/plans/dt=2026-01-31/run={RUN_ID}/plan.json"
+BATCH = {"step": "audit_batch", "plan_key": PLAN_KEY, "batch": 0}
+CONCLUDE = {"step": "conclude", "plan_key": PLAN_KEY}
+
+
+class Context:
+    aws_request_id = "invocation-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
+class World:
+    """The function over fakes; `errors` says what raises what."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.errors: dict[str, Exception] = {}
+        self.store = _Store(self)
+        self.notifier = _Notifier(self)
+        self.published = self.notifier.messages
+        for name, value in ENVIRONMENT.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(entry, "store_of", lambda _: self.store)
+        monkeypatch.setattr(entry, "notifier_of", lambda _: self.notifier)
+        monkeypatch.setattr(entry, "AwsEdges", self._edges)
+        for name in ("parse_event", "plan_run", "read_settings"):
+            monkeypatch.setattr(entry, name, self._around(name, getattr(entry, name)))
+
+    def point(self, name: str) -> None:
+        """Raise here if so wished."""
+        if name in self.errors:
+            raise self.errors[name]
+
+    def _around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: object) -> object:
+            self.point(name)
+            return function(*arguments)
+
+        return called
+
+    def _edges(self, _settings: object, telemetry: Any, _deadline: object) -> FakeEdges:  # noqa: ANN401
+        return _Edges(
+            world=self,
+            source=_Source(self),
+            api=ScriptedApi({"a": a_list(3), "b": a_list(50)}, before_each=self._asked),
+            store=self.store,
+            notifier=self.notifier,
+            heartbeat=_Heartbeat(self),
+            telemetry=telemetry,
+            at=NOW,
+        )
+
+    def _asked(self, _guid: str) -> None:
+        self.point("ask")
+
+
+class _Edges(FakeEdges):
+    def __init__(self, *, world: World, **ports: Any) -> None:  # noqa: ANN401
+        super().__init__(**ports)
+        self._world = world
+
+    def now(self) -> datetime:
+        self._world.point("now")
+        return super().now()
+
+    def _read_secret(self) -> None:
+        self._world.point("secret")
+
+
+class _Source(FixedSource):
+    def __init__(self, world: World) -> None:
+        super().__init__(json.dumps({"instances": ["a", "b"]}).encode())
+        self._world = world
+
+    def read(self) -> bytes:
+        self._world.point("source")
+        return super().read()
+
+
+class _Store(InMemoryStore):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def get(self, key: str) -> StoredObject | None:
+        self._world.point(f"get {key.rsplit('/', 1)[1]}")
+        return super().get(key)
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        self._world.point(f"put {key.rsplit('/', 1)[1]}")
+        return super().put_new(key, body, content_type)
+
+
+class _Notifier(RecordingNotifier):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def publish(self, messages: Iterable[Message]) -> int:
+        self._world.point("publish")
+        return super().publish(messages)
+
+
+class _Heartbeat(CountingHeartbeat):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def beat(self) -> None:
+        self._world.point("beat")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+# What each step does, one point of each kind: before the settings are read, and after.
+_COMMITS = (
+    "put findings.csv, put report.json, put manifest.json, put latest.json, put notified.json"
+)
+_CLAIMS = "parse_event, plan_run, read_settings, now, get running.json, put running.json"
+_PLANS = "get plan.json, get latest.json, source, put batch-00000.json, put plan.json"
+POINTS = {
+    "run": f"{_CLAIMS}, get manifest.json, {_PLANS}, secret, ask, put part-00000.jsonl, {_COMMITS}",
+    "plan": f"{_CLAIMS}, {_PLANS}, put items.json",
+    "conclude": f"read_settings, get plan.json, get manifest.json, {_COMMITS}",
+}
+BATCH_POINTS = (
+    "read_settings, get plan.json, get batch-00000.json, secret, ask, put part-00000.jsonl, "
+    "put effort-00000.json"
+)
+STEPS: dict[str, dict[str, Any]] = {
+    "run": SCHEDULED,
+    "plan": PLAN,
+    "conclude": CONCLUDE,
+    "audit_batch": BATCH,
+}
+BEFORE: dict[str, list[dict[str, Any]]] = {
+    "run": [],
+    "plan": [],
+    "audit_batch": [PLAN],
+    "conclude": [PLAN, BATCH],
+}
+AT_POINTS = [(step, point) for step, points in POINTS.items() for point in points.split(", ")]
+# Each error early and late in each step, and one of them at every point.
+CASES = [
+    (step, point, error)
+    for at, (step, point) in enumerate(AT_POINTS)
+    for number, error in enumerate(FOREIGN)
+    if point in ("read_settings", "put manifest.json", "put items.json")
+    or number == at % len(FOREIGN)
+]
+
+
+def named(value: object) -> str:
+    """For the names of tests."""
+    return value if isinstance(value, str) else type(value).__name__
+
+
+def fails(world: World, step: str, **errors: Exception) -> Exception:
+    """Do the steps before, then this one with these errors; return what is raised."""
+    for task in BEFORE[step]:
+        entry.handler(task, Context())
+    world.errors |= errors
+    with pytest.raises(Exception) as raised:  # noqa: PT011  # which one is the question
+        entry.handler(STEPS[step], Context())
+    return raised.value
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def counted(lines: list[dict[str, Any]]) -> int:
+    return sum(line.get("RunsFailed") == [1.0] for line in lines)
+
+
+@pytest.mark.parametrize(("step", "point", "error"), CASES, ids=named)
+def test_it_is_logged_counted_notified_and_raised_again(
+    world: World, capsys: pytest.CaptureFixture[str], step: str, point: str, error: Exception
+) -> None:
+    raised = fails(world, step, **{point: error})
+
+    assert raised is error
+    lines = logged(capsys)
+    [line] = [line for line in lines if line.get("message") == "audit failed"]
+    assert type(error).__name__ in line["exception"]
+    is_early = point in ("parse_event", "plan_run") or (step, point) in (
+        ("conclude", "read_settings"),
+        ("conclude", "get plan.json"),
+    )
+    assert line.get("run_id") == (None if is_early else RUN_ID)
+    assert counted(lines) == 1
+    [failure] = [m for m in world.published if m.attributes["event"] == "run_failed"]
+    document = json.loads(bytes(failure.document))
+    assert document["error"] == type(error).__name__
+    assert document["reason"] == "an error that the audit does not know"
+    assert document["run_id"] == line.get("run_id")
+    assert CANARY not in failure.subject + failure.body
+    assert "The function's log has the rest." in failure.text
+
+
+@pytest.mark.parametrize(
+    ("point", "error"),
+    [(point, FOREIGN[0]) for point in BATCH_POINTS.split(", ")]
+    + [("ask", error) for error in FOREIGN[1:]],
+    ids=named,
+)
+def test_a_batch_only_logs_it_since_it_is_tried_again_and_the_last_step_reports_it(
+    world: World, capsys: pytest.CaptureFixture[str], point: str, error: Exception
+) -> None:
+    raised = fails(world, "audit_batch", **{point: error})
+
+    assert raised is error
+    lines = logged(capsys)
+    [line] = [line for line in lines if line.get("message") == "batch failed"]
+    assert line["batch"] == 0
+    assert line["level"] == "ERROR"
+    assert type(error).__name__ in line["exception"]
+    assert counted(lines) == 0
+    assert world.published == []
+
+
+def test_batches_that_fail_are_a_failed_run_at_the_last_step(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails(world, "audit_batch", ask=AttributeError())
+
+    with pytest.raises(Exception, match="none of the 2 instances of run 20260131T050000Z"):
+        entry.handler(CONCLUDE, Context())
+
+    assert counted(logged(capsys)) == 1
+    assert world.notifier.events == ["run_failed"]
+
+
+@pytest.mark.parametrize("error", [FOREIGN[0], FOREIGN[-1], ReportStoreFailed("no")], ids=named)
+@pytest.mark.parametrize("second", ["publish", "get notified-run_failed.json",
+                                    "put notified-run_failed.json"])  # fmt: skip
+def test_an_error_of_the_notifying_does_not_hide_the_first(
+    world: World, capsys: pytest.CaptureFixture[str], error: Exception, second: str
+) -> None:
+    first = KeyError("the first")
+
+    raised = fails(world, "run", **{"source": first, second: error})
+
+    assert raised is first
+    lines = logged(capsys)
+    assert counted(lines) == 1
+    warnings = [line["message"] for line in lines if line.get("level") == "WARNING"]
+    assert CANARY not in str(warnings)
+    if second.startswith("get"):
+        assert world.notifier.events == ["run_failed"], "rather twice than not at all"
+    else:
+        assert warnings[-1].startswith("nobody was notified, or it could not be noted: ")
+
+
+def test_an_error_of_the_logging_does_not_hide_the_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise OSError("no more room")
+
+    monkeypatch.setattr(PowertoolsTelemetry, "failed", breaks)
+    monkeypatch.setattr(PowertoolsTelemetry, "warned", breaks)
+    first = KeyError("the first")
+
+    raised = fails(world, "run", source=first, publish=OSError())
+
+    assert raised is first
+
+
+@pytest.mark.parametrize("event", [{"dry_run": True}, {"notify": False}])
+@pytest.mark.parametrize("point", ["parse_event", "read_settings", "source", "ask"])
+def test_where_nobody_is_to_be_notified_it_is_only_logged_and_counted(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    event: dict[str, Any],
+    point: str,
+) -> None:
+    monkeypatch.setitem(STEPS, "run", event)
+
+    fails(world, "run", **{point: AttributeError()})
+
+    assert counted(logged(capsys)) == 1
+    assert world.published == []
+
+
+@pytest.mark.parametrize("task", [{"step": "rest"}, {"step": "plan"}, {"step": None}])
+def test_a_task_that_breaks_its_contract_is_told_too(
+    world: World, capsys: pytest.CaptureFixture[str], task: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidEvent):
+        entry.handler(task, Context())
+
+    assert counted(logged(capsys)) == 1
+    assert world.notifier.events == ["run_failed"]
+
+
+@pytest.mark.parametrize("point", ["beat", "secret"])
+@pytest.mark.parametrize("error", FOREIGN[:8], ids=named)
+def test_a_heartbeat_ends_no_run_and_shows_nothing_of_its_address(
+    world: World, capsys: pytest.CaptureFixture[str], point: str, error: Exception
+) -> None:
+    for task in BEFORE["conclude"]:
+        entry.handler(task, Context())
+    world.errors[point] = error
+
+    assert entry.handler(CONCLUDE, Context())["complete"]
+
+    lines = logged(capsys)
+    [warning] = [line["message"] for line in lines if line.get("level") == "WARNING"]
+    assert warning == f"the heartbeat was not taken: {type(error).__name__}"
+    assert CANARY not in str(lines)
