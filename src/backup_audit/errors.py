@@ -17,7 +17,9 @@ What goes wrong with one instance is no error but a finding. HeartbeatFailed end
 is none of them.
 """
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 
 class AuditError(Exception):
@@ -25,15 +27,44 @@ class AuditError(Exception):
 
 
 class InvalidDocument(AuditError):
-    """A document with faults, each with its position, all of them at once."""
+    """A document with faults, all of them at once.
+
+    `faults` has each with its position; those of a kind with many are one, and of the rest beyond
+    50 there is the count: a log line and a queue's record must hold the error.
+    """
 
     subject = "the document"
 
-    def __init__(self, faults: Sequence[str], *, source: str | None = None) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, faults: Iterable[str], *, source: str | None = None) -> None:
+        found = list(faults)
+        self.faults = tuple(_merged(found))
         named = f"{self.subject} {source}" if source else self.subject
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        count = "1 fault" if len(found) == 1 else f"{len(found):,} faults"
         super().__init__(f"{named} has {count}: " + "; ".join(self.faults))
+
+
+_NAMED_MAX = 50  # faults, or kinds of them
+_EACH_MAX = 3  # faults of a kind that are named one by one
+
+
+def _merged(faults: Sequence[str]) -> Iterator[str]:
+    kinds = [_kind(fault) for fault in faults]
+    counts = Counter(kinds)
+    first: dict[str, str] = {}  # of what is named
+    for kind, fault in zip(kinds, faults, strict=True):
+        first.setdefault(fault if counts[kind] <= _EACH_MAX else kind, fault)
+    for named, fault in list(first.items())[:_NAMED_MAX]:
+        many = counts[named] > _EACH_MAX
+        where = fault.partition(": ")[0]
+        yield f"{counts[named]:,} × {named}, first at {where}" if many else fault  # noqa: RUF001
+    if len(first) > _NAMED_MAX:
+        yield f"and {len(first) - _NAMED_MAX:,} more"
+
+
+def _kind(fault: str) -> str:
+    """A fault without the index of its position and without the value that it quotes."""
+    anywhere = re.sub(r"\[[0-9]+\]", "[]", fault)
+    return re.sub(r"(?<=: ).*(?= is (not|listed already) )", "…", anywhere, count=1)
 
 
 class InvalidEvent(InvalidDocument):

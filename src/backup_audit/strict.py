@@ -5,6 +5,7 @@ to list them all. The types stay the only description of what is allowed.
 """
 
 import json
+import re
 import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -22,27 +23,37 @@ NOT_AS_EXPECTED = (msgspec.ValidationError, ValueError)
 _SHOWN_MAX = 60  # characters of a faulty value that a message quotes
 
 
-def read_strictly(document: object, expected: type[T]) -> tuple[T | None, list[str]]:
-    """Convert parsed JSON; return the value, or None and each fault as "position: what"."""
+def read_strictly(
+    document: object, expected: type[T], *, strict: bool = True
+) -> tuple[T | None, list[str]]:
+    """Convert parsed JSON; return the value, or None and each fault as "position: what".
+
+    Where not `strict`, a text that spells a number is taken for one.
+    """
     try:
-        return msgspec.convert(document, expected), []
+        return msgspec.convert(document, expected, strict=strict), []
     except NOT_AS_EXPECTED:
-        return None, list(_faults(document, expected, at=""))
+        return None, list(_faults(document, expected, "", strict))
 
 
-def _faults(document: object, expected: object, at: str) -> Iterator[str]:
+def _faults(document: object, expected: object, at: str, strict: bool) -> Iterator[str]:  # noqa: FBT001
     struct = _member(expected, msgspec.Struct)
     item = _list_item(expected)
     if struct is not None and isinstance(document, dict):
-        yield from _struct_faults(document, struct, at)
+        yield from _struct_faults(document, struct, at, strict)
     elif item is not None and isinstance(document, list) and document:
         for index, value in enumerate(document):
-            yield from _faults(value, item, f"{at}[{index}]")
+            yield from _faults(value, item, f"{at}[{index}]", strict)
     else:
-        yield from _value_faults(document, expected, at)
+        yield from _value_faults(document, expected, at, strict)
 
 
-def _struct_faults(document: Mapping[str, object], struct: type, at: str) -> Iterator[str]:
+def _struct_faults(
+    document: Mapping[str, object],
+    struct: type,
+    at: str,
+    strict: bool,  # noqa: FBT001
+) -> Iterator[str]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for key in document:
         if key not in fields:
@@ -50,14 +61,14 @@ def _struct_faults(document: Mapping[str, object], struct: type, at: str) -> Ite
             yield f"{_joined(at, key)}: unknown key, expected one of {known}"
     for name, field in fields.items():
         if name in document:
-            yield from _faults(document[name], field.type, _joined(at, name))
+            yield from _faults(document[name], field.type, _joined(at, name), strict)
         elif field.required:
             yield f"{_joined(at, name)}: missing"
 
 
-def _value_faults(value: object, expected: object, at: str) -> Iterator[str]:
+def _value_faults(value: object, expected: object, at: str, strict: bool) -> Iterator[str]:  # noqa: FBT001
     try:
-        msgspec.convert(value, expected)
+        msgspec.convert(value, expected, strict=strict)
     except NOT_AS_EXPECTED as error:
         described = _description(expected)
         wrong = f"{_shown(value)} is not {described}" if described else _cut(str(error))
@@ -70,9 +81,11 @@ def _joined(at: str, key: str) -> str:
 
 def _shown(value: object) -> str:
     try:
-        return _cut(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (RecursionError, ValueError):  # nested too deeply, or thousands of digits
         return "what is there"
+    # An address with a user may hold a password too.
+    return "what is there" if re.search(r"//[^/\s]*@", text) else _cut(text)
 
 
 def _cut(text: str) -> str:

@@ -1,5 +1,7 @@
 """The environment, read once, strictly."""
 
+import json
+
 import pytest
 
 from backup_audit.errors import InvalidSettings
@@ -97,6 +99,11 @@ def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> No
         ("REPORT_PREFIX", "x/"),
         ("REPORT_PREFIX", "a//b"),
         ("TOPIC_ARN", "backup-audit"),
+        ("TOPIC_ARN", REQUIRED["TOPIC_ARN"] + ".fifo"),  # takes no e-mail addresses
+        ("CA_BUNDLE", "/etc/ssl/ca.pem"),
+        ("CONNECT_TIMEOUT_SECONDS", "5 s"),
+        ("IN_FLIGHT_MAX", "1001"),
+        ("BATCH_SIZE", "20001"),
         ("NOTIFY_MODE", "email"),
         ("FOUNDATION", "x" * 33),
         ("FOUNDATION", "a b"),
@@ -126,7 +133,30 @@ def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> No
 def test_a_bad_value_is_named_and_shown(variable: str, value: str) -> None:
     fault = fault_of(**{variable: value})
 
-    assert fault.startswith(f"{variable} ")
+    shown = json.dumps(value, ensure_ascii=False)[:60]
+    assert fault.startswith(f"{variable}: ")
+    assert shown in fault or ("@" in value and "what is there" in fault)
+    assert " is not " in fault
+
+
+def test_everything_that_is_bad_is_told_at_once() -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        read(WORKERS="many", CF_API_URL="", CONFIG_URI="env:", BACKUPS_LIMIT="0")
+
+    assert raised.value.faults == (
+        "CF_API_URL is not set: template.yaml sets it under Environment",
+        'WORKERS: "many" is not a whole number from 1 to 96',
+        'BACKUPS_LIMIT: "0" is not a whole number from 1 to 10000',
+        "INSTANCE_GUIDS is not set: CONFIG_URI is env:, which reads it",
+    )
+
+
+@pytest.mark.parametrize("variable", ["CF_API_URL", "PROXY_URL"])
+def test_a_password_in_an_address_is_not_shown(variable: str) -> None:
+    fault = fault_of(**{variable: "https://somebody:canary-secret@example.com"})
+
+    assert fault.startswith(f"{variable}: what is there is not ")
+    assert "canary" not in fault
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:80"])
