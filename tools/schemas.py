@@ -14,7 +14,7 @@ from backup_audit.judge.finding import Finding
 from backup_audit.notify.digest import Digest
 from backup_audit.notify.events import FindingMessage, RunFailed, RunIncomplete
 from backup_audit.report.answer import Answer
-from backup_audit.report.report import Latest, Manifest, Report
+from backup_audit.report.report import Latest, Manifest, WholeReport
 
 DOCUMENTS = {
     "answer": Answer,
@@ -24,7 +24,7 @@ DOCUMENTS = {
     "latest": Latest,
     "manifest": Manifest,
     "message": Digest | FindingMessage | RunFailed | RunIncomplete,
-    "report": Report,
+    "report": WholeReport,
 }
 
 

@@ -25,29 +25,28 @@ from backup_audit.batches import (
 )
 from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
 from backup_audit.fleet.configuration import Instance, parse_configuration
-from backup_audit.fleet.plan import Batch, Plan, Previous, compared_with, plan_audit, split
+from backup_audit.fleet.plan import Batch, compared_with, plan_audit, split
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
-from backup_audit.judge.finding import Finding, find
+from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import Notifier, notify
 from backup_audit.probe.engine import BackupApi, Telemetry, probe
 from backup_audit.probe.pacing import Deadline
-from backup_audit.report.answer import Answer, already_running, answer_of
-from backup_audit.report.changes import NOTHING_YET, State, compared, resolved_problems
-from backup_audit.report.commit import (
-    JSON_LINES,
-    ObjectStore,
-    RunKeys,
-    advance_latest,
-    commit,
+from backup_audit.report.answer import PROBLEMS_SHOWN_MAX, Answer, already_running, answer_of
+from backup_audit.report.changes import NOTHING_YET, State, compared
+from backup_audit.report.commit import advance_latest, commit
+from backup_audit.report.reading import (
+    Previous,
+    StoredReport,
     committed_report,
     previous_of,
-    read_report,
+    read_state,
 )
 from backup_audit.report.rendering import json_line
-from backup_audit.report.report import Effort, Report, ReportAddress, Tool
+from backup_audit.report.report import Effort, Plan, Report, Tool
 from backup_audit.report.running import Claim, claim_until, free, take
+from backup_audit.report.store import JSON_LINES, ObjectStore, RunKeys
 from backup_audit.report.summary import Summary, report_of
 from backup_audit.settings import Settings
 
@@ -120,7 +119,7 @@ class Audit:
                 self._audit_batch(stored, number, batch, self._pacing)
                 for number, batch in enumerate(batches)
             ]
-            return self._conclude(stored, efforts, state or self._state(stored.plan))
+            return self._conclude(stored, efforts, state or self._state(stored))
 
     def plan(self, request: AuditRequest, run: Run) -> PlanAnswer | Answer:
         """Step 1: settle a run and write its batches, unless there is a plan already."""
@@ -136,14 +135,14 @@ class Audit:
     def audit_batch(self, stored: StoredPlan, number: int) -> BatchAudited:
         """Step 2, many at the same time: store a batch's findings, unless that has been done."""
         batch = read_batch(self._store, stored, number)
-        if not self._store.exists(self._keys(stored.plan.run).report("manifest.json")):
+        if not self._store.exists(self._keys(stored.run).report("manifest.json")):
             effort = self._audit_batch(stored, number, batch, stored.pacing)
             store_effort(self._store, stored, number, effort)
         return BatchAudited(batch=number, instances=len(batch.instances))
 
     def conclude(self, stored: StoredPlan) -> Answer:
         """Step 3: write the report and tell; batches that failed for good are unknown, by GUID."""
-        run = stored.plan.run
+        run = stored.run
         keys = self._keys(run)
         with self._freeing(run, _claim_of_execution(run)):
             report = committed_report(self._store, keys)
@@ -151,7 +150,7 @@ class Audit:
                 return self._publish(report, keys, tells=stored.plan.tells, repeated=True)
             self._fill_in_failed_batches(stored)
             efforts = stored_efforts(self._store, stored)
-            return self._conclude(stored, efforts, self._state(stored.plan))
+            return self._conclude(stored, efforts, self._state(stored))
 
     def _plan(
         self, request: AuditRequest, run: Run, pacing: Pacing, size: int | None
@@ -169,7 +168,7 @@ class Audit:
             plan, fleet = self._settle(request, run, previous)
             batches = list(split(fleet, size or len(fleet.instances)))
             stored, is_ours = store_plan(
-                self._store, keys, plan, batches, pacing=pacing, attempt=self._invocation_id
+                self._store, keys, run, plan, batches, pacing=pacing, attempt=self._invocation_id
             )
             if is_ours:
                 return stored, batches, fleet.state
@@ -182,7 +181,7 @@ class Audit:
 
     def _audit_batch(self, stored: StoredPlan, number: int, batch: Batch, pacing: Pacing) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
-        run = stored.plan.run
+        run = stored.run
         key = self._keys(run).findings(number)
         if self._store.exists(key):
             return Effort(api_calls=0, retries=0, seconds=0.0)
@@ -203,14 +202,15 @@ class Audit:
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """A dry run: the same without a store."""
-        nothing, summary = Previous(), Summary()
-        plan, fleet = self._settle(request, run, nothing)
-        effort = self._audit(run, fleet, self._pacing, summary.add)
-        return answer_of(self._report(plan, NOTHING_YET, summary, effort), dry_run=True)
+        plan, fleet = self._settle(request, run, Previous())
+        with Summary() as summary:
+            effort = self._audit(run, fleet, self._pacing, summary.add)
+            report = self._report(run, plan, summary, effort)
+            return answer_of(report, dry_run=True, problems=summary.worst(PROBLEMS_SHOWN_MAX))
 
     def _fill_in_failed_batches(self, stored: StoredPlan) -> None:
         """Write the findings of batches that have none; raise ApiUnreachable if none has any."""
-        run = stored.plan.run
+        run = stored.run
         keys = self._keys(run)
         missing = [n for n in range(stored.batches) if not self._store.exists(keys.findings(n))]
         if len(missing) == stored.batches:
@@ -230,35 +230,39 @@ class Audit:
 
     def _conclude(self, stored: StoredPlan, efforts: Iterable[Effort], state: State) -> Answer:
         """Commit the report that follows from the findings, and publish it."""
-        plan, keys = stored.plan, self._keys(stored.plan.run)
+        run, plan, keys = stored.run, stored.plan, self._keys(stored.run)
         costs = list(efforts)
         effort = self._effort(
-            plan.run, sum(one.api_calls for one in costs), sum(one.retries for one in costs)
+            run, sum(one.api_calls for one in costs), sum(one.retries for one in costs)
         )
         report, is_ours = commit(
             self._store,
             keys,
             stored.batches,
-            lambda summary: self._report(plan, state, summary, effort),
-            self._invocation_id,
+            state,
+            lambda summary: self._report(run, plan, summary, effort),
+            invocation_id=self._invocation_id,
         )
         return self._publish(report, keys, tells=plan.tells and is_ours, repeated=not is_ours)
 
-    def _publish(self, report: Report, keys: RunKeys, *, tells: bool, repeated: bool) -> Answer:
+    def _publish(
+        self, stored: StoredReport, keys: RunKeys, *, tells: bool, repeated: bool
+    ) -> Answer:
         """Move the pointer forward, notify, and let the dead man's switch hear of it.
 
         Whoever committed the report does it; if that delivery dies first, its retry does.
         """
+        report = stored.head
         is_late = not advance_latest(self._store, keys, report)
         if is_late:
             self._edges.telemetry.warned(
-                f"run {report.run_id} is older than the one that {keys.latest} names: its report "
-                "is stored, nothing else moves, and nobody is notified"
+                f"run {report.run.run_id} is older than the one that {keys.latest} names: its "
+                "report is stored, nothing else moves, and nobody is notified"
             )
         sent = 0
         if tells and not is_late:
             sent = notify(
-                report, self._store, keys, self._edges.notifier, self._settings.notify_mode
+                stored, self._store, keys, self._edges.notifier, self._settings.notify_mode
             )
         self._edges.telemetry.reported(report, messages_sent=sent)
         # A delivery that lost the race leaves both to the winner.
@@ -267,13 +271,13 @@ class Audit:
         return answer_of(
             report,
             repeated=repeated,
-            address=ReportAddress(bucket=self._store.bucket, key=keys.report("report.json")),
+            address=stored.address,
             messages_sent=sent,
         )
 
     def _beat(self, report: Report) -> None:
         """Send a heartbeat for a full run that reached every instance; a failure ends no run."""
-        if report.scope is not Scope.FULL or not report.complete:
+        if report.run.scope is not Scope.FULL or not report.complete:
             return
         try:
             heartbeat = self._edges.heartbeat()
@@ -319,12 +323,12 @@ class Audit:
                 f"{type(error).__name__}"
             )
 
-    def _state(self, plan: Plan) -> State:
+    def _state(self, stored: StoredPlan) -> State:
         """What the batches were compared with, whatever latest.json points at now."""
-        if plan.previous_report_key is None:
+        previous = stored.plan.previous
+        if previous is None:
             return NOTHING_YET
-        previous = Previous(read_report(self._store, plan.previous_report_key))
-        return compared_with(plan.run, previous.state)
+        return compared_with(stored.run, read_state(self._store, previous.report_key))
 
     def _keys(self, run: Run) -> RunKeys:
         return RunKeys.of(self._settings.report_prefix, run)
@@ -333,21 +337,21 @@ class Audit:
         seconds = (self._edges.now() - run.started_at).total_seconds()
         return Effort(api_calls=api_calls, retries=retries, seconds=round(seconds, 3))
 
-    def _report(self, plan: Plan, state: State, summary: Summary, effort: Effort) -> Report:
+    def _report(self, run: Run, plan: Plan, summary: Summary, effort: Effort) -> Report:
         return report_of(
+            run,
             plan,
             summary,
             tool=TOOL,
             foundation=self._settings.foundation,
             effort=effort,
             finished_at=self._edges.now(),
-            resolved=resolved_problems(summary.noted, state, plan.run.due_at),
         )
 
 
 def _finding_of(instance: Instance, evidence: Evidence, run: Run, batch: Batch) -> Finding:
     """Judge, and compare; a what-if is judged by another measure and compared with nothing."""
-    finding = find(instance, evidence, run, batch.mutes.get(instance.guid))
+    finding = finding_of(instance, evidence, run, batch.mutes.get(instance.guid))
     return finding if run.scope is Scope.WHAT_IF else compared(finding, batch.state, run.due_at)
 
 

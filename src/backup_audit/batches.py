@@ -13,10 +13,11 @@ from typing import TypeVar
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.fleet.plan import Batch, Plan
-from backup_audit.report.commit import JSON, ObjectStore, RunKeys
+from backup_audit.fleet.plan import Batch
+from backup_audit.fleet.run import Run
 from backup_audit.report.rendering import as_json
-from backup_audit.report.report import Effort
+from backup_audit.report.report import Effort, Plan
+from backup_audit.report.store import JSON, ObjectStore, RunKeys
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True):
 class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
     """plan.json: the plan of a run, and where its batches are stored."""
 
+    run: Run
     plan: Plan
     place: str
     batches: int
@@ -103,6 +105,7 @@ def read_plan(store: ObjectStore, plan_key: str) -> StoredPlan:
 def store_plan(
     store: ObjectStore,
     keys: RunKeys,
+    run: Run,
     plan: Plan,
     batches: Sequence[Batch],
     *,
@@ -116,7 +119,7 @@ def store_plan(
     place = keys.plan(f"batches-{hashlib.sha256(attempt.encode()).hexdigest()[:8]}")
     for number, batch in enumerate(batches):
         store.put_new(_batch_key(place, number), msgspec.json.encode(batch), JSON)
-    stored = StoredPlan(plan=plan, place=place, batches=len(batches), pacing=pacing)
+    stored = StoredPlan(run=run, plan=plan, place=place, batches=len(batches), pacing=pacing)
     if store.put_new(keys.plan("plan.json"), as_json(stored), JSON):
         return stored, True
     first = read_plan(store, keys.plan("plan.json"))
@@ -134,7 +137,7 @@ def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAn
     items = [BatchTask(plan_key=plan_key, batch=number) for number in range(stored.batches)]
     store.put_new(items_key, msgspec.json.encode(items), JSON)
     return PlanAnswer(
-        run_id=stored.plan.run.run_id,
+        run_id=stored.run.run_id,
         instances=stored.plan.instances,
         batches=stored.batches,
         bucket=store.bucket,

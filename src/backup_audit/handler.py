@@ -13,7 +13,7 @@ from backup_audit.errors import AuditError, InvalidEvent
 from backup_audit.fleet.run import AuditRequest, Run, asks_for_silence, parse_event, plan_run
 from backup_audit.notify.send import notify_of_failure
 from backup_audit.probe.pacing import Deadline
-from backup_audit.report.commit import RunKeys
+from backup_audit.report.store import RunKeys
 from backup_audit.settings import DEFAULT_PREFIX, foundation_of, read_settings
 from backup_audit.strict import NOT_AS_EXPECTED
 from backup_audit.telemetry import PowertoolsTelemetry
@@ -145,7 +145,7 @@ class _Invocation:
 
     def _stored(self, plan_key: str) -> StoredPlan:
         stored = read_plan(store_of(read_settings(os.environ).report_bucket), plan_key)
-        self._begin(stored.plan.run, tells=stored.plan.tells)
+        self._begin(stored.run, tells=stored.plan.tells)
         return stored
 
     def _begin(self, run: Run, *, tells: bool) -> None:

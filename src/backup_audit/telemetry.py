@@ -136,7 +136,7 @@ class PowertoolsTelemetry:
         self._logger.info(
             "audit finished",
             extra={
-                "scope": report.scope,
+                "scope": report.run.scope,
                 "complete": report.complete,
                 "counts": report.counts,
                 "coverage_percent": report.coverage.percent,
@@ -146,7 +146,7 @@ class PowertoolsTelemetry:
                 "messages_sent": messages_sent,
             },
         )
-        if report.scope is Scope.FULL:
+        if report.run.scope is Scope.FULL:
             self._emit(report)
 
     def failed(self, error: Exception, foundation: str | None, batch: int | None = None) -> None:

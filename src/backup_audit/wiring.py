@@ -24,14 +24,14 @@ from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline, Pace, Pacer
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ClientCredentialsGrant, ReadyHeader
-from backup_audit.report.commit import ObjectStore
 from backup_audit.report.s3 import S3Store
+from backup_audit.report.store import ObjectStore
 from backup_audit.settings import Settings
 
 
 def now() -> datetime:
-    """The present, in UTC."""
-    return datetime.now(UTC)
+    """The present, in UTC, in whole seconds as all documents have it."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def store_of(bucket: str) -> ObjectStore:

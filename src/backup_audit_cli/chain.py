@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from backup_audit.fleet.run import Scope
+from backup_audit.report.report import PreviousReport
 
 
 class Remark(msgspec.Struct, frozen=True):
@@ -27,9 +28,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
     report_sha256: str
     manifest_sha256: str
-    previous_run_id: str | None
-    previous_report_sha256: str | None
-    previous_manifest_sha256: str | None
+    previous: PreviousReport | None
 
 
 def fault(text: str) -> Remark:
@@ -57,8 +56,7 @@ def chain_of(links: Sequence[Link], newest: Link) -> list[Link]:
     while current is not None:
         chain.append(current)
         del by_run[current.run_id]
-        vouched = current.previous_report_sha256 is not None
-        current = by_run.get(current.previous_run_id or "") if vouched else None
+        current = by_run.get(current.previous.run_id) if current.previous else None
     return chain
 
 
@@ -69,24 +67,21 @@ def newest_full(links: Sequence[Link]) -> Link | None:
 
 
 def _check(link: Link, by_run: Mapping[str, Link]) -> Iterator[Remark]:
-    if link.previous_run_id is None:
+    if link.previous is None:
         return
-    before = by_run.get(link.previous_run_id)
+    before = by_run.get(link.previous.run_id)
     if before is None:
-        yield _gone(link, by_run)
+        yield _gone(link, link.previous.run_id, by_run)
         return
-    if link.previous_report_sha256 is None:
-        yield note(f"run {link.run_id} names no sha256 of run {before.run_id}")
-        return
-    if link.previous_report_sha256 != before.report_sha256:
+    if link.previous.report_sha256 != before.report_sha256:
         yield fault(_differs("report.json", before, link))
-    if link.previous_manifest_sha256 not in (None, before.manifest_sha256):
+    if link.previous.manifest_sha256 not in (None, before.manifest_sha256):
         yield fault(_differs("manifest.json", before, link))
 
 
-def _gone(link: Link, by_run: Mapping[str, Link]) -> Remark:
+def _gone(link: Link, run_id: str, by_run: Mapping[str, Link]) -> Remark:
     """Reports expire oldest first: one that is gone while older ones are there was deleted."""
-    text = f"run {link.previous_run_id}, which run {link.run_id} follows, is gone"
+    text = f"run {run_id}, which run {link.run_id} follows, is gone"
     older = [other.run_id for other in by_run.values() if other.due_at < link.due_at]
     if older:
         return fault(f"{text}, though older runs are there ({min(older)})")

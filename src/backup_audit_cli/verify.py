@@ -119,14 +119,12 @@ class _Verification:
         if report is None:
             return None
         return Link(
-            run_id=report.run_id,
-            scope=report.scope,
-            due_at=report.due_at,
+            run_id=report.run.run_id,
+            scope=report.run.scope,
+            due_at=report.run.due_at,
             report_sha256=hashlib.sha256(body).hexdigest(),
             manifest_sha256=hashlib.sha256(manifest_body).hexdigest(),
-            previous_run_id=report.previous_run_id,
-            previous_report_sha256=report.previous_report_sha256,
-            previous_manifest_sha256=report.previous_manifest_sha256,
+            previous=report.plan.previous,
         )
 
     def _check_objects(
@@ -136,12 +134,12 @@ class _Verification:
         for kept in manifest.objects:
             self._objects += 1
             if kept.key not in keys:
-                yield fault(f"{kept.key} is gone; run {manifest.run_id} had {kept.bytes} bytes")
+                yield fault(f"{kept.key} is gone; run {manifest.run.run_id} had {kept.bytes} bytes")
             elif not self._is_as_described(kept):
-                yield fault(f"{kept.key} is not what run {manifest.run_id} wrote")
+                yield fault(f"{kept.key} is not what run {manifest.run.run_id} wrote")
         for key in keys:
             if key.startswith(f"{self._prefix}/findings/{place}/") and key not in described:
-                yield fault(f"{key} is no part of run {manifest.run_id}: its manifest has none")
+                yield fault(f"{key} is no part of run {manifest.run.run_id}: its manifest has none")
 
     def _is_as_described(self, kept: KeptObject) -> bool:
         digest = hashlib.sha256()
@@ -159,8 +157,8 @@ class _Verification:
             self._remarks.append(fault(f"{key} is gone; run {newest.run_id} is the newest"))
             return
         latest = self._read(key, body, Latest)
-        if latest is not None and latest.run_id != newest.run_id:
-            text = f"{key} points at run {latest.run_id}, the newest is {newest.run_id}"
+        if latest is not None and latest.run.run_id != newest.run_id:
+            text = f"{key} points at run {latest.run.run_id}, the newest is {newest.run_id}"
             self._remarks.append(fault(text))
 
     def _body(self, key: str) -> bytes:

@@ -24,8 +24,8 @@ from moto import mock_aws
 
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.report.commit import ObjectStore
 from backup_audit.report.s3 import PART_SIZE, S3Store
+from backup_audit.report.store import ObjectStore
 from tests.doubles.fakes import InMemoryStore
 from tools.local_cloud.s3_writes import one_write_at_a_time
 

@@ -1,6 +1,7 @@
 """What stands in for the world in tests, and what makes values for them.
 
 builders            findings, reports, runs and lists of backups, with the values that a test names
+reports             reports, committed to a bucket in memory
 fakes               the ports in memory; tests/contract runs the same tests over fake and real
 fake_time           a clock that moves when somebody waits
 crashing            dies before or after an effect

@@ -1,12 +1,10 @@
 """Values with sensible defaults, for tests that care about one of them."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from backup_audit.fleet.configuration import Instance
-from backup_audit.fleet.plan import Plan
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import (
@@ -18,12 +16,10 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
 )
-from backup_audit.judge.finding import Finding, Mute, find
+from backup_audit.judge.finding import Finding, Mute, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.message import Message
-from backup_audit.report.changes import Resolved
-from backup_audit.report.report import Effort, Report, ReportAddress, Tool
-from backup_audit.report.summary import Summary, report_of
+from backup_audit.report.report import ReportAddress
 from backup_audit.settings import NotifyMode, Settings
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
@@ -94,33 +90,9 @@ def finding(
 ) -> Finding:
     """A finding with the evidence that proves its verdict."""
     answer, status = ANSWERS[verdict]
-    found = find(instance(guid, name, owner), evidence(answer, status), run(), mute)
+    found = finding_of(instance(guid, name, owner), evidence(answer, status), run(), mute)
     assert found.verdict is verdict
     return found
-
-
-def report(
-    findings: Sequence[Finding], *, resolved: Sequence[Resolved] = (), of: Run | None = None
-) -> Report:
-    """A report of these findings."""
-    the_run = of or run()
-    plan = Plan(
-        run=the_run,
-        tells=True,
-        instances=len(findings),
-        configuration_uri="ssm:/test",
-        configuration_sha256="0" * 64,
-        policy_digest="0" * 64,
-    )
-    return report_of(
-        plan,
-        Summary.of(findings),
-        tool=Tool(name="backup-audit", version="1.0.0"),
-        foundation="test",
-        effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
-        finished_at=NOW,
-        resolved=resolved,
-    )
 
 
 def a_message(number: int = 0, text: str = "words") -> Message:

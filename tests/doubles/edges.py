@@ -11,7 +11,7 @@ from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.notify.send import Notifier
 from backup_audit.probe.engine import BackupApi, Telemetry
 from backup_audit.probe.pacing import Deadline
-from backup_audit.report.commit import ObjectStore
+from backup_audit.report.store import ObjectStore
 
 
 class FakeEdges:

@@ -10,8 +10,8 @@ from datetime import datetime
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
 from backup_audit.judge.evidence import Answer, Evidence, Refusal
 from backup_audit.notify.message import Message
-from backup_audit.report.commit import StoredObject
 from backup_audit.report.report import Report
+from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW
 
 

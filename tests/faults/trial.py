@@ -11,7 +11,7 @@ import msgspec
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
 from backup_audit.fleet.policy import BUILT_IN
-from backup_audit.judge.finding import Finding, find
+from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.credentials import Secret
 from backup_audit.probe.engine import Probed, probe
@@ -96,7 +96,7 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
             probed.extend(probe(_instances(fault), api, RecordingTelemetry(), workers=1))
         except AuditError as error:
             ended = str(error)
-    findings = [find(instance, evidence, run(), None) for instance, evidence in probed]
+    findings = [finding_of(instance, evidence, run(), None) for instance, evidence in probed]
     return Outcome(
         findings=tuple(found for found in findings if found.guid != NEIGHBOUR),
         neighbours=tuple(found for found in findings if found.guid == NEIGHBOUR),

@@ -75,7 +75,7 @@ def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
         function.invoke(SCHEDULED)
 
         manifest = json.loads(function.read(f"{PREFIX}/reports/{DAY_AND_RUN}/manifest.json"))
-        assert [described["rows"] for described in manifest["objects"]] == [3, 1, 3]
+        assert [described["rows"] for described in manifest["objects"]] == [3, 3, 1]
         for described in manifest["objects"]:
             body = function.read(described["key"])
             assert described["bytes"] == len(body)
@@ -237,7 +237,7 @@ def test_the_next_run_knows_what_the_last_one_found() -> None:
         [finding] = function.report(answer)["findings"]
         assert finding["change"] == "ongoing"
         assert finding["since"] == "2026-01-31T05:00:00Z"
-        assert function.report(answer)["previous_run_id"] == "20260131T050000Z"
+        assert function.report(answer)["plan"]["previous"]["run_id"] == "20260131T050000Z"
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.name)

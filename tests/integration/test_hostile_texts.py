@@ -21,7 +21,7 @@ import pytest
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError, InvalidConfiguration, InvalidEvent
 from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.report.report import Report
+from backup_audit.report.report import WholeReport
 from tests.doubles.scripted_server import Answer, Seen, scripted_server
 from tests.integration.deployment import NOW, Deployment, deployed
 from tools.local_cloud.aws import CONFIGURATION
@@ -198,7 +198,7 @@ def shown(objects: Mapping[str, str], messages: list[SentMessage], answer: dict[
     outcome = Outcome(
         answer=answer,
         error=AuditError(" ".join(TEXTS)),
-        report=msgspec.json.decode(objects[answer["report"]["key"]], type=Report),
+        report=msgspec.json.decode(objects[answer["report"]["key"]], type=WholeReport),
         messages=messages,
         written=[],
         seconds=0.1,

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.report import Latest, Report
+from backup_audit.report.report import Latest, WholeReport
 from tools.local_cloud.__main__ import main
 from tools.local_cloud.fleets import FLEETS
 
@@ -27,7 +27,7 @@ class Ran(msgspec.Struct):
     status: int
     output: str
     messages: list[dict[str, Any]]
-    report: Report | None = None
+    report: WholeReport | None = None
 
 
 def run(out: Path, fleet: str, event: object = None) -> Ran:
@@ -45,15 +45,15 @@ def messages_in(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def latest_report(out: Path) -> Report | None:
+def latest_report(out: Path) -> WholeReport | None:
     pointer = out / PREFIX / "latest.json"
     if not pointer.exists():
         return None
     latest = msgspec.json.decode(pointer.read_bytes(), type=Latest)
-    return msgspec.json.decode((out / BUCKET / latest.report_key).read_bytes(), type=Report)
+    return msgspec.json.decode((out / BUCKET / latest.report_key).read_bytes(), type=WholeReport)
 
 
-def report_of(ran: Ran) -> Report:
+def report_of(ran: Ran) -> WholeReport:
     assert ran.report
     return ran.report
 
@@ -92,7 +92,7 @@ def test_every_verdict_occurs_in_the_degraded_fleet(first_day: Ran) -> None:
 
 
 def test_every_instance_is_in_the_findings_exactly_once(out: Path, first_day: Ran) -> None:
-    run_id = report_of(first_day).run_id
+    run_id = report_of(first_day).run.run_id
     (part,) = (out / PREFIX / "findings").glob(f"dt=*/run={run_id}/part-00000.jsonl")
 
     guids = [json.loads(line)["guid"] for line in part.read_text("utf-8").splitlines()]
@@ -101,7 +101,7 @@ def test_every_instance_is_in_the_findings_exactly_once(out: Path, first_day: Ra
 
 
 def test_flaky_instances_are_healthy_after_retries(out: Path, first_day: Ran) -> None:
-    run_id = report_of(first_day).run_id
+    run_id = report_of(first_day).run.run_id
     (part,) = (out / PREFIX / "findings").glob(f"dt=*/run={run_id}/part-00000.jsonl")
     findings = [json.loads(line) for line in part.read_text("utf-8").splitlines()]
 
@@ -116,7 +116,7 @@ def test_the_output_names_every_problem_instance_with_its_verdict(first_day: Ran
     assert len(problems) == 21
     for finding in problems:
         assert finding.guid in first_day.output
-    assert f"run {report_of(first_day).run_id} · full scope · 48 of 60" in first_day.output
+    assert f"run {report_of(first_day).run.run_id} · full scope · 48 of 60" in first_day.output
     assert "new, muted" in first_day.output
 
 
@@ -127,7 +127,7 @@ def test_the_output_is_plain_text_without_trailing_spaces(first_day: Ran) -> Non
 
 def test_the_files_of_a_run_lie_where_the_contract_says(out: Path, first_day: Ran) -> None:
     report = report_of(first_day)
-    day = f"dt={report.due_at:%Y-%m-%d}/run={report.run_id}"
+    day = f"dt={report.run.due_at:%Y-%m-%d}/run={report.run.run_id}"
 
     left = {path.name for path in (out / PREFIX / "reports" / day).iterdir()}
 
@@ -156,7 +156,7 @@ def test_log_lines_and_metrics_of_every_run_lie_in_the_log(out: Path, second_day
     finished = {line["run_id"] for line in lines if line.get("message") == "audit finished"}
     stale = [line["InstancesStale"] for line in lines if "InstancesStale" in line]
 
-    assert report_of(second_day).run_id in finished
+    assert report_of(second_day).run.run_id in finished
     assert stale[:2] == [[5.0], [5.0]]
 
 
@@ -165,13 +165,15 @@ def test_on_the_second_day_every_problem_is_ongoing(first_day: Ran, second_day: 
 
     problems = [finding for finding in report.findings if finding.verdict.is_problem]
 
-    assert report.previous_run_id == report_of(first_day).run_id
+    assert report.plan.previous
+    assert report.plan.previous.run_id == report_of(first_day).run.run_id
     assert {finding.change for finding in problems} == {"ongoing"}
     assert "ongoing, muted" in second_day.output
 
 
 def test_the_problems_end_when_the_fleet_is_healthy_again(third_day: Ran) -> None:
-    ended = report_of(third_day).just_resolved
+    report = report_of(third_day)
+    ended = [one for one in report.resolved if one.resolved_at == report.run.due_at]
 
     assert third_day.status == 0
     assert len(ended) == 21

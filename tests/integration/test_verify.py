@@ -228,8 +228,9 @@ def test_a_run_goes_on_from_a_report_whose_manifest_is_gone() -> None:
         CLIENTS.s3.delete_object(Bucket=BUCKET, Key=manifest)
         report = function.report(function.invoke({"scheduled_time": f"{DAYS[1]}T05:00:00Z"}))
 
-    assert report["previous_run_id"] == RUNS[0]
-    assert report["previous_report_sha256"]
-    assert report["previous_manifest_sha256"] is None
-    assert report["warnings"] == [f"{manifest} is gone: nothing vouches for its run"]
+    previous = report["plan"]["previous"]
+    assert previous["run_id"] == RUNS[0]
+    assert previous["report_sha256"]
+    assert previous["manifest_sha256"] is None
+    assert report["plan"]["warnings"] == [f"{manifest} is gone: nothing vouches for its run"]
     assert {found["change"] for found in report["findings"]} == {"ongoing"}

@@ -11,8 +11,9 @@ import pytest
 from backup_audit.errors import ApiUnreachable
 from backup_audit.judge.verdict import Verdict
 from backup_audit.telemetry import METRICS, NAMESPACE, PowertoolsTelemetry
-from tests.doubles.builders import finding, report
+from tests.doubles.builders import finding
 from tests.doubles.cloudwatch import Alarm, Datapoint, Metric, State, emitted
+from tests.doubles.reports import stored
 from tools.template import Template
 
 TEMPLATE = Template.read()
@@ -82,7 +83,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     telemetry.started(2)
     telemetry.progressed(1, 2)
     telemetry.warned("something")
-    telemetry.reported(report([finding()]), messages_sent=1)
+    telemetry.reported(stored([finding()]).head, messages_sent=1)
     telemetry.failed(ApiUnreachable("down"), "test")
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,8 +25,8 @@ from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Sile
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.send import notify_of_failure
 from backup_audit.report.answer import Answer as RunAnswer
-from backup_audit.report.commit import RunKeys, StoredObject
-from backup_audit.report.report import Latest, Manifest, Report
+from backup_audit.report.report import Latest, Manifest, WholeReport
+from backup_audit.report.store import RunKeys, StoredObject
 from backup_audit.settings import NotifyMode, Settings
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.edges import FakeEdges
@@ -39,6 +40,7 @@ from tests.doubles.fakes import (
 )
 
 QUARTER = timedelta(minutes=15)  # Lambda's longest
+DAY = timedelta(days=1)
 SCHEDULED = AuditRequest(scheduled_time=NOW)
 ANSWERS: dict[str, Answer | tuple[Answer, int | None]] = {
     "healthy": a_list(3),
@@ -89,8 +91,8 @@ class World:
         [key] = [key for key in self.store.objects if key.endswith(name)]
         return self.store.objects[key]
 
-    def report(self) -> Report:
-        return msgspec.json.decode(self.read("report.json"), type=Report)
+    def report(self) -> WholeReport:
+        return msgspec.json.decode(self.read("report.json"), type=WholeReport)
 
 
 @pytest.fixture
@@ -111,8 +113,9 @@ def test_a_run_judges_keeps_and_tells(world: World) -> None:
     assert [found.guid for found in report.findings] == ["never", "stale", "unsupported"]
     assert report.effort.seconds == 7.0
     assert report.effort.api_calls == 4
-    assert report.configuration_uri == "ssm:/test"
-    assert world.telemetry.reports == [(report, 1)]
+    assert report.plan.configuration_uri == "ssm:/test"
+    [(reported, sent)] = world.telemetry.reports
+    assert (reported.run, reported.counts, sent) == (report.run, report.counts, 1)
 
 
 def test_the_objects_are_written_in_the_order_that_commits_last(world: World) -> None:
@@ -218,11 +221,11 @@ def test_a_retry_after_the_configuration_changed_audits_the_list_that_it_reports
     [audited] = [
         number
         for number, body in enumerate(bodies)
-        if hashlib.sha256(body).hexdigest() == report.configuration_sha256
+        if hashlib.sha256(body).hexdigest() == report.plan.configuration_sha256
     ]
     kept = [json.loads(line) for line in world.read("part-00000.jsonl").splitlines()]
     assert [line["guid"] for line in kept] == configurations[audited]["instances"]
-    assert len(report.mutes) == len(configurations[audited]["mutes"])
+    assert len(report.plan.mutes) == len(configurations[audited]["mutes"])
     assert report.coverage.configured == 2
     assert audited == (died_before in ("batch-00000", "plan.json"))
 
@@ -250,9 +253,10 @@ def test_a_retry_is_compared_with_the_report_that_its_findings_were(world: World
     answer = world.run(invocation="invocation-2")
 
     assert answer.report
-    report = msgspec.json.decode(world.store.objects[answer.report.key], type=Report)
-    assert report.previous_run_id == "20260130T050000Z"
-    assert [problem.guid for problem in report.just_resolved] == ["stale"]
+    report = msgspec.json.decode(world.store.objects[answer.report.key], type=WholeReport)
+    assert report.plan.previous
+    assert report.plan.previous.run_id == "20260130T050000Z"
+    assert [problem.guid for problem in report.resolved] == ["stale"]
 
 
 def test_a_run_that_died_before_telling_is_told_by_its_retry(world: World) -> None:
@@ -298,10 +302,30 @@ def latest(world: World) -> Latest:
 def test_the_pointer_moves_forward_only(world: World) -> None:
     world.run(AuditRequest(scheduled_time=NOW))
     world.run(AuditRequest(scheduled_time=NOW - timedelta(days=1)))
-    assert latest(world).due_at == NOW
+    assert latest(world).run.due_at == NOW
 
     world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
-    assert latest(world).due_at == NOW + timedelta(days=1)
+    assert latest(world).run.due_at == NOW + timedelta(days=1)
+
+
+def test_a_retry_after_a_newer_run_says_of_its_findings_what_they_say(world: World) -> None:
+    """The end of a problem follows from the findings alone, whatever the state is by now."""
+    world.run(AuditRequest(scheduled_time=NOW - DAY))
+    world.answers["stale"] = a_list(1)
+    world.run()
+    today = [key for key in world.store.objects if "run=20260131" in key]
+    for key in today:
+        if "/reports/" in key:
+            del world.store.objects[key]
+    del world.store.objects["backup-audit/latest.json"]
+
+    world.run(invocation="invocation-2")
+
+    report = next(key for key in today if key.endswith("report.json"))
+    document = msgspec.json.decode(world.store.objects[report], type=WholeReport)
+    assert [(one.guid, one.verdict, one.since) for one in document.resolved] == [
+        ("stale", "stale", NOW - DAY)
+    ]
 
 
 def test_a_late_run_keeps_its_report_and_moves_and_notifies_nothing(world: World) -> None:
@@ -379,7 +403,7 @@ def test_the_pointer_leads_to_a_committed_run(world: World) -> None:
 
     pointer = latest(world)
     manifest = msgspec.json.decode(world.store.objects[pointer.manifest_key], type=Manifest)
-    assert manifest.run_id == pointer.run_id
+    assert manifest.run == pointer.run
     assert pointer.report_key in [described.key for described in manifest.objects]
     assert all(described.key in world.store.objects for described in manifest.objects)
 
@@ -397,31 +421,93 @@ def test_a_pointer_that_others_keep_changing_is_a_failure(world: World) -> None:
         world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema_version": 2}'])
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema_version": 1}'])
 def test_a_damaged_pointer_is_a_warning_and_is_replaced(world: World, damage: bytes) -> None:
     world.store.objects["backup-audit/latest.json"] = damage
 
     world.run()
 
-    [warning] = world.report().warnings
-    assert "leads to no readable report" in warning
+    [warning] = world.report().plan.warnings
+    assert "points at nothing readable: all is new" in warning
     assert world.telemetry.warnings == [warning]
-    assert latest(world).due_at == NOW
+    assert latest(world).run.due_at == NOW
 
 
-@pytest.mark.parametrize("damage", [None, b"", b"[]"])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (None, "report.json, which is gone: all is new"),
+        (b"", "is no report (it ends before the findings): all is new"),
+        (b"[]", "is no report (it ends before the findings): all is new"),
+        (b'{"run": 1}\n', "is no report (it ends before the findings): all is new"),
+        (b'  "findings": [\n  ],\n', "is no report"),
+    ],
+)
 def test_a_previous_report_that_is_gone_or_damaged_is_a_warning(
-    world: World, damage: bytes | None
+    world: World, damage: bytes | None, said: str
 ) -> None:
     world.run()
-    key = next(key for key in world.store.objects if key.endswith("report.json"))
+    key = report_key(world)
     del world.store.objects[key]
     if damage is not None:
         world.store.objects[key] = damage
 
-    world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
+    world.run(AuditRequest(scheduled_time=NOW + DAY))
 
-    assert len(world.telemetry.warnings) == 1
+    [warning] = world.telemetry.warnings
+    assert said in warning
+
+
+def report_key(world: World) -> str:
+    return next(key for key in world.store.objects if key.endswith("report.json"))
+
+
+def reports_of(store: InMemoryStore) -> dict[str, bytes]:
+    """All but the claim, which says when the run that failed ended."""
+    return {key: body for key, body in store.objects.items() if not key.endswith("running.json")}
+
+
+class BreaksOff(InMemoryStore):
+    """An S3 that reads the last report up to a line, and never beyond."""
+
+    after = 0
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        if not key.endswith("report.json"):
+            yield from super().lines(key)
+            return
+        yield from islice(super().lines(key), self.after)
+        raise ReportStoreFailed(f"s3://{self.bucket}/{key} could not be read: SlowDown")
+
+
+@pytest.mark.parametrize("after", [0, 1, 30, 60])
+def test_a_previous_report_that_cannot_be_read_now_fails_the_run(world: World, after: int) -> None:
+    world.run()
+    broken = BreaksOff()
+    broken.objects, broken.after = world.store.objects, after
+    reports = reports_of(broken)
+    world.store = broken
+
+    with pytest.raises(ReportStoreFailed, match="SlowDown"):
+        world.run(AuditRequest(scheduled_time=NOW + DAY))
+
+    assert reports_of(world.store) == reports
+
+
+@pytest.mark.parametrize("name", ["report.json", "latest.json"])
+def test_a_previous_report_of_a_newer_version_fails_the_run_and_says_what_to_do(
+    world: World, name: str
+) -> None:
+    world.run()
+    key = report_key(world) if name == "report.json" else "backup-audit/latest.json"
+    body = world.store.objects[key]
+    world.store.objects[key] = body.replace(b'"schema_version": 1', b'"schema_version": 2', 1)
+    reports = reports_of(world.store)
+
+    with pytest.raises(ReportStoreFailed, match=rf"{name} is of schema_version 2, .* deploy the n"):
+        world.run(AuditRequest(scheduled_time=NOW + DAY))
+
+    assert reports_of(world.store) == reports
 
 
 def test_a_committed_report_that_is_damaged_is_a_failure(world: World) -> None:
@@ -474,14 +560,14 @@ def test_a_what_if_overrides_every_policy_and_compares_with_nothing(world: World
     world.run(AuditRequest(max_age=timedelta(hours=1)), invocation="i")
 
     report = next(
-        msgspec.json.decode(body, type=Report)
+        msgspec.json.decode(body, type=WholeReport)
         for key, body in world.store.objects.items()
         if "what_if" in key and key.endswith("report.json")
     )
     assert {found.guid for found in report.findings} == set(ANSWERS)
     assert {found.change for found in report.findings} == {None}
     assert {found.policy.max_age_source for found in report.findings} == {"event"}
-    assert report.max_age_seconds == 3600
+    assert report.run.max_age_seconds == 3600
     assert len(world.notifier.messages) == 1
 
 
@@ -499,7 +585,7 @@ def test_a_report_without_telling(world: World) -> None:
     assert answer.messages_sent == 0
     assert world.notifier.messages == []
     assert not [key for key in world.store.objects if key.endswith("notified.json")]
-    assert latest(world).run_id == answer.run_id
+    assert latest(world).run.run_id == answer.run_id
 
 
 def test_a_muted_instance_is_kept_and_not_told() -> None:

@@ -117,7 +117,7 @@ def assert_pointer_leads_to_a_committed_run(world: World) -> None:
     """latest.json never points at anything half written."""
     latest = msgspec.json.decode(world.store.objects[LATEST], type=Latest)
     manifest = msgspec.json.decode(world.store.objects[latest.manifest_key], type=Manifest)
-    assert manifest.run_id == latest.run_id
+    assert manifest.run == latest.run
     for kept in manifest.objects:
         body = world.store.objects[kept.key]
         assert (len(body), hashlib.sha256(body).hexdigest()) == (kept.bytes, kept.sha256)
@@ -127,7 +127,7 @@ def assert_one_report_of_everything(world: World) -> None:
     """Each instance appears once, in the report that latest.json points at."""
     assert_pointer_leads_to_a_committed_run(world)
     latest = msgspec.json.decode(world.store.objects[LATEST], type=Latest)
-    assert latest.due_at == NOW
+    assert latest.run.due_at == NOW
     lines = [
         json.loads(line)
         for key, body in world.store.objects.items()

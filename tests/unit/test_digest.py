@@ -1,6 +1,7 @@
 """What people and programs are told of a run."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -9,20 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
-from backup_audit.fleet.run import Scope
-from backup_audit.judge.finding import Change, Finding
+from backup_audit.fleet.run import Run, Scope
+from backup_audit.judge.evidence import Cause, Silence
+from backup_audit.judge.finding import Change, Finding, Mute, Problem, finding_of
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests
 from backup_audit.notify.events import finding_messages, run_failed, run_incomplete
 from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, subject_line
 from backup_audit.report.changes import Resolved
-from backup_audit.report.report import Report
-from tests.doubles.builders import ADDRESS, MUTE, NOW, finding, report, run
+from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, run
+from tests.doubles.reports import stored
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
-RESOLVED = Resolved(
-    guid="guid-9", name="cache", owner=None, verdict=Verdict.STALE, since=NOW, resolved_at=NOW
-)
+DAY = timedelta(days=1)
+
+
+def ended(guid: str = "guid-9", name: str = "cache", mute: Mute | None = None) -> Finding:
+    return msgspec.structs.replace(
+        finding(Verdict.HEALTHY, guid, name=name, mute=mute),
+        change=Change.RESOLVED,
+        since=NOW - DAY,
+        earlier_problem=Problem(Verdict.STALE, NOW - DAY),
+    )
 
 
 def document(message: Message) -> dict[str, Any]:
@@ -31,21 +40,23 @@ def document(message: Message) -> dict[str, Any]:
     return parsed
 
 
-def one_digest(of: Report) -> Message:
-    [message] = digests(of, ADDRESS)
+def one_digest(*findings: Finding, of: Run | None = None) -> Message:
+    [message] = digests(stored(findings, of=of))
     return message
 
 
 def test_nothing_is_said_when_nothing_is_wrong() -> None:
-    assert digests(report([finding(Verdict.HEALTHY)]), ADDRESS) == []
-    assert finding_messages(report([finding(Verdict.HEALTHY)]), ADDRESS) == []
+    report = stored([finding(Verdict.HEALTHY)])
+
+    assert list(digests(report)) == []
+    assert list(finding_messages(report)) == []
 
 
 @pytest.mark.parametrize("verdict", PROBLEMS)
 def test_every_problem_instance_is_named_with_verdict_reason_and_name(verdict: Verdict) -> None:
     problem = finding(verdict, "guid-7", name="orders-db", owner="team-orders")
 
-    message = one_digest(report([problem, finding(Verdict.HEALTHY)]))
+    message = one_digest(problem, finding(Verdict.HEALTHY))
 
     assert "orders-db (guid-7)" in message.text
     assert problem.reason in message.text
@@ -58,51 +69,65 @@ def test_every_problem_instance_is_named_with_verdict_reason_and_name(verdict: V
 
 
 def test_problems_are_grouped_by_verdict_worst_first() -> None:
-    text = one_digest(report([finding(verdict, verdict) for verdict in PROBLEMS])).text
+    text = one_digest(*[finding(verdict, verdict) for verdict in PROBLEMS]).text
 
     titles = [verdict.replace("_", " ").upper() + " (1)" for verdict in PROBLEMS]
     assert [text.index(title) for title in titles] == sorted(map(text.index, titles))
 
 
 def test_the_reports_address_is_said() -> None:
-    message = one_digest(report([finding()]))
+    message = one_digest(finding())
 
-    assert "s3://reports/backup-audit/report.json" in message.text
-    assert document(message)["report"] == {"bucket": "reports", "key": "backup-audit/report.json"}
+    key = "backup-audit/reports/dt=2026-01-31/run=20260131T050000Z/report.json"
+    assert f"s3://reports/{key}" in message.text
+    assert document(message)["report"] == {"bucket": "reports", "key": key}
 
 
 def test_a_muted_instance_is_counted_and_not_named() -> None:
     muted = finding(guid="guid-muted", mute=MUTE)
 
-    message = one_digest(report([muted, finding(guid="guid-told")]))
+    message = one_digest(muted, finding(guid="guid-told"))
 
     assert "guid-muted" not in message.body
     assert "Muted and not named here: 1." in message.text
     assert document(message)["muted"] == 1
-    assert digests(report([muted]), ADDRESS) == []
+    assert list(digests(stored([muted]))) == []
 
 
 def test_a_problem_that_ended_is_news() -> None:
-    message = one_digest(report([finding(Verdict.HEALTHY)], resolved=[RESOLVED]))
+    message = one_digest(ended(), finding(Verdict.HEALTHY))
 
-    assert "cache (guid-9): was stale, is healthy" in message.text
+    assert "cache (guid-9): was stale since 2026-01-30 05:00 UTC, is healthy" in message.text
+    [resolved] = document(message)["resolved"]
+    assert (resolved["guid"], resolved["verdict"], resolved["change"]) == (
+        "guid-9",
+        "healthy",
+        "resolved",
+    )
+    assert resolved["earlier_problem"] == {"verdict": "stale", "since": "2026-01-30T05:00:00Z"}
     assert message.attributes["severity"] == "info"
     assert message.attributes["change"] == ("resolved",)
     assert message.subject == "[backup-audit] test: 0 problems, 1 resolved"
 
 
 def test_an_earlier_or_a_muted_resolution_is_no_news() -> None:
-    earlier = msgspec.structs.replace(RESOLVED, resolved_at=NOW.replace(day=1))
-    muted = msgspec.structs.replace(RESOLVED, muted=True)
+    earlier = Resolved(
+        guid="guid-8",
+        name=None,
+        owner=None,
+        verdict=Verdict.STALE,
+        since=NOW - 2 * DAY,
+        resolved_at=NOW - DAY,
+    )
 
-    assert digests(report([finding(Verdict.HEALTHY)], resolved=[earlier, muted]), ADDRESS) == []
+    assert list(digests(stored([ended(mute=MUTE)], remembered=[earlier]))) == []
 
 
 def test_the_attributes_are_what_filter_policies_need() -> None:
     new = msgspec.structs.replace(finding(Verdict.STALE, "a"), change=Change.NEW)
     unknown = msgspec.structs.replace(finding(Verdict.UNKNOWN, "b"), change=Change.ONGOING)
 
-    message = one_digest(report([unknown, new]))
+    message = one_digest(unknown, new)
 
     assert message.attributes == {
         "event": "digest",
@@ -119,28 +144,28 @@ def test_the_subject_counts_what_is_new() -> None:
     new = msgspec.structs.replace(finding(guid="a"), change=Change.NEW)
     reopened = msgspec.structs.replace(finding(guid="b"), change=Change.REOPENED)
 
-    message = one_digest(report([new, reopened, finding(guid="c")]))
+    message = one_digest(new, reopened, finding(guid="c"))
 
     assert message.subject == "[backup-audit] test: 3 problems, 2 new"
 
 
 def test_a_what_if_is_labelled() -> None:
-    message = one_digest(report([finding()], of=run(Scope.WHAT_IF)))
+    message = one_digest(finding(), of=run(Scope.WHAT_IF))
 
     assert message.subject.startswith("[backup-audit what-if] test")
     assert "A what-if" in message.text
 
 
 def test_an_incomplete_run_says_so_in_its_digest() -> None:
-    incomplete = msgspec.structs.replace(report([finding()]), complete=False)
+    silence = evidence(Silence(Cause.NOT_REACHED, "the time was over"), None)
 
-    assert "INCOMPLETE" in one_digest(incomplete).text
+    assert "INCOMPLETE" in one_digest(finding_of(instance(), silence, run(), None)).text
 
 
 def test_a_long_digest_becomes_several_whole_messages() -> None:
     problems = [finding(guid=f"guid-{number:05}", name="n" * 100) for number in range(2_000)]
 
-    messages = digests(report(problems), ADDRESS)
+    messages = list(digests(stored(problems)))
 
     assert len(messages) > 1
     named = [one["guid"] for message in messages for one in document(message)["findings"]]
@@ -169,9 +194,8 @@ told = st.builds(
 def test_every_message_of_any_digest_fits_and_none_is_lost(
     problems: list[Finding], times: int
 ) -> None:
-    many = report(problems * times)
-
-    whole, single = digests(many, ADDRESS), finding_messages(report(problems), ADDRESS)
+    whole = list(digests(stored(problems * times)))
+    single = list(finding_messages(stored(problems)))
 
     for message in whole + single:
         assert message.size <= SIZE_MAX
@@ -186,7 +210,7 @@ def test_every_message_of_any_digest_fits_and_none_is_lost(
 def test_a_message_for_each_problem_and_each_that_ended() -> None:
     problem = msgspec.structs.replace(finding(guid="a", name="orders"), change=Change.NEW)
 
-    first, second = finding_messages(report([problem], resolved=[RESOLVED]), ADDRESS)
+    first, second = finding_messages(stored([problem, ended()]))
 
     assert first.attributes == {
         "event": "finding",
@@ -208,11 +232,10 @@ def test_a_message_for_each_problem_and_each_that_ended() -> None:
 def test_whatever_a_name_is_it_stays_on_its_line(name: str, owner: str) -> None:
     """Configurations refuse such names; a report that another version kept may have them."""
     named = finding(name=name, owner=owner)
-    ended = msgspec.structs.replace(RESOLVED, name=name)
-    of = report([named, finding(guid="guid-2")], resolved=[ended])
+    findings = [named, finding(guid="guid-2"), ended(name=name)]
 
-    assert_plain(one_digest(of).text, lines=14)
-    for message in finding_messages(of, ADDRESS):
+    assert_plain(one_digest(*findings).text, lines=14)
+    for message in finding_messages(stored(findings)):
         assert_plain(message.text, lines=3 if "Owner" in message.text else 2)
 
 
@@ -225,7 +248,7 @@ def assert_plain(text: str, *, lines: int) -> None:
 
 
 def test_a_message_about_an_instance_names_its_owner() -> None:
-    [message] = finding_messages(report([finding(owner="team-orders")]), ADDRESS)
+    [message] = finding_messages(stored([finding(owner="team-orders")]))
 
     assert "Owner: team-orders" in message.text
 
@@ -276,7 +299,7 @@ def test_whatever_an_error_says_it_stays_on_its_line(said: str) -> None:
 
 
 def test_an_incomplete_run_is_told_with_its_coverage() -> None:
-    message = run_incomplete(report([finding(Verdict.UNKNOWN), finding()]), ADDRESS)
+    message = run_incomplete(stored([finding(Verdict.UNKNOWN), finding()]))
 
     assert "1 of 2 instances were audited (50 %)" in message.text
     assert message.attributes["event"] == "run_incomplete"

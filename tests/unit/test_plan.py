@@ -7,14 +7,23 @@ import msgspec
 import pytest
 
 from backup_audit.fleet.configuration import Configuration, Instance
-from backup_audit.fleet.plan import Batch, Plan, Previous, instances_of, plan_audit, split
+from backup_audit.fleet.plan import Batch, instances_of, plan_audit, split
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
-from backup_audit.judge.finding import Finding, find
+from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.changes import NOTHING_YET, Resolved, State, compared
-from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, report, run
+from backup_audit.report.changes import (
+    NOTHING_YET,
+    OpenProblem,
+    Resolved,
+    State,
+    compared,
+    open_problems,
+)
+from backup_audit.report.reading import Previous
+from backup_audit.report.report import Plan, PreviousReport
+from tests.doubles.builders import MUTE, NOW, a_list, evidence, instance, run
 
 GUIDS = ("a", "b", "c", "d", "e")
 
@@ -34,13 +43,12 @@ def fleet() -> Batch:
     return Batch(
         instances=tuple(instance(guid) for guid in GUIDS),
         mutes=dict.fromkeys(("a", "e"), MUTE),
-        state=State({"b": finding(guid="b")}, {"e": ended("e")}),
+        state=State({"b": problem()}, {"e": ended("e")}),
     )
 
 
-def not_reached(guid: str) -> Finding:
-    silence = evidence(Silence(Cause.NOT_REACHED, "the run's time was over"), None)
-    return find(instance(guid), silence, run(), None)
+def problem(days_ago: int = 1, *, not_reached: bool = False) -> OpenProblem:
+    return OpenProblem(Verdict.UNKNOWN, NOW - timedelta(days=days_ago), None, not_reached)
 
 
 def planned(
@@ -82,38 +90,13 @@ def test_a_batch_has_the_mutes_and_the_state_of_its_own_instances() -> None:
     )
 
 
-def test_what_the_last_run_did_not_reach_comes_first_in_its_order() -> None:
-    silent = find(instance("b"), evidence(Silence(Cause.TIMEOUT, "late"), None), run(), None)
-    previous = Previous(report([silent, not_reached("e"), not_reached("c")]), "key")
+def test_what_was_not_reached_comes_first_the_longest_not_reached_first_of_all() -> None:
+    not_reached = {guid: problem(days, not_reached=True) for guid, days in [("c", 1), ("e", 2)]}
+    state = State({"b": problem(9)} | not_reached, {})
 
-    _, batch = planned(previous)
+    _, batch = planned(Previous(state=state))
 
-    assert [one.guid for one in batch.instances] == ["c", "e", "a", "b", "d"]
-
-
-def test_what_was_not_reached_for_longest_comes_first_of_all() -> None:
-    def since(guid: str, days: int) -> Finding:
-        return msgspec.structs.replace(not_reached(guid), since=NOW - timedelta(days=days))
-
-    previous = Previous(report([since("a", 1), since("c", 3), since("e", 2)]), "key")
-
-    _, batch = planned(previous)
-
-    assert [one.guid for one in batch.instances] == ["c", "e", "a", "b", "d"]
-
-
-@pytest.mark.parametrize(
-    ("status", "first"), [(428, "a"), (429, "d"), (430, "a"), (503, "a"), (None, "a")]
-)
-def test_an_instance_that_the_api_had_no_time_for_was_not_reached(
-    status: int | None, first: str
-) -> None:
-    answer = Refusal(10013, "CF-RateLimitExceeded") if status else Silence(Cause.TIMEOUT, "late")
-    refused = find(instance("d"), evidence(answer, status), run(), None)
-
-    _, batch = planned(Previous(report([refused]), "key"))
-
-    assert batch.instances[0].guid == first
+    assert [one.guid for one in batch.instances] == ["e", "c", "a", "b", "d"]
 
 
 @pytest.mark.parametrize("left_out", ["not reached", "429"])
@@ -134,7 +117,7 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
         _, batch = plan_audit(AuditRequest(), of, configuration, "ssm:/test", previous)
         findings = [
             compared(
-                find(
+                finding_of(
                     one, evidence(a_list(3)) if at < a_run else evidence(answer, status), of, None
                 ),
                 batch.state,
@@ -143,18 +126,18 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
             for at, one in enumerate(batch.instances)
         ]
         judged |= {one.guid for one in findings if one.verdict is Verdict.HEALTHY}
-        previous = Previous(report([f for f in findings if f.verdict.is_problem], of=of), "key")
+        previous = Previous(state=State(open_problems(findings), {}))
 
     assert judged == set(guids)
 
 
-class _LookedUp(Mapping[str, Finding]):
+class _LookedUp(Mapping[str, OpenProblem]):
     """Problems that may be looked up, each by its GUID, and not be gone through."""
 
-    def __init__(self, problems: dict[str, Finding]) -> None:
+    def __init__(self, problems: dict[str, OpenProblem]) -> None:
         self._problems = problems
 
-    def __getitem__(self, guid: str) -> Finding:
+    def __getitem__(self, guid: str) -> OpenProblem:
         return self._problems[guid]
 
     def __iter__(self) -> Iterator[str]:
@@ -164,42 +147,45 @@ class _LookedUp(Mapping[str, Finding]):
         return len(self._problems)
 
 
-def test_planning_and_cutting_are_linear_in_the_problems_of_the_last_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    problems = {guid: finding(guid=guid) for guid in GUIDS}
-    states = iter([State(_LookedUp(problems), {})])
-    monkeypatch.setattr(Previous, "state", property(lambda _: next(states)))  # read once
+def test_planning_and_cutting_are_linear_in_the_problems_of_the_last_run() -> None:
+    problems = {guid: problem() for guid in GUIDS}
 
-    _, whole = planned(Previous(report(list(problems.values())), "key"))
+    _, whole = planned(Previous(state=State(_LookedUp(problems), {})))
     batches = list(split(whole, 1))
 
     assert [set(batch.state.open) for batch in batches] == [{guid} for guid in GUIDS]
 
 
-def test_a_plan_names_the_run_before_it_with_its_sha256() -> None:
-    previous = Previous(report([finding()]), "a/report.json", "1" * 64, "2" * 64)
+def test_of_those_not_reached_for_as_long_the_first_configured_comes_first() -> None:
+    state = State({guid: problem(not_reached=True) for guid in ("e", "c", "a")}, {})
 
-    plan, _ = planned(previous)
+    _, batch = planned(Previous(state=state))
+
+    assert [one.guid for one in batch.instances] == ["a", "c", "e", "b", "d"]
+
+
+def test_a_plan_names_the_run_before_it() -> None:
+    before = PreviousReport(
+        run_id="r", report_key="a/report.json", report_sha256="1" * 64, manifest_sha256="2" * 64
+    )
+
+    plan, _ = planned(Previous(before))
 
     assert plan.instances == len(GUIDS)
-    assert plan.previous_run_id == "20260131T050000Z"
-    assert plan.previous_report_key == "a/report.json"
-    assert plan.previous_report_sha256 == "1" * 64
-    assert plan.previous_manifest_sha256 == "2" * 64
+    assert plan.previous == before
 
 
 def test_a_first_plan_names_none_and_says_why() -> None:
     plan, batch = planned(Previous(warning="all is new"))
 
     assert plan.warnings == ("all is new",)
-    assert plan.previous_run_id is None
+    assert plan.previous is None
     assert batch.state == NOTHING_YET
 
 
 @pytest.mark.parametrize("scope", Scope)
 def test_a_what_if_is_compared_with_nothing(scope: Scope) -> None:
-    previous = Previous(report([finding(guid="a")]), "key")
+    previous = Previous(state=State({"a": problem()}, {}))
 
     _, batch = planned(previous, of=run(scope))
 

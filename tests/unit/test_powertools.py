@@ -11,7 +11,8 @@ from backup_audit.errors import ApiUnreachable
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.verdict import Verdict
 from backup_audit.telemetry import METRICS, NAMESPACE, SERVICE, PowertoolsTelemetry
-from tests.doubles.builders import finding, report, run
+from tests.doubles.builders import finding, run
+from tests.doubles.reports import stored
 
 
 class Output:
@@ -84,7 +85,7 @@ def test_progress_is_a_line_every_five_seconds(output: Output) -> None:
 def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -> None:
     found = [finding(Verdict.STALE), finding(Verdict.HEALTHY)]
 
-    telemetry().reported(report(found), messages_sent=1)
+    telemetry().reported(stored(found).head, messages_sent=1)
 
     [_, emitted] = output.lines()
     declared = emitted["_aws"]["CloudWatchMetrics"][0]
@@ -101,7 +102,7 @@ def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -
 
 def test_in_lambda_every_metric_is_there_by_function_too(output: Output) -> None:
     PowertoolsTelemetry("invocation-1", "audit-AuditFunction-1").reported(
-        report([finding()]), messages_sent=1
+        stored([finding()]).head, messages_sent=1
     )
 
     [_, emitted] = output.lines()
@@ -112,13 +113,13 @@ def test_in_lambda_every_metric_is_there_by_function_too(output: Output) -> None
 
 
 def test_an_age_that_is_not_there_is_not_emitted(output: Output) -> None:
-    telemetry().reported(report([finding(Verdict.UNKNOWN)]), messages_sent=1)
+    telemetry().reported(stored([finding(Verdict.UNKNOWN)]).head, messages_sent=1)
 
     assert "OldestNewestBackupAge" not in output.lines()[1]
 
 
 def test_an_incomplete_run_is_counted(output: Output) -> None:
-    incomplete = msgspec.structs.replace(report([finding()]), complete=False)
+    incomplete = msgspec.structs.replace(stored([finding()]).head, complete=False)
 
     telemetry().reported(incomplete, messages_sent=0)
 
@@ -127,7 +128,7 @@ def test_an_incomplete_run_is_counted(output: Output) -> None:
 
 @pytest.mark.parametrize("scope", [Scope.PARTIAL, Scope.WHAT_IF])
 def test_no_other_run_moves_the_metrics(scope: Scope, output: Output) -> None:
-    telemetry().reported(report([finding()], of=run(scope)), messages_sent=1)
+    telemetry().reported(stored([finding()], of=run(scope)).head, messages_sent=1)
 
     [line] = output.lines()
     assert line["scope"] == scope

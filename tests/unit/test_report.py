@@ -13,35 +13,52 @@ from hypothesis import strategies as st
 from backup_audit.fleet.configuration import MuteEntry, parse_configuration
 from backup_audit.fleet.plan import policy_digest
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Finding, find, mutes_in_force
+from backup_audit.judge.finding import Finding, finding_of, mutes_in_force
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import Resolved
+from backup_audit.report.reading import ReportReader
 from backup_audit.report.rendering import (
     CSV_COLUMNS,
-    as_csv,
-    as_json,
-    from_json_lines,
+    CSV_HEADER,
+    csv_line,
     json_line,
+    report_pieces,
 )
 from backup_audit.report.report import (
     MuteState,
-    Report,
+    WholeReport,
     coverage_of,
     floor_percent,
     mute_records,
 )
-from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, report, run
+from backup_audit.report.summary import Summary
+from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, run
+from tests.doubles.fakes import InMemoryStore
+from tests.doubles.reports import head, stored, whole
+
+
+def written(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> bytes:
+    with Summary() as summary:
+        summary.add(finding())
+        return b"".join(report_pieces(head(summary), map(json_line, findings), resolved))
+
+
+def resolved_problem(guid: str) -> Resolved:
+    return Resolved(
+        guid=guid, name=None, owner=None, verdict=Verdict.STALE, since=NOW, resolved_at=NOW
+    )
 
 
 def rows_of(findings: Iterable[Finding]) -> list[dict[str, str]]:
-    body = b"".join(as_csv(findings)).decode()
+    body = (CSV_HEADER + b"".join(map(csv_line, findings))).decode()
     return list(csv.DictReader(io.StringIO(body, newline="")))
 
 
 def test_problems_come_worst_first_and_the_longest_without_a_backup_before_the_others() -> None:
-    older = find(instance("older"), evidence(a_list(90)), run(), None)
+    older = finding_of(instance("older"), evidence(a_list(90)), run(), None)
     found = [finding(verdict, verdict) for verdict in reversed(Verdict) if verdict != "in_grace"]
 
-    listed = report([*found, older]).findings
+    listed = whole([*found, older]).findings
 
     assert [one.guid for one in listed] == [
         "never_backed_up",
@@ -54,7 +71,7 @@ def test_problems_come_worst_first_and_the_longest_without_a_backup_before_the_o
 
 
 def test_every_verdict_is_counted_and_zeros_are_said() -> None:
-    counts = report([finding(Verdict.STALE), finding(Verdict.STALE)]).counts
+    counts = whole([finding(Verdict.STALE), finding(Verdict.STALE)]).counts
 
     assert counts == {verdict.value: 2 if verdict is Verdict.STALE else 0 for verdict in Verdict}
 
@@ -68,7 +85,7 @@ def test_a_hundred_percent_is_said_of_the_whole_only(part: int, whole: int, perc
 
 
 def test_unknown_instances_are_configured_and_not_audited() -> None:
-    counts = report([finding(Verdict.UNKNOWN, "a"), finding(Verdict.STALE, "b")]).counts
+    counts = whole([finding(Verdict.UNKNOWN, "a"), finding(Verdict.STALE, "b")]).counts
 
     coverage = coverage_of(counts)
 
@@ -79,16 +96,16 @@ def test_unknown_instances_are_configured_and_not_audited() -> None:
     ("cause", "complete"), [(cause, cause != "not_reached") for cause in Cause]
 )
 def test_a_run_is_complete_if_every_instance_was_reached(cause: Cause, *, complete: bool) -> None:
-    silent = find(instance(), evidence(Silence(cause, "x"), None), run(), None)
+    silent = finding_of(instance(), evidence(Silence(cause, "x"), None), run(), None)
 
-    assert report([silent]).complete is complete
+    assert whole([silent]).complete is complete
 
 
 def test_the_oldest_newest_backup_is_that_of_who_waited_longest() -> None:
     found = [finding(Verdict.HEALTHY, "a"), finding(Verdict.STALE, "b"), finding(Verdict.UNKNOWN)]
 
-    assert report(found).oldest_newest_backup_age_seconds == 50 * 3600
-    assert report([finding(Verdict.UNKNOWN)]).oldest_newest_backup_age_seconds is None
+    assert whole(found).oldest_newest_backup_age_seconds == 50 * 3600
+    assert whole([finding(Verdict.UNKNOWN)]).oldest_newest_backup_age_seconds is None
 
 
 def test_the_policy_digest_follows_the_policies_and_not_the_order() -> None:
@@ -100,19 +117,49 @@ def test_the_policy_digest_follows_the_policies_and_not_the_order() -> None:
     assert policy_digest([first, second]) != policy_digest([stricter, second])
 
 
-def test_a_report_is_read_back_as_it_was() -> None:
-    original = report([finding(verdict) for verdict in (Verdict.STALE, Verdict.UNKNOWN)])
+def test_a_finding_is_one_line_and_read_back() -> None:
+    found = finding(Verdict.STALE, "a", name="a\u2028b", mute=MUTE)
 
-    assert msgspec.json.decode(as_json(original), type=Report) == original
+    line = json_line(found)
+
+    assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
+    assert msgspec.json.decode(line, type=Finding) == found
 
 
-def test_findings_are_one_object_a_line_and_read_back() -> None:
-    found = [finding(Verdict.STALE, "a", name="a\u2028b"), finding(Verdict.HEALTHY, "b", mute=MUTE)]
+@pytest.mark.parametrize("verdicts", [[], [Verdict.STALE], [Verdict.STALE, Verdict.UNKNOWN]])
+@pytest.mark.parametrize("ended", [0, 1, 2])
+def test_a_report_is_one_json_value_with_an_entry_a_line_and_is_read_as_a_stream(
+    verdicts: list[Verdict], ended: int
+) -> None:
+    found = [finding(verdict) for verdict in verdicts]
+    resolved = [resolved_problem(guid=f"guid-{number}") for number in range(ended)]
+    body = written(found, resolved)
 
-    lines = [json_line(one) for one in found]
+    document = msgspec.json.decode(body, type=WholeReport)
+    assert (document.findings, document.resolved) == (found, resolved)
+    entries = [line for line in body.splitlines() if line.startswith(b"{") and line != b"{"]
+    assert len(entries) == len(found) + len(resolved)
+    reader = ReportReader(body.splitlines(keepends=True), "there")
+    assert reader.head.counts == document.counts
+    assert list(reader.findings(Finding)) == found
+    assert list(reader.resolved()) == resolved
+    skipping = ReportReader(body.splitlines(keepends=True), "there")
+    assert list(skipping.resolved()) == resolved
 
-    assert [line.count(b"\n") for line in lines] == [1, 1]
-    assert list(from_json_lines(lines)) == found
+
+def test_a_report_that_ends_early_is_no_report() -> None:
+    lines = written([finding()], [resolved_problem(guid="guid-2")]).splitlines(keepends=True)
+
+    for length in range(len(lines) - 1):
+        with pytest.raises(msgspec.MsgspecError):
+            read_all(lines[:length])
+    read_all(lines)
+
+
+def read_all(lines: list[bytes]) -> None:
+    reader = ReportReader(lines, "there")
+    list(reader.findings(Finding))
+    list(reader.resolved())
 
 
 def test_a_csv_row_has_every_column_and_its_schema_version() -> None:
@@ -154,13 +201,32 @@ def test_what_is_no_formula_is_left_alone() -> None:
     assert row["name"] == name
 
 
-def test_a_csv_of_many_findings_comes_in_pieces_and_is_whole() -> None:
-    found = [finding(guid=f"guid-{number}") for number in range(1000)]
+def test_the_table_has_the_problems_worst_first_and_then_the_rest() -> None:
+    store = InMemoryStore()
+    verdicts = [Verdict.HEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY, Verdict.NEVER_BACKED_UP]
 
-    pieces = list(as_csv(found))
+    stored([finding(v, f"{n}-{v}") for n, v in enumerate(verdicts)], store=store)
 
-    assert len(pieces) > 2
-    assert [row["guid"] for row in rows_of(found)] == [one.guid for one in found]
+    [body] = [body for key, body in store.objects.items() if key.endswith("findings.csv")]
+    rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
+    assert [row["guid"] for row in rows] == [
+        "3-never_backed_up",
+        "1-unknown",
+        "0-healthy",
+        "2-healthy",
+    ]
+
+
+def test_a_table_of_many_findings_is_whole() -> None:
+    store = InMemoryStore()
+    found = [finding(Verdict.HEALTHY if n % 2 else Verdict.STALE, f"{n:04}") for n in range(2_000)]
+
+    stored(found, store=store)
+
+    [body] = [body for key, body in store.objects.items() if key.endswith("findings.csv")]
+    rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
+    assert [row["guid"] for row in rows] == [one.guid for one in [*found[::2], *found[1::2]]]
+    assert {row["schema_version"] for row in rows} == {"1"}
 
 
 @given(st.text())

@@ -15,8 +15,8 @@ from backup_audit.errors import ApiUnreachable, InvalidConfiguration, ReportStor
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.probe.engine import BackupApi
 from backup_audit.report.answer import Answer
-from backup_audit.report.commit import StoredObject
 from backup_audit.report.running import Claim, claim_until, free, take
+from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.crashing import Died
 from tests.doubles.edges import FakeEdges

@@ -1,7 +1,5 @@
 """What people read of faults, failures and news, word for word."""
 
-import csv
-import io
 import json
 from datetime import timedelta
 
@@ -11,17 +9,16 @@ import pytest
 from backup_audit.errors import ApiUnreachable, InvalidConfiguration
 from backup_audit.fleet.configuration import ConfigurationDocument as Document
 from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.judge.finding import Change, Finding, KeptProblem
+from backup_audit.judge.finding import Change, Finding, NotifiedFinding, Problem
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.digest import ToldFinding, digests, named_resolved
+from backup_audit.notify.digest import digests
 from backup_audit.notify.events import run_failed
 from backup_audit.notify.message import attribute_value, subject_line
-from backup_audit.report.changes import Resolved, State, compared, resolved_problems
-from backup_audit.report.rendering import as_csv
-from backup_audit.report.summary import Summary
+from backup_audit.report.changes import OpenProblem, Resolved, State, compared, resolved_by
 from backup_audit.strict import read_strictly
 from backup_audit.text import brief_duration, compared_duration
-from tests.doubles.builders import ADDRESS, NOW, finding, report
+from tests.doubles.builders import NOW, finding
+from tests.doubles.reports import stored, whole
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -181,7 +178,7 @@ def test_the_reason_of_a_failure_is_cut_where_no_message_would_fit(
     ],
 )
 def test_the_subject_counts_problems(count: int, subject: str) -> None:
-    [digest] = digests(report([finding(guid=f"guid-{n}") for n in range(count)]), ADDRESS)
+    [digest] = digests(stored([finding(guid=f"guid-{n}") for n in range(count)]))
 
     assert digest.subject == subject
 
@@ -191,7 +188,7 @@ def test_two_parts_of_a_digest_are_numbered() -> None:
         msgspec.structs.replace(finding(guid=f"guid-{n}"), reason="x" * 70_000) for n in range(2)
     ]
 
-    first, second = digests(report(long), ADDRESS)
+    first, second = digests(stored(long))
 
     assert first.subject == "[backup-audit] test: 2 problems (1/2)"
     assert "Message 1 of 2." in first.text
@@ -199,7 +196,7 @@ def test_two_parts_of_a_digest_are_numbered() -> None:
 
 
 def test_a_problem_that_ended_is_named_in_full() -> None:
-    assert named_resolved(ENDED) == ToldFinding(
+    assert ENDED.in_short == NotifiedFinding(
         guid="guid-9",
         name="cache",
         owner="team-cache",
@@ -209,33 +206,30 @@ def test_a_problem_that_ended_is_named_in_full() -> None:
         since=NOW - HOUR,
         reason="was stale since 2026-01-31 04:00 UTC, is healthy",
         newest_backup_at=None,
+        earlier_problem=Problem(Verdict.STALE, NOW - HOUR),
     )
 
 
 def test_who_owns_an_instance_is_kept_when_its_problem_ends() -> None:
-    before = finding(guid="guid-9", name="cache", owner="team-cache")
-    state = State({"guid-9": before}, {})
+    state = State({"guid-9": OpenProblem(Verdict.STALE, NOW - HOUR, None, not_reached=False)}, {})
     now = compared(finding(Verdict.HEALTHY, "guid-9", name="c", owner="team-c"), state, NOW)
 
-    [ended] = resolved_problems([now], state, NOW)
+    ended = resolved_by(now)
 
+    assert ended
     assert (ended.guid, ended.name, ended.owner) == ("guid-9", "c", "team-c")
-    assert (ended.verdict, ended.resolved_at) == (Verdict.STALE, NOW)
+    assert (ended.verdict, ended.since, ended.resolved_at) == (Verdict.STALE, NOW - HOUR, NOW)
 
 
 def test_an_unknown_that_stays_unknown_hides_what_it_hid_before() -> None:
-    unknown = msgspec.structs.replace(
-        finding(Verdict.UNKNOWN),
-        since=NOW - HOUR,
-        change=Change.ONGOING,
-        kept_problem=KeptProblem(Verdict.STALE, NOW - 9 * HOUR),
-    )
+    earlier = Problem(Verdict.STALE, NOW - 9 * HOUR)
+    unknown = OpenProblem(Verdict.UNKNOWN, NOW - HOUR, earlier, not_reached=False)
 
     again = compared(finding(Verdict.UNKNOWN), State({"guid-1": unknown}, {}), NOW)
 
     assert again.change is Change.ONGOING
     assert again.since == NOW - HOUR
-    assert again.kept_problem == KeptProblem(Verdict.STALE, NOW - 9 * HOUR)
+    assert again.earlier_problem == earlier
 
 
 @pytest.mark.parametrize(("value", "sent"), [("a", "a"), (("a", "b"), '["a","b"]')])
@@ -249,17 +243,6 @@ def test_a_subject_has_all_that_can_be_printed_in_ascii() -> None:
     assert subject_line("\x1f !}~\x7fä") == "? !}~??"
 
 
-def test_a_csv_of_many_pieces_is_one_table() -> None:
-    findings = [finding(guid=f"guid-{number}") for number in range(1_000)]
-
-    pieces = list(as_csv(findings))
-
-    assert len(pieces) > 2
-    rows = list(csv.DictReader(io.StringIO(b"".join(pieces).decode(), newline="")))
-    assert [row["guid"] for row in rows] == [one.guid for one in findings]
-    assert {row["schema_version"] for row in rows} == {"1"}
-
-
 def _aged(guid: str, seconds: int | None) -> Finding:
     found = finding(Verdict.UNKNOWN, guid)
     evidence = msgspec.structs.replace(found.evidence, newest_backup_age_seconds=seconds)
@@ -267,7 +250,7 @@ def _aged(guid: str, seconds: int | None) -> Finding:
 
 
 def test_the_longest_without_a_backup_comes_first_and_those_of_no_known_age_last() -> None:
-    summary = Summary.of([_aged("a", None), _aged("b", 1), _aged("c", 2), _aged("d", None)])
+    report = whole([_aged("a", None), _aged("b", 1), _aged("c", 2), _aged("d", None)])
 
-    assert [one.guid for one in summary.unhealthy] == ["c", "b", "a", "d"]
-    assert summary.oldest == 2
+    assert [one.guid for one in report.findings] == ["c", "b", "a", "d"]
+    assert report.oldest_newest_backup_age_seconds == 2

@@ -11,15 +11,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from backup_audit.errors import CredentialsRefused, InvalidConfiguration, InvalidDocument
 from backup_audit.fleet.configuration import Instance, parse_configuration
 from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
 from backup_audit.fleet.run import CLOCK_SKEW, Run, Scope, parse_event
-from backup_audit.judge.finding import Finding, find
+from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.http import Reply
-from backup_audit.report.rendering import as_csv, from_json_lines, json_line
+from backup_audit.report.rendering import csv_line, json_line
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 _RUN = Run(run_id="20260131T050000Z", scope=Scope.FULL, due_at=NOW, started_at=NOW)
@@ -86,8 +88,8 @@ def answer(data: bytes) -> None:
     assert len(finding.reason) <= _REASON_MAX
     line = json_line(finding)
     assert b"that-no-answer-may-bring" not in line
-    assert list(from_json_lines([line])) == [finding]
-    assert b"".join(as_csv([finding]))
+    assert msgspec.json.decode(line, type=Finding) == finding
+    assert csv_line(finding)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -133,7 +135,7 @@ def _finding(reply: Reply, policy: Policy) -> Finding:
         evidence = api.list_backups("guid-1")
     except CredentialsRefused as refused:
         raise AssertionError("one refusal is not enough to give up") from refused
-    return find(Instance("guid-1", policy), evidence, _RUN, None)
+    return finding_of(Instance("guid-1", policy), evidence, _RUN, None)
 
 
 def _with_grace(policy: Policy) -> Policy:

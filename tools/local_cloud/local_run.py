@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from backup_audit.errors import AuditError
-from backup_audit.report.report import Report
+from backup_audit.report.report import WholeReport
 from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tools.local_cloud.environment import settings
 from tools.local_cloud.fleets import FLEETS, Fleet
@@ -37,7 +37,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     answer: dict[str, Any] | None
     error: AuditError | ExecutionFailed | None
-    report: Report | None
+    report: WholeReport | None
     messages: list[SentMessage]
     written: list[WrittenFile]
     seconds: float
@@ -90,8 +90,8 @@ def _run(event: object, out: Path, aws: LocalAws, start: Start) -> Outcome:
     )
 
 
-def _report(answer: dict[str, Any] | None, out: Path) -> Report | None:
+def _report(answer: dict[str, Any] | None, out: Path) -> WholeReport | None:
     if answer is None or answer["report"] is None:
         return None
     body = (out / "s3" / BUCKET / answer["report"]["key"]).read_bytes()
-    return msgspec.json.decode(body, type=Report)
+    return msgspec.json.decode(body, type=WholeReport)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from backup_audit.report.report import Report
+from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
 from tools.local_cloud.aws import BUCKET, WrittenFile
 from tools.local_cloud.local_run import LOG, MESSAGES, Outcome
@@ -77,7 +77,7 @@ def _show_counts(console: Console, counts: dict[str, int]) -> None:
     console.print(table)
 
 
-def _rows(answer: dict[str, Any], report: Report | None) -> list[Row]:
+def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
     """The problems, then the problems that ended; a dry run has only its answer."""
     if report is None:
         return [(p["verdict"], p["name"], p["guid"], "", p["reason"]) for p in answer["problems"]]
@@ -88,7 +88,8 @@ def _rows(answer: dict[str, Any], report: Report | None) -> list[Row]:
     ]
     resolved = [
         ("healthy", r.name, r.guid, "resolved", f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M}")
-        for r in report.just_resolved
+        for r in report.resolved
+        if r.resolved_at == report.run.due_at
     ]
     return problems + resolved
 

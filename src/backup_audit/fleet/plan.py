@@ -5,42 +5,21 @@ and comes to the same findings for the same answers of the API.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
 from backup_audit.fleet.configuration import Configuration, Instance
 from backup_audit.fleet.policy import PolicyLayer, layered
 from backup_audit.fleet.run import AuditRequest, Run, Scope
-from backup_audit.judge.evidence import Cause
-from backup_audit.judge.finding import Finding, Mute, mutes_in_force
-from backup_audit.report.changes import NOTHING_YET, State, state_of
-from backup_audit.report.report import MuteRecord, Report, mute_records
+from backup_audit.judge.finding import Mute, mutes_in_force
+from backup_audit.report.changes import NOTHING_YET, State
+from backup_audit.report.reading import Previous
+from backup_audit.report.report import Plan, mute_records
 
 T = TypeVar("T")
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report says of a run beside its findings.
-
-    `configuration_sha256` is that of the document, `policy_digest` changes with any instance's
-    policy. `previous_report_key` is None if there is no report to compare with.
-    """
-
-    schema_version: Literal[1] = 1
-    run: Run
-    tells: bool
-    instances: int
-    configuration_uri: str
-    configuration_sha256: str
-    policy_digest: str
-    mutes: tuple[MuteRecord, ...] = ()
-    previous_run_id: str | None = None
-    previous_report_key: str | None = None
-    previous_report_sha256: str | None = None
-    previous_manifest_sha256: str | None = None
-    warnings: tuple[str, ...] = ()
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,26 +28,6 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     instances: tuple[Instance, ...]
     mutes: dict[str, Mute]
     state: State
-
-
-class Previous(msgspec.Struct, frozen=True):
-    """The last committed full report, with the sha256 of its bytes and of its manifest's.
-
-    `warning` says what of it cannot be read.
-    """
-
-    report: Report | None = None
-    report_key: str | None = None
-    report_sha256: str | None = None
-    manifest_sha256: str | None = None
-    warning: str | None = None
-
-    @property
-    def state(self) -> State:
-        """What it left behind."""
-        if self.report is None:
-            return NOTHING_YET
-        return state_of(self.report.findings, self.report.resolved)
 
 
 def plan_audit(
@@ -84,26 +43,21 @@ def plan_audit(
     gets through a part only, every instance has its turn.
     """
     today = run.started_at.date()
-    state = previous.state
     instances = instances_of(request, configuration)
     plan = Plan(
-        run=run,
         tells=request.tells,
         instances=len(instances),
         configuration_uri=configuration_uri,
         configuration_sha256=configuration.sha256,
         policy_digest=policy_digest(instances),
-        mutes=tuple(mute_records(configuration, today)),
-        previous_run_id=previous.report.run_id if previous.report else None,
-        previous_report_key=previous.report_key,
-        previous_report_sha256=previous.report_sha256,
-        previous_manifest_sha256=previous.manifest_sha256,
+        mutes=mute_records(configuration, today),
+        previous=previous.report,
         warnings=(previous.warning,) if previous.warning else (),
     )
     fleet = Batch(
-        instances=tuple(sorted(instances, key=lambda one: _turn(one, state))),
+        instances=tuple(sorted(instances, key=lambda one: _turn(one, previous.state))),
         mutes=mutes_in_force(configuration, today),
-        state=compared_with(run, state),
+        state=compared_with(run, previous.state),
     )
     return plan, fleet
 
@@ -145,26 +99,20 @@ def split(fleet: Batch, size: int) -> Iterator[Batch]:
     """Cut a fleet into batches of so many instances, the last of what is left."""
     for start in range(0, len(fleet.instances), size):
         instances = fleet.instances[start : start + size]
+        guids = [instance.guid for instance in instances]
         yield Batch(
             instances=instances,
-            mutes=_of(fleet.mutes, instances),
-            state=State(_of(fleet.state.open, instances), _of(fleet.state.resolved, instances)),
+            mutes=_some(fleet.mutes, guids),
+            state=State(_some(fleet.state.open, guids), _some(fleet.state.resolved, guids)),
         )
 
 
-def _of(by_guid: Mapping[str, T], instances: Iterable[Instance]) -> dict[str, T]:
-    """What is said of these instances."""
-    return {one.guid: by_guid[one.guid] for one in instances if one.guid in by_guid}
+def _some(by_guid: Mapping[str, T], guids: Sequence[str]) -> dict[str, T]:
+    return {guid: by_guid[guid] for guid in guids if guid in by_guid}
 
 
-def _turn(instance: Instance, state: State) -> tuple[bool, float]:
-    """Sorts what was not reached to the front, the longest not reached first of all."""
+def _turn(instance: Instance, state: State) -> tuple[bool, datetime | None]:
+    """What sorts an instance: not reached, the longest first; then the others as they come."""
     before = state.open.get(instance.guid)
-    if before is None or not _was_not_reached(before):
-        return True, 0.0
-    return False, before.since.timestamp() if before.since else 0.0
-
-
-def _was_not_reached(before: Finding) -> bool:
-    """Whether nobody asked, or the API had no time for us: a limit starves whoever comes last."""
-    return before.evidence.silence is Cause.NOT_REACHED or before.evidence.http_status == 429
+    not_reached = before is not None and before.not_reached
+    return (not not_reached, before.since if before and not_reached else None)

@@ -54,14 +54,17 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One audit. `due_at` orders runs: the scheduled time, else the start. Times are UTC."""
+    """One audit. `due_at` orders runs: the scheduled time, else the start.
+
+    Times are UTC. `as_of` and `max_age_seconds` make a what-if, null where none was asked for.
+    """
 
     run_id: str
     scope: Scope
     due_at: datetime
     started_at: datetime
     as_of: datetime | None = None
-    max_age: timedelta | None = None
+    max_age_seconds: int | None = None
 
 
 def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) -> Run:
@@ -83,7 +86,7 @@ def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) ->
         due_at=due_at,
         started_at=started_at,
         as_of=request.as_of,
-        max_age=request.max_age,
+        max_age_seconds=int(request.max_age.total_seconds()) if request.max_age else None,
     )
 
 
@@ -151,4 +154,4 @@ def _contradictions(event: Event, now: datetime) -> list[str]:
 
 
 def _utc(instant: datetime | UnsetType) -> datetime | None:
-    return instant.astimezone(UTC) if instant else None
+    return instant.astimezone(UTC).replace(microsecond=0) if instant else None

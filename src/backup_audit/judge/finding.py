@@ -8,9 +8,9 @@ import msgspec
 
 from backup_audit.fleet.configuration import Configuration, Instance, MuteEntry
 from backup_audit.fleet.policy import Policy
-from backup_audit.fleet.run import Run
+from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
-from backup_audit.judge.verdict import Verdict, judge
+from backup_audit.judge.verdict import Severity, Verdict, judge
 
 _DETAIL_MAX = 500  # characters; a broker's error can carry kilobytes of its own body
 
@@ -65,8 +65,8 @@ class Mute(msgspec.Struct, frozen=True, kw_only=True):
     until: date
 
 
-class KeptProblem(msgspec.Struct, frozen=True):
-    """The problem an instance had before it became unknown: only evidence of health ends it."""
+class Problem(msgspec.Struct, frozen=True, gc=False):
+    """A problem of an instance, and the due time of the first run in a row that found it."""
 
     verdict: Verdict
     since: datetime
@@ -75,11 +75,15 @@ class KeptProblem(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Instance, verdict, reason, evidence, policy, and how it compares with the last full report.
 
-    `since` is the due time of the first run in a row that found this problem.
+    `scope` and `due_at` are those of the run. `since` is the due time of the first run in a row
+    that found this problem. `earlier_problem` is the one that a healthy finding ended, or that an
+    unknown one, or one in grace, could not end.
     """
 
     schema_version: Literal[1] = 1
     run_id: str
+    scope: Scope
+    due_at: datetime
     guid: str
     name: str | None
     owner: str | None
@@ -87,22 +91,55 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     change: Change | None = None
     since: datetime | None = None
-    kept_problem: KeptProblem | None = None
+    earlier_problem: Problem | None = None
     mute: Mute | None = None
     policy: AppliedPolicy
     evidence: EvidenceSummary
 
     @property
-    def is_told(self) -> bool:
-        """Whether a message names it."""
+    def is_notified(self) -> bool:
+        """Whether messages name it: a problem that nobody muted."""
         return self.verdict.is_problem and self.mute is None
 
 
-def find(instance: Instance, evidence: Evidence, run: Run, mute: Mute | None) -> Finding:
+class NotifiedFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding in short, as messages and answers name it. The end of a problem is `healthy`."""
+
+    guid: str
+    name: str | None
+    owner: str | None
+    verdict: Verdict
+    severity: Severity
+    change: Change | None
+    since: datetime | None
+    reason: str
+    newest_backup_at: datetime | None
+    earlier_problem: Problem | None
+
+
+def in_short(finding: Finding) -> NotifiedFinding:
+    """A finding for a message."""
+    return NotifiedFinding(
+        guid=finding.guid,
+        name=finding.name,
+        owner=finding.owner,
+        verdict=finding.verdict,
+        severity=finding.verdict.severity,
+        change=finding.change,
+        since=finding.since,
+        reason=finding.reason,
+        newest_backup_at=finding.evidence.newest_backup_at,
+        earlier_problem=finding.earlier_problem,
+    )
+
+
+def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | None) -> Finding:
     """Judge one instance and write down why."""
     judgement = judge(evidence, instance.policy, evidence.observed_at, run.as_of)
     return Finding(
         run_id=run.run_id,
+        scope=run.scope,
+        due_at=run.due_at,
         guid=instance.guid,
         name=instance.name,
         owner=instance.owner,

@@ -1,92 +1,17 @@
-"""Who is named in messages, and how."""
+"""A run's news in as few whole messages as fit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
 from backup_audit.fleet.run import Scope
-from backup_audit.judge.finding import Change, Finding
-from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.message import Message, subject_line, text_of
-from backup_audit.report.changes import Resolved
+from backup_audit.judge.finding import Change, NotifiedFinding
+from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.message import SIZE_MAX, Message, subject_line, text_of
+from backup_audit.report.reading import StoredReport
 from backup_audit.report.report import Coverage, Report, ReportAddress
-
-
-class ToldFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem instance, as messages name it."""
-
-    guid: str
-    name: str | None
-    owner: str | None
-    verdict: Verdict
-    severity: Severity
-    change: Change | None
-    since: datetime | None
-    reason: str
-    newest_backup_at: datetime | None
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures at the head of each message of a digest; counted once for all of them."""
-
-    told: int
-    new: int
-    resolved: int
-    muted: int
-
-
-def tally_of(report: Report) -> Tally:
-    """Count whom a digest names, and whom it does not."""
-    told = told_findings(report)
-    return Tally(
-        told=len(told),
-        new=sum(finding.change in (Change.NEW, Change.REOPENED) for finding in told),
-        resolved=len(told_resolved(report)),
-        muted=sum(finding.mute is not None for finding in report.findings),
-    )
-
-
-def told_findings(report: Report) -> list[Finding]:
-    """The problem instances that a message names: muted ones are counted only."""
-    return [finding for finding in report.findings if finding.is_told]
-
-
-def told_resolved(report: Report) -> list[Resolved]:
-    """The problems that this run saw ended and that nobody muted."""
-    return [problem for problem in report.just_resolved if not problem.muted]
-
-
-def named(finding: Finding) -> ToldFinding:
-    """A problem instance for a message."""
-    return ToldFinding(
-        guid=finding.guid,
-        name=finding.name,
-        owner=finding.owner,
-        verdict=finding.verdict,
-        severity=finding.verdict.severity,
-        change=finding.change,
-        since=finding.since,
-        reason=finding.reason,
-        newest_backup_at=finding.evidence.newest_backup_at,
-    )
-
-
-def named_resolved(problem: Resolved) -> ToldFinding:
-    """An instance whose problem ended, for a message."""
-    return ToldFinding(
-        guid=problem.guid,
-        name=problem.name,
-        owner=problem.owner,
-        verdict=Verdict.HEALTHY,
-        severity=Severity.INFO,
-        change=Change.RESOLVED,
-        since=problem.since,
-        reason=f"was {problem.verdict} since {problem.since:%Y-%m-%d %H:%M} UTC, is healthy",
-        newest_backup_at=None,
-    )
-
 
 _MEANING = {
     Verdict.NEVER_BACKED_UP: "no backup exists to restore from",
@@ -95,75 +20,8 @@ _MEANING = {
     Verdict.NOT_FOUND: "gone, or not visible to our client: check the configuration and the role",
     Verdict.UNKNOWN: "could not be audited",
 }
-
-
-def digest_text(
-    report: Report,
-    tally: Tally,
-    uri: str,
-    findings: Sequence[Finding],
-    resolved: Sequence[Resolved],
-    *,
-    part: int,
-    parts: int,
-) -> str:
-    """The digest, grouped by verdict, worst first."""
-    lines = [*_head(report, tally, part, parts)]
-    for verdict in Verdict:
-        group = [finding for finding in findings if finding.verdict is verdict]
-        if group:
-            lines += ["", f"{_title(verdict)} ({len(group)}): {_MEANING[verdict]}"]
-            lines += [line for finding in group for line in _finding_lines(finding)]
-    if resolved:
-        lines += ["", f"RESOLVED ({len(resolved)})"]
-        lines += [f"  {_who(r.name, r.guid)}: was {r.verdict}, is healthy" for r in resolved]
-    return text_of([*lines, "", f"Report: {uri}"])
-
-
-def finding_text(name: str | None, guid: str, owner: str | None, reason: str, uri: str) -> str:
-    """The text of a message about one instance."""
-    owned = [f"Owner: {owner}"] if owner else []
-    return text_of([f"{_who(name, guid)}: {reason}", *owned, f"Report: {uri}"])
-
-
-def _head(report: Report, tally: Tally, part: int, parts: int) -> Iterator[str]:
-    coverage = report.coverage
-    yield f"Backup audit of {report.foundation}, run {report.run_id} ({report.scope})"
-    if report.scope is Scope.WHAT_IF:
-        yield "A what-if: judged at another instant or under another policy than configured."
-    yield f"{tally.told} of {coverage.configured} instances have a problem."
-    yield (
-        f"Audited: {coverage.audited} of {coverage.configured} ({coverage.percent:g} %), "
-        f"unknown: {coverage.unknown}."
-    )
-    if not report.complete:
-        yield "INCOMPLETE: the time was over before every instance was reached."
-    if tally.muted:
-        yield f"Muted and not named here: {tally.muted}."
-    if parts > 1:
-        yield f"Message {part} of {parts}."
-
-
-def _title(verdict: Verdict) -> str:
-    return verdict.replace("_", " ").upper()
-
-
-def _finding_lines(finding: Finding) -> Iterator[str]:
-    marks = ", ".join(mark for mark in (finding.change, finding.owner) if mark)
-    yield f"  {_who(finding.name, finding.guid)}" + (f" [{marks}]" if marks else "")
-    yield f"      {finding.reason}"
-    if finding.kept_problem:
-        kept = finding.kept_problem
-        yield f"      before: {kept.verdict} since {kept.since:%Y-%m-%d %H:%M} UTC"
-
-
-def _who(name: str | None, guid: str) -> str:
-    return f"{name} ({guid})" if name else guid
-
-
-T = TypeVar("T")
-
-_PARTS_RESERVED = 999_999  # a number as wide as any count of parts, to measure with
+_PARTS_MAX = 999_999  # a number as wide as any count of parts, to measure with
+_HEADINGS_MAX = 2_000  # bytes of titles by verdict, and of attributes
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="digest"):
@@ -182,96 +40,149 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
     coverage: Coverage
     muted: int
     report: ReportAddress
-    findings: list[ToldFinding]
-    resolved: list[Resolved]
+    findings: list[NotifiedFinding]
+    resolved: list[NotifiedFinding]
 
 
-def digests(report: Report, address: ReportAddress) -> list[Message]:
-    """Name every problem instance, in as few whole messages as fit; none if nothing is wrong.
+def digests(stored: StoredReport) -> Iterator[Message]:
+    """Name every problem instance and every problem that ended; nothing if there is none.
 
-    Muted instances are counted and not named. Problems that ended are news too.
+    Muted instances are counted and not named. The report is read twice, since each message says
+    how many there are, and none is held longer than it takes to send it.
     """
-    items: list[Finding | Resolved] = [*told_findings(report), *told_resolved(report)]
-    if not items:
-        return []
-    tally = tally_of(report)
-
-    def fits(chunk: Sequence[Finding | Resolved]) -> bool:
-        return _digest(
-            report, address, tally, chunk, part=_PARTS_RESERVED, parts=_PARTS_RESERVED
-        ).fits
-
-    chunks = _halved(items, fits)
-    return [
-        _digest(report, address, tally, chunk, part=part, parts=len(chunks))
-        for part, chunk in enumerate(chunks, 1)
-    ]
+    report, address = stored.head, stored.address
+    room = SIZE_MAX - _HEADINGS_MAX - _digest(report, address, [], _PARTS_MAX, _PARTS_MAX).size
+    parts = sum(1 for _ in _chunks(stored.news(), room))
+    for part, chunk in enumerate(_chunks(stored.news(), room), 1):
+        yield _digest(report, address, chunk, part, parts)
 
 
-def _halved(items: list[T], fits: Callable[[Sequence[T]], bool]) -> list[list[T]]:
-    if len(items) == 1 or fits(items):
-        return [items]
-    middle = len(items) // 2
-    return _halved(items[:middle], fits) + _halved(items[middle:], fits)
+def _chunks(findings: Iterable[NotifiedFinding], room: int) -> Iterator[list[NotifiedFinding]]:
+    chunk: list[NotifiedFinding] = []
+    size = 0
+    for finding in findings:
+        weight = _weight(finding)
+        if chunk and size + weight > room:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(finding)
+        size += weight
+    if chunk:
+        yield chunk
+
+
+def _weight(finding: NotifiedFinding) -> int:
+    """Bytes that a finding adds to a message: its JSON and its text, each quoted in the body."""
+    encode = msgspec.json.encode
+    return len(encode(encode(finding).decode())) + len(encode(text_of(_lines_of(finding))))
 
 
 def _digest(
     report: Report,
     address: ReportAddress,
-    tally: Tally,
-    items: Sequence[Finding | Resolved],
-    *,
+    findings: Sequence[NotifiedFinding],
     part: int,
     parts: int,
 ) -> Message:
-    findings = [item for item in items if isinstance(item, Finding)]
-    resolved = [item for item in items if isinstance(item, Resolved)]
+    run = report.run
+    problems = [finding for finding in findings if finding.verdict.is_problem]
+    resolved = [finding for finding in findings if not finding.verdict.is_problem]
     digest = Digest(
-        message_id=f"{report.run_id}/digest/{part}",
+        message_id=f"{run.run_id}/digest/{part}",
         foundation=report.foundation,
-        run_id=report.run_id,
-        scope=report.scope,
-        due_at=report.due_at,
+        run_id=run.run_id,
+        scope=run.scope,
+        due_at=run.due_at,
         complete=report.complete,
         part=part,
         parts=parts,
         counts=report.counts,
         coverage=report.coverage,
-        muted=tally.muted,
+        muted=report.news.muted,
         report=address,
-        findings=[named(finding) for finding in findings],
+        findings=problems,
         resolved=resolved,
     )
+    lines = [*_head(report, part, parts), *_groups(problems, resolved)]
     return Message(
         message_id=digest.message_id,
-        subject=_digest_subject(report, tally, part, parts),
-        text=digest_text(report, tally, address.uri, findings, resolved, part=part, parts=parts),
+        subject=_subject(report, part, parts),
+        text=text_of([*lines, "", f"Report: {address.uri}"]),
         document=msgspec.Raw(msgspec.json.encode(digest)),
-        attributes=_digest_attributes(report, findings, resolved),
+        attributes=_attributes(report, findings),
     )
 
 
-def _digest_subject(report: Report, tally: Tally, part: int, parts: int) -> str:
-    said = "1 problem" if tally.told == 1 else f"{tally.told} problems"
-    said += f", {tally.new} new" if tally.new else ""
-    said += f", {tally.resolved} resolved" if tally.resolved else ""
-    label = "backup-audit what-if" if report.scope is Scope.WHAT_IF else "backup-audit"
+def _head(report: Report, part: int, parts: int) -> Iterator[str]:
+    coverage, run = report.coverage, report.run
+    yield f"Backup audit of {report.foundation}, run {run.run_id} ({run.scope})"
+    if run.scope is Scope.WHAT_IF:
+        yield "A what-if: judged at another instant or under another policy than configured."
+    yield f"{report.news.problems} of {coverage.configured} instances have a problem."
+    yield (
+        f"Audited: {coverage.audited} of {coverage.configured} ({coverage.percent:g} %), "
+        f"unknown: {coverage.unknown}."
+    )
+    if not report.complete:
+        yield "INCOMPLETE: the time was over before every instance was reached."
+    if report.news.muted:
+        yield f"Muted and not named here: {report.news.muted}."
+    if parts > 1:
+        yield f"Message {part} of {parts}."
+
+
+def _groups(
+    problems: Sequence[NotifiedFinding], resolved: Sequence[NotifiedFinding]
+) -> Iterator[str]:
+    """By verdict, worst first, then what ended."""
+    for verdict, meaning in _MEANING.items():
+        group = [finding for finding in problems if finding.verdict is verdict]
+        if group:
+            title = verdict.replace("_", " ").upper()
+            yield from ("", f"{title} ({len(group)}): {meaning}")
+            yield from (line for finding in group for line in _lines_of(finding))
+    if resolved:
+        yield from ("", f"RESOLVED ({len(resolved)})")
+        yield from (line for finding in resolved for line in _lines_of(finding))
+
+
+def _lines_of(finding: NotifiedFinding) -> Iterator[str]:
+    name = named(finding)
+    if finding.change is Change.RESOLVED:
+        yield f"  {name}: {finding.reason}"
+        return
+    marks = ", ".join(mark for mark in (finding.change, finding.owner) if mark)
+    yield f"  {name}" + (f" [{marks}]" if marks else "")
+    yield f"      {finding.reason}"
+    if earlier := finding.earlier_problem:
+        yield f"      before: {earlier.verdict} since {earlier.since:%Y-%m-%d %H:%M} UTC"
+
+
+def named(finding: NotifiedFinding) -> str:
+    """The name with the GUID, or the GUID alone."""
+    return f"{finding.name} ({finding.guid})" if finding.name else finding.guid
+
+
+def _subject(report: Report, part: int, parts: int) -> str:
+    news = report.news
+    said = "1 problem" if news.problems == 1 else f"{news.problems} problems"
+    said += f", {news.new} new" if news.new else ""
+    said += f", {news.resolved} resolved" if news.resolved else ""
+    label = "backup-audit what-if" if report.run.scope is Scope.WHAT_IF else "backup-audit"
     numbered = f" ({part}/{parts})" if parts > 1 else ""
     return subject_line(f"[{label}] {report.foundation}: {said}{numbered}")
 
 
-def _digest_attributes(
-    report: Report, findings: Sequence[Finding], resolved: Sequence[Resolved]
+def _attributes(
+    report: Report, findings: Sequence[NotifiedFinding]
 ) -> dict[str, str | tuple[str, ...]]:
-    verdicts = {finding.verdict for finding in findings} | (
-        {Verdict.HEALTHY} if resolved else set()
-    )
+    verdicts = {finding.verdict for finding in findings}
     changes = {finding.change for finding in findings if finding.change}
-    changes |= {Change.RESOLVED} if resolved else set()
+    worst = min(verdicts, key=lambda verdict: verdict.rank, default=Verdict.HEALTHY)
     attributes: dict[str, str | tuple[str, ...]] = {
         "event": "digest",
         "verdict": tuple(verdict for verdict in Verdict if verdict in verdicts),
-        "severity": min(verdicts, key=lambda verdict: verdict.rank).severity,
+        "severity": worst.severity,
         "foundation": report.foundation,
         "schema_version": "1",
     }

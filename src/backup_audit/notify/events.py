@@ -1,5 +1,6 @@
 """Messages about the audit itself: it failed, or it did not reach every instance."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
@@ -7,17 +8,11 @@ import msgspec
 
 from backup_audit.errors import AuditError
 from backup_audit.fleet.run import Scope
-from backup_audit.judge.finding import Change
+from backup_audit.judge.finding import Change, NotifiedFinding
 from backup_audit.judge.verdict import Severity
-from backup_audit.notify.digest import (
-    ToldFinding,
-    finding_text,
-    named,
-    named_resolved,
-    told_findings,
-    told_resolved,
-)
+from backup_audit.notify.digest import named
 from backup_audit.notify.message import Message, subject_line, text_of
+from backup_audit.report.reading import StoredReport
 from backup_audit.report.report import Coverage, Report, ReportAddress
 from backup_audit.text import printable
 
@@ -94,18 +89,19 @@ def run_failed(
     )
 
 
-def run_incomplete(report: Report, address: ReportAddress) -> Message:
+def run_incomplete(stored: StoredReport) -> Message:
     """Say that a report does not cover the fleet."""
+    report, address = stored.head, stored.address
     document = RunIncomplete(
-        message_id=f"{report.run_id}/run_incomplete",
+        message_id=f"{report.run.run_id}/run_incomplete",
         foundation=report.foundation,
-        run_id=report.run_id,
+        run_id=report.run.run_id,
         coverage=report.coverage,
         report=address,
     )
     coverage = report.coverage
     happened = (
-        f"The backup audit of {report.foundation} (run {report.run_id}) ran out of time: "
+        f"The backup audit of {report.foundation} (run {report.run.run_id}) ran out of time: "
         f"{coverage.audited} of {coverage.configured} instances were audited "
         f"({coverage.percent:g} %)."
     )
@@ -133,23 +129,21 @@ class FindingMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="event
     scope: Scope
     due_at: datetime
     report: ReportAddress
-    finding: ToldFinding
+    finding: NotifiedFinding
 
 
-def finding_messages(report: Report, address: ReportAddress) -> list[Message]:
+def finding_messages(stored: StoredReport) -> Iterator[Message]:
     """A message for each problem instance, and for each whose problem ended."""
-    told = [named(finding) for finding in told_findings(report)]
-    ended = [named_resolved(problem) for problem in told_resolved(report)]
-    return [_finding_message(report, address, finding) for finding in told + ended]
+    return (_finding_message(stored.head, stored.address, finding) for finding in stored.news())
 
 
-def _finding_message(report: Report, address: ReportAddress, finding: ToldFinding) -> Message:
+def _finding_message(report: Report, address: ReportAddress, finding: NotifiedFinding) -> Message:
     document = FindingMessage(
-        message_id=f"{report.run_id}/finding/{finding.guid}",
+        message_id=f"{report.run.run_id}/finding/{finding.guid}",
         foundation=report.foundation,
-        run_id=report.run_id,
-        scope=report.scope,
-        due_at=report.due_at,
+        run_id=report.run.run_id,
+        scope=report.run.scope,
+        due_at=report.run.due_at,
         report=address,
         finding=finding,
     )
@@ -163,13 +157,14 @@ def _finding_message(report: Report, address: ReportAddress, finding: ToldFindin
     }
     if finding.change:
         attributes["change"] = finding.change
+    owned = [f"Owner: {finding.owner}"] if finding.owner else []
     said = Change.RESOLVED if finding.change is Change.RESOLVED else finding.verdict
     return Message(
         message_id=document.message_id,
         subject=subject_line(
             f"[backup-audit] {report.foundation}: {said} {finding.name or finding.guid}"
         ),
-        text=finding_text(finding.name, finding.guid, finding.owner, finding.reason, address.uri),
+        text=text_of([f"{named(finding)}: {finding.reason}", *owned, f"Report: {address.uri}"]),
         document=msgspec.Raw(msgspec.json.encode(document)),
         attributes=attributes,
     )

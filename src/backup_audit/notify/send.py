@@ -13,9 +13,9 @@ import msgspec
 from backup_audit.notify.digest import digests
 from backup_audit.notify.events import finding_messages, run_failed, run_incomplete
 from backup_audit.notify.message import Message
-from backup_audit.report.commit import JSON, ObjectStore, RunKeys
+from backup_audit.report.reading import StoredReport
 from backup_audit.report.rendering import as_json
-from backup_audit.report.report import Report, ReportAddress
+from backup_audit.report.store import JSON, ObjectStore, RunKeys
 from backup_audit.settings import NotifyMode
 
 
@@ -37,21 +37,20 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def notify(
-    report: Report, store: ObjectStore, keys: RunKeys, notifier: Notifier, mode: NotifyMode
+    stored: StoredReport, store: ObjectStore, keys: RunKeys, notifier: Notifier, mode: NotifyMode
 ) -> int:
     """Publish what the report has to say unless that was done; return how many messages."""
     mark = keys.report("notified.json")
     if store.get(mark) is not None:
         return 0
-    address = ReportAddress(bucket=store.bucket, key=keys.report("report.json"))
-    return _publish_and_mark(news_of(report, address, mode), store, mark, notifier)
+    return _publish_and_mark(news_of(stored, mode), store, mark, notifier)
 
 
-def news_of(report: Report, address: ReportAddress, mode: NotifyMode) -> Iterator[Message]:
+def news_of(stored: StoredReport, mode: NotifyMode) -> Iterator[Message]:
     """All messages of a report; none if nothing is wrong and nothing has changed for the better."""
-    if not report.complete:
-        yield run_incomplete(report, address)
-    yield from (digests if mode is NotifyMode.DIGEST else finding_messages)(report, address)
+    if not stored.head.complete:
+        yield run_incomplete(stored)
+    yield from (digests if mode is NotifyMode.DIGEST else finding_messages)(stored)
 
 
 def notify_of_failure(

@@ -6,20 +6,10 @@ from typing import Literal
 import msgspec
 
 from backup_audit.fleet.run import Scope
-from backup_audit.judge.finding import Finding
-from backup_audit.judge.verdict import Verdict
+from backup_audit.judge.finding import NotifiedFinding
 from backup_audit.report.report import Coverage, Report, ReportAddress
 
-_PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
-
-
-class ShownProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem instance in the answer to a dry run."""
-
-    guid: str
-    name: str | None
-    verdict: Verdict
-    reason: str
+PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +32,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage | None
     report: ReportAddress | None
     messages_sent: int
-    problems: list[ShownProblem] = []
+    problems: list[NotifiedFinding] = []
 
 
 def answer_of(
@@ -52,11 +42,12 @@ def answer_of(
     repeated: bool = False,
     address: ReportAddress | None = None,
     messages_sent: int = 0,
+    problems: Sequence[NotifiedFinding] = (),
 ) -> Answer:
     """Sum a run up for whoever invoked it."""
     return Answer(
-        run_id=report.run_id,
-        scope=report.scope,
+        run_id=report.run.run_id,
+        scope=report.run.scope,
         dry_run=dry_run,
         repeated=repeated,
         already_running=False,
@@ -65,7 +56,7 @@ def answer_of(
         coverage=report.coverage,
         report=address,
         messages_sent=messages_sent,
-        problems=_shown(report.findings) if dry_run else [],
+        problems=list(problems),
     )
 
 
@@ -83,16 +74,3 @@ def already_running(run_id: str) -> Answer:
         report=None,
         messages_sent=0,
     )
-
-
-def _shown(findings: Sequence[Finding]) -> list[ShownProblem]:
-    problems = [finding for finding in findings if finding.verdict.is_problem]
-    return [
-        ShownProblem(
-            guid=finding.guid,
-            name=finding.name,
-            verdict=finding.verdict,
-            reason=finding.reason,
-        )
-        for finding in problems[:_PROBLEMS_SHOWN_MAX]
-    ]

@@ -5,14 +5,35 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from backup_audit.judge.finding import Change, Finding, KeptProblem
-from backup_audit.judge.verdict import Verdict
+from backup_audit.judge.evidence import Cause
+from backup_audit.judge.finding import Change, Finding, NotifiedFinding, Problem
+from backup_audit.judge.verdict import Severity, Verdict
 
 # A problem that comes back within this time was not really solved.
 REOPENED_WITHIN = timedelta(days=30)
 
+_TOO_MANY_REQUESTS = 429
 
-class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+
+class OpenProblem(msgspec.Struct, frozen=True, gc=False):
+    """What the next run needs of a problem: a fleet of them fits into memory.
+
+    `earlier` is the problem that an unknown instance, or one in grace, had before.
+    `not_reached`: the run's time was over, or the API refused for its rate limit.
+    """
+
+    verdict: Verdict
+    since: datetime
+    earlier: Problem | None
+    not_reached: bool
+
+    @property
+    def problem(self) -> Problem:
+        """The one that evidence of health ends."""
+        return self.earlier or Problem(self.verdict, self.since)
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A problem that ended: evidence of health at `resolved_at`, the due time of the run."""
 
     guid: str
@@ -23,104 +44,134 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     resolved_at: datetime
     muted: bool = False
 
+    @property
+    def in_short(self) -> NotifiedFinding:
+        """The end of the problem for a message."""
+        return NotifiedFinding(
+            guid=self.guid,
+            name=self.name,
+            owner=self.owner,
+            verdict=Verdict.HEALTHY,
+            severity=Severity.INFO,
+            change=Change.RESOLVED,
+            since=self.since,
+            reason=f"was {self.verdict} since {self.since:%Y-%m-%d %H:%M} UTC, is healthy",
+            newest_backup_at=None,
+            earlier_problem=Problem(self.verdict, self.since),
+        )
+
 
 class State(msgspec.Struct, frozen=True):
-    """What the last full report left: open findings and lately resolved problems, by GUID."""
+    """What the last full report left: open problems and lately resolved ones, by GUID."""
 
-    open: Mapping[str, Finding]
+    open: Mapping[str, OpenProblem]
     resolved: Mapping[str, Resolved]
 
 
 NOTHING_YET = State({}, {})
 
 
-def state_of(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> State:
-    """Read the state out of a report's parts."""
-    return State(
-        {finding.guid: finding for finding in findings if finding.verdict.is_problem},
-        {problem.guid: problem for problem in resolved},
-    )
+class _Evidence(msgspec.Struct, gc=False):
+    silence: Cause | None
+    http_status: int | None
+
+
+class FindingForState(msgspec.Struct, gc=False):
+    """As much of a stored finding as the state needs."""
+
+    guid: str
+    verdict: Verdict
+    evidence: _Evidence
+    since: datetime | None = None
+    earlier_problem: Problem | None = None
+
+
+def open_problems(
+    findings: Iterable[Finding | FindingForState],
+) -> dict[str, OpenProblem]:
+    """The problems that findings leave open, those behind an unknown or a grace among them."""
+    opened = {}
+    for one in findings:
+        problem = one.earlier_problem
+        since = one.since or (problem.since if problem else None)
+        if since is not None and one.verdict is not Verdict.HEALTHY:
+            silence, status = one.evidence.silence, one.evidence.http_status
+            not_reached = silence is Cause.NOT_REACHED or status == _TOO_MANY_REQUESTS
+            opened[one.guid] = OpenProblem(one.verdict, since, problem, not_reached)
+    return opened
+
+
+def memory_of(resolved: Iterable[Resolved]) -> dict[str, Resolved]:
+    """The ended problems that may be reopened: an end of not knowing is no end of a problem."""
+    return {one.guid: one for one in resolved if one.verdict is not Verdict.UNKNOWN}
 
 
 def compared(finding: Finding, state: State, due_at: datetime) -> Finding:
-    """Say how a finding changed. An unknown instance keeps the problem that it had before."""
+    """Say how a finding changed. Only evidence of health ends a problem."""
     before = state.open.get(finding.guid)
     if not finding.verdict.is_problem:
-        if before is None or finding.verdict is not Verdict.HEALTHY:
-            return finding
-        return msgspec.structs.replace(
-            finding, change=Change.RESOLVED, since=_problem(before).since
-        )
+        return _without_a_problem(finding, before)
     since = _known_since(finding, before)
     return msgspec.structs.replace(
         finding,
         change=Change.ONGOING if since else _new_or_reopened(finding, state, due_at),
         since=since or due_at,
-        kept_problem=_kept(finding, before),
+        earlier_problem=_hidden(finding, before),
     )
 
 
-def resolved_problems(
-    findings: Iterable[Finding], state: State, due_at: datetime
-) -> tuple[Resolved, ...]:
-    """Those that this run resolved, and the earlier ones that may still be reopened."""
-    seen = {finding.guid: finding for finding in findings}
-    now_resolved = tuple(
-        _resolved(finding, state.open[finding.guid], due_at)
-        for finding in seen.values()
-        # A retry can find findings that an earlier delivery compared with another report.
-        if finding.change is Change.RESOLVED and finding.guid in state.open
-    )
-    gone = {problem.guid for problem in now_resolved}
-    earlier = tuple(
-        problem
-        for problem in state.resolved.values()
-        if problem.guid not in gone
-        and due_at - problem.resolved_at <= REOPENED_WITHIN
-        and not (problem.guid in seen and seen[problem.guid].verdict.is_problem)
-    )
-    return now_resolved + earlier
-
-
-def _problem(before: Finding) -> KeptProblem:
-    """The problem of an instance; that of an unknown one is the problem it keeps, if any."""
-    if before.kept_problem is not None:
-        return before.kept_problem
-    return KeptProblem(before.verdict, before.since or before.evidence.observed_at)
-
-
-def _known_since(finding: Finding, before: Finding | None) -> datetime | None:
-    """Since when the instance has this very problem; None if it had none, or another."""
-    if before is None:
+def resolved_by(finding: Finding) -> Resolved | None:
+    """The problem that a finding ended, if it did."""
+    problem = finding.earlier_problem
+    if problem is None or finding.change is not Change.RESOLVED:
         return None
-    if finding.verdict is before.verdict:
-        return before.since or before.evidence.observed_at
-    problem = _problem(before)
-    return problem.since if problem.verdict is finding.verdict else None
-
-
-def _kept(finding: Finding, before: Finding | None) -> KeptProblem | None:
-    if finding.verdict is not Verdict.UNKNOWN or before is None:
-        return None
-    problem = _problem(before)
-    return None if problem.verdict is Verdict.UNKNOWN else problem
-
-
-def _new_or_reopened(finding: Finding, state: State, due_at: datetime) -> Change:
-    earlier = state.resolved.get(finding.guid)
-    if earlier is None or due_at - earlier.resolved_at > REOPENED_WITHIN:
-        return Change.NEW
-    return Change.REOPENED
-
-
-def _resolved(finding: Finding, before: Finding, due_at: datetime) -> Resolved:
-    problem = _problem(before)
     return Resolved(
         guid=finding.guid,
         name=finding.name,
         owner=finding.owner,
         verdict=problem.verdict,
         since=problem.since,
-        resolved_at=due_at,
+        resolved_at=finding.due_at,
         muted=finding.mute is not None,
     )
+
+
+def may_be_reopened(resolved: Resolved, due_at: datetime) -> bool:
+    """Whether a problem that ended is remembered by a run that is due then."""
+    return due_at - resolved.resolved_at <= REOPENED_WITHIN
+
+
+def _without_a_problem(finding: Finding, before: OpenProblem | None) -> Finding:
+    if before is None:
+        return finding
+    problem = before.problem
+    if finding.verdict is not Verdict.HEALTHY:
+        return msgspec.structs.replace(finding, earlier_problem=problem)
+    return msgspec.structs.replace(
+        finding, change=Change.RESOLVED, since=problem.since, earlier_problem=problem
+    )
+
+
+def _known_since(finding: Finding, before: OpenProblem | None) -> datetime | None:
+    """Since when the instance has this very problem; None if it had none, or another."""
+    if before is None:
+        return None
+    if finding.verdict is before.verdict:
+        return before.since
+    problem = before.problem
+    return problem.since if problem.verdict is finding.verdict else None
+
+
+def _hidden(finding: Finding, before: OpenProblem | None) -> Problem | None:
+    """The problem behind an unknown."""
+    if finding.verdict is not Verdict.UNKNOWN or before is None:
+        return None
+    problem = before.problem
+    return None if problem.verdict is Verdict.UNKNOWN else problem
+
+
+def _new_or_reopened(finding: Finding, state: State, due_at: datetime) -> Change:
+    earlier = state.resolved.get(finding.guid)
+    if finding.verdict is Verdict.UNKNOWN or earlier is None:
+        return Change.NEW
+    return Change.REOPENED if may_be_reopened(earlier, due_at) else Change.NEW

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from backup_audit.judge.finding import Finding
+from backup_audit.report.changes import Resolved
+from backup_audit.report.report import Report
 
 
 def as_json(document: msgspec.Struct) -> bytes:
@@ -23,15 +25,38 @@ def json_line(finding: Finding) -> bytes:
     return _encode(finding) + b"\n"
 
 
-def from_json_lines(lines: Iterable[bytes]) -> Iterator[Finding]:
-    """Read findings.jsonl back; raise msgspec.MsgspecError if it is none."""
-    decode = msgspec.json.Decoder(Finding).decode
-    return map(decode, lines)
+# report.json is one JSON value, and is read as a stream: the head is indented for people, and each
+# entry of its two lists stands on a line.
+FINDINGS = b'  "findings": [\n'
+RESOLVED = b'  "resolved": [\n'
+LIST_ENDS = (b"  ],\n", b"  ]\n")  # the second where no member follows
+
+
+def report_pieces(
+    head: Report, findings: Iterable[bytes], resolved: Iterable[Resolved]
+) -> Iterator[bytes]:
+    """report.json, from the lines of its findings."""
+    yield as_json(head).removesuffix(b"\n}\n") + b",\n" + FINDINGS
+    yield from _entries(findings)
+    yield LIST_ENDS[0] + RESOLVED
+    yield from _entries(map(_encode, resolved))
+    yield LIST_ENDS[1] + b"}\n"
+
+
+def _entries(lines: Iterable[bytes]) -> Iterator[bytes]:
+    comma = b""
+    for line in lines:
+        yield comma + line.rstrip(b"\n")
+        comma = b",\n"
+    if comma:
+        yield b"\n"
 
 
 CSV_COLUMNS = (
     "schema_version",
     "run_id",
+    "scope",
+    "due_at",
     "guid",
     "name",
     "owner",
@@ -56,37 +81,28 @@ CSV_COLUMNS = (
     "observed_at",
 )
 
-_CSV_PIECE = 64 * 1024  # characters
-
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection"); the
 # full-width forms count in some locales. In some it also parts cells at a semicolon, and then
 # within ours, quoted or not.
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;|\t\r\n]))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
-def as_csv(findings: Iterable[Finding]) -> Iterator[bytes]:
-    """RFC 4180 in UTF-8, in pieces of some lines.
-
-    What a spreadsheet would compute gets an apostrophe before it.
-    """
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    writer.writerow(CSV_COLUMNS)
-    for finding in findings:
-        writer.writerow(_csv_row(finding))
-        if buffer.tell() >= _CSV_PIECE:
-            yield buffer.getvalue().encode()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue().encode()
-
-
-def _csv_row(finding: Finding) -> list[object]:
+def csv_line(finding: Finding) -> bytes:
+    """RFC 4180 in UTF-8. What a spreadsheet would compute gets an apostrophe before it."""
     record = msgspec.to_builtins(finding)
     record |= record["policy"] | record["evidence"]
     record["muted_until"] = finding.mute.until.isoformat() if finding.mute else None
-    return [_safe_cell(record[column]) for column in CSV_COLUMNS]
+    return _csv_line(_safe_cell(record[column]) for column in CSV_COLUMNS)
+
+
+def _csv_line(cells: Iterable[object]) -> bytes:
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
 
 
 def _safe_cell(value: object) -> object:
     return _FORMULA.sub("'", value) if isinstance(value, str) else value
+
+
+CSV_HEADER = _csv_line(CSV_COLUMNS)

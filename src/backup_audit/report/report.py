@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from backup_audit.fleet.configuration import Configuration
-from backup_audit.fleet.run import Scope
+from backup_audit.fleet.run import Run
 from backup_audit.judge.finding import Finding, in_force
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved
@@ -59,54 +59,84 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
+class PreviousReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The full report that a run is compared with.
+
+    The sha256 of its report.json and of its manifest.json, which vouches for its findings, make
+    the reports a chain. The manifest's is null if it was gone.
+    """
+
+    run_id: str
+    report_key: str
+    report_sha256: str
+    manifest_sha256: str | None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is settled before the first request.
+
+    `tells`: whether people are notified. `configuration_sha256` is that of the document,
+    `policy_digest` changes with any instance's policy. `previous` is null if there is no report to
+    compare with.
+    """
+
+    tells: bool
+    instances: int
+    configuration_uri: str
+    configuration_sha256: str
+    policy_digest: str
+    mutes: tuple[MuteRecord, ...] = ()
+    previous: PreviousReport | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """How many findings messages name, how many of these are new or reopened, and ends of problems.
+
+    `muted` are the findings that are not healthy and that somebody muted: nobody is notified.
+    """
+
+    problems: int
+    new: int
+    resolved: int
+    muted: int
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """report.json. Times are UTC; `findings` are those not healthy, worst first.
+    """report.json without its two lists.
 
     `complete` is false if an instance was not reached: the time was over, the API was down, or its
-    batch failed.
-    `previous_run_id` names the full report that this one was compared with; the sha256 of its
-    report.json and of its manifest.json, which vouches for its findings, make the reports a chain.
-    They are null in the first report, and in those of versions that did not know them.
-    `oldest_newest_backup_age_seconds`: of the newest backups of all instances, the oldest is so
-    old; null if no instance has one. `policy_digest`: a sha256 that changes with any policy.
-    `resolved`: the problems that this run saw ended (`resolved_at` is its `due_at`) and, for 30
-    days, those of the runs before.
+    batch failed. `oldest_newest_backup_age_seconds`: of the newest backups of all instances, the
+    oldest is so old; null if no instance has one.
     """
 
     schema_version: Literal[1] = 1
     tool: Tool
     foundation: str
-    run_id: str
-    scope: Scope
-    due_at: datetime
-    started_at: datetime
+    run: Run
+    plan: Plan
     finished_at: datetime
-    as_of: datetime | None
-    max_age_seconds: int | None
     complete: bool
-    configuration_uri: str
-    configuration_sha256: str
-    policy_digest: str
     coverage: Coverage
     counts: dict[str, int]
+    news: News
     oldest_newest_backup_age_seconds: int | None
     effort: Effort
-    previous_run_id: str | None
-    previous_report_sha256: str | None = None
-    previous_manifest_sha256: str | None = None
+
+
+class WholeReport(Report, frozen=True, kw_only=True):
+    """report.json. Times are UTC with whole seconds.
+
+    `findings` are those not healthy, worst first, one a line. `resolved`: the problems that this
+    run saw ended (`resolved_at` is its `due_at`) and, for 30 days, those of the runs before.
+    """
+
     findings: list[Finding]
     resolved: list[Resolved]
-    mutes: list[MuteRecord]
-    warnings: list[str]
-
-    @property
-    def just_resolved(self) -> list[Resolved]:
-        """The problems that this very run saw ended."""
-        return [problem for problem in self.resolved if problem.resolved_at == self.due_at]
 
 
 class ReportAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a report lies."""
+    """Where a report is stored."""
 
     bucket: str
     key: str
@@ -133,20 +163,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema_version: Literal[1] = 1
-    run_id: str
-    scope: Scope
-    due_at: datetime
+    run: Run
     complete: bool
     invocation_id: str
     objects: list[KeptObject]
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """latest.json: where the newest committed full run lies, and its figures."""
+    """latest.json: where the newest committed full run is stored, and its figures."""
 
     schema_version: Literal[1] = 1
-    run_id: str
-    due_at: datetime
+    run: Run
     complete: bool
     report_key: str
     manifest_key: str
@@ -170,7 +197,7 @@ def floor_percent(part: int, whole: int) -> float:
     return part * 10_000 // whole / 100
 
 
-def mute_records(configuration: Configuration, today: date) -> list[MuteRecord]:
+def mute_records(configuration: Configuration, today: date) -> tuple[MuteRecord, ...]:
     """Every configured mute, so that one that ended or never matched is seen."""
     configured = {instance.guid for instance in configuration.instances}
 
@@ -179,7 +206,7 @@ def mute_records(configuration: Configuration, today: date) -> list[MuteRecord]:
             return MuteState.UNMATCHED
         return MuteState.ACTIVE if holds else MuteState.EXPIRED
 
-    return [
+    return tuple(
         MuteRecord(
             guid=entry.guid,
             owner=entry.owner,
@@ -188,4 +215,4 @@ def mute_records(configuration: Configuration, today: date) -> list[MuteRecord]:
             state=state(entry.guid, holds=in_force(entry, today)),
         )
         for entry in configuration.mutes
-    ]
+    )

@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.report.commit import JSON, ObjectStore
 from backup_audit.report.rendering import as_json
+from backup_audit.report.store import JSON, ObjectStore
 
 # Others can win the race for the claim; a run that loses so often meets no race but a fault.
 _CAS_ATTEMPTS = 10

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backup_audit.aws import Body, aws_errors, code_of, pieces_of, said
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.report.commit import StoredObject
+from backup_audit.report.store import StoredObject
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

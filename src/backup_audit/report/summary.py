@@ -1,47 +1,81 @@
 """What a report needs of the findings, taken from each as it passes by.
 
-A fleet's findings need not fit into memory: what is held is the problems, not the fleet.
+A fleet's findings need not fit into memory: a temporary file holds the lines of those that matter,
+and in memory are only what they are sorted by and where they are.
 """
 
+import gzip
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
+from types import TracebackType
+from typing import Self
 
-from backup_audit.fleet.plan import Plan
+import msgspec
+
+from backup_audit.fleet.run import Run
 from backup_audit.judge.evidence import Cause
-from backup_audit.judge.finding import Change, Finding
+from backup_audit.judge.finding import Change, Finding, NotifiedFinding, in_short
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.changes import Resolved
-from backup_audit.report.report import Effort, Report, Tool, coverage_of
+from backup_audit.report.changes import Resolved, may_be_reopened, resolved_by
+from backup_audit.report.rendering import CSV_HEADER, csv_line, json_line
+from backup_audit.report.report import Effort, News, Plan, Report, Tool, coverage_of
 
 
 class Summary:
-    """Sums findings up.
+    """Sums findings up; a context, which holds the temporary files.
 
     `complete` is false if an instance was not reached before the run's time was over, or was not
     asked for. `oldest` is the age in seconds of the oldest of the newest backups, None if there is
-    none. `noted` are the findings that are not healthy, and those that ended a problem.
+    none. `remembered` are the problems, by GUID, that ended before and may be reopened.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: Mapping[str, Resolved] | None = None) -> None:
+        self._remembered = dict(remembered or {})
         self._counted: Counter[Verdict] = Counter()
+        self._news: Counter[str] = Counter()
+        self._unhealthy: list[tuple[int, int, str, int]] = []  # rank, -age, GUID, position
+        self._ended: list[int] = []  # positions
         self.complete = True
         self.oldest: int | None = None
-        self.noted: list[Finding] = []
+        self._end = 0  # of the lines, in bytes
+        self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
+        self._rest = tempfile.TemporaryFile()  # noqa: SIM115
+        self._rest_rows = gzip.GzipFile(fileobj=self._rest, mode="wb", compresslevel=1)
 
-    @classmethod
-    def of(cls, findings: Iterable[Finding]) -> "Summary":
-        """The summary of findings that lie in memory."""
-        summary = cls()
-        for _ in summary.passing(findings):
-            pass
-        return summary
+    def __enter__(self) -> Self:
+        return self
 
-    def passing(self, findings: Iterable[Finding]) -> Iterator[Finding]:
-        """Yield the findings on; they are summed up once all have passed."""
-        for finding in findings:
-            self.add(finding)
-            yield finding
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for file in (self._rest_rows, self._rest, self._lines):
+            file.close()
+
+    def add(self, finding: Finding, line: bytes | None = None) -> None:
+        """Sum a finding up; `line` is its line if there is one already."""
+        evidence, verdict = finding.evidence, finding.verdict
+        self._counted[verdict] += 1
+        self._count_news(finding)
+        if _replaces_memory(finding):
+            self._remembered.pop(finding.guid, None)
+        if evidence.silence is Cause.NOT_REACHED:
+            self.complete = False
+        age = evidence.newest_backup_age_seconds
+        if age is not None and (self.oldest is None or age > self.oldest):
+            self.oldest = age
+        if verdict is not Verdict.HEALTHY:
+            key = (verdict.rank, -(age or 0), finding.guid)
+            self._unhealthy.append((*key, self._store(finding, line)))
+        else:
+            self._rest_rows.write(csv_line(finding))
+            if finding.change is Change.RESOLVED:
+                self._ended.append(self._store(finding, line))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -49,28 +83,72 @@ class Summary:
         return {verdict.value: self._counted[verdict] for verdict in Verdict}
 
     @property
-    def unhealthy(self) -> list[Finding]:
-        """The findings that are not healthy: by verdict, the longest without a backup first."""
-        return sorted((f for f in self.noted if f.verdict is not Verdict.HEALTHY), key=_badness)
+    def unhealthy_count(self) -> int:
+        """How many findings are not healthy."""
+        return len(self._unhealthy)
 
-    def add(self, finding: Finding) -> None:
-        """Sum up one finding more."""
-        self._counted[finding.verdict] += 1
-        if finding.evidence.silence is Cause.NOT_REACHED:
-            self.complete = False
-        age = finding.evidence.newest_backup_age_seconds
-        if age is not None and (self.oldest is None or age > self.oldest):
-            self.oldest = age
-        if finding.verdict is not Verdict.HEALTHY or finding.change is Change.RESOLVED:
-            self.noted.append(finding)
+    @property
+    def news(self) -> News:
+        """What messages have to say."""
+        return News(**{name: self._news[name] for name in News.__struct_fields__})
+
+    def unhealthy(self) -> Iterator[bytes]:
+        """The lines of findings not healthy: by verdict, the longest without a backup first."""
+        self._unhealthy.sort()
+        return (self._line(position) for *_, position in self._unhealthy)
+
+    def worst(self, count: int) -> list[NotifiedFinding]:
+        """The worst problems, muted or not."""
+        lines = islice(self.unhealthy(), count)
+        findings = [msgspec.json.decode(line, type=Finding) for line in lines]
+        return [in_short(finding) for finding in findings if finding.verdict.is_problem]
+
+    def resolved(self, due_at: datetime) -> Iterator[Resolved]:
+        """The problems that these findings ended, then those before that may be reopened."""
+        for position in self._ended:
+            ended = resolved_by(msgspec.json.decode(self._line(position), type=Finding))
+            if ended is not None:
+                yield ended
+        yield from (one for one in self._remembered.values() if may_be_reopened(one, due_at))
+
+    def csv(self) -> Iterator[bytes]:
+        """All findings as a table, in pieces: those not healthy as in the report, then the rest."""
+        yield CSV_HEADER
+        decode = msgspec.json.Decoder(Finding).decode
+        yield from (csv_line(decode(line)) for line in self.unhealthy())
+        self._rest_rows.close()
+        self._rest.seek(0)
+        yield from gzip.GzipFile(fileobj=self._rest)
+
+    def _count_news(self, finding: Finding) -> None:
+        if finding.mute is not None:
+            self._news["muted"] += finding.verdict is not Verdict.HEALTHY
+        elif finding.change is Change.RESOLVED:
+            self._news["resolved"] += 1
+        elif finding.verdict.is_problem:
+            self._news["problems"] += 1
+            self._news["new"] += finding.change in (Change.NEW, Change.REOPENED)
+
+    def _store(self, finding: Finding, line: bytes | None) -> int:
+        line = line or json_line(finding)
+        self._lines.write(line)
+        self._end += len(line)
+        return self._end - len(line)
+
+    def _line(self, position: int) -> bytes:
+        self._lines.seek(position)
+        return self._lines.readline()
 
 
-def _badness(finding: Finding) -> tuple[int, int, str]:
-    age = finding.evidence.newest_backup_age_seconds or 0
-    return (finding.verdict.rank, -age, finding.guid)
+def _replaces_memory(finding: Finding) -> bool:
+    """Whether an instance has a problem, or ended one: not knowing is neither."""
+    ended = finding.earlier_problem if finding.change is Change.RESOLVED else None
+    verdict = ended.verdict if ended else finding.verdict
+    return verdict.is_problem and verdict is not Verdict.UNKNOWN
 
 
 def report_of(
+    run: Run,
     plan: Plan,
     summary: Summary,
     *,
@@ -78,33 +156,18 @@ def report_of(
     foundation: str,
     effort: Effort,
     finished_at: datetime,
-    resolved: Sequence[Resolved],
 ) -> Report:
     """Sum a run up."""
-    run = plan.run
     return Report(
         tool=tool,
         foundation=foundation,
-        run_id=run.run_id,
-        scope=run.scope,
-        due_at=run.due_at,
-        started_at=run.started_at,
+        run=run,
+        plan=plan,
         finished_at=finished_at,
-        as_of=run.as_of,
-        max_age_seconds=int(run.max_age.total_seconds()) if run.max_age else None,
         complete=summary.complete,
-        configuration_uri=plan.configuration_uri,
-        configuration_sha256=plan.configuration_sha256,
-        policy_digest=plan.policy_digest,
         coverage=coverage_of(summary.counts),
         counts=summary.counts,
+        news=summary.news,
         oldest_newest_backup_age_seconds=summary.oldest,
         effort=effort,
-        previous_run_id=plan.previous_run_id,
-        previous_report_sha256=plan.previous_report_sha256,
-        previous_manifest_sha256=plan.previous_manifest_sha256,
-        findings=summary.unhealthy,
-        resolved=list(resolved),
-        mutes=list(plan.mutes),
-        warnings=list(plan.warnings),
     )

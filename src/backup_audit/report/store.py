@@ -1,0 +1,105 @@
+"""The report bucket as the rest sees it, and the keys of a run's objects in it."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from backup_audit.fleet.run import Run
+
+
+class StoredObject(msgspec.Struct, frozen=True):
+    """An object and the tag that changes with its content."""
+
+    body: bytes
+    etag: str
+
+
+class NewObject(Protocol):
+    """An object being written."""
+
+    @property
+    def is_new(self) -> bool:
+        """After the block: whether it was written. If not, one was there already, and stays."""
+
+    def write(self, data: bytes, /) -> object:
+        """Add to the object; raise ReportStoreFailed."""
+
+
+class ObjectStore(Protocol):
+    """A bucket with conditional writes. Every method may raise ReportStoreFailed."""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+
+    def get(self, key: str) -> StoredObject | None:
+        """Read an object; None if there is none."""
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Write an object unless there is one already; say whether it was written."""
+
+    def new_object(self, key: str, content_type: str) -> AbstractContextManager[NewObject]:
+        """Write an object larger than memory unless there is one already.
+
+        Nothing of it is there before the end of the block, and nothing at all if that raises.
+        """
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Read an object line by line, with the line ends; ReportStoreFailed if there is none."""
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object."""
+
+    def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+        """Write an object if the one there still has this tag; say whether it was written."""
+
+
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
+CSV = "text/csv; charset=utf-8"
+
+
+class RunKeys(msgspec.Struct, frozen=True):
+    """The keys of a run's objects."""
+
+    prefix: str
+    day: str
+    run_id: str
+
+    @classmethod
+    def of(cls, prefix: str, run: Run) -> "RunKeys":
+        """The keys of a run, below the day on which it was due (UTC)."""
+        return cls(prefix, run.due_at.date().isoformat(), run.run_id)
+
+    @property
+    def findings_prefix(self) -> str:
+        """Every finding lies below it, and nothing else."""
+        return f"{self.prefix}/findings/{self._place}/"
+
+    @property
+    def latest(self) -> str:
+        """The one object that is written more than once."""
+        return f"{self.prefix}/latest.json"
+
+    @property
+    def running(self) -> str:
+        """The claim of the full run at work."""
+        return f"{self.prefix}/running.json"
+
+    def findings(self, part: int) -> str:
+        """The key of a part of the findings; a run in one invocation has part 0 only."""
+        return f"{self.findings_prefix}part-{part:05d}.jsonl"
+
+    def report(self, name: str) -> str:
+        """The key of report.json, findings.csv, manifest.json and the marks beside them."""
+        return f"{self.prefix}/reports/{self._place}/{name}"
+
+    def plan(self, name: str) -> str:
+        """The key of what a run in many invocations hands from one to the next."""
+        return f"{self.prefix}/plans/{self._place}/{name}"
+
+    @property
+    def _place(self) -> str:
+        return f"dt={self.day}/run={self.run_id}"
