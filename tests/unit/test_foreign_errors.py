@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from backup_audit import handler as entry
 from backup_audit.errors import InvalidEvent, ReportStoreFailed
 from backup_audit.notify.message import Message
-from backup_audit.report.commit import StoredObject
+from backup_audit.report.store import StoredObject
 from backup_audit.telemetry import PowertoolsTelemetry
 from tests.doubles.builders import NOW, a_list
 from tests.doubles.edges import FakeEdges
