@@ -72,6 +72,10 @@ class Deployment:
         """An object of the bucket."""
         return CLIENTS.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
+    def write(self, key: str, body: bytes) -> None:
+        """Put an object into the bucket."""
+        CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
     def report(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """The report that an answer points at."""
         report: dict[str, Any] = json.loads(self.read(answer["report"]["key"]))

@@ -1,15 +1,19 @@
 """The state machine with the real handlers, on an interpreter of its language."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backup_audit.errors import InvalidEvent
+from backup_audit.aws import CLIENTS
+from backup_audit.batches import EXECUTION_LONGEST
+from backup_audit.errors import ConfigurationUnavailable, InvalidEvent
 from backup_audit.handler import handler
 from tests.integration.deployment import (
     Context,
@@ -294,3 +298,81 @@ def test_a_step_without_its_plan_says_what_to_do(step: str) -> None:
 
     with fleet_of_23() as (_, _, steps), pytest.raises(Exception, match="run the step plan first"):
         steps(task)
+
+
+def at_work(function: Deployment, ends_in: timedelta) -> None:
+    """Let another full run be at work."""
+    claim = {"schema_version": 1, "run_id": "another", "held_by": "another"}
+    ends_at = (datetime.now(UTC) + ends_in).isoformat(timespec="seconds")
+    function.write("backup-audit/running.json", json.dumps(claim | {"ends_at": ends_at}).encode())
+
+
+def test_an_execution_that_begins_while_a_run_is_at_work_names_it_and_asks_nothing() -> None:
+    with fleet_of_23() as (function, machine, steps):
+        at_work(function, timedelta(minutes=5))
+
+        execution = machine.run(SCHEDULED)
+
+        assert execution.status == "SUCCEEDED", execution
+        assert execution.output
+        assert execution.output["already_running"]
+        assert execution.output["run_id"] == "another"
+        assert steps.done == {"plan": 1}
+        assert not function.foundation.requests
+        assert function.messages == []
+
+
+def test_an_execution_takes_the_claim_of_a_run_that_was_killed_over() -> None:
+    with fleet_of_23() as (function, machine, _):
+        at_work(function, timedelta(minutes=-5))
+
+        execution = machine.run({})
+
+        assert execution.output
+        assert execution.output["complete"]
+        claim = json.loads(function.read("backup-audit/running.json"))
+        assert claim["run_id"] == execution.output["run_id"]
+        assert datetime.fromisoformat(claim["ends_at"]) <= datetime.now(UTC)
+
+
+def test_the_claim_of_an_execution_ends_with_its_time_out() -> None:
+    definition = json.loads(Path("src/state_machine.asl.json").read_text("utf-8"))
+
+    assert definition["TimeoutSeconds"] == EXECUTION_LONGEST.total_seconds()
+
+
+def test_a_step_plan_that_is_repeated_is_the_run_of_its_execution() -> None:
+    started_at = datetime.now(UTC).isoformat()
+    task = {"step": "plan", "event": {}, "execution": "arn", "started_at": started_at}
+    with fleet_of_23() as (_, _, steps):
+        first, second = steps(task), steps(task)
+
+        assert first == second
+        assert not second["already_running"]
+
+
+def test_the_last_step_needs_no_secret_but_for_the_heartbeat(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with fleet_of_23(CA_BUNDLE="ssm:/not/there") as (function, _, steps):
+        planned = steps({"step": "plan", "event": SCHEDULED, "execution": "arn"})
+        with pytest.raises(ConfigurationUnavailable):
+            steps({"step": "audit_batch", "plan_key": planned["plan_key"], "batch": 0})
+    with fleet_of_23() as (function, _, steps):
+        planned = steps({"step": "plan", "event": SCHEDULED, "execution": "arn"})
+        for batch in range(5):
+            steps({"step": "audit_batch", "plan_key": planned["plan_key"], "batch": batch})
+        CLIENTS.secretsmanager.delete_secret(
+            SecretId=os.environ["CF_CREDENTIALS_SECRET"], ForceDeleteWithoutRecovery=True
+        )
+
+        answer = steps({"step": "conclude", "plan_key": planned["plan_key"]})
+        again = function.invoke(SCHEDULED)
+
+        assert answer["complete"]
+        assert again["repeated"]
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        warnings = [line["message"] for line in lines if line.get("level") == "WARNING"]
+        assert [warning.partition(": ")[0] for warning in warnings] == [
+            "the heartbeat was not taken"
+        ] * 2
