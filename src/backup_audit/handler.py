@@ -108,7 +108,11 @@ class _Invocation:
         A batch only logs: it is tried again, and the last step reports what became of it.
         """
         with suppress(Exception):
-            self._telemetry.failed(error, foundation_of(os.environ), batch=self._batch)
+            if self._batch is None:
+                self._telemetry.failed(error, foundation_of(os.environ))
+            else:
+                why = f"{type(error).__name__}: {error}"
+                self._telemetry.warned(f"batch {self._batch} failed: {why}")
         if not self._tells or self._batch is not None:
             return
         try:

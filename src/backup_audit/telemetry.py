@@ -149,12 +149,8 @@ class PowertoolsTelemetry:
         if report.run.scope is Scope.FULL:
             self._emit(report)
 
-    def failed(self, error: Exception, foundation: str | None, batch: int | None = None) -> None:
+    def failed(self, error: Exception, foundation: str | None) -> None:
         """Log the error with its traceback, and count the failed run."""
-        if batch is not None:
-            extra = {"batch": batch, "reason": str(error)}
-            self._logger.error("batch failed", exc_info=error, extra=extra)
-            return
         self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
         metrics = self._metrics(foundation)
         metrics.add_metric("RunsFailed", MetricUnit.Count, 1)

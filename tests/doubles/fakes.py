@@ -189,7 +189,6 @@ class RecordingTelemetry:
     def reported(self, report: Report, *, messages_sent: int) -> None:
         self.reports.append((report, messages_sent))
 
-    def failed(self, error: Exception, foundation: str | None, batch: int | None = None) -> None:
-        assert batch is None or batch >= 0
+    def failed(self, error: Exception, foundation: str | None) -> None:
         assert foundation is None or foundation
         self.failures.append(error)

@@ -272,10 +272,10 @@ def test_a_batch_only_logs_it_since_it_is_tried_again_and_the_last_step_reports_
 
     assert raised is error
     lines = logged(capsys)
-    [line] = [line for line in lines if line.get("message") == "batch failed"]
-    assert line["batch"] == 0
-    assert line["level"] == "ERROR"
-    assert type(error).__name__ in line["exception"]
+    [warning] = [line for line in lines if line.get("level") == "WARNING"]
+    assert warning["message"] == f"batch 0 failed: {type(error).__name__}: {error}"
+    is_early = point in ("read_settings", "get plan.json")
+    assert warning.get("run_id") == (None if is_early else RUN_ID)
     assert counted(lines) == 0
     assert world.published == []
 

@@ -36,11 +36,8 @@ class Telemetry(Protocol):
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """The run is over and has its report."""
 
-    def failed(self, error: Exception, foundation: str | None, batch: int | None = None) -> None:
-        """The run, or one try of a batch, ended in an error.
-
-        The foundation is None if the settings are unreadable.
-        """
+    def failed(self, error: Exception, foundation: str | None) -> None:
+        """The run ended in an error; the foundation is None if the settings are unreadable."""
 
 
 class BackupApi(Protocol):
