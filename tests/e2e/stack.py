@@ -10,6 +10,7 @@ from tests.e2e.emulator import Emulator
 from tests.e2e.sam import Sam
 
 LATEST = "backup-audit/latest.json"
+RUNNING = "backup-audit/running.json"
 
 
 class Stack:

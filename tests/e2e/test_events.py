@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from tests.e2e.emulator import ROOT
 from tests.e2e.foundation import COUNTS, Foundation
-from tests.e2e.stack import LATEST, Stack
+from tests.e2e.stack import LATEST, RUNNING, Stack
 from tools.local_cloud.names import FIRST_GUID
 
 EVENTS = sorted((ROOT / "events").glob("*.json"))
@@ -81,6 +82,34 @@ def test_a_scheduled_event_that_is_delivered_twice_is_one_run(stack: Stack) -> N
 
     assert (first["run_id"], first["repeated"]) == ("20260201T050000Z", False)
     assert second == first | {"repeated": True, "messages_sent": 0}
+
+
+def test_a_full_run_claims_running_json_and_frees_it(stack: Stack) -> None:
+    answer = stack.invoke({"notify": False})
+
+    claim = json.loads(stack.read(RUNNING))
+    assert claim["run_id"] == answer["run_id"]
+    assert datetime.fromisoformat(claim["ends_at"]) <= datetime.now(UTC)
+
+
+def test_a_full_run_names_the_one_at_work_and_asks_nothing(stack: Stack) -> None:
+    free = json.loads(stack.read(RUNNING))
+    at_work = free | {"run_id": "another", "ends_at": "2100-01-01T00:00:00Z"}
+
+    def write(claim: dict[str, str]) -> None:
+        body = json.dumps(claim).encode()
+        stack.aws.client("s3").put_object(Bucket=stack.bucket, Key=RUNNING, Body=body)
+
+    write(at_work)
+    try:
+        answer = stack.invoke({})
+        partial = stack.invoke({"instance_guids": [FIRST_GUID]})
+    finally:
+        write(free)
+
+    assert_follows(answer, "answer")
+    assert (answer["already_running"], answer["run_id"]) == (True, "another")
+    assert partial["complete"]
 
 
 def test_a_dry_run_leaves_nothing_behind(stack: Stack) -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.e2e.inputs import BUCKET, Inputs
 from tests.e2e.queues import arn_of
 from tests.e2e.roles import Attempt, acting_as, administrator, arn_of_role, decision
-from tests.e2e.stack import LATEST, Stack
+from tests.e2e.stack import LATEST, RUNNING, Stack
 
 _REFUSALS = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 
@@ -52,6 +52,7 @@ def test_the_function_may_read_and_write_objects_below_its_prefix(
         ("put_object", {"Key": "elsewhere/new.json"}),
         ("put_object", {"Key": "backup-audit-elsewhere/new.json"}),
         ("delete_object", {"Key": LATEST}),
+        ("delete_object", {"Key": RUNNING}),
         ("delete_object", {"Key": LATEST, "VersionId": "null"}),
         ("get_bucket_policy", {}),
         ("delete_bucket_policy", {}),
