@@ -358,6 +358,7 @@ def test_the_last_step_needs_no_secret_but_for_the_heartbeat(
         planned = steps({"step": "plan", "event": SCHEDULED, "execution": "arn"})
         with pytest.raises(ConfigurationUnavailable):
             steps({"step": "audit_batch", "plan_key": planned["plan_key"], "batch": 0})
+    capsys.readouterr()
     with fleet_of_23() as (function, _, steps):
         planned = steps({"step": "plan", "event": SCHEDULED, "execution": "arn"})
         for batch in range(5):
