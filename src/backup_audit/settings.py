@@ -45,10 +45,6 @@ def _from_to(least: int, most: int) -> Meta:
     return Meta(ge=least, le=most, description=f"a whole number from {least} to {most}")
 
 
-def _seconds(most: int) -> Meta:
-    return Meta(gt=0, le=most, description=f"a number of seconds above 0, at most {most}")
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """One deployment. A field is the variable of its name, in capitals, or the one stated.
 
@@ -101,11 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ) = None
     in_flight_max: Annotated[int, _from_to(1, 1000)] = 96
     batch_size: Annotated[int, _from_to(1, 20_000)] = 5000
-    connect_timeout: Annotated[float, _seconds(60)] = field(
-        name="CONNECT_TIMEOUT_SECONDS", default=5.0
-    )
     # The Cloud Controller waits 60 s for a broker; a little more lets its own error arrive.
-    read_timeout: Annotated[float, _seconds(300)] = field(name="READ_TIMEOUT_SECONDS", default=65.0)
+    read_timeout: Annotated[
+        float, Meta(gt=0, le=300, description="a number of seconds above 0, at most 300")
+    ] = field(name="READ_TIMEOUT_SECONDS", default=65.0)
     backups_limit: Annotated[int, _from_to(1, 10_000)] | None = None
 
 

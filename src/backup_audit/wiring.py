@@ -28,6 +28,9 @@ from backup_audit.report.s3 import S3Store
 from backup_audit.report.store import ObjectStore
 from backup_audit.settings import Settings
 
+# Seconds. An API that has not taken a connection by then is down, or behind a firewall that drops.
+_CONNECT_TIMEOUT = 5.0
+
 
 def now() -> datetime:
     """The present, in UTC, in whole seconds as all documents have it."""
@@ -66,7 +69,7 @@ class AwsEdges:
         credentials = self._credentials
         with new_session(
             self._ca_pem(),
-            connect_timeout=settings.connect_timeout,
+            connect_timeout=_CONNECT_TIMEOUT,
             read_timeout=settings.read_timeout,
             proxy=settings.proxy_url,
         ) as session:

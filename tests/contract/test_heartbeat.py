@@ -9,10 +9,12 @@ import pytest
 
 from backup_audit.audit import Heartbeat
 from backup_audit.errors import HeartbeatFailed
+from backup_audit.notify import heartbeat as heartbeat_module
 from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.probe.credentials import Secret
 from tests.doubles.fakes import CountingHeartbeat
 from tests.doubles.scripted_server import Answer, Raw, scripted_server
+from tests.doubles.stubborn_server import listening
 
 pytestmark = pytest.mark.loopback
 
@@ -97,11 +99,30 @@ def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
             HttpHeartbeat(url, answer_timeout=0.01).beat()
 
 
+def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def drips(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not over.wait(0.01):
+            connection.sendall(b"x")
+
+    monkeypatch.setattr(heartbeat_module, "_CONNECT_TIMEOUT", 0.1)
+    with listening(drips) as server:
+        url = Secret(f"http://127.0.0.1:{server.port}/{KEY}")
+
+        with pytest.raises(HeartbeatFailed, match="no whole answer in time"):
+            HttpHeartbeat(url, answer_timeout=0.1).beat()
+        over.set()
+
+
 def test_nobody_there_is_said_in_words_of_our_own() -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
 
-    assert _failure(f"http://127.0.0.1:{port}") == "no connection: refused or unreachable"
+    assert _failure(f"http://127.0.0.1:{port}") == (
+        "no connection: refused or unreachable, or it broke off"
+    )
 
 
 @pytest.mark.parametrize(

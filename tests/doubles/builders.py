@@ -42,7 +42,6 @@ SETTINGS = Settings(
     in_flight_max=96,
     batch_size=5000,
     proxy_url=None,
-    connect_timeout=5.0,
     read_timeout=65.0,
     backups_limit=None,
 )

@@ -23,7 +23,6 @@ def scheduled(new_stack: Callable[..., Stack]) -> Stack:
         "backup-audit-life",
         ScheduleState="ENABLED",
         ScheduleExpression="rate(1 minute)",
-        FlexibleTimeWindowMinutes="0",
     )
     stack.deploy()
     eventually(lambda: LATEST in stack.objects(), within=_FIRING, what="the schedule fires")

@@ -396,12 +396,11 @@ def test_the_longest_window_is_the_longest_that_cloudwatch_takes() -> None:
 
 def test_the_default_window_has_slack_for_a_daily_schedule() -> None:
     day = timedelta(days=1)
-    flexible = timedelta(minutes=TEMPLATE.parameters["FlexibleTimeWindowMinutes"]["Default"])
     timeout = timedelta(seconds=properties("AuditFunction")["Timeout"])
 
-    assert TEMPLATE.parameters["ScheduleExpression"]["Default"].startswith("cron(0 5 * * ? *)")
+    assert TEMPLATE.parameters["ScheduleExpression"]["Default"].startswith("cron(7 5 * * ? *)")
     window = timedelta(hours=TEMPLATE.parameters["MissedRunHours"]["Default"])
-    assert window > day + flexible + timeout
+    assert window > day + timeout
 
 
 # ── Saved queries ─────────────────────────────────────────────────────────────────────────────────

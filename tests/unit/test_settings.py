@@ -34,7 +34,7 @@ def test_what_is_not_set_has_its_default() -> None:
     assert settings.notify_mode is NotifyMode.DIGEST
     assert settings.foundation == "api.sys.example.com"
     assert settings.workers == 32
-    assert (settings.connect_timeout, settings.read_timeout) == (5.0, 65.0)
+    assert settings.read_timeout == 65.0
     assert settings.backups_limit is None
     assert settings.ca_bundle is None
     assert settings.requests_per_second is None
@@ -50,8 +50,7 @@ def test_every_variable_is_read() -> None:
         WORKERS="96",
         REQUESTS_PER_SECOND="12.5",
         PROXY_URL="http://proxy.example.com:3128",
-        CONNECT_TIMEOUT_SECONDS="0.5",
-        READ_TIMEOUT_SECONDS="300",
+        READ_TIMEOUT_SECONDS="0.5",
         BACKUPS_LIMIT="30",
         CONFIG_URI="env:",
         INSTANCE_GUIDS=" a, b\nc ,",
@@ -61,7 +60,7 @@ def test_every_variable_is_read() -> None:
     assert settings.instance_guids == ("a", "b", "c")
     assert settings.notify_mode is NotifyMode.FINDING
     assert (settings.workers, settings.backups_limit) == (96, 30)
-    assert (settings.connect_timeout, settings.read_timeout) == (0.5, 300.0)
+    assert settings.read_timeout == 0.5
     assert settings.requests_per_second == 12.5
     assert settings.proxy_url == "http://proxy.example.com:3128"
 
@@ -101,7 +100,7 @@ def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> No
         ("TOPIC_ARN", "backup-audit"),
         ("TOPIC_ARN", REQUIRED["TOPIC_ARN"] + ".fifo"),  # takes no e-mail addresses
         ("CA_BUNDLE", "/etc/ssl/ca.pem"),
-        ("CONNECT_TIMEOUT_SECONDS", "5 s"),
+        ("READ_TIMEOUT_SECONDS", "5 s"),
         ("IN_FLIGHT_MAX", "1001"),
         ("BATCH_SIZE", "20001"),
         ("NOTIFY_MODE", "email"),
@@ -111,8 +110,7 @@ def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> No
         ("WORKERS", "97"),
         ("WORKERS", "many"),
         ("WORKERS", "٣"),
-        ("CONNECT_TIMEOUT_SECONDS", "0"),
-        ("CONNECT_TIMEOUT_SECONDS", "61"),
+        ("READ_TIMEOUT_SECONDS", "0"),
         ("READ_TIMEOUT_SECONDS", "nan"),
         ("READ_TIMEOUT_SECONDS", "301"),
         ("REQUESTS_PER_SECOND", "0"),

@@ -109,7 +109,6 @@ def test_the_defaults_of_the_parameters_are_the_defaults_of_the_settings() -> No
     ("parameter", "variable"),
     [
         ("Workers", "WORKERS"),
-        ("ConnectTimeoutSeconds", "CONNECT_TIMEOUT_SECONDS"),
         ("ReadTimeoutSeconds", "READ_TIMEOUT_SECONDS"),
         ("InFlightMax", "IN_FLIGHT_MAX"),
         ("BatchSize", "BATCH_SIZE"),
@@ -304,30 +303,25 @@ def test_the_function_has_all_the_time_that_lambda_gives() -> None:
     assert properties("AuditFunction")["Timeout"] == 900
 
 
+@pytest.mark.parametrize("state", ["ENABLED", "DISABLED"])
 @pytest.mark.parametrize(
-    ("mode", "state", "function", "machine"),
-    [
-        ("function", "ENABLED", "ENABLED", False),
-        ("function", "DISABLED", "DISABLED", False),
-        ("map", "ENABLED", "DISABLED", True),
-        ("map", "DISABLED", "DISABLED", True),
-    ],
+    ("mode", "target", "machine"),
+    [("function", "<AuditFunction.Arn>", False), ("map", "<AuditStateMachine>", True)],
 )
-def test_the_schedule_starts_the_function_or_the_state_machine(
-    mode: str, state: str, function: str, *, machine: bool
+def test_the_one_schedule_starts_the_function_or_the_state_machine(
+    mode: str, target: str, state: str, *, machine: bool
 ) -> None:
     given = {"Mode": mode, "ScheduleState": state}
     condition = {"Condition": TEMPLATE.resources["AuditStateMachine"]["Condition"]}
 
-    schedule = properties("AuditFunction", **given)["Events"]["Schedule"]["Properties"]
+    schedule = properties("Schedule", **given)
 
-    assert schedule["State"] == function
+    assert (schedule["Target"]["Arn"], schedule["State"]) == (target, state)
     assert TEMPLATE.resolved(condition, **given) is machine
-    if machine:
-        other = properties("AuditStateMachine", **given)["Events"]["Schedule"]["Properties"]
-        assert other["State"] == state
-        different = {name for name in other if other[name] != schedule[name]}
-        assert different <= {"State"}
+    assert "Events" not in properties("AuditFunction") | properties("AuditStateMachine")
+    assert [kind for one in TEMPLATE.resources.values() if "Schedule" in (kind := one["Type"])] == [
+        "AWS::Scheduler::Schedule"
+    ]
 
 
 def test_the_state_machine_invokes_the_function_and_nothing_else() -> None:
@@ -362,12 +356,21 @@ def test_the_state_machine_may_read_plans_and_start_its_own_batches_only() -> No
     assert properties("AuditStateMachine")["Name"] == "backup-audit-audit"
 
 
-@pytest.mark.parametrize("mode", ["function", "map"])
-def test_the_schedule_may_start_the_state_machine_if_there_is_one(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "started"),
+    [
+        ("function", ("lambda:InvokeFunction", "<AuditFunction.Arn>")),
+        ("map", ("states:StartExecution", "<AuditStateMachine>")),
+    ],
+)
+def test_the_schedule_may_start_what_it_starts_and_nothing_else(
+    mode: str, started: tuple[str, str]
+) -> None:
     [policy] = properties("ScheduleRole", Mode=mode)["Policies"]
-    sids = {one["Sid"] for one in policy["PolicyDocument"]["Statement"]}
+    allowed = [(one["Action"], one["Resource"]) for one in policy["PolicyDocument"]["Statement"]]
 
-    assert ("StartExecution" in sids) is (mode == "map")
+    assert allowed == [started, ("sqs:SendMessage", "<FailedRunsQueue.Arn>")]
+    assert properties("Schedule", Mode=mode)["Target"]["Arn"] == started[1]
 
 
 def test_plans_are_forgotten_after_a_month() -> None:
@@ -379,7 +382,7 @@ def test_plans_are_forgotten_after_a_month() -> None:
 
 def test_the_schedule_sends_an_event_that_the_function_understands() -> None:
     placeholder = "<aws.scheduler.scheduled-time>"
-    sent = properties("AuditFunction")["Events"]["Schedule"]["Properties"]["Input"]
+    sent = properties("Schedule")["Target"]["Input"]
 
     event = json.loads(sent.replace(placeholder, "2026-01-31T05:00:00Z"))
     request = parse_event(event, now=datetime(2026, 1, 31, 5, 0, 1, tzinfo=UTC))
@@ -388,24 +391,17 @@ def test_the_schedule_sends_an_event_that_the_function_understands() -> None:
     assert request.scheduled_time == datetime(2026, 1, 31, 5, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("minutes", "window"),
-    [
-        ("0", {"Mode": "OFF"}),
-        ("1", {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": "1"}),
-        ("10", {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": "10"}),
-    ],
-)
-def test_a_window_of_no_minutes_is_none(minutes: str, window: dict[str, str]) -> None:
-    schedule = properties("AuditFunction", FlexibleTimeWindowMinutes=minutes)["Events"]["Schedule"]
+def test_the_schedule_starts_on_the_dot_and_not_at_the_full_hour() -> None:
+    minute = TEMPLATE.parameters["ScheduleExpression"]["Default"].removeprefix("cron(").split()[0]
 
-    assert schedule["Properties"]["FlexibleTimeWindow"] == window
+    assert properties("Schedule")["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert 0 < int(minute) < 60
 
 
 def test_a_run_that_fails_and_a_delivery_that_fails_end_in_the_queue() -> None:
     function = properties("AuditFunction")
     on_failure = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
-    dead_letters = function["Events"]["Schedule"]["Properties"]["DeadLetterConfig"]["Arn"]
+    dead_letters = properties("Schedule")["Target"]["DeadLetterConfig"]["Arn"]
 
     assert on_failure == {"Type": "SQS", "Destination": dead_letters}
     assert dead_letters == "<FailedRunsQueue.Arn>"

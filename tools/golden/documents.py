@@ -77,7 +77,6 @@ _SETTINGS = Settings(
     in_flight_max=1,
     batch_size=4,
     proxy_url=None,
-    connect_timeout=5.0,
     read_timeout=65.0,
     backups_limit=None,
 )
