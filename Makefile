@@ -68,7 +68,7 @@ test: $(VENV)/ready ## run the tests
 	$(PYTEST)
 
 check: lint types template security sbom wheel ## run everything that CI runs
-	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 97
+	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 99
 
 e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
 	$(BIN)/pytest --override-ini 'norecursedirs=.*' tests/e2e

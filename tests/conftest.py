@@ -4,11 +4,17 @@ from functools import cache
 
 import pytest
 from botocore.loaders import JSONFileLoader
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 
 # The same examples at every run, and none that fails because a machine is slow.
-settings.register_profile("suite", deadline=None, derandomize=True, max_examples=100)
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("suite")
 
 # Every boto3 session parses the descriptions of its services, megabytes of JSON, for itself.
