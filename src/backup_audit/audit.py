@@ -3,8 +3,8 @@
 Each step may be repeated and finds done what an earlier delivery of the run did.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -25,12 +25,12 @@ from backup_audit.batches import (
 )
 from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
 from backup_audit.fleet.configuration import Instance, parse_configuration
-from backup_audit.fleet.plan import Batch, compared_with, plan_audit, split
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
 from backup_audit.judge.finding import Finding, finding_of
-from backup_audit.notify.send import Notifier, notify
+from backup_audit.notify.send import Heartbeat, Notifier, notify
+from backup_audit.plan import Batch, compared_with, plan_audit, split
 from backup_audit.probe.engine import BackupApi, Telemetry, probe
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.answer import PROBLEMS_SHOWN_MAX, Answer, already_running, answer_of
@@ -45,17 +45,10 @@ from backup_audit.report.reading import (
 )
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import Effort, Plan, Report, Tool
-from backup_audit.report.running import Claim, claim_until, free, take
+from backup_audit.report.running import Turn, claim_until
 from backup_audit.report.store import JSON_LINES, ObjectStore, RunKeys
 from backup_audit.report.summary import Summary, report_of
 from backup_audit.settings import Settings
-
-
-class Heartbeat(Protocol):
-    """An external dead man's switch: it calls people when it hears nothing for too long."""
-
-    def beat(self) -> None:
-        """Say that a full run is completed; raise HeartbeatFailed, which keeps the address."""
 
 
 class Edges(Protocol):
@@ -110,9 +103,9 @@ class Audit:
         report = committed_report(self._store, keys)
         if report is not None:
             return self._publish(report, keys, tells=request.tells, repeated=True)
-        claim = claim_until(run.run_id, self._invocation_id, ends_at)
-        with self._freeing(run, claim):
-            if (other := self._take(run, claim)) is not None:
+        turn = self._turn(run, self._invocation_id, ends_at)
+        with turn.freed():
+            if (other := turn.taken_by_another()) is not None:
                 return already_running(other)
             stored, batches, state = self._plan(request, run, self._pacing, size=None)
             efforts = [
@@ -124,9 +117,9 @@ class Audit:
     def plan(self, request: AuditRequest, run: Run) -> PlanAnswer | Answer:
         """Step 1: settle a run and write its batches, unless there is a plan already."""
         settings = self._settings
-        claim = _claim_of_execution(run)
-        with self._freeing(run, claim, at_the_end=False):
-            if (other := self._take(run, claim)) is not None:
+        turn = self._turn_of_execution(run)
+        with turn.freed(at_the_end=False):
+            if (other := turn.taken_by_another()) is not None:
                 return already_running(other)
             pacing = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
             stored, _, _ = self._plan(request, run, pacing, size=settings.batch_size)
@@ -144,7 +137,7 @@ class Audit:
         """Step 3: write the report and tell; batches that failed for good are unknown, by GUID."""
         run = stored.run
         keys = self._keys(run)
-        with self._freeing(run, _claim_of_execution(run)):
+        with self._turn_of_execution(run).freed():
             report = committed_report(self._store, keys)
             if report is not None:
                 return self._publish(report, keys, tells=stored.plan.tells, repeated=True)
@@ -288,40 +281,19 @@ class Audit:
         except Exception as error:  # noqa: BLE001  # its text may quote the address
             self._edges.telemetry.warned(f"the heartbeat was not taken: {type(error).__name__}")
 
-    def _take(self, run: Run, claim: Claim) -> str | None:
-        """Claim a full run; return the id of another that is at work."""
-        if run.scope is not Scope.FULL:
-            return None
-        other = take(self._store, self._keys(run).running, claim, self._edges.now())
-        if other is None:
-            return None
-        self._edges.telemetry.warned(
-            f"run {other.run_id} is at work, until {other.ends_at:%Y-%m-%dT%H:%M:%SZ} at the "
-            "latest: nothing is asked a second time"
+    def _turn(self, run: Run, held_by: str, ends_at: datetime) -> Turn:
+        return Turn(
+            self._store,
+            self._keys(run).running,
+            run,
+            claim_until(run.run_id, held_by, ends_at),
+            now=self._edges.now,
+            warn=self._edges.telemetry.warned,
         )
-        return other.run_id
 
-    @contextmanager
-    def _freeing(self, run: Run, claim: Claim, *, at_the_end: bool = True) -> Iterator[None]:
-        """Free the claim of a full run when it fails, and at its end; others must not wait."""
-        try:
-            yield
-        except (Exception, KeyboardInterrupt):
-            self._free(run, claim)
-            raise
-        if at_the_end:
-            self._free(run, claim)
-
-    def _free(self, run: Run, claim: Claim) -> None:
-        if run.scope is not Scope.FULL:
-            return
-        try:
-            free(self._store, self._keys(run).running, claim, self._edges.now())
-        except Exception as error:  # noqa: BLE001  # must not hide why the run failed
-            self._edges.telemetry.warned(
-                f"the claim of run {run.run_id} stands until {claim.ends_at:%Y-%m-%dT%H:%M:%SZ}: "
-                f"{type(error).__name__}"
-            )
+    def _turn_of_execution(self, run: Run) -> Turn:
+        """In mode map the last step frees what the first has claimed."""
+        return self._turn(run, run.run_id, run.started_at + EXECUTION_LONGEST)
 
     def _state(self, stored: StoredPlan) -> State:
         """What the batches were compared with, whatever latest.json points at now."""
@@ -353,8 +325,3 @@ def _finding_of(instance: Instance, evidence: Evidence, run: Run, batch: Batch) 
     """Judge, and compare; a what-if is judged by another measure and compared with nothing."""
     finding = finding_of(instance, evidence, run, batch.mutes.get(instance.guid))
     return finding if run.scope is Scope.WHAT_IF else compared(finding, batch.state, run.due_at)
-
-
-def _claim_of_execution(run: Run) -> Claim:
-    """In mode map any step may free the claim of its run."""
-    return claim_until(run.run_id, run.run_id, run.started_at + EXECUTION_LONGEST)

@@ -13,8 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.fleet.plan import Batch
 from backup_audit.fleet.run import Run
+from backup_audit.plan import Batch
 from backup_audit.report.rendering import as_json
 from backup_audit.report.report import Effort, Plan
 from backup_audit.report.store import JSON, ObjectStore, RunKeys

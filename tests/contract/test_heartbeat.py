@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from backup_audit.audit import Heartbeat
 from backup_audit.errors import HeartbeatFailed
 from backup_audit.notify import heartbeat as heartbeat_module
 from backup_audit.notify.heartbeat import HttpHeartbeat
+from backup_audit.notify.send import Heartbeat
 from backup_audit.probe.credentials import Secret
 from tests.doubles.fakes import CountingHeartbeat
 from tests.doubles.scripted_server import Answer, Raw, scripted_server

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from backup_audit.audit import Heartbeat
 from backup_audit.batches import Pacing
 from backup_audit.errors import AuditError
 from backup_audit.fleet.sources import ConfigurationSource
-from backup_audit.notify.send import Notifier
+from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import BackupApi, Telemetry
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.store import ObjectStore

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from backup_audit.fleet.configuration import Configuration, Instance
-from backup_audit.fleet.plan import Batch, instances_of, plan_audit, split
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Verdict
+from backup_audit.plan import Batch, instances_of, plan_audit, split
 from backup_audit.report.changes import (
     NOTHING_YET,
     OpenProblem,

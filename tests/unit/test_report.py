@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_audit.fleet.configuration import MuteEntry, parse_configuration
-from backup_audit.fleet.plan import policy_digest
 from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Finding, finding_of, mutes_in_force
 from backup_audit.judge.verdict import Verdict
+from backup_audit.plan import policy_digest
 from backup_audit.report.changes import Resolved
 from backup_audit.report.reading import ReportReader
 from backup_audit.report.rendering import (

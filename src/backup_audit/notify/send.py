@@ -30,6 +30,13 @@ class Notifier(Protocol):
         """
 
 
+class Heartbeat(Protocol):
+    """An external dead man's switch: it calls people when it hears nothing for too long."""
+
+    def beat(self) -> None:
+        """Say that a full run is completed; raise HeartbeatFailed, which keeps the address."""
+
+
 class Notified(msgspec.Struct, frozen=True, kw_only=True):
     """A mark: so many messages were published."""
 

@@ -26,11 +26,8 @@ from backup_audit.report.report import (
     Manifest,
     Report,
 )
-from backup_audit.report.store import CSV, JSON, ObjectStore, RunKeys
+from backup_audit.report.store import CSV, JSON, ObjectStore, RunKeys, rewrite
 from backup_audit.report.summary import Summary
-
-# Another run can win the race for latest.json; one that loses so often meets no race but a fault.
-_CAS_ATTEMPTS = 10
 
 
 def commit(
@@ -85,22 +82,18 @@ def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
         coverage=report.coverage,
         counts=report.counts,
     )
-    for _ in range(_CAS_ATTEMPTS):
-        stored = store.get(keys.latest)
-        if stored is None:
-            moved = store.put_new(keys.latest, as_json(latest), JSON)
-        else:
-            current = pointer(store, keys, stored.body)
-            if current and _order(current.run) >= _order(run):
-                return current.run.run_id == run.run_id
-            # A pointer that nobody can read keeps nothing in its place.
-            moved = store.put_if_unchanged(keys.latest, as_json(latest), JSON, stored.etag)
-        if moved:
-            return True
-    raise ReportStoreFailed(
-        f"{keys.latest} changed {_CAS_ATTEMPTS} times while run {run.run_id} tried to move it: "
-        "look for another writer"
-    )
+    is_late = False
+
+    def forward(body: bytes | None) -> bytes | None:
+        nonlocal is_late
+        # A pointer that nobody can read keeps nothing in its place.
+        current = None if body is None else pointer(store, keys, body)
+        is_late = current is not None and _order(current.run) > _order(run)
+        is_there = current is not None and _order(current.run) == _order(run)
+        return None if is_late or is_there else as_json(latest)
+
+    rewrite(store, keys.latest, forward)
+    return not is_late
 
 
 def _order(run: Run) -> tuple[datetime, str]:

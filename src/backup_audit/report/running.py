@@ -4,17 +4,16 @@ It bounds the load on the API: each run asks by its own ceiling of requests in f
 delete nothing, so a claim that ends is rewritten with its end.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from backup_audit.errors import ReportStoreFailed
+from backup_audit.fleet.run import Run, Scope
 from backup_audit.report.rendering import as_json
-from backup_audit.report.store import JSON, ObjectStore
-
-# Others can win the race for the claim; a run that loses so often meets no race but a fault.
-_CAS_ATTEMPTS = 10
+from backup_audit.report.store import ObjectStore, rewrite
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,36 +34,88 @@ def claim_until(run_id: str, held_by: str, ends_at: datetime) -> Claim:
     return Claim(run_id=run_id, held_by=held_by, ends_at=rounded)
 
 
+class Turn:
+    """One delivery's turn to be the full run at work; a run of another scope needs none."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        key: str,
+        run: Run,
+        claim: Claim,
+        *,
+        now: Callable[[], datetime],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._is_needed = run.scope is Scope.FULL
+        self._claim = claim
+        self._now = now
+        self._warn = warn
+
+    def taken_by_another(self) -> str | None:
+        """Claim; return the id of another run that is at work, None if it is ours now."""
+        other = take(self._store, self._key, self._claim, self._now()) if self._is_needed else None
+        if other is None:
+            return None
+        self._warn(
+            f"run {other.run_id} is at work, until {other.ends_at:%Y-%m-%dT%H:%M:%SZ} at the "
+            "latest: nothing is asked a second time"
+        )
+        return other.run_id
+
+    @contextmanager
+    def freed(self, *, at_the_end: bool = True) -> Iterator[None]:
+        """Free the claim if the block fails, and at its end: others must not wait."""
+        try:
+            yield
+        except (Exception, KeyboardInterrupt):
+            self._free()
+            raise
+        if at_the_end:
+            self._free()
+
+    def _free(self) -> None:
+        try:
+            if self._is_needed:
+                free(self._store, self._key, self._claim, self._now())
+        except Exception as error:  # noqa: BLE001  # must not hide why the run failed
+            self._warn(
+                f"the claim of run {self._claim.run_id} stands until "
+                f"{self._claim.ends_at:%Y-%m-%dT%H:%M:%SZ}: {type(error).__name__}"
+            )
+
+
 def take(store: ObjectStore, key: str, claim: Claim, now: datetime) -> Claim | None:
     """Take the claim; return that of another run which is at work, None if it is ours now."""
-    for _ in range(_CAS_ATTEMPTS):
-        stored = store.get(key)
-        if stored is None:
-            is_ours = store.put_new(key, as_json(claim), JSON)
-        else:
-            held = _read(stored.body)
-            if held is not None and held.run_id != claim.run_id and held.ends_at > now:
-                return held
-            is_ours = store.put_if_unchanged(key, as_json(claim), JSON, stored.etag)
-        if is_ours:
-            return None
-    raise ReportStoreFailed(
-        f"{key} changed {_CAS_ATTEMPTS} times while run {claim.run_id} tried to claim it: "
-        "look for another writer"
-    )
+    other: Claim | None = None
+
+    def claimed(body: bytes | None) -> bytes | None:
+        nonlocal other
+        held = _read(body)
+        is_free = held is None or held.run_id == claim.run_id or held.ends_at <= now
+        other = None if is_free else held
+        return as_json(claim) if is_free else None
+
+    rewrite(store, key, claimed)
+    return other
 
 
 def free(store: ObjectStore, key: str, claim: Claim, now: datetime) -> None:
     """End the claim, unless another delivery or run has taken it over."""
-    stored = store.get(key)
-    held = _read(stored.body) if stored else None
-    if stored and held and (held.run_id, held.held_by) == (claim.run_id, claim.held_by):
-        ended = msgspec.structs.replace(held, ends_at=now.replace(microsecond=0))
-        store.put_if_unchanged(key, as_json(ended), JSON, stored.etag)
+
+    def ended(body: bytes | None) -> bytes | None:
+        held = _read(body)
+        if held is None or (held.run_id, held.held_by) != (claim.run_id, claim.held_by):
+            return None
+        return as_json(msgspec.structs.replace(held, ends_at=now.replace(microsecond=0)))
+
+    rewrite(store, key, ended)
 
 
-def _read(body: bytes) -> Claim | None:
+def _read(body: bytes | None) -> Claim | None:
     try:
-        return msgspec.json.decode(body, type=Claim)
+        return None if body is None else msgspec.json.decode(body, type=Claim)
     except msgspec.MsgspecError:
         return None  # a claim that nobody can read holds nobody

@@ -1,11 +1,12 @@
 """The report bucket as the rest sees it, and the keys of a run's objects in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
 
+from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Run
 
 
@@ -103,3 +104,31 @@ class RunKeys(msgspec.Struct, frozen=True):
     @property
     def _place(self) -> str:
         return f"dt={self.day}/run={self.run_id}"
+
+
+# Others can win the race for an object; who loses so often meets no race but a fault.
+_CAS_ATTEMPTS = 10
+
+
+def rewrite(
+    store: ObjectStore, key: str, content_of: Callable[[bytes | None], bytes | None]
+) -> bool:
+    """Write the JSON that follows from an object's content, or from None, by compare-and-swap.
+
+    `content_of` gives None to leave it as it is. Return whether it was written.
+    """
+    for _ in range(_CAS_ATTEMPTS):
+        stored = store.get(key)
+        body = content_of(stored.body if stored else None)
+        if body is None:
+            return False
+        if stored is None:
+            written = store.put_new(key, body, JSON)
+        else:
+            written = store.put_if_unchanged(key, body, JSON, stored.etag)
+        if written:
+            return True
+    raise ReportStoreFailed(
+        f"s3://{store.bucket}/{key} changed {_CAS_ATTEMPTS} times while we tried to rewrite it: "
+        "look for another writer"
+    )
