@@ -44,7 +44,7 @@ from backup_audit.report.reading import (
     read_state,
 )
 from backup_audit.report.rendering import json_line
-from backup_audit.report.report import Effort, Plan, Report, Tool
+from backup_audit.report.report import Effort, MuteRecord, Plan, Report, Tool
 from backup_audit.report.running import Turn, claim_until
 from backup_audit.report.store import JSON_LINES, ObjectStore, RunKeys
 from backup_audit.report.summary import Summary, report_of
@@ -158,16 +158,25 @@ class Audit:
             previous = previous_of(self._store, keys)
             if previous.warning:
                 self._edges.telemetry.warned(previous.warning)
-            plan, fleet = self._settle(request, run, previous)
+            plan, mutes, fleet = self._settle(request, run, previous)
             batches = list(split(fleet, size or len(fleet.instances)))
             stored, is_ours = store_plan(
-                self._store, keys, run, plan, batches, pacing=pacing, attempt=self._invocation_id
+                self._store,
+                keys,
+                run,
+                plan=plan,
+                mutes=mutes,
+                batches=batches,
+                pacing=pacing,
+                attempt=self._invocation_id,
             )
             if is_ours:
                 return stored, batches, fleet.state
         return stored, (read_batch(self._store, stored, n) for n in range(stored.batches)), None
 
-    def _settle(self, request: AuditRequest, run: Run, previous: Previous) -> tuple[Plan, Batch]:
+    def _settle(
+        self, request: AuditRequest, run: Run, previous: Previous
+    ) -> tuple[Plan, tuple[MuteRecord, ...], Batch]:
         source = self._edges.source
         configuration = parse_configuration(source.read(), source.uri)
         return plan_audit(request, run, configuration, source.uri, previous)
@@ -195,7 +204,7 @@ class Audit:
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """A dry run: the same without a store."""
-        plan, fleet = self._settle(request, run, Previous())
+        plan, _, fleet = self._settle(request, run, Previous())
         with Summary() as summary:
             effort = self._audit(run, fleet, self._pacing, summary.add)
             report = self._report(run, plan, summary, effort)
@@ -234,6 +243,7 @@ class Audit:
             stored.batches,
             state,
             lambda summary: self._report(run, plan, summary, effort),
+            mutes=stored.mutes,
             invocation_id=self._invocation_id,
         )
         return self._publish(report, keys, tells=plan.tells and is_ours, repeated=not is_ours)

@@ -13,11 +13,14 @@ from typing import TypeVar
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
+from backup_audit.fleet.configuration import Instance
 from backup_audit.fleet.run import Run
+from backup_audit.judge.finding import Mute
 from backup_audit.plan import Batch
+from backup_audit.report.changes import OpenProblem, Resolved, State
 from backup_audit.report.rendering import as_json
-from backup_audit.report.report import Effort, Plan
-from backup_audit.report.store import JSON, ObjectStore, RunKeys
+from backup_audit.report.report import Effort, MuteRecord, Plan
+from backup_audit.report.store import JSON, JSON_LINES, ObjectStore, RunKeys
 
 T = TypeVar("T")
 
@@ -38,6 +41,7 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     run: Run
     plan: Plan
+    mutes: tuple[MuteRecord, ...]
     place: str
     batches: int
     pacing: Pacing
@@ -81,6 +85,18 @@ class BatchAudited(msgspec.Struct, frozen=True, kw_only=True):
     instances: int
 
 
+class _Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of a batch: an instance, its mute, and what the last full run left of it."""
+
+    instance: Instance
+    mute: Mute | None = None
+    open: OpenProblem | None = None
+    resolved: Resolved | None = None
+
+
+_decode_entry = msgspec.json.Decoder(_Entry).decode
+
+
 def share(in_flight_max: int, workers: int, requests_per_second: float | None) -> Pacing:
     """Share ceilings out: batches at a time times workers of each is at most `in_flight_max`."""
     workers = min(workers, in_flight_max)
@@ -106,9 +122,10 @@ def store_plan(
     store: ObjectStore,
     keys: RunKeys,
     run: Run,
-    plan: Plan,
-    batches: Sequence[Batch],
     *,
+    plan: Plan,
+    mutes: tuple[MuteRecord, ...],
+    batches: Sequence[Batch],
     pacing: Pacing,
     attempt: str,
 ) -> tuple[StoredPlan, bool]:
@@ -118,9 +135,13 @@ def store_plan(
     """
     place = keys.plan(f"batches-{hashlib.sha256(attempt.encode()).hexdigest()[:8]}")
     for number, batch in enumerate(batches):
-        store.put_new(_batch_key(place, number), msgspec.json.encode(batch), JSON)
-    stored = StoredPlan(run=run, plan=plan, place=place, batches=len(batches), pacing=pacing)
-    if store.put_new(keys.plan("plan.json"), as_json(stored), JSON):
+        with store.new_object(_batch_key(place, number), JSON_LINES) as out:
+            for entry in _entries(batch):
+                out.write(msgspec.json.encode(entry) + b"\n")
+    stored = StoredPlan(
+        run=run, plan=plan, mutes=mutes, place=place, batches=len(batches), pacing=pacing
+    )
+    if store.put_new(keys.plan("plan.json"), msgspec.json.encode(stored), JSON):
         return stored, True
     first = read_plan(store, keys.plan("plan.json"))
     return first, first.place == place
@@ -128,7 +149,19 @@ def store_plan(
 
 def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> Batch:
     """Read a batch, counted from 0."""
-    return _read(store, _batch_key(stored.place, number), Batch)
+    key = _batch_key(stored.place, number)
+    try:
+        entries = [_decode_entry(line) for line in store.lines(key)]
+    except msgspec.MsgspecError as error:
+        raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
+    return Batch(
+        instances=tuple(one.instance for one in entries),
+        mutes={one.instance.guid: one.mute for one in entries if one.mute},
+        state=State(
+            {one.instance.guid: one.open for one in entries if one.open},
+            {one.instance.guid: one.resolved for one in entries if one.resolved},
+        ),
+    )
 
 
 def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAnswer:
@@ -160,6 +193,17 @@ def stored_efforts(store: ObjectStore, stored: StoredPlan) -> Iterator[Effort]:
             yield effort
 
 
+def _entries(batch: Batch) -> Iterator[_Entry]:
+    for instance in batch.instances:
+        guid = instance.guid
+        yield _Entry(
+            instance,
+            batch.mutes.get(guid),
+            batch.state.open.get(guid),
+            batch.state.resolved.get(guid),
+        )
+
+
 def _read(store: ObjectStore, key: str, kind: type[T]) -> T:
     found = _find(store, key, kind)
     if found is None:
@@ -176,7 +220,7 @@ def _find(store: ObjectStore, key: str, kind: type[T]) -> T | None:
 
 
 def _batch_key(place: str, number: int) -> str:
-    return f"{place}/batch-{number:05d}.json"
+    return f"{place}/batch-{number:05d}.jsonl"
 
 
 def _effort_key(place: str, number: int) -> str:

@@ -17,7 +17,7 @@ from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.finding import Mute, mutes_in_force
 from backup_audit.report.changes import NOTHING_YET, State
 from backup_audit.report.reading import Previous
-from backup_audit.report.report import Plan, mute_records
+from backup_audit.report.report import MuteRecord, Plan, mute_records
 
 T = TypeVar("T")
 
@@ -36,8 +36,8 @@ def plan_audit(
     configuration: Configuration,
     configuration_uri: str,
     previous: Previous,
-) -> tuple[Plan, Batch]:
-    """Settle a run; return its plan and the whole fleet as one batch.
+) -> tuple[Plan, tuple[MuteRecord, ...], Batch]:
+    """Settle a run; return its plan, the mutes, and the whole fleet as one batch.
 
     What earlier runs did not reach comes first, the longest not reached first of all: if each run
     gets through a part only, every instance has its turn.
@@ -50,7 +50,6 @@ def plan_audit(
         configuration_uri=configuration_uri,
         configuration_sha256=configuration.sha256,
         policy_digest=policy_digest(instances),
-        mutes=mute_records(configuration, today),
         previous=previous.report,
         warnings=(previous.warning,) if previous.warning else (),
     )
@@ -59,7 +58,7 @@ def plan_audit(
         mutes=mutes_in_force(configuration, today),
         state=compared_with(run, previous.state),
     )
-    return plan, fleet
+    return plan, mute_records(configuration, today), fleet
 
 
 def instances_of(request: AuditRequest, configuration: Configuration) -> Sequence[Instance]:

@@ -48,7 +48,9 @@ def stored(
     store, keys = store or InMemoryStore(), RunKeys.of("backup-audit", of or run())
     store.objects[keys.findings(0)] = b"".join(map(json_line, findings))
     state = State({}, {one.guid: one for one in remembered})
-    report, _ = commit(store, keys, 1, state, lambda told: head(told, of), invocation_id="i")
+    report, _ = commit(
+        store, keys, 1, state, lambda told: head(told, of), mutes=(), invocation_id="i"
+    )
     return report
 
 

@@ -59,7 +59,7 @@ def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
         assert function.keys == [
             f"{PREFIX}/findings/{DAY_AND_RUN}/part-00000.jsonl",
             f"{PREFIX}/latest.json",
-            f"{plan['place']}/batch-00000.json",
+            f"{plan['place']}/batch-00000.jsonl",
             f"{PREFIX}/plans/{DAY_AND_RUN}/plan.json",
             f"{PREFIX}/reports/{DAY_AND_RUN}/findings.csv",
             f"{PREFIX}/reports/{DAY_AND_RUN}/manifest.json",

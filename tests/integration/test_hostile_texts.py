@@ -237,7 +237,7 @@ def test_every_object_is_plain_text(left: Left) -> None:
 
 
 def test_findings_are_one_a_line_wherever_a_reader_ends_a_line(left: Left) -> None:
-    for part in left.ending(".jsonl"):
+    for part in left.ending("part-00000.jsonl"):
         by_line_feeds = [json.loads(line) for line in part.removesuffix("\n").split("\n")]
 
         assert [json.loads(line) for line in part.splitlines()] == by_line_feeds

@@ -123,7 +123,7 @@ def test_the_objects_are_written_in_the_order_that_commits_last(world: World) ->
 
     assert [key.rsplit("/", 1)[1] for key in world.store.writes] == [
         "running.json",
-        "batch-00000.json",
+        "batch-00000.jsonl",
         "plan.json",
         "part-00000.jsonl",
         "findings.csv",
@@ -181,7 +181,7 @@ def test_two_deliveries_at_once_leave_one_report_and_one_digest(world: World) ->
 def test_a_delivery_goes_on_with_the_findings_that_lie_there(world: World) -> None:
     died = World()
     died.run()
-    key = next(key for key in died.store.objects if key.endswith(".jsonl"))
+    key = next(key for key in died.store.objects if key.endswith("part-00000.jsonl"))
     world.store.objects[key] = died.store.objects[key]
     world.answers["stale"] = a_list(1)
 
@@ -225,7 +225,7 @@ def test_a_retry_after_the_configuration_changed_audits_the_list_that_it_reports
     ]
     kept = [json.loads(line) for line in world.read("part-00000.jsonl").splitlines()]
     assert [line["guid"] for line in kept] == configurations[audited]["instances"]
-    assert len(report.plan.mutes) == len(configurations[audited]["mutes"])
+    assert len(report.mutes) == len(configurations[audited]["mutes"])
     assert report.coverage.configured == 2
     assert audited == (died_before in ("batch-00000", "plan.json"))
 
@@ -437,10 +437,10 @@ def test_a_damaged_pointer_is_a_warning_and_is_replaced(world: World, damage: by
     ("damage", "said"),
     [
         (None, "report.json, which is gone: all is new"),
-        (b"", "is no report (it ends before the findings): all is new"),
-        (b"[]", "is no report (it ends before the findings): all is new"),
-        (b'{"run": 1}\n', "is no report (it ends before the findings): all is new"),
-        (b'  "findings": [\n  ],\n', "is no report"),
+        (b"", "is no report (it has no head): all is new"),
+        (b"[]", "is no report (it has no head): all is new"),
+        (b'{"run": 1}\n', "is no report (it has no head): all is new"),
+        (b'  "mutes": [\n  ],\n', "is no report"),
     ],
 )
 def test_a_previous_report_that_is_gone_or_damaged_is_a_warning(
@@ -628,7 +628,7 @@ def test_nothing_but_the_plan_is_kept_of_a_run_that_fails(world: World) -> None:
 
     assert {key.rsplit("/", 1)[1] for key in world.store.objects} == {
         "running.json",
-        "batch-00000.json",
+        "batch-00000.jsonl",
         "plan.json",
     }
     assert world.notifier.messages == []

@@ -178,14 +178,14 @@ _COMMITS = (
     "put findings.csv, put report.json, put manifest.json, put latest.json, put notified.json"
 )
 _CLAIMS = "parse_event, plan_run, read_settings, now, get running.json, put running.json"
-_PLANS = "get plan.json, get latest.json, source, put batch-00000.json, put plan.json"
+_PLANS = "get plan.json, get latest.json, source, put batch-00000.jsonl, put plan.json"
 POINTS = {
     "run": f"{_CLAIMS}, get manifest.json, {_PLANS}, secret, ask, put part-00000.jsonl, {_COMMITS}",
     "plan": f"{_CLAIMS}, {_PLANS}, put items.json",
     "conclude": f"read_settings, get plan.json, get manifest.json, {_COMMITS}",
 }
 BATCH_POINTS = (
-    "read_settings, get plan.json, get batch-00000.json, secret, ask, put part-00000.jsonl, "
+    "read_settings, get plan.json, get batch-00000.jsonl, secret, ask, put part-00000.jsonl, "
     "put effort-00000.json"
 )
 STEPS: dict[str, dict[str, Any]] = {

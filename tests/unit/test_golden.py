@@ -74,7 +74,7 @@ def test_each_document_is_read_by_its_type() -> None:
 
 def test_findings_are_read_back_as_they_were() -> None:
     for name, body in committed().items():
-        if name.endswith(".jsonl"):
+        if "/findings/" in name:
             findings = [msgspec.json.decode(line, type=Finding) for line in body.splitlines()]
             assert [msgspec.json.encode(finding) for finding in findings] == body.splitlines()
 

@@ -55,7 +55,10 @@ def planned(
     previous: Previous, request: AuditRequest | None = None, of: Run | None = None
 ) -> tuple[Plan, Batch]:
     configuration = Configuration(tuple(instance(guid) for guid in GUIDS), BUILT_IN, (), "0" * 64)
-    return plan_audit(request or AuditRequest(), of or run(), configuration, "ssm:/test", previous)
+    plan, _, batch = plan_audit(
+        request or AuditRequest(), of or run(), configuration, "ssm:/test", previous
+    )
+    return plan, batch
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,7 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
     previous, judged = Previous(), set[str]()
     for day in range(6):
         of = run(due_at=NOW + timedelta(days=day))
-        _, batch = plan_audit(AuditRequest(), of, configuration, "ssm:/test", previous)
+        *_, batch = plan_audit(AuditRequest(), of, configuration, "ssm:/test", previous)
         findings = [
             compared(
                 finding_of(

@@ -40,7 +40,7 @@ from tests.doubles.reports import head, stored, whole
 def written(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> bytes:
     with Summary() as summary:
         summary.add(finding())
-        return b"".join(report_pieces(head(summary), map(json_line, findings), resolved))
+        return b"".join(report_pieces(head(summary), [], map(json_line, findings), resolved))
 
 
 def resolved_problem(guid: str) -> Resolved:

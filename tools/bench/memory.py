@@ -8,6 +8,7 @@ healthy again. Objects are files, so that the store takes no memory; the API ans
 """
 
 import argparse
+import io
 import json
 import resource
 import subprocess
@@ -67,8 +68,8 @@ class FileStore:
     @contextmanager
     def new_object(self, key: str, content_type: str) -> "Iterator[_NewFile]":
         assert content_type
-        with self._path(key).open("xb", buffering=5 * MIB) as file:
-            yield _NewFile(file.write)
+        with _NewFile(self._path(key), "xb") as file:
+            yield file
 
     def lines(self, key: str) -> Iterator[bytes]:
         with self._path(key).open("rb") as file:
@@ -89,11 +90,8 @@ class FileStore:
         return path
 
 
-class _NewFile:
+class _NewFile(io.FileIO):
     is_new = True
-
-    def __init__(self, write: object) -> None:
-        self.write = write
 
 
 class Discarding:
@@ -158,7 +156,7 @@ def configuration(instances: int, *, muted: bool) -> bytes:
     return json.dumps(document).encode()
 
 
-def one_day(folder: Path, case: str, day: int, instances: int, batch_size: int | None) -> None:
+def one_day(folder: Path, case: str, day: int, batch_size: int | None) -> None:
     """Run a day in this process, and say what it took."""
     CLIENTS.s3  # noqa: B018  # what a client takes counts too
     source = FixedSource(b"")
@@ -182,7 +180,6 @@ def one_day(folder: Path, case: str, day: int, instances: int, batch_size: int |
     audit = Audit(settings, edges, f"invocation-{day}")
     request = AuditRequest(scheduled_time=due)
     run = plan_run(request, due, "i")
-    before = peak()
     temporary = _Watched()
     began = time.monotonic()
     if batch_size is None:
@@ -193,7 +190,7 @@ def one_day(folder: Path, case: str, day: int, instances: int, batch_size: int |
         plan_key = planned.plan_key
         for number in range(planned.batches):
             audit.audit_batch(read_plan(edges.store, plan_key), number)
-        print(f"    plan and batches: {time.monotonic() - began:.1f} s, {peak()} MB")
+        print(f"    plan and batches: {time.monotonic() - began:.1f} s, {peak()} MiB")
         sys.stdout.flush()
         concluded = subprocess.run(
             [sys.executable, "-m", "tools.bench.memory", "--conclude", plan_key, str(folder)],
@@ -203,7 +200,7 @@ def one_day(folder: Path, case: str, day: int, instances: int, batch_size: int |
         return
     seconds, cpu = time.monotonic() - began, time.process_time()
     print(
-        f"  day {day + 1}: {seconds:6.1f} s, CPU {cpu:.1f} s, peak {peak()} MB ({before} MB at the start), "
+        f"  day {day + 1}: {seconds:6.1f} s, CPU {cpu:.1f} s, peak {peak()} MiB, "
         f"temporary files {temporary.peak() / MIB:.0f} MiB, {notifier.messages} messages, "
         f"{notifier.bytes / MIB:.1f} MiB, {said.counts}"
     )
@@ -228,14 +225,15 @@ def conclude(folder: Path, plan_key: str) -> None:
     began = time.monotonic()
     Audit(SETTINGS, edges, "conclude").conclude(stored)
     print(
-        f"    conclude: {time.monotonic() - began:6.1f} s, CPU {time.process_time():.1f} s, peak {peak()} MB, temporary files "
-        f"{temporary.peak() / MIB:.0f} MiB, {notifier.messages} messages"
+        f"    conclude: {time.monotonic() - began:6.1f} s, CPU {time.process_time():.1f} s, "
+        f"peak {peak()} MiB, temporary files {temporary.peak() / MIB:.0f} MiB, "
+        f"{notifier.messages} messages"
     )
 
 
 def peak() -> int:
-    """Of this process, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+    """Of this process, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 class _Watched:
@@ -257,7 +255,9 @@ class _Watched:
             size = 0
             for link in Path("/proc/self/fd").iterdir():
                 try:
-                    if str(link.readlink()).startswith("/tmp/") and "deleted" in str(link.readlink()):
+                    if str(link.readlink()).startswith("/tmp/") and "deleted" in str(
+                        link.readlink()
+                    ):
                         size += link.stat().st_size
                 except OSError:
                     continue
@@ -276,7 +276,7 @@ def main() -> None:
         conclude(Path(asked.conclude[1]), asked.conclude[0])
         return
     if asked.day:
-        one_day(Path(asked.day[1]), asked.case, int(asked.day[0]), asked.instances, asked.batch_size)
+        one_day(Path(asked.day[1]), asked.case, int(asked.day[0]), asked.batch_size)
         return
     print(f"{asked.instances} instances, {asked.case}")
     with tempfile.TemporaryDirectory() as name:

@@ -24,6 +24,7 @@ from backup_audit.report.report import (
     KeptObject,
     Latest,
     Manifest,
+    MuteRecord,
     Report,
 )
 from backup_audit.report.store import CSV, JSON, ObjectStore, RunKeys, rewrite
@@ -37,6 +38,7 @@ def commit(
     state: State,
     head_of: Callable[[Summary], Report],
     *,
+    mutes: Iterable[MuteRecord],
     invocation_id: str,
 ) -> tuple[StoredReport, bool]:
     """Write what follows from the findings that are stored there, and the manifest.
@@ -50,7 +52,8 @@ def commit(
         described.append(csv.described(keys.report("findings.csv"), rows))
         key, head = keys.report("report.json"), head_of(summary)
         resolved = summary.resolved(head.run.due_at)
-        body = _stored_once(store, key, JSON, report_pieces(head, summary.unhealthy(), resolved))
+        pieces = report_pieces(head, mutes, summary.unhealthy(), resolved)
+        body = _stored_once(store, key, JSON, pieces)
         described.append(body.described(key, summary.unhealthy_count))
     report = StoredReport(store, key)
     manifest = Manifest(

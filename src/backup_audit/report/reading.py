@@ -17,7 +17,7 @@ from backup_audit.report.changes import (
     memory_of,
     open_problems,
 )
-from backup_audit.report.rendering import FINDINGS, LIST_ENDS, RESOLVED
+from backup_audit.report.rendering import FINDINGS, LIST_ENDS, MUTES, RESOLVED
 from backup_audit.report.report import KeptObject, Latest, PreviousReport, Report, ReportAddress
 from backup_audit.report.store import ObjectStore, RunKeys
 
@@ -30,6 +30,7 @@ _VERSION_WITHIN = 2  # lines: it is the first member
 class ReportReader:
     """report.json as a stream: `head` at once, then findings and resolved, in this order, once.
 
+    What is not read is skipped.
     Each raises msgspec.MsgspecError if it is none, and ReportStoreFailed if it is of a newer
     version.
     """
@@ -41,27 +42,27 @@ class ReportReader:
 
     def findings(self, kind: type[T]) -> Iterator[T]:
         """The findings, or as much of each as `kind` has."""
-        return self._list(kind)
+        return self._list(FINDINGS, kind)
 
     def resolved(self) -> Iterator[Resolved]:
-        """The problems that ended; what of the findings was not read is skipped."""
-        for line in self._lines:
-            if line == RESOLVED:
-                return self._list(Resolved)
-        raise msgspec.DecodeError("it ends before the resolved problems")
+        """The problems that ended."""
+        return self._list(RESOLVED, Resolved)
 
     def _head(self) -> Report:
         head: list[bytes] = []
         for line in self._lines:
-            if line == FINDINGS:
+            if line == MUTES:
                 body = b"".join(head)
                 return msgspec.json.decode(body.rstrip(b",\n") + b"}", type=Report)
             head.append(line)
             if len(head) == _VERSION_WITHIN:
                 refuse_newer(b"".join(head), self._where)
-        raise msgspec.DecodeError("it ends before the findings")
+        raise msgspec.DecodeError("it has no head")
 
-    def _list(self, kind: type[T]) -> Iterator[T]:
+    def _list(self, begin: bytes, kind: type[T]) -> Iterator[T]:
+        """Skip to a list, and read it."""
+        if begin not in self._lines:  # an iterator is consumed up to what is looked for
+            raise msgspec.DecodeError("a list is missing")
         decode = msgspec.json.Decoder(kind).decode
         for line in self._lines:
             if line in LIST_ENDS:

@@ -9,7 +9,7 @@ import msgspec
 
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
-from backup_audit.report.report import Report
+from backup_audit.report.report import MuteRecord, Report
 
 
 def as_json(document: msgspec.Struct) -> bytes:
@@ -26,17 +26,23 @@ def json_line(finding: Finding) -> bytes:
 
 
 # report.json is one JSON value, and is read as a stream: the head is indented for people, and each
-# entry of its two lists stands on a line.
+# entry of its three lists stands on a line.
+MUTES = b'  "mutes": [\n'
 FINDINGS = b'  "findings": [\n'
 RESOLVED = b'  "resolved": [\n'
 LIST_ENDS = (b"  ],\n", b"  ]\n")  # the second where no member follows
 
 
 def report_pieces(
-    head: Report, findings: Iterable[bytes], resolved: Iterable[Resolved]
+    head: Report,
+    mutes: Iterable[MuteRecord],
+    findings: Iterable[bytes],
+    resolved: Iterable[Resolved],
 ) -> Iterator[bytes]:
     """report.json, from the lines of its findings."""
-    yield as_json(head).removesuffix(b"\n}\n") + b",\n" + FINDINGS
+    yield as_json(head).removesuffix(b"\n}\n") + b",\n" + MUTES
+    yield from _entries(map(_encode, mutes))
+    yield LIST_ENDS[0] + FINDINGS
     yield from _entries(findings)
     yield LIST_ENDS[0] + RESOLVED
     yield from _entries(map(_encode, resolved))

@@ -42,7 +42,7 @@ class MuteState(StrEnum):
     UNMATCHED = "unmatched"  # no configured instance has its GUID
 
 
-class MuteRecord(msgspec.Struct, frozen=True, kw_only=True):
+class MuteRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A configured mute and what it does."""
 
     guid: str
@@ -85,7 +85,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     configuration_uri: str
     configuration_sha256: str
     policy_digest: str
-    mutes: tuple[MuteRecord, ...] = ()
     previous: PreviousReport | None = None
     warnings: tuple[str, ...] = ()
 
@@ -103,7 +102,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """report.json without its two lists.
+    """report.json without its lists.
 
     `complete` is false if an instance was not reached: the time was over, the API was down, or its
     batch failed. `oldest_newest_backup_age_seconds`: of the newest backups of all instances, the
@@ -127,10 +126,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class WholeReport(Report, frozen=True, kw_only=True):
     """report.json. Times are UTC with whole seconds.
 
-    `findings` are those not healthy, worst first, one a line. `resolved`: the problems that this
-    run saw ended (`resolved_at` is its `due_at`) and, for 30 days, those of the runs before.
+    `mutes` are all configured ones, so that one that ended or never matched is seen. `findings` are
+    those not healthy, worst first. `resolved`: the problems that this run saw ended (`resolved_at`
+    is its `due_at`) and, for 30 days, those of the runs before.
     """
 
+    mutes: list[MuteRecord]
     findings: list[Finding]
     resolved: list[Resolved]
 
