@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backup_audit.batches import EXECUTION_LONGEST
 from backup_audit.fleet.run import parse_event
 from backup_audit.settings import WORKERS_MAX, NotifyMode, read_settings
 from tools.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
@@ -322,6 +323,12 @@ def test_the_one_schedule_starts_the_function_or_the_state_machine(
     assert [kind for one in TEMPLATE.resources.values() if "Schedule" in (kind := one["Type"])] == [
         "AWS::Scheduler::Schedule"
     ]
+
+
+def test_an_execution_ends_when_its_claim_does() -> None:
+    text = Path(TEMPLATE.properties("AuditStateMachine")["DefinitionUri"]).read_text("utf-8")
+
+    assert json.loads(text)["TimeoutSeconds"] == EXECUTION_LONGEST.total_seconds()
 
 
 def test_the_state_machine_invokes_the_function_and_nothing_else() -> None:
