@@ -45,7 +45,7 @@ from backup_audit.report.reading import (
 )
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import Effort, MuteRecord, Plan, Report, Tool
-from backup_audit.report.running import Turn, claim_until
+from backup_audit.report.running import Turn
 from backup_audit.report.store import JSON_LINES, ObjectStore, RunKeys
 from backup_audit.report.summary import Summary, report_of
 from backup_audit.settings import Settings
@@ -79,33 +79,36 @@ _SECONDS_PER_FINDING = 0.0002
 
 
 class Audit:
-    """One deployment's audit; every step raises AuditError."""
+    """One deployment's audit, in an invocation that Lambda ends at `ends_at` (UTC).
 
-    def __init__(self, settings: Settings, edges: Edges, invocation_id: str) -> None:
+    Every step raises AuditError.
+    """
+
+    def __init__(
+        self, settings: Settings, edges: Edges, invocation_id: str, ends_at: datetime
+    ) -> None:
         self._settings = settings
         self._edges = edges
         self._store = edges.store
         self._invocation_id = invocation_id
+        self._ends_at = ends_at
         self._pacing = Pacing(
             concurrency=1,
             workers=settings.workers,
             requests_per_second=settings.requests_per_second,
         )
 
-    def run(self, request: AuditRequest, run: Run, ends_at: datetime) -> Answer:
-        """Carry a run out, or what an earlier delivery of it left undone.
-
-        `ends_at` is when Lambda ends the invocation (UTC).
-        """
+    def run(self, request: AuditRequest, run: Run) -> Answer:
+        """Carry a run out, or what an earlier delivery of it left undone."""
         if request.dry_run:
             return self._judge_only(request, run)
         keys = self._keys(run)
         report = committed_report(self._store, keys)
         if report is not None:
             return self._publish(report, keys, tells=request.tells, repeated=True)
-        turn = self._turn(run, self._invocation_id, ends_at)
+        turn = self._turn(run, self._invocation_id)
         with turn.freed():
-            if (other := turn.taken_by_another()) is not None:
+            if (other := turn.claim(self._ends_at)) is not None:
                 return already_running(other)
             stored, batches, state = self._plan(request, run, self._pacing, size=None)
             efforts = [
@@ -117,13 +120,15 @@ class Audit:
     def plan(self, request: AuditRequest, run: Run) -> PlanAnswer | Answer:
         """Step 1: settle a run and write its batches, unless there is a plan already."""
         settings = self._settings
-        turn = self._turn_of_execution(run)
+        turn = self._turn(run, run.run_id)  # so that the last step can free it
         with turn.freed(at_the_end=False):
-            if (other := turn.taken_by_another()) is not None:
+            if (other := turn.claim(self._ends_at)) is not None:
                 return already_running(other)
             pacing = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
             stored, _, _ = self._plan(request, run, pacing, size=settings.batch_size)
-            return store_items(self._store, self._keys(run), stored)
+            answer = store_items(self._store, self._keys(run), stored)
+            turn.claim(run.started_at + EXECUTION_LONGEST)
+            return answer
 
     def audit_batch(self, stored: StoredPlan, number: int) -> BatchAudited:
         """Step 2, many at the same time: store a batch's findings, unless that has been done."""
@@ -137,7 +142,11 @@ class Audit:
         """Step 3: write the report and tell; batches that failed for good are unknown, by GUID."""
         run = stored.run
         keys = self._keys(run)
-        with self._turn_of_execution(run).freed():
+        turn = self._turn(run, run.run_id)
+        with turn.freed():
+            turn.claim(
+                self._ends_at
+            )  # if this step is killed, nobody waits for the execution's end
             report = committed_report(self._store, keys)
             if report is not None:
                 return self._publish(report, keys, tells=stored.plan.tells, repeated=True)
@@ -159,7 +168,7 @@ class Audit:
             if previous.warning:
                 self._edges.telemetry.warned(previous.warning)
             plan, mutes, fleet = self._settle(request, run, previous)
-            batches = list(split(fleet, size or len(fleet.instances)))
+            batches = list(split(fleet, size)) if size else [fleet]
             stored, is_ours = store_plan(
                 self._store,
                 keys,
@@ -291,19 +300,9 @@ class Audit:
         except Exception as error:  # noqa: BLE001  # its text may quote the address
             self._edges.telemetry.warned(f"the heartbeat was not taken: {type(error).__name__}")
 
-    def _turn(self, run: Run, held_by: str, ends_at: datetime) -> Turn:
-        return Turn(
-            self._store,
-            self._keys(run).running,
-            run,
-            claim_until(run.run_id, held_by, ends_at),
-            now=self._edges.now,
-            warn=self._edges.telemetry.warned,
-        )
-
-    def _turn_of_execution(self, run: Run) -> Turn:
-        """In mode map the last step frees what the first has claimed."""
-        return self._turn(run, run.run_id, run.started_at + EXECUTION_LONGEST)
+    def _turn(self, run: Run, held_by: str) -> Turn:
+        key, telemetry = self._keys(run).running, self._edges.telemetry
+        return Turn(self._store, key, run, held_by, now=self._edges.now, warn=telemetry.warned)
 
     def _state(self, stored: StoredPlan) -> State:
         """What the batches were compared with, whatever latest.json points at now."""

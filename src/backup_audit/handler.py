@@ -10,7 +10,14 @@ import msgspec
 from backup_audit.audit import Audit
 from backup_audit.batches import BatchTask, StoredPlan, read_plan
 from backup_audit.errors import AuditError, InvalidEvent
-from backup_audit.fleet.run import AuditRequest, Run, asks_for_silence, parse_event, plan_run
+from backup_audit.fleet.run import (
+    AuditRequest,
+    Instant,
+    Run,
+    asks_for_silence,
+    parse_event,
+    plan_run,
+)
 from backup_audit.notify.send import notify_of_failure
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.store import RunKeys
@@ -48,7 +55,7 @@ class PlanTask(
 
     event: object
     execution: str
-    started_at: datetime | None = None
+    started_at: Instant | None = None
 
 
 class ConcludeTask(
@@ -87,7 +94,7 @@ class _Invocation:
         """Carry out a step, or a whole run."""
         if not (isinstance(event, dict) and "step" in event):
             request, run = self._read(event, now(), self._id)
-            return self._audit().run(request, run, self._ends_at)
+            return self._audit().run(request, run)
         match _task(event):
             case PlanTask(event=event, execution=execution, started_at=started_at):
                 request, run = self._read(event, started_at or now(), execution)
@@ -158,7 +165,8 @@ class _Invocation:
 
     def _audit(self) -> Audit:
         settings = read_settings(os.environ)
-        return Audit(settings, AwsEdges(settings, self._telemetry, self._deadline), self._id)
+        edges = AwsEdges(settings, self._telemetry, self._deadline)
+        return Audit(settings, edges, self._id, self._ends_at)
 
 
 def _task(event: dict[str, Any]) -> PlanTask | BatchTask | ConcludeTask:

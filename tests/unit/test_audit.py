@@ -84,8 +84,8 @@ class World:
             at=now + timedelta(seconds=7),
         )
         edges.secret_is_gone = self.secret_is_gone
-        audit = Audit(settings, edges, invocation)
-        return audit.run(request, plan_run(request, now, invocation), now + QUARTER)
+        audit = Audit(settings, edges, invocation, now + QUARTER)
+        return audit.run(request, plan_run(request, now, invocation))
 
     def read(self, name: str) -> bytes:
         [key] = [key for key in self.store.objects if key.endswith(name)]

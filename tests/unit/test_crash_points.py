@@ -69,7 +69,8 @@ class World:
             at=NOW + timedelta(seconds=7),
         )
         settings = msgspec.structs.replace(SETTINGS, notify_mode=NotifyMode.FINDING, batch_size=2)
-        return Audit(settings, edges, f"invocation-{next(_invocations)}")
+        ends_at = NOW + timedelta(minutes=15)
+        return Audit(settings, edges, f"invocation-{next(_invocations)}", ends_at)
 
 
 Deliver = Callable[[World, Effects, AuditRequest], None]
@@ -79,7 +80,7 @@ def in_one_invocation(world: World, effects: Effects, request: AuditRequest = SC
     """Deliver the event to the function."""
     invocation = f"invocation-{next(_invocations)}"
     run = plan_run(request, NOW, invocation)
-    world.audit(effects).run(request, run, NOW + timedelta(minutes=15))
+    world.audit(effects).run(request, run)
 
 
 def in_steps(world: World, effects: Effects, request: AuditRequest = SCHEDULED) -> None:

@@ -45,7 +45,7 @@ class World:
         self.during: Callable[[], None] = lambda: None
 
     def audit(self, at: datetime, invocation: str) -> Audit:
-        return Audit(SETTINGS, _Edges(self, at, invocation), invocation)
+        return Audit(SETTINGS, _Edges(self, at, invocation), invocation, at + LAMBDA)
 
     def happens(self, invocation: str) -> None:
         self.asked.append(invocation)
@@ -90,14 +90,12 @@ Deliver = Callable[[World, datetime], "Answer | PlanAnswer"]
 
 
 def by_hand(world: World, at: datetime = NOW, name: str = "by-hand") -> Answer:
-    return world.audit(at, name).run(
-        AuditRequest(), plan_run(AuditRequest(), at, name), at + LAMBDA
-    )
+    return world.audit(at, name).run(AuditRequest(), plan_run(AuditRequest(), at, name))
 
 
 def scheduled(world: World, at: datetime = NOW, name: str = "scheduled") -> Answer:
     request = AuditRequest(scheduled_time=NOW)
-    return world.audit(at, name).run(request, plan_run(request, at, name), at + LAMBDA)
+    return world.audit(at, name).run(request, plan_run(request, at, name))
 
 
 def scheduled_again(world: World, at: datetime = NOW) -> Answer:
@@ -250,11 +248,11 @@ def test_a_delivery_that_ends_leaves_the_claim_to_the_delivery_still_at_work() -
 def test_no_other_run_claims_or_waits(request_: AuditRequest) -> None:
     world, answers = World(), []
     run = plan_run(request_, NOW, "i")
-    world.audit(NOW, "i").run(request_, run, NOW + LAMBDA)
+    world.audit(NOW, "i").run(request_, run)
     assert KEY not in world.store.objects
 
     world.during = lambda: answers.append(
-        world.audit(NOW, "j").run(request_, plan_run(request_, NOW, "j"), NOW + LAMBDA)
+        world.audit(NOW, "j").run(request_, plan_run(request_, NOW, "j"))
     )
     by_hand(world)
 
@@ -298,13 +296,36 @@ def test_in_mode_map_the_claim_lasts_from_the_plan_to_the_conclusion() -> None:
     assert world.claim.ends_at == NOW
 
 
+@pytest.mark.parametrize("step", ["plan", "conclude"])
+@pytest.mark.parametrize(("late", "waits"), [(-SECOND, True), (SECOND, False)])
+def test_a_first_or_last_step_that_was_killed_holds_others_for_lambdas_time_only(
+    step: str, late: timedelta, *, waits: bool
+) -> None:
+    class Dying(InMemoryStore):
+        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+            if key.endswith(dies_at):
+                raise Died
+            return super().put_new(key, body, content_type)
+
+    dies_at = {"plan": "plan.json", "conclude": "report.json"}[step]
+    world = World()
+    world.store = Dying()
+    with pytest.raises(Died):
+        in_mode_map(world)
+
+    dies_at = "nowhere"
+    answer = by_hand(world, NOW + LAMBDA + late)
+
+    assert answer.already_running is waits
+
+
 def test_a_plan_that_fails_frees_its_claim() -> None:
     world = World()
     edges = _Edges(world, NOW, "plan")
     edges.source = FixedSource(b"[]")
 
     with pytest.raises(InvalidConfiguration):
-        Audit(SETTINGS, edges, "plan").plan(
+        Audit(SETTINGS, edges, "plan", NOW + LAMBDA).plan(
             AuditRequest(), plan_run(AuditRequest(), NOW, "execution")
         )
 
@@ -329,7 +350,7 @@ def test_a_claim_that_cannot_be_freed_is_a_warning_and_hides_no_error() -> None:
 
     world.store = Refusing()
     assert scheduled(world).complete
-    assert "the claim of run 20260131T050000Z stands until 2026-01-31T05:15:01Z" in "".join(
+    assert "the claim of run 20260131T050000Z could not be freed (ReportStoreFailed)" in "".join(
         world.warnings
     )
 
@@ -404,7 +425,7 @@ def test_only_the_holder_frees(holder: Claim) -> None:
     store = InMemoryStore()
     take(store, KEY, holder, NOW)
 
-    free(store, KEY, a_claim("a"), NOW)
+    free(store, KEY, "run-a", "a", NOW)
 
     assert claim_of(store) == holder
 
@@ -412,7 +433,7 @@ def test_only_the_holder_frees(holder: Claim) -> None:
 def test_where_nothing_is_claimed_nothing_is_freed() -> None:
     store = InMemoryStore()
 
-    free(store, KEY, a_claim("a"), NOW)
+    free(store, KEY, "run-a", "a", NOW)
 
     assert store.objects == {}
 

@@ -129,7 +129,7 @@ class _World:
         now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
         run = plan_run(request, now, f"invocation-{day}")
         audit = self._audit(now, answers, mode, f"invocation-{day}")
-        return _builtins(audit.run(request, run, now + timedelta(minutes=15)))
+        return _builtins(audit.run(request, run))
 
     def _mapped(self, request: AuditRequest, day: int, answers: _Answers) -> dict[str, Any]:
         now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
@@ -164,7 +164,8 @@ class _World:
             telemetry=RecordingTelemetry(),
             at=now + timedelta(seconds=7),
         )
-        return Audit(msgspec.structs.replace(_SETTINGS, notify_mode=mode), edges, invocation)
+        settings = msgspec.structs.replace(_SETTINGS, notify_mode=mode)
+        return Audit(settings, edges, invocation, now + timedelta(minutes=15))
 
 
 class _Api:

@@ -28,35 +28,32 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
 
-def claim_until(run_id: str, held_by: str, ends_at: datetime) -> Claim:
-    """A claim to the end of the second, since documents have whole seconds."""
-    rounded = ends_at.replace(microsecond=0) + timedelta(seconds=1)
-    return Claim(run_id=run_id, held_by=held_by, ends_at=rounded)
-
-
 class Turn:
-    """One delivery's turn to be the full run at work; a run of another scope needs none."""
+    """A delivery's turn to be the full run at work; a run of another scope needs none."""
 
     def __init__(
         self,
         store: ObjectStore,
         key: str,
         run: Run,
-        claim: Claim,
+        held_by: str,
         *,
         now: Callable[[], datetime],
         warn: Callable[[str], None],
     ) -> None:
         self._store = store
         self._key = key
-        self._is_needed = run.scope is Scope.FULL
-        self._claim = claim
+        self._run = run
+        self._held_by = held_by
         self._now = now
         self._warn = warn
 
-    def taken_by_another(self) -> str | None:
-        """Claim; return the id of another run that is at work, None if it is ours now."""
-        other = take(self._store, self._key, self._claim, self._now()) if self._is_needed else None
+    def claim(self, ends_at: datetime) -> str | None:
+        """Claim until then; return the id of another run that is at work, None if it is ours."""
+        if self._run.scope is not Scope.FULL:
+            return None
+        claim = claim_until(self._run.run_id, self._held_by, ends_at)
+        other = take(self._store, self._key, claim, self._now())
         if other is None:
             return None
         self._warn(
@@ -78,13 +75,19 @@ class Turn:
 
     def _free(self) -> None:
         try:
-            if self._is_needed:
-                free(self._store, self._key, self._claim, self._now())
+            if self._run.scope is Scope.FULL:
+                free(self._store, self._key, self._run.run_id, self._held_by, self._now())
         except Exception as error:  # noqa: BLE001  # must not hide why the run failed
             self._warn(
-                f"the claim of run {self._claim.run_id} stands until "
-                f"{self._claim.ends_at:%Y-%m-%dT%H:%M:%SZ}: {type(error).__name__}"
+                f"the claim of run {self._run.run_id} could not be freed "
+                f"({type(error).__name__}): other full runs wait until the end it states"
             )
+
+
+def claim_until(run_id: str, held_by: str, ends_at: datetime) -> Claim:
+    """A claim to the end of the second, since documents have whole seconds."""
+    rounded = ends_at.replace(microsecond=0) + timedelta(seconds=1)
+    return Claim(run_id=run_id, held_by=held_by, ends_at=rounded)
 
 
 def take(store: ObjectStore, key: str, claim: Claim, now: datetime) -> Claim | None:
@@ -102,12 +105,12 @@ def take(store: ObjectStore, key: str, claim: Claim, now: datetime) -> Claim | N
     return other
 
 
-def free(store: ObjectStore, key: str, claim: Claim, now: datetime) -> None:
-    """End the claim, unless another delivery or run has taken it over."""
+def free(store: ObjectStore, key: str, run_id: str, held_by: str, now: datetime) -> None:
+    """End a claim, unless another delivery or run has taken it over."""
 
     def ended(body: bytes | None) -> bytes | None:
         held = _read(body)
-        if held is None or (held.run_id, held.held_by) != (claim.run_id, claim.held_by):
+        if held is None or (held.run_id, held.held_by) != (run_id, held_by):
             return None
         return as_json(msgspec.structs.replace(held, ends_at=now.replace(microsecond=0)))
 
