@@ -177,13 +177,13 @@ def one_day(folder: Path, case: str, day: int, batch_size: int | None) -> None:
     settings = SETTINGS
     if batch_size:
         settings = msgspec.structs.replace(SETTINGS, batch_size=batch_size)
-    audit = Audit(settings, edges, f"invocation-{day}")
+    audit = Audit(settings, edges, f"invocation-{day}", due + timedelta(minutes=15))
     request = AuditRequest(scheduled_time=due)
     run = plan_run(request, due, "i")
     temporary = _Watched()
     began = time.monotonic()
     if batch_size is None:
-        said = audit.run(request, run, due + timedelta(minutes=15))
+        said = audit.run(request, run)
     else:
         planned = audit.plan(request, run)
         assert isinstance(planned, PlanAnswer)
@@ -223,7 +223,8 @@ def conclude(folder: Path, plan_key: str) -> None:
     )
     temporary = _Watched()
     began = time.monotonic()
-    Audit(SETTINGS, edges, "conclude").conclude(stored)
+    ends_at = stored.run.due_at + timedelta(minutes=15)
+    Audit(SETTINGS, edges, "conclude", ends_at).conclude(stored)
     print(
         f"    conclude: {time.monotonic() - began:6.1f} s, CPU {time.process_time():.1f} s, "
         f"peak {peak()} MiB, temporary files {temporary.peak() / MIB:.0f} MiB, "
