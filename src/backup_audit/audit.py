@@ -31,7 +31,7 @@ from backup_audit.judge.evidence import Cause, Evidence, Silence
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import Heartbeat, Notifier, notify
 from backup_audit.plan import Batch, compared_with, plan_audit, split
-from backup_audit.probe.engine import BackupApi, Telemetry, probe
+from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.answer import PROBLEMS_SHOWN_MAX, Answer, already_running, answer_of
 from backup_audit.report.changes import NOTHING_YET, State, compared
@@ -51,6 +51,28 @@ from backup_audit.report.summary import Summary, report_of
 from backup_audit.settings import Settings
 
 
+class Telemetry(Protocol):
+    """What operators see of a run besides its report: log lines and metrics."""
+
+    def identified(self, run_id: str) -> None:
+        """The run has an id, which every line bears from now on."""
+
+    def started(self, instances: int) -> None:
+        """So many instances will be asked for."""
+
+    def progressed(self, done: int, total: int) -> None:
+        """So many of them have been asked for."""
+
+    def warned(self, warning: str) -> None:
+        """Something is wrong that does not end the run."""
+
+    def reported(self, report: Report, *, messages_sent: int) -> None:
+        """The run is over and has its report."""
+
+    def failed(self, error: Exception, foundation: str | None) -> None:
+        """The run ended in an error; the foundation is None if the settings are unreadable."""
+
+
 class Edges(Protocol):
     """What a run needs of the outside. Nothing is read or connected to before it is used."""
 
@@ -63,8 +85,8 @@ class Edges(Protocol):
     def now(self) -> datetime:
         """The present, in UTC."""
 
-    def api(self, pacing: Pacing) -> AbstractContextManager[BackupApi]:
-        """The API, asked by these ceilings; raises AuditError without credentials or CA."""
+    def engine(self, pacing: Pacing) -> AbstractContextManager[Engine]:
+        """What asks the API, by these ceilings; raises AuditError without credentials or CA."""
 
     def heartbeat(self) -> Heartbeat | None:
         """The dead man's switch if there is one; raises CredentialsUnavailable."""
@@ -206,10 +228,11 @@ class Audit:
         instances, telemetry = batch.instances, self._edges.telemetry
         telemetry.started(len(instances))
         self._edges.deadline.keep_back(len(instances) * _SECONDS_PER_FINDING)
-        with self._edges.api(pacing) as api:
-            for instance, evidence in probe(instances, api, telemetry, workers=pacing.workers):
+        with self._edges.engine(pacing) as engine:
+            for done, (instance, evidence) in enumerate(engine.probe(instances), 1):
                 keep(_finding_of(instance, evidence, run, batch))
-            return self._effort(run, api.calls, api.retries)
+                telemetry.progressed(done, len(instances))
+            return self._effort(run, engine.calls, engine.retries)
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """A dry run: the same without a store."""

@@ -113,9 +113,10 @@ class HeartbeatFailed(Exception):
     """The dead-man's switch did not take a heartbeat: a warning, since the run is over by then."""
 
 
-def token_refused(said: str) -> CredentialsRefused:
+def token_refused(said: str, asked: int) -> CredentialsRefused:
     """The Cloud Controller does not accept the token that UAA, or the secret, gave."""
+    instances = "the instance asked" if asked == 1 else f"each of {asked} instances asked"
     return CredentialsRefused(
-        f"the Cloud Controller refuses our token ({said}): check the secret, and that the client "
-        "has cloud_controller.global_auditor or cloud_controller.admin_read_only"
+        f"the Cloud Controller refuses our token for {instances} ({said}): check the secret, and "
+        "that the client has cloud_controller.global_auditor or cloud_controller.admin_read_only"
     )

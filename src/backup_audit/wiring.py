@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 
+from backup_audit.audit import Telemetry
 from backup_audit.aws import CLIENTS
 from backup_audit.batches import Pacing
 from backup_audit.fleet.sources import source_of
@@ -18,9 +19,9 @@ from backup_audit.probe.credentials import (
     ReadyAuthorization,
     read_credentials,
 )
-from backup_audit.probe.engine import BackupApi, Telemetry
+from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
-from backup_audit.probe.pacing import Deadline, Pace, Pacer
+from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ClientCredentialsGrant, ReadyHeader
 from backup_audit.report.s3 import S3Store
@@ -62,24 +63,33 @@ class AwsEdges:
         return now()
 
     @contextmanager
-    def api(self, pacing: Pacing) -> Iterator[BackupApi]:
-        """The API; its connections are closed at the end, since a warm Lambda would keep them."""
+    def engine(self, pacing: Pacing) -> Iterator[Engine]:
+        """What asks the API; its connections are closed at the end, for a warm Lambda keeps them.
+
+        Twice as many requests may be in flight as there are workers: some move aside.
+        """
         settings = self._settings
         credentials = self._credentials
-        with new_session(
-            self._ca_pem(),
-            connect_timeout=_CONNECT_TIMEOUT,
-            read_timeout=settings.read_timeout,
-            proxy=settings.proxy_url,
-        ) as session:
-            pace = Pace(pacing.workers, pacing.requests_per_second)
-            http = HttpClient(session, Pacer(pace, self.deadline))
-            yield CloudController(
+        with new_session(self._ca_pem(), size=2 * pacing.workers) as session:
+            http = HttpClient(
+                session,
+                connect_timeout=_CONNECT_TIMEOUT,
+                read_timeout=settings.read_timeout,
+                proxy=settings.proxy_url,
+            )
+            api = CloudController(
                 settings.api_url,
                 http,
                 _authorization(settings, http, credentials),
                 clock=now,
                 limit=settings.backups_limit,
+            )
+            yield Engine(
+                api,
+                self.deadline,
+                workers=pacing.workers,
+                per_second=pacing.requests_per_second,
+                clock=now,
             )
 
     def heartbeat(self) -> Heartbeat | None:

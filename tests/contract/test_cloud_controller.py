@@ -1,7 +1,9 @@
-"""What the client makes of answers, over real sockets."""
+"""What a run over one instance makes of answers, over real sockets."""
 
+import contextlib
 import gzip
 import json
+import math
 import socket
 import ssl
 import threading
@@ -14,7 +16,9 @@ import msgspec
 import pytest
 import trustme
 
-from backup_audit.errors import InvalidSettings
+from backup_audit.errors import AuditError, InvalidSettings
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.judge.evidence import (
     Backup,
     BackupList,
@@ -25,17 +29,22 @@ from backup_audit.judge.evidence import (
     UnreadableBackup,
 )
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.http import ATTEMPTS_MAX, RETRY_AFTER_MAX, HttpClient
-from backup_audit.probe.pacing import Pacer
-from backup_audit.probe.session import BODY_MAX, USER_AGENT, new_session
+from backup_audit.probe.engine import Engine
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX, THROTTLED_MAX
+from backup_audit.probe.http import BODY_MAX, HttpClient
+from backup_audit.probe.pacing import RETRY_AFTER_MAX, Deadline
+from backup_audit.probe.schedule import Attempt, Probed
+from backup_audit.probe.session import USER_AGENT, new_session
 from tests.doubles.builders import NOW
+from tests.doubles.builders import evidence as taken_now
 from tests.doubles.fake_time import FakeTime
-from tests.doubles.scripted_server import Answer, Raw, scripted_server
+from tests.doubles.scripted_server import Answer, Raw, Seen, scripted_server
 from tests.doubles.stubborn_server import listening
 
 pytestmark = pytest.mark.loopback
 
 FORTY_SECONDS = (("Retry-After", "40"),)
+WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace=timedelta(hours=24))
 
 
 class FixedToken:
@@ -48,62 +57,57 @@ class FixedToken:
         return self._values[0]
 
     def renewed(self, refused: str) -> str | None:
-        assert refused == self._values.pop(0)
-        return self._values[0] if self._values else None
+        assert refused == self._values[0]
+        if len(self._values) == 1:
+            return None
+        self._values.pop(0)
+        return self._values[0]
 
 
 class Client:
-    """A CloudController whose waits are recorded instead of waited."""
+    """A CloudController, and an engine whose waits are recorded instead of waited."""
 
     def __init__(
         self,
         url: str,
         *,
         limit: int | None = None,
-        seconds_left: float | None = None,
+        seconds_left: float = math.inf,
         ca_pem: str | None = None,
         tokens: Sequence[str] = ("bearer one",),
-        read_timeout: float = 5.0,
-        proxy: str | None = None,
+        read_timeout: float = 20.0,
     ) -> None:
-        self.time = FakeTime()
-        self._session = new_session(
-            ca_pem, connect_timeout=5.0, read_timeout=read_timeout, proxy=proxy
-        )
-        self.http = HttpClient(
-            self._session,
-            self.time.pacer(seconds_left=seconds_left),
-            jitter=lambda: 1.0,
-            now=NOW.timestamp,
-        )
+        self._time = FakeTime()
+        self._session = new_session(ca_pem)
+        http = HttpClient(self._session, connect_timeout=20.0, read_timeout=read_timeout)
         self.api = CloudController(
-            url, self.http, FixedToken(*tokens), clock=lambda: NOW, limit=limit
+            url, http, FixedToken(*tokens), clock=lambda: NOW, now=NOW.timestamp, limit=limit
+        )
+        self.engine = Engine(
+            self._time.watched(self.api),
+            Deadline.after(seconds_left, self._time.monotonic),
+            workers=1,
+            clock=lambda: NOW,
+            monotonic=self._time.monotonic,
+            wait=self._time.wait,
+            jitter=lambda: 1.0,
         )
 
     @property
     def waits(self) -> list[float]:
         """Seconds that were waited."""
-        return self.time.waits
+        return self._time.waits
+
+    def evidence_of(self, guid: str = "a", policy: Policy = BUILT_IN) -> Evidence:
+        """What a run over one instance knows of it in the end."""
+        probed: list[Probed] = []
+        with contextlib.suppress(AuditError):  # of a run in which nothing was answered
+            probed.extend(self.engine.probe([Instance(guid, policy)]))
+        [(_, evidence)] = probed
+        return evidence
 
     def close(self) -> None:
         self._session.close()
-
-
-class OutagePacer(Pacer):
-    """Lets everything through at once; the first so many requests end within an outage."""
-
-    def __init__(self, in_outage: int) -> None:
-        self._in_outage = in_outage
-
-    def enter(self) -> float:
-        return 0.0
-
-    def leave(self, *_: object, **__: object) -> bool:
-        self._in_outage -= 1
-        return self._in_outage >= 0
-
-    def pause(self, seconds: float) -> None:
-        pass
 
 
 @pytest.fixture
@@ -124,7 +128,7 @@ Make = Callable[..., Client]
 
 def evidence_of(make: Make, *answers: Answer | Raw) -> Evidence:
     with scripted_server(answers) as server:
-        return make(server.url).api.list_backups("guid-1")
+        return make(server.url).evidence_of()
 
 
 def error(code: object, title: object, detail: object = "words") -> bytes:
@@ -150,7 +154,7 @@ def test_a_list_is_read_with_how_it_was_got(client: Make) -> None:
 
 def test_the_request_is_what_the_api_expects(client: Make) -> None:
     with scripted_server([Answer()]) as server:
-        client(server.url).api.list_backups("..a~b-C_1")
+        client(server.url).evidence_of("..a~b-C_1")
 
     [seen] = server.seen
     assert seen.line == "GET /v3/service_instances/..a~b-C_1/backups HTTP/1.1"
@@ -161,7 +165,7 @@ def test_the_request_is_what_the_api_expects(client: Make) -> None:
 
 def test_a_limit_is_sent_only_if_there_is_one(client: Make) -> None:
     with scripted_server([Answer()]) as server:
-        evidence = client(server.url, limit=30).api.list_backups("a")
+        evidence = client(server.url, limit=30).evidence_of()
 
     assert server.seen[0].path == "/v3/service_instances/a/backups?limit=30"
     assert evidence.answer == BackupList((), limit=30)
@@ -328,7 +332,7 @@ def test_nobody_listening_is_evidence(client: Make) -> None:
     with scripted_server([Answer()]) as server:
         url = server.url
 
-    evidence = client(url).api.list_backups("a")
+    evidence = client(url).evidence_of()
 
     assert evidence.answer == Silence(Cause.CONNECTION, "no connection: refused or unreachable")
 
@@ -341,10 +345,11 @@ def test_a_silent_server_is_waited_for_as_long_as_the_read_time_out(client: Make
         return Answer()
 
     with scripted_server(stalls) as server:
-        evidence = client(server.url, read_timeout=0.01).api.list_backups("a")
+        evidence = client(server.url, read_timeout=0.01).evidence_of()
         over.set()
 
     assert evidence.answer == Silence(Cause.TIMEOUT, "no whole answer in time")
+    assert evidence.attempts == SILENT_MAX
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -363,33 +368,32 @@ def test_what_does_not_pass_is_asked_once(client: Make, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused_after_it", "status"), [(ATTEMPTS_MAX - 1, 200), (ATTEMPTS_MAX, 503)]
+    ("status", "most", "waits"),
+    [
+        (502, ATTEMPTS_MAX, [0.25, 0.5, 1.0, 2.0]),
+        (503, ATTEMPTS_MAX, [0.25, 0.5, 1.0, 2.0]),
+        (429, THROTTLED_MAX, [0.25, 0.5, 1.0, 2.0, 4.0, *[8.0] * 6]),
+    ],
 )
-def test_what_an_outage_refused_is_held_against_no_instance(
-    refused_after_it: int, status: int
+def test_attempts_are_bounded_and_counted_for_the_run(
+    client: Make, status: int, most: int, waits: list[float]
 ) -> None:
-    in_outage = ATTEMPTS_MAX + 2
-    refused = [Answer(503)] * (in_outage + refused_after_it)
-    session = new_session(None, connect_timeout=5.0, read_timeout=5.0)
-
-    with session, scripted_server([*refused, Answer(200)]) as server:
-        http = HttpClient(session, OutagePacer(in_outage))
-        api = CloudController(server.url, http, FixedToken("bearer one"), clock=lambda: NOW)
-        evidence = api.list_backups("a")
+    with scripted_server([Answer(status)]) as server:
+        made = client(server.url)
+        evidence = made.evidence_of()
 
     assert evidence.status == status
-    assert evidence.attempts == in_outage + ATTEMPTS_MAX
+    assert evidence.attempts == len(server.seen) == most
+    assert (made.engine.calls, made.engine.retries) == (most, most - 1)
+    assert made.waits == pytest.approx(waits, abs=0.2)
 
 
-def test_attempts_are_bounded_and_counted_for_the_run(client: Make) -> None:
-    with scripted_server([Answer(503)]) as server:
+def test_a_gateway_whose_broker_was_silent_is_asked_again_once_and_at_the_end(client: Make) -> None:
+    with scripted_server([Answer(504, error(10001, "CF-HttpClientTimeout"))]) as server:
         made = client(server.url)
-        evidence = made.api.list_backups("a")
+        evidence = made.evidence_of()
 
-    assert evidence.status == 503
-    assert evidence.attempts == len(server.seen) == ATTEMPTS_MAX
-    assert (made.api.calls, made.api.retries) == (ATTEMPTS_MAX, ATTEMPTS_MAX - 1)
-    assert made.waits == [0.25, 0.5, 1.0, 2.0]
+    assert (evidence.status, evidence.attempts, made.waits) == (504, SILENT_MAX, [])
 
 
 @pytest.mark.parametrize(
@@ -410,22 +414,26 @@ def test_retry_after_is_honoured_in_all_its_forms_and_bounded(
 ) -> None:
     with scripted_server([Answer(429, b"", (("Retry-After", retry_after),)), Answer()]) as server:
         made = client(server.url)
-        made.api.list_backups("a")
+        made.evidence_of()
 
-    assert made.waits == [wait]
+    assert made.waits == pytest.approx([wait], abs=0.2)
 
 
-def test_nothing_is_waited_for_past_the_deadline(client: Make) -> None:
+@pytest.mark.parametrize(("seconds_left", "attempts"), [(20.0, 1), (40.0, 1), (60.0, 2)])
+def test_nothing_is_waited_for_past_the_deadline(
+    client: Make, seconds_left: float, attempts: int
+) -> None:
     with scripted_server([Answer(429, b"", FORTY_SECONDS)]) as server:
-        made = client(server.url, seconds_left=20.0)
-        evidence = made.api.list_backups("a")
+        made = client(server.url, seconds_left=seconds_left)
+        evidence = made.evidence_of()
 
-    assert (evidence.status, evidence.attempts, made.waits) == (429, 1, [])
+    assert (evidence.status, evidence.attempts) == (429, attempts)
+    assert made.waits == pytest.approx([40.0] * (attempts - 1), abs=0.2)
 
 
 def test_nothing_is_asked_after_the_deadline(client: Make) -> None:
     with scripted_server([Answer()]) as server:
-        evidence = client(server.url, seconds_left=0.0).api.list_backups("a")
+        evidence = client(server.url, seconds_left=0.0).evidence_of()
 
     assert evidence.answer == Silence(Cause.NOT_REACHED, "the run's time was over")
     assert evidence.attempts == 0
@@ -450,24 +458,58 @@ def _escaped(text: str) -> str:
     ],
 )
 @pytest.mark.parametrize("repeated", [0, 1])
-def test_our_token_is_left_out_however_it_is_repeated(
+def test_an_answer_that_repeats_our_token_is_not_read_however_it_is_written(
     client: Make, status: int, body: str, encode: Callable[[str], str], repeated: int
 ) -> None:
     tokens = ["Basic canary+one/012345==", "bearer canary+two/012345=="]
-    secret = tokens[repeated].split()[1]
-    headers = (("X-VCAP-Request-ID", quote(secret)),)
-    refused, repeats = (
-        Answer(401),
-        Answer(status, body.replace("TOKEN", encode(secret)).encode(), headers),
-    )
+    secret = encode(tokens[repeated].split()[1])
+    refused, repeats = Answer(401), Answer(status, body.replace("TOKEN", secret).encode())
 
     with scripted_server([refused, repeats]) as server:
-        evidence = client(server.url, tokens=tokens).api.list_backups("a")
+        evidence = client(server.url, tokens=tokens).evidence_of()
 
-    told = str(msgspec.to_builtins(evidence))
-    assert evidence.request_id == "[our token]"
-    assert told.count("[our token]") > 1
-    assert "canary" not in told
+    assert evidence.answer == Silence(Cause.UNREADABLE, "the answer repeats our token")
+    assert evidence.attempts == 2
+    assert "canary" not in str(msgspec.to_builtins(evidence))
+
+
+def test_a_401_that_repeats_our_token_is_a_refusal_like_any_other(client: Make) -> None:
+    secret = "canary+one/012345=="
+    with scripted_server([Answer(401, secret.encode()), Answer()]) as server:
+        renewed = client(server.url, tokens=[f"bearer {secret}", "bearer two"]).evidence_of()
+    with scripted_server([Answer(401, secret.encode())]) as server:
+        refused = client(server.url, tokens=[f"bearer {secret}"]).evidence_of()
+
+    assert (renewed.answer, renewed.attempts) == (BackupList(()), 2)
+    assert (refused.status, refused.attempts) == (401, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts"), [(429, THROTTLED_MAX), (503, ATTEMPTS_MAX), (500, 1)]
+)
+def test_what_may_pass_is_tried_again_though_it_repeats_our_token(
+    client: Make, status: int, attempts: int
+) -> None:
+    secret = "canary+one/012345=="
+    with scripted_server([Answer(status, secret.encode())]) as server:
+        evidence = client(server.url, tokens=[f"bearer {secret}"]).evidence_of()
+
+    assert (evidence.status, evidence.attempts) == (status, attempts)
+    assert evidence.answer == Silence(Cause.UNREADABLE, "the answer repeats our token")
+
+
+@pytest.mark.parametrize("header", ["X-VCAP-Request-ID", "X-Cf-RouterError"])
+@pytest.mark.parametrize("encode", [str, quote, quote_plus])
+def test_an_answer_whose_headers_repeat_our_token_is_not_read(
+    client: Make, header: str, encode: Callable[[str], str]
+) -> None:
+    headers = ((header, encode("canary+one/012345==")),)
+
+    with scripted_server([Answer(200, b'{"backups": []}', headers)]) as server:
+        evidence = client(server.url, tokens=["bearer canary+one/012345=="]).evidence_of()
+
+    assert evidence.answer == Silence(Cause.UNREADABLE, "the answer repeats our token")
+    assert evidence.request_id is None
 
 
 def test_a_redirect_is_not_followed(client: Make) -> None:
@@ -482,7 +524,7 @@ def test_a_refused_token_is_renewed_once(client: Make) -> None:
     answers = [Answer(401, error(1000, "CF-InvalidAuthToken")), Answer()]
 
     with scripted_server(answers) as server:
-        evidence = client(server.url, tokens=["bearer one", "bearer two"]).api.list_backups("a")
+        evidence = client(server.url, tokens=["bearer one", "bearer two"]).evidence_of()
 
     assert evidence.answer == BackupList(())
     assert evidence.attempts == 2
@@ -491,7 +533,7 @@ def test_a_refused_token_is_renewed_once(client: Make) -> None:
 
 def test_a_second_refusal_is_final(client: Make) -> None:
     with scripted_server([Answer(401)]) as server:
-        evidence = client(server.url, tokens=["a", "b", "c"]).api.list_backups("x")
+        evidence = client(server.url, tokens=["a", "b", "c"]).evidence_of()
 
     assert evidence.status == 401
     assert len(server.seen) == 2
@@ -499,7 +541,7 @@ def test_a_second_refusal_is_final(client: Make) -> None:
 
 def test_silence_after_a_renewal_counts_all_attempts(client: Make) -> None:
     with scripted_server([Answer(401), Raw(b"")]) as server:
-        evidence = client(server.url, tokens=["a", "b"]).api.list_backups("x")
+        evidence = client(server.url, tokens=["a", "b"]).evidence_of()
 
     assert isinstance(evidence.answer, Silence)
     assert evidence.attempts == 1 + ATTEMPTS_MAX == len(server.seen)
@@ -514,19 +556,27 @@ def test_what_the_machine_has_set_for_other_programs_is_not_used(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
 
     with scripted_server([Answer()]) as server:
-        evidence = client(server.url).api.list_backups("a")
+        evidence = client(server.url).evidence_of()
 
     assert evidence.answer == BackupList(())
     assert server.seen[0].headers["authorization"] == "bearer one"
+
+
+EMPTY = taken_now(BackupList(()))
+
+
+def age_of(make: Make, *answers: Answer | Raw) -> Attempt:
+    with scripted_server(answers) as server:
+        return make(server.url).api.add_age("a", EMPTY)
 
 
 def test_the_age_of_an_instance_is_read(client: Make) -> None:
     body = b'{"guid": "a", "created_at": "2026-01-30T05:00:00Z"}'
 
     with scripted_server([Answer(200, body)]) as server:
-        created_at = client(server.url).api.instance_created_at("a")
+        attempt = client(server.url).api.add_age("a", EMPTY)
 
-    assert created_at == NOW - timedelta(days=1)
+    assert attempt.evidence.answer == BackupList((), NOW - timedelta(days=1))
     assert server.seen[0].path == "/v3/service_instances/a"
 
 
@@ -538,13 +588,60 @@ def test_the_age_of_an_instance_is_read(client: Make) -> None:
         Answer(200, b'{"created_at": "2026-01-30T05:00:00"}'),
         Answer(200, b'{"created_at": 1769749200}'),
         Answer(404, error(10010, "CF-ResourceNotFound")),
-        Answer(500),
-        Raw(b""),
     ],
 )
-def test_an_age_that_cannot_be_read_is_none(client: Make, answer: Answer | Raw) -> None:
-    with scripted_server([answer]) as server:
-        assert client(server.url).api.instance_created_at("a") is None
+def test_an_age_that_cannot_be_read_is_none(client: Make, answer: Answer) -> None:
+    assert age_of(client, answer).evidence.answer == BackupList(())
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer(429), "HTTP 429"),
+        (Answer(500), "HTTP 500"),
+        (Raw(b""), "the connection was closed without an answer"),
+    ],
+)
+def test_an_age_that_may_be_known_later_is_said_to_be_missing(
+    client: Make, answer: Answer | Raw, why: str
+) -> None:
+    assert age_of(client, answer).evidence.answer == BackupList((), age_missing=why)
+
+
+@pytest.mark.parametrize(
+    ("policy", "body", "paths"),
+    [
+        (WITH_GRACE, b'{"backups": []}', ["/backups", ""]),
+        (WITH_GRACE, b'{"backups": [null]}', ["/backups"]),
+        (BUILT_IN, b'{"backups": []}', ["/backups"]),
+    ],
+)
+def test_the_age_is_asked_for_only_if_it_may_excuse_an_empty_list(
+    client: Make, policy: Policy, body: bytes, paths: list[str]
+) -> None:
+    age = Answer(200, b'{"created_at": "2026-01-30T05:00:00Z"}')
+
+    with scripted_server([Answer(200, body), age]) as server:
+        evidence = client(server.url).evidence_of("a", policy)
+
+    assert [seen.path for seen in server.seen] == [f"/v3/service_instances/a{end}" for end in paths]
+    assert isinstance(evidence.answer, BackupList)
+    assert (evidence.answer.instance_created_at is not None) is (len(paths) == 2)
+    assert evidence.attempts == 1
+
+
+def test_an_age_that_may_be_known_later_is_asked_for_again(client: Make) -> None:
+    def busy_at_first(seen: Seen) -> Answer:
+        if seen.path.endswith("/backups"):
+            return Answer()
+        young = Answer(200, b'{"created_at": "2026-01-30T05:00:00Z"}')
+        return Answer(503) if len(server.seen) < 4 else young
+
+    with scripted_server(busy_at_first) as server:
+        evidence = client(server.url).evidence_of("a", WITH_GRACE)
+
+    assert evidence.answer == BackupList((), NOW - timedelta(days=1))
+    assert [seen.path.count("/backups") for seen in server.seen] == [1, 0, 0, 0]
 
 
 AUTHORITY = trustme.CA()
@@ -559,7 +656,7 @@ def tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
 def over_tls(make: Make, certificate: trustme.LeafCert, trusted: trustme.CA) -> Evidence:
     with scripted_server([Answer()], tls(certificate)) as server:
         pem = trusted.cert_pem.bytes().decode()
-        return make(server.url, ca_pem=pem).api.list_backups("a")
+        return make(server.url, ca_pem=pem).evidence_of()
 
 
 def test_a_private_ca_is_trusted_if_it_is_set(client: Make) -> None:
@@ -593,7 +690,7 @@ def test_a_certificate_that_proves_nothing_is_refused_and_not_asked_again(
 
 def test_the_public_cas_do_not_vouch_for_a_private_one(client: Make) -> None:
     with scripted_server([Answer()], tls(AUTHORITY.issue_cert("127.0.0.1"))) as server:
-        evidence = client(server.url).api.list_backups("a")
+        evidence = client(server.url).evidence_of()
 
     assert isinstance(evidence.answer, Silence)
     assert "TLS failed" in evidence.answer.detail
@@ -604,7 +701,7 @@ def test_a_server_that_closes_in_the_handshake_is_asked_again(client: Make) -> N
         connection.recv(65536)
 
     with listening(closes) as server:
-        evidence = client(f"https://127.0.0.1:{server.port}").api.list_backups("a")
+        evidence = client(f"https://127.0.0.1:{server.port}").evidence_of()
 
     closed = "the connection was closed in the handshake"
     assert evidence.answer == Silence(Cause.CONNECTION, closed)
@@ -614,4 +711,4 @@ def test_a_server_that_closes_in_the_handshake_is_asked_again(client: Make) -> N
 @pytest.mark.parametrize("pem", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nx"])
 def test_a_ca_that_is_none_is_a_bad_setting(pem: str) -> None:
     with pytest.raises(InvalidSettings, match="CA_BUNDLE"):
-        new_session(pem, connect_timeout=5.0, read_timeout=5.0)
+        new_session(pem)

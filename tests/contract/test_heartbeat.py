@@ -120,21 +120,12 @@ def test_nobody_there_is_said_in_words_of_our_own() -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
 
-    assert _failure(f"http://127.0.0.1:{port}") == (
-        "no connection: refused or unreachable, or it broke off"
-    )
+    assert _failure(f"http://127.0.0.1:{port}") == ("no connection: refused or unreachable")
 
 
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("http://127.0.0.1:port", "InvalidURL"),
-        ("127.0.0.1", "MissingSchema"),
-        ("gopher://127.0.0.1", "InvalidSchema"),
-    ],
-)
-def test_an_address_that_cannot_be_asked_is_not_quoted(url: str, why: str) -> None:
-    assert _failure(url) == why
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port", "127.0.0.1", "gopher://127.0.0.1"])
+def test_an_address_that_cannot_be_asked_is_not_quoted(url: str) -> None:
+    assert _failure(url) == "the address cannot be asked for"
 
 
 @pytest.mark.parametrize("answer", [Raw(b"", reset=True), Raw(b"canary\r\n\r\n"), Answer(500)])

@@ -10,10 +10,11 @@ import pytest
 
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
 from backup_audit.probe.credentials import ClientCredentials, Secret
-from backup_audit.probe.http import ATTEMPTS_MAX, HttpClient
-from backup_audit.probe.session import new_session
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_TOKENS_MAX
+from backup_audit.probe.http import HttpClient
 from backup_audit.probe.uaa import ClientCredentialsGrant, ReadyHeader
 from tests.doubles.fake_time import FakeTime
+from tests.doubles.http_client import client
 from tests.doubles.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
 from tests.doubles.stubborn_server import listening, refuses_to_proxy
 
@@ -41,6 +42,7 @@ class Foundation:
         self.uaa_url: str | None = None
         self.instead: dict[str, Answer] = {}
         self.clock = 0.0
+        self.waits: list[float] = []  # seconds, before UAA was asked again
 
     def __call__(self, seen: Seen) -> Answer | Raw:
         if seen.path in self.instead:
@@ -65,12 +67,19 @@ def foundation() -> Iterator[Foundation]:
 
 @pytest.fixture
 def grant(foundation: Foundation) -> Iterator[ClientCredentialsGrant]:
-    session = new_session(None, connect_timeout=5.0, read_timeout=5.0)
-    http = HttpClient(session, FakeTime().pacer())
-    yield ClientCredentialsGrant(
-        foundation.server.url, http, CREDENTIALS, monotonic=lambda: foundation.clock
-    )
-    session.close()
+    with client() as http:
+        yield ClientCredentialsGrant(
+            foundation.server.url,
+            http,
+            CREDENTIALS,
+            monotonic=lambda: foundation.clock,
+            sleep=foundation.waits.append,
+        )
+
+
+def header_from(url: str, http: HttpClient) -> str:
+    """A token from an address, whatever is there."""
+    return ClientCredentialsGrant(url, http, CREDENTIALS, sleep=FakeTime().sleep).header()
 
 
 def test_a_token_is_asked_for_with_the_credentials_in_the_form(
@@ -149,24 +158,17 @@ def test_a_root_without_uaa_is_said(foundation: Foundation, grant: ClientCredent
     "answer", [Answer(404), Answer(200, b"<html>"), Answer(200, b'{"links": []}'), Raw(b"")]
 )
 def test_something_that_is_not_the_api_is_said(answer: Answer | Raw) -> None:
-    session = new_session(None, connect_timeout=5.0, read_timeout=5.0)
-    with scripted_server([answer]) as server:
-        http = HttpClient(session, FakeTime().pacer())
-        with pytest.raises(ApiUnreachable):
-            ClientCredentialsGrant(server.url, http, CREDENTIALS).header()
-    session.close()
+    with scripted_server([answer]) as server, client() as http, pytest.raises(ApiUnreachable):
+        header_from(server.url, http)
 
 
 def test_a_proxy_that_refuses_is_said() -> None:
     with (
         listening(refuses_to_proxy) as proxy,
-        new_session(
-            None, connect_timeout=5.0, read_timeout=5.0, proxy=f"http://127.0.0.1:{proxy.port}"
-        ) as session,
+        client(proxy=proxy.port) as http,
+        pytest.raises(ApiUnreachable, match="gave no answer: the proxy refuses: HTTP 407"),
     ):
-        http = HttpClient(session, FakeTime().pacer())
-        with pytest.raises(ApiUnreachable, match="gave no answer: the proxy refuses: HTTP 407"):
-            ClientCredentialsGrant("https://api.invalid", http, CREDENTIALS).header()
+        header_from("https://api.invalid", http)
 
 
 @pytest.mark.parametrize(("seconds", "tokens"), [(1139, 1), (1140, 2), (1141, 2)])
@@ -251,6 +253,95 @@ def test_a_uaa_that_is_down_is_tried_again_once_for_all_workers(
             grant.header()
 
     assert len(foundation.grants) == ATTEMPTS_MAX
+    assert foundation.waits == [0.25, 0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("retry_after", "wait"),
+    [("7", 7.0), ("29", 29.0), ("30", 30.0), ("31", 0.25), ("soon", 0.25)],
+)
+def test_a_uaa_that_asks_for_a_short_wait_gets_it(
+    foundation: Foundation,
+    grant: ClientCredentialsGrant,
+    status: int,
+    retry_after: str,
+    wait: float,
+) -> None:
+    busy = Answer(status, b"", (("Retry-After", retry_after),))
+    foundation.grant = lambda number: token("t1") if number > 1 else busy
+
+    assert grant.header() == "bearer t1"
+    assert foundation.waits == [wait]
+
+
+def test_a_uaa_that_is_silent_is_asked_twice(foundation: Foundation) -> None:
+    over = threading.Event()
+
+    def stalls(_: int) -> Answer:
+        over.wait(timeout=30)
+        return Answer()
+
+    foundation.grant = stalls
+    with client(read_timeout=0.1) as http:
+        with pytest.raises(ApiUnreachable, match="UAA gave no answer: no whole answer in time"):
+            header_from(foundation.server.url, http)
+        over.set()
+
+    assert len(foundation.grants) == SILENT_TOKENS_MAX
+
+
+def test_while_one_worker_renews_a_token_ahead_of_its_end_the_others_go_on_with_it(
+    foundation: Foundation, grant: ClientCredentialsGrant
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def slow_from_the_second(number: int) -> Answer:
+        if number > 1:
+            asked.set()
+            over.wait(timeout=30)
+        return token(f"t{number}")
+
+    foundation.grant = slow_from_the_second
+    grant.header()
+    foundation.clock = 1150
+
+    with ThreadPoolExecutor(1) as pool:
+        renewing = pool.submit(grant.header)
+        asked.wait(timeout=30)
+        assert [grant.header() for _ in range(3)] == ["bearer t1"] * 3
+        over.set()
+        assert renewing.result() == "bearer t2"
+    assert grant.header() == "bearer t2"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "grants"), [(1149, 1 + ATTEMPTS_MAX), (1150, 1 + 2 * ATTEMPTS_MAX)]
+)
+def test_a_renewal_ahead_of_the_end_that_fails_is_tried_again_later(
+    foundation: Foundation, grant: ClientCredentialsGrant, seconds: int, grants: int
+) -> None:
+    grant.header()
+    foundation.grant = lambda _: Answer(503)
+    for foundation.clock in (1140, seconds):
+        assert grant.header() == "bearer t1"
+
+    assert len(foundation.grants) == grants
+
+
+@pytest.mark.parametrize("seconds", [1199, 1200, 1201])
+def test_a_token_that_has_ended_is_not_used(
+    foundation: Foundation, grant: ClientCredentialsGrant, seconds: int
+) -> None:
+    grant.header()
+    foundation.grant = lambda _: Answer(503)
+    foundation.clock = seconds
+
+    if seconds < 1200:
+        assert grant.header() == "bearer t1"
+    else:
+        with pytest.raises(ApiUnreachable, match="UAA answered HTTP 503"):
+            grant.header()
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from backup_audit.audit import Telemetry
 from backup_audit.batches import Pacing
 from backup_audit.errors import AuditError
 from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.notify.send import Heartbeat, Notifier
-from backup_audit.probe.engine import BackupApi, Telemetry
+from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.store import ObjectStore
 
@@ -41,10 +42,15 @@ class FakeEdges:
         return self._at
 
     @contextmanager
-    def api(self, pacing: Pacing) -> Iterator[BackupApi]:
-        assert pacing.workers > 0
+    def engine(self, pacing: Pacing) -> Iterator[Engine]:
         self._read_secret()
-        yield self._api
+        yield Engine(
+            self._api,
+            self.deadline,
+            workers=pacing.workers,
+            clock=self.now,
+            monotonic=lambda: 0.0,
+        )
 
     def heartbeat(self) -> Heartbeat | None:
         self._read_secret()

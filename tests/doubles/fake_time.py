@@ -1,57 +1,74 @@
-"""Time that passes only when somebody waits."""
+"""Time that need not be waited for: it passes as it does, and what nobody uses is skipped."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from backup_audit.probe.pacing import LONGEST_WAIT, Deadline, Pace, Pacer
+from backup_audit.judge.evidence import Evidence
+from backup_audit.probe.engine import BackupApi
+from backup_audit.probe.schedule import LONGEST_WAIT, Attempt
+
+T = TypeVar("T")
 
 
 class FakeTime:
-    """A monotonic clock, in seconds; `waits` has every wait, which passes at once.
+    """A monotonic clock, in seconds; `waits` has every wait that was skipped.
 
-    Of threads that wait at the same time the shortest wait ends first. Requests take no time: none
-    passes while one is under way, nor while fewer wait than `crew` says that there are threads.
+    Nothing is skipped while a request is under way: `watched` tells of those.
     """
 
-    def __init__(self, crew: Callable[[], int] = lambda: 0) -> None:
-        self.now = 0.0
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        self._busy = 0
         self.waits: list[float] = []
-        self._crew = crew
-        self._waiting = 0
-        self._until: list[float] = []
-        self._pace: Pace | None = None
 
     def monotonic(self) -> float:
-        return self.now
+        return time.monotonic() + self._skipped
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """An engine's wait, under its lock."""
         assert seconds > 0
-        self._waiting += 1
-        if seconds == LONGEST_WAIT:  # until another thread is done, which takes no such time
-            condition.wait(0.01)
-        else:
-            self._pass(condition, seconds)
-        self._waiting -= 1
+        if self._busy or seconds == LONGEST_WAIT:  # until another request ends
+            condition.wait(0.005)
+            return
+        self.waits.append(round(seconds, 1))
+        self._skipped += seconds
 
-    def _pass(self, condition: threading.Condition, seconds: float) -> None:
-        self.waits.append(seconds)
-        until = self.now + seconds
-        self._until.append(until)
-        condition.wait(0.001)  # gives the others their turn
-        while self._somebody_is_busy() or until > min(self._until):
-            condition.wait(0.001)
-        self._until.remove(until)
-        self.now = max(self.now, until)
+    def sleep(self, seconds: float) -> None:
+        """A wait that nobody shares."""
+        self.waits.append(round(seconds, 2))
+        self._skipped += seconds
 
-    def _somebody_is_busy(self) -> bool:
-        return bool(self._pace and self._pace.in_flight) or self._waiting < self._crew()
+    def watched(self, api: BackupApi) -> BackupApi:
+        """The same API, whose requests keep time from being skipped."""
+        return _Watched(api, self)
 
-    def pacer(self, pace: Pace | None = None, *, seconds_left: float | None = None) -> Pacer:
-        """A pacer that lives in this time."""
-        deadline = (
-            Deadline.never()
-            if seconds_left is None
-            else Deadline(self.now + seconds_left, self.monotonic)
-        )
-        self._pace = pace or Pace(32)
-        return Pacer(self._pace, deadline, monotonic=self.monotonic, wait=self.wait)
+    def during(self, ask: Callable[[], T]) -> T:
+        self._busy += 1
+        try:
+            return ask()
+        finally:
+            self._busy -= 1
+
+
+class _Watched:
+    def __init__(self, api: BackupApi, fake: FakeTime) -> None:
+        self._api = api
+        self._fake = fake
+
+    @property
+    def calls(self) -> int:
+        return self._api.calls
+
+    def list_backups(self, guid: str) -> Attempt:
+        return self._fake.during(lambda: self._api.list_backups(guid))
+
+    def add_age(self, guid: str, listing: Evidence) -> Attempt:
+        return self._fake.during(lambda: self._api.add_age(guid, listing))
+
+    def cut(self) -> Sequence[int]:
+        return self._api.cut()
+
+    def cut_all(self) -> None:
+        self._api.cut_all()

@@ -2,14 +2,19 @@
 
 import hashlib
 import io
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
-from backup_audit.judge.evidence import Answer, Evidence, Refusal
+from backup_audit.judge.evidence import Answer, Cause, Evidence, Refusal, Silence, with_age
 from backup_audit.notify.message import Message
+from backup_audit.probe.engine import BackupApi, Engine
+from backup_audit.probe.pacing import Deadline, Outcome
+from backup_audit.probe.schedule import Attempt
 from backup_audit.report.report import Report
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW
@@ -124,7 +129,7 @@ NOT_FOUND = Refusal(10010, "CF-ResourceNotFound", "Service instance not found")
 
 
 class ScriptedApi:
-    """A BackupApi that answers by GUID; an unknown GUID is not found."""
+    """A BackupApi that answers by GUID, once for all; an unknown GUID is not found."""
 
     def __init__(
         self,
@@ -139,28 +144,52 @@ class ScriptedApi:
         self._lock = threading.Lock()
         self.asked: list[str] = []
         self.ages_asked: list[str] = []
-        self.retries = 0
-        self.stopped: str | None = None
-
-    def stop(self, reason: str) -> None:
-        self.stopped = reason
+        self.cuts = 0
 
     @property
     def calls(self) -> int:
         return len(self.asked) + len(self.ages_asked)
 
-    def list_backups(self, guid: str) -> Evidence:
+    def list_backups(self, guid: str) -> Attempt:
         self._before_each(guid)
         with self._lock:
             self.asked.append(guid)
         scripted = self._answers.get(guid, (NOT_FOUND, 404))
         answer, status = scripted if isinstance(scripted, tuple) else (scripted, 200)
-        return Evidence(answer=answer, observed_at=NOW, status=status, attempts=1)
+        return attempt(answer, status)
 
-    def instance_created_at(self, guid: str) -> datetime | None:
+    def add_age(self, guid: str, listing: Evidence) -> Attempt:
         with self._lock:
             self.ages_asked.append(guid)
-        return self._created_at
+        evidence = with_age(listing, self._created_at)
+        return Attempt(evidence=evidence, outcome=Outcome.ANSWERED)
+
+    def cut(self) -> list[int]:
+        return []
+
+    def cut_all(self) -> None:
+        self.cuts += 1
+
+
+def attempt(answer: Answer, status: int | None = 200, **more: Any) -> Attempt:  # noqa: ANN401
+    """What came of asking once: final, unless `again` says otherwise."""
+    if status == 401:
+        outcome = Outcome.REFUSED
+    elif status in (429, 503):
+        outcome = Outcome.THROTTLED
+    elif isinstance(answer, Silence):
+        silent = answer.cause is Cause.TIMEOUT
+        outcome = Outcome.SILENT if silent else Outcome.FAILED
+    else:
+        named = not isinstance(answer, Refusal) or answer.code is not None
+        outcome = Outcome.ANSWERED if named else Outcome.FAILED
+    evidence = Evidence(answer=answer, observed_at=NOW, status=status)
+    return Attempt(evidence=evidence, outcome=outcome, **more)
+
+
+def engine(api: BackupApi, *, workers: int = 4, ends_at: float = math.inf, **more: Any) -> Engine:  # noqa: ANN401
+    """An engine over an API, in real time, without an end unless it is given one."""
+    return Engine(api, Deadline(ends_at), workers=workers, clock=lambda: NOW, **more)
 
 
 class RecordingTelemetry:

@@ -90,9 +90,10 @@ def drips(data: bytes, after: bytes = b"") -> Serve:
     return serve
 
 
-def proxies(connection: socket.socket) -> None:
-    """Answer CONNECT by tunnelling."""
+def proxies(connection: socket.socket, hears: Callable[[bytes], None] = lambda _: None) -> None:
+    """Answer CONNECT by tunnelling; `hears` gets its head."""
     head = read_head(connection)
+    hears(head)
     host, _, port = head.split(b" ")[1].decode().partition(":")
     with socket.create_connection((host, int(port))) as target:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.session import BODY_MAX
+from backup_audit.probe.giving_up import ATTEMPTS_MAX
+from backup_audit.probe.http import BODY_MAX
 from tests.doubles.builders import NOW
 from tests.faults.fault import Does, Fault, Group, chunked, error, http
 
 _CREATED_AT = f"{NOW - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}".encode()
 _INSTANCE = b'{"guid": "a", "created_at": "' + _CREATED_AT + b'"}'
+_NOT_FOUND_OUT = "the instance's age could not be found out: "
 _UNREAD = "no grace is given because the instance's age could not be read"
 
 
@@ -16,10 +18,21 @@ def _age(
     name: str,
     *does: Does,
     verdict: Verdict = Verdict.NEVER_BACKED_UP,
-    says: str = _UNREAD,
+    says: str | None = None,
+    attempts: int = 1,
     keeps: bool = True,
 ) -> Fault:
-    return Fault(name=name, does=does, verdict=verdict, says=says, keeps=keeps, of_age=True)
+    if says is None:
+        says = _NOT_FOUND_OUT if verdict is Verdict.UNKNOWN else _UNREAD
+    return Fault(
+        name=name,
+        does=does,
+        verdict=verdict,
+        says=says,
+        attempts=attempts,
+        keeps=keeps,
+        of_age=True,
+    )
 
 
 def _created(value: bytes) -> bytes:
@@ -45,9 +58,16 @@ AGES = Group(
             says="2 d old",
         ),
         _age(
-            "a status other than 200, with the age",
+            "a status other than 200, with the age: not of the Cloud Controller",
             *(http(_INSTANCE, status) for status in (202, 203, 204, 206, 301, 404, 500)),
-            http(error(10010, "CF-ResourceNotFound"), 404),
+            verdict=Verdict.UNKNOWN,
+        ),
+        _age("404 of the Cloud Controller", http(error(10010, "CF-ResourceNotFound"), 404)),
+        _age(
+            "what may pass: a fault of the Cloud Controller, an instance that is being changed",
+            http(error(10001, "UnknownError"), 500),
+            http(error(10001, "CF-AsyncServiceInstanceOperationInProgress"), 409),
+            verdict=Verdict.UNKNOWN,
         ),
         _age(
             "no time, or none that can be told",
@@ -77,8 +97,25 @@ AGES = Group(
             "in the future",
             _created(b'"2026-02-28T05:00:00Z"'),
         ),
-        _age("larger than the cap", http(_INSTANCE + b" " * BODY_MAX), keeps=False),
-        _age("cut by the end of the connection", http(_INSTANCE, length=999), keeps=False),
-        _age("chunks without the last", chunked(_INSTANCE, end=b""), keeps=False),
+        _age(
+            "larger than the cap",
+            http(_INSTANCE + b" " * BODY_MAX),
+            verdict=Verdict.UNKNOWN,
+            keeps=False,
+        ),
+        _age(
+            "cut by the end of the connection",
+            http(_INSTANCE, length=999),
+            verdict=Verdict.UNKNOWN,
+            attempts=ATTEMPTS_MAX,
+            keeps=False,
+        ),
+        _age(
+            "chunks without the last",
+            chunked(_INSTANCE, end=b""),
+            verdict=Verdict.UNKNOWN,
+            attempts=ATTEMPTS_MAX,
+            keeps=False,
+        ),
     ),
 )

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.session import BODY_MAX
+from backup_audit.probe.http import BODY_MAX
 from tests.faults.fault import (
     EMPTY,
     OLD,

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from backup_audit.probe.http import ATTEMPTS_MAX
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX
 from tests.faults.fault import EMPTY, YOUNG, Certificate, Channel, Fault, Group, Serve, http
 
 
@@ -97,14 +97,14 @@ CERTIFICATES = Group(
             "a server that says nothing in the handshake",
             _answers_hello(),
             _NO_CONNECTION,
-            attempts=ATTEMPTS_MAX,
+            attempts=SILENT_MAX,
             connect_timeout=0.1,
         ),
         _handshake(
             "a handshake that drips",
             _answers_hello(b"\x16\x03\x03\x40\x00\x02", *[b"\x00"] * 2000),
             _NO_CONNECTION,
-            attempts=ATTEMPTS_MAX,
+            attempts=SILENT_MAX,
             connect_timeout=0.1,
         ),
     ),

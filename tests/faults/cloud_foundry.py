@@ -3,7 +3,7 @@
 import msgspec
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.http import ATTEMPTS_MAX, RETRIED, THROTTLED_MAX
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX, THROTTLED_MAX
 from tests.faults.fault import EMPTY, YOUNG, Fault, Group, error, http
 
 _BROKER = "Service broker error"
@@ -36,8 +36,10 @@ _CODES = (
 
 
 def _attempts(status: int) -> int:
-    if status not in RETRIED:
+    if status not in (429, 502, 503, 504):
         return 1
+    if status == 504:
+        return SILENT_MAX
     return THROTTLED_MAX if status == 429 else ATTEMPTS_MAX
 
 

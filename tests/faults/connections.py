@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.http import ATTEMPTS_MAX
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX
 from tests.faults.fault import EMPTY, TEMPTING, YOUNG, Fault, Group, Serve, http
 
 _NO_ANSWER = "the connection was closed without an answer"
@@ -24,6 +24,18 @@ def resets(data: bytes, *, later: bool = False) -> Serve:
             return
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
+
+    return serve
+
+
+def at_first(first: bytes, then: bytes) -> Serve:
+    """Answer the first request that a server gets with one, all later ones with the other."""
+    seen: set[int] = set()
+
+    def serve(connection: socket.socket) -> None:
+        port = connection.getsockname()[1]
+        connection.sendall(then if port in seen else first)
+        seen.add(port)
 
     return serve
 
@@ -126,7 +138,7 @@ def _bytes(data: bytes) -> list[bytes]:
 
 
 def _slow(name: str, *does: Serve) -> Fault:
-    return Fault(name=name, does=does, says=_TOO_SLOW, attempts=ATTEMPTS_MAX, read_timeout=_LIMIT)
+    return Fault(name=name, does=does, says=_TOO_SLOW, attempts=SILENT_MAX, read_timeout=_LIMIT)
 
 
 _LIMIT = 0.1  # seconds

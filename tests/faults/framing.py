@@ -1,7 +1,7 @@
 """Answers whose end is not where they say: lengths, chunks, more answers than requests."""
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.http import ATTEMPTS_MAX
+from backup_audit.probe.giving_up import ATTEMPTS_MAX
 from tests.faults.connections import in_turn
 from tests.faults.fault import (
     EMPTY,

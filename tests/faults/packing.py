@@ -5,7 +5,7 @@ import struct
 import zlib
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.http import ATTEMPTS_MAX
+from backup_audit.probe.giving_up import SILENT_MAX
 from tests.faults.connections import floods
 from tests.faults.fault import EMPTY, OLD, TEMPTING, YOUNG, Does, Fault, Group, http
 
@@ -127,7 +127,7 @@ PACKING = Group(
                 floods(http(_NOTHING, 200, "Content-Encoding: gzip", length=None), _EMPTY_BLOCKS),
             ),
             says="no whole answer in time",
-            attempts=ATTEMPTS_MAX,
+            attempts=SILENT_MAX,
             read_timeout=0.1,
         ),
     ),

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.http import ATTEMPTS_MAX
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX
 from tests.doubles.stubborn_server import proxies, read_head
 from tests.faults.connections import resets
 from tests.faults.fault import (
@@ -54,7 +54,7 @@ def _fails(
 
 
 def _slow(name: str, proxy: Serve, says: str = _TOO_SLOW) -> Fault:
-    return _fails(name, proxy, says, connect_timeout=_LIMIT)
+    return _fails(name, proxy, says, attempts=SILENT_MAX, connect_timeout=_LIMIT)
 
 
 def _works(name: str, verdict: Verdict, *does: bytes) -> Fault:

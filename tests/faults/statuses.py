@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit.probe.http import ATTEMPTS_MAX, THROTTLED_MAX
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX, THROTTLED_MAX
 from tests.faults.fault import EMPTY, YOUNG, Does, Fault, Group, error, http
 
 _NOT_FOUND = error(10010, "CF-ResourceNotFound", "Service instance not found")
@@ -83,7 +83,18 @@ _FAULTS = (
     ),
     _lone(502, attempts=ATTEMPTS_MAX),
     _lone(503, attempts=ATTEMPTS_MAX),
-    _lone(504, attempts=ATTEMPTS_MAX),
+    Fault(
+        name="504",
+        does=_with(YOUNG, [504]) + _with(EMPTY, [504]),
+        attempts=ATTEMPTS_MAX,
+        keeps=True,
+    ),
+    Fault(
+        name="504 with a Cloud Foundry error: a broker is silent",
+        does=_with(_NOT_FOUND, [504]),
+        attempts=SILENT_MAX,
+        keeps=True,
+    ),
     _status(
         "500 to 599 but for those above",
         (status for status in range(500, 600) if status not in (502, 503, 504)),

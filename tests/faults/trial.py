@@ -14,13 +14,14 @@ from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.credentials import Secret
-from backup_audit.probe.engine import Probed, probe
+from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
+from backup_audit.probe.pacing import Deadline
+from backup_audit.probe.schedule import Probed
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ReadyHeader
 from tests.doubles.builders import NOW, run
 from tests.doubles.fake_time import FakeTime
-from tests.doubles.fakes import RecordingTelemetry
 from tests.faults.fault import TOKEN, Channel, Fault
 from tests.faults.server import CA_PEM, FAULTY, NEIGHBOUR, site
 
@@ -80,20 +81,26 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
     time = FakeTime()
     probed: list[Probed] = []
     ended = None
-    with (
-        site(fault, channel) as there,
-        new_session(
-            CA_PEM,
+    with site(fault, channel) as there, new_session(CA_PEM) as session:
+        http = HttpClient(
+            session,
             connect_timeout=fault.connect_timeout,
             read_timeout=fault.read_timeout,
             proxy=there.proxy_url,
-        ) as session,
-    ):
-        http = HttpClient(session, time.pacer(), jitter=lambda: 1.0, now=NOW.timestamp)
+        )
         token = ReadyHeader(Secret(TOKEN))
-        api = CloudController(there.url, http, token, clock=lambda: NOW)
+        api = CloudController(there.url, http, token, clock=lambda: NOW, now=NOW.timestamp)
+        engine = Engine(
+            time.watched(api),
+            Deadline.never(),
+            workers=1,
+            clock=lambda: NOW,
+            monotonic=time.monotonic,
+            wait=time.wait,
+            jitter=lambda: 1.0,
+        )
         try:
-            probed.extend(probe(_instances(fault), api, RecordingTelemetry(), workers=1))
+            probed.extend(engine.probe(_instances(fault)))
         except AuditError as error:
             ended = str(error)
     findings = [finding_of(instance, evidence, run(), None) for instance, evidence in probed]

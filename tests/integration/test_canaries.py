@@ -36,7 +36,9 @@ READY = "canary-ready/0123+456789=="
 HEARTBEAT_KEY = "canary-heartbeat-0123456789"
 CANARIES = (CLIENT_SECRET, TOKEN, READY, HEARTBEAT_KEY)
 
-GUIDS = ("broken", "strange-time", "strange-entry", "healthy")
+QUIET = "quiet"  # all that is read of its answer is in order
+GUIDS = ("broken", "strange-time", "strange-entry", "healthy", QUIET)
+REPEATS = "the answer repeats our token"
 
 
 def forms(canary: str) -> set[str]:
@@ -67,7 +69,8 @@ class Foundation:
     def __call__(self, seen: Seen) -> Answer:
         told = " ".join([seen.line, *seen.headers.values(), seen.body.decode()])
         self.heard += told
-        headers = tuple((name, told) for name in ("X-VCAP-Request-ID", "X-Cf-Warnings", "Server"))
+        names = ("X-VCAP-Request-ID", "X-Cf-Warnings", "Server")
+        headers = tuple((name, told) for name in names[QUIET in seen.path :])
         status, document = self._said(seen, told)
         return Answer(status, json.dumps(document).replace("/", "\\/").encode(), headers)
 
@@ -91,6 +94,8 @@ class Foundation:
                 return 200, {"backups": [{"id": told, "created_at": told}]}
             case "strange-entry":
                 return 200, {"backups": [told, {told: told}]}
+            case "quiet":
+                return 200, {"backups": [{"created_at": int(NOW.timestamp()) - 3600}]}
             case "healthy":
                 young = int(NOW.timestamp()) - 3600
                 return 200, {"backups": [{"id": told, "created_at": young, "by": told}]}
@@ -190,7 +195,7 @@ def test_a_run_whose_answers_repeat_the_token_leaves_none(most_verbose: io.Strin
     left = left_by(foundation, clients_secret, most_verbose)
 
     assert left.raised is None
-    assert "[our token]" in left.everything
+    assert left.everything.count(f": {REPEATS}") >= len(GUIDS) - 1
     assert "the heartbeat was not taken: the answer was HTTP 401" in left.everything
     for canary in (quote(CLIENT_SECRET, safe=""), TOKEN, HEARTBEAT_KEY):
         assert canary in foundation.heard
@@ -203,7 +208,7 @@ def test_a_run_with_a_ready_header_leaves_none_of_it(most_verbose: io.StringIO) 
     left = left_by(foundation, ready_header, most_verbose)
 
     assert left.raised is None
-    assert "[our token]" in left.everything
+    assert left.everything.count(f": {REPEATS}") >= len(GUIDS) - 1
     assert READY in foundation.heard
     assert_no_canary(left)
 
@@ -227,7 +232,7 @@ def test_a_token_that_is_refused_for_everything_is_not_told(
     left = left_by(Foundation(accepts=False), secret, most_verbose)
 
     assert isinstance(left.raised, CredentialsRefused)
-    assert "[our token]" in str(left.raised)
+    assert REPEATS in str(left.raised)
     assert_no_canary(left)
 
 

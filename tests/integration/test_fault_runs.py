@@ -3,9 +3,9 @@
 Waits pass at once: the client's clock and the foundation's are one, and only waiting moves it.
 """
 
-import threading
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,14 +15,14 @@ from backup_audit.errors import ApiUnreachable, CredentialsRefused
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.credentials import ClientCredentials, Secret
-from backup_audit.probe.engine import probe
-from backup_audit.probe.http import ATTEMPTS_MAX, HttpClient
-from backup_audit.probe.pacing import PATIENCE, Pace
+from backup_audit.probe.engine import Engine
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, PATIENCE, QUARTERS, RENEWALS_MAX
+from backup_audit.probe.http import HttpClient
+from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ClientCredentialsGrant
 from tests.doubles.builders import instance
 from tests.doubles.fake_time import FakeTime
-from tests.doubles.fakes import RecordingTelemetry
 from tests.integration.deployment import hours_ago
 from tests.integration.deployment import instance as simulated
 from tools.local_cloud.simulated_cloud_controller import (
@@ -69,41 +69,46 @@ class Outcome(msgspec.Struct, frozen=True):
         ]
 
 
-def engine_threads() -> int:
-    """How many of the engine's workers have not gone yet."""
-    return sum(thread.name.startswith("probe-") for thread in threading.enumerate())
-
-
 def run_in(
     weather: Weather,
     *,
-    read_timeout: float = 5.0,
-    seconds_left: float | None = None,
+    read_timeout: float = 20.0,
+    seconds_left: float = math.inf,
     made: list[SimulatedCloudController] | None = None,
+    clients: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Ask for all instances; the foundation is put into `made`."""
-    time = FakeTime(engine_threads)
+    """Ask for all instances; the foundation is put into `made`, its UAA knows `clients`."""
+    time = FakeTime()
+    began = time.monotonic()
     fleet = [simulated(guid, hours_ago(3)) for guid in GUIDS]
     with (
-        SimulatedCloudController(fleet, weather=weather, monotonic=time.monotonic) as foundation,
-        new_session(None, connect_timeout=5.0, read_timeout=read_timeout) as session,
+        SimulatedCloudController(
+            fleet, weather=weather, clients=clients, monotonic=time.monotonic
+        ) as foundation,
+        new_session(None, size=2 * WORKERS) as session,
     ):
         if made is not None:
             made.append(foundation)
-        http = HttpClient(session, time.pacer(Pace(WORKERS), seconds_left=seconds_left))
-        credentials = ClientCredentials(CLIENT_ID, Secret(CLIENT_SECRET))
-        api = CloudController(
+        http = HttpClient(session, connect_timeout=20.0, read_timeout=read_timeout)
+        grant = ClientCredentialsGrant(
             foundation.url,
             http,
-            ClientCredentialsGrant(foundation.url, http, credentials, monotonic=time.monotonic),
+            ClientCredentials(CLIENT_ID, Secret(CLIENT_SECRET)),
+            monotonic=time.monotonic,
+            sleep=time.sleep,
+        )
+        api = CloudController(foundation.url, http, grant, clock=lambda: datetime.now(UTC))
+        engine = Engine(
+            time.watched(api),
+            Deadline.after(seconds_left, time.monotonic),
+            workers=WORKERS,
             clock=lambda: datetime.now(UTC),
+            monotonic=time.monotonic,
+            wait=time.wait,
         )
-        found = probe(
-            [instance(guid) for guid in GUIDS], api, RecordingTelemetry(), workers=WORKERS
-        )
-        evidences = [evidence for _, evidence in found]
+        evidences = [evidence for _, evidence in engine.probe([*map(instance, GUIDS)])]
         requests = foundation.requests
-    return Outcome(evidences, time.now, requests, requests["/oauth/token"])
+    return Outcome(evidences, time.monotonic() - began, requests, requests["/oauth/token"])
 
 
 def after(requests: int, weather: Weather) -> Weather:
@@ -133,7 +138,8 @@ def test_a_pause_that_the_api_asks_of_one_is_kept_by_all() -> None:
     assert outcome.answered == len(GUIDS)
     assert outcome.seconds >= 30
     refused = sum(outcome.requests.values()) - len(GUIDS) - 2
-    assert refused <= WORKERS  # those that were under way; nobody asked during the pause
+    # Those under way, and what it took to see that all are meant; nobody asked during the pause.
+    assert refused <= 2 * WORKERS
 
 
 def test_a_pause_beyond_the_end_of_the_run_ends_it_with_what_is_known() -> None:
@@ -142,7 +148,8 @@ def test_a_pause_beyond_the_end_of_the_run_ends_it_with_what_is_known() -> None:
     assert outcome.answered == 50
     assert outcome.seconds < 1
     assert all("the API asks to wait" in detail for detail in outcome.not_reached)
-    assert len(outcome.not_reached) >= len(GUIDS) - 50 - WORKERS
+    # Asked were those under way, and as many as it takes to see that everybody is refused.
+    assert len(outcome.not_reached) >= len(GUIDS) - 50 - 2 * WORKERS
 
 
 def test_broken_connections_are_made_again() -> None:
@@ -169,7 +176,8 @@ def test_an_api_that_dies_is_given_up_and_the_rest_is_not_reached() -> None:
     assert PATIENCE <= outcome.seconds <= PATIENCE + 15
     attempts_under_way, trials = ATTEMPTS_MAX * WORKERS, 25
     assert sum(outcome.requests.values()) <= 60 + 2 + attempts_under_way + trials
-    assert len(outcome.not_reached) >= len(GUIDS) - 60 - WORKERS
+    # Asked in vain were those under way, first in order and then in each part of the list.
+    assert len(outcome.not_reached) >= len(GUIDS) - 60 - (1 + QUARTERS) * WORKERS
     assert all("the API had answered nothing for" in detail for detail in outcome.not_reached)
 
 
@@ -199,10 +207,38 @@ def test_a_token_that_is_revoked_in_the_middle_is_renewed_once_for_all(times: in
     assert outcome.tokens <= 1 + times
 
 
-def test_tokens_that_are_refused_as_soon_as_they_are_new_fail_the_run() -> None:
+def test_tokens_that_are_refused_as_soon_as_they_are_new_end_the_run_with_what_is_known() -> None:
+    made: list[SimulatedCloudController] = []
+
+    outcome = run_in(revoking(60, made, times=10_000), made=made)
+
+    assert 60 - WORKERS <= outcome.answered < 60
+    assert outcome.tokens <= 1 + RENEWALS_MAX
+    assert len(outcome.not_reached) >= len(GUIDS) - 60 - 2 * WORKERS
+    assert set(outcome.not_reached) == {"the Cloud Controller refuses our token"}
+
+
+def test_tokens_that_are_refused_from_the_start_fail_the_run() -> None:
     made: list[SimulatedCloudController] = []
 
     with pytest.raises(CredentialsRefused, match="HTTP 401 CF-InvalidAuthToken 1000"):
-        run_in(revoking(60, made, times=10_000), made=made)
+        run_in(revoking(1, made, times=10_000), made=made)
 
-    assert made[0].requests["/oauth/token"] <= 5
+    assert made[0].requests["/oauth/token"] <= 1 + RENEWALS_MAX
+
+
+def test_a_uaa_that_refuses_us_in_the_middle_ends_the_run_with_what_is_known() -> None:
+    made: list[SimulatedCloudController] = []
+    clients = {CLIENT_ID: CLIENT_SECRET}
+
+    def forgets_us(moment: Moment) -> None:
+        if moment.number == 60:
+            clients.clear()
+            made[0].revoke_tokens()
+
+    outcome = run_in(forgets_us, made=made, clients=clients)
+
+    assert 60 - WORKERS <= outcome.answered < 60
+    assert outcome.tokens == 2
+    assert len(outcome.not_reached) == len(GUIDS) - outcome.answered
+    assert all("UAA refused client" in detail for detail in outcome.not_reached)

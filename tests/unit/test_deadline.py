@@ -1,25 +1,26 @@
-"""The time a run has left."""
+"""The end of a run's time for asking."""
 
 import math
 
 from backup_audit.probe.pacing import Deadline
 
 
-def test_time_runs_out_and_stays_out() -> None:
-    now = [100.0]
-    deadline = Deadline.after(30.0, clock=lambda: now[0])
-
-    assert deadline.remaining() == 30.0
-
-    now[0] = 129.0
-    assert deadline.remaining() == 1.0
-
-    now[0] = 130.0
-    assert deadline.remaining() == 0.0
-
-    now[0] = 131.0
-    assert deadline.remaining() == 0.0
+def test_it_comes_so_many_seconds_from_now() -> None:
+    assert Deadline.after(30.0, monotonic=lambda: 100.0).at == 130.0
 
 
-def test_without_a_deadline_time_never_runs_out() -> None:
-    assert Deadline.never().remaining() == math.inf
+def test_it_comes_earlier_by_what_is_kept_back() -> None:
+    deadline = Deadline.after(30.0, monotonic=lambda: 100.0)
+
+    deadline.keep_back(0.5)
+    deadline.keep_back(2.0)
+
+    assert deadline.at == 127.5
+
+
+def test_without_one_time_never_runs_out() -> None:
+    deadline = Deadline.never()
+
+    deadline.keep_back(2.0)
+
+    assert deadline.at == math.inf

@@ -13,7 +13,7 @@ from backup_audit.audit import Audit
 from backup_audit.batches import EXECUTION_LONGEST, Pacing, PlanAnswer, read_plan
 from backup_audit.errors import ApiUnreachable, InvalidConfiguration, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
-from backup_audit.probe.engine import BackupApi
+from backup_audit.probe.engine import Engine
 from backup_audit.report.answer import Answer
 from backup_audit.report.running import Claim, claim_until, free, take
 from backup_audit.report.store import StoredObject
@@ -76,10 +76,10 @@ class _Edges(FakeEdges):
         self._invocation = invocation
 
     @contextmanager
-    def api(self, pacing: Pacing) -> Iterator[BackupApi]:
+    def engine(self, pacing: Pacing) -> Iterator[Engine]:
         self._world.happens(self._invocation)
-        with super().api(pacing) as api:
-            yield api
+        with super().engine(pacing) as engine:
+            yield engine
 
 
 def claim_of(store: InMemoryStore) -> Claim:

@@ -27,12 +27,19 @@ from backup_audit.audit import Audit
 from backup_audit.aws import CLIENTS
 from backup_audit.batches import PlanAnswer, read_plan
 from backup_audit.fleet.run import AuditRequest, plan_run
-from backup_audit.judge.evidence import Answer, Evidence, Refusal
+from backup_audit.judge.evidence import Answer, Refusal
 from backup_audit.notify.message import Message
+from backup_audit.probe.schedule import Attempt
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.edges import FakeEdges
-from tests.doubles.fakes import CountingHeartbeat, FixedSource, RecordingTelemetry
+from tests.doubles.fakes import (
+    CountingHeartbeat,
+    FixedSource,
+    RecordingTelemetry,
+    ScriptedApi,
+    attempt,
+)
 
 MIB = 1024 * 1024
 DAY = timedelta(days=1)
@@ -110,32 +117,18 @@ class Discarding:
         return count
 
 
-class SameAnswer:
+class SameAnswer(ScriptedApi):
     """A BackupApi that says the same of every instance."""
 
-    retries = 0
-    calls = 0
-
-    def __init__(self, answer: Answer, status: int, shift: timedelta) -> None:
+    def __init__(self, answer: Answer, status: int) -> None:
+        super().__init__({})
         self._answer = answer
         self._status = status
-        self._shift = shift
 
-    def list_backups(self, guid: str) -> Evidence:
-        self.calls += 1
-        return Evidence(
-            answer=self._answer,
-            observed_at=NOW,
-            status=self._status,
-            request_id=f"r-{guid}",
-            attempts=1,
-        )
-
-    def instance_created_at(self, guid: str) -> None:
-        del guid
-
-    def stop(self, reason: str) -> None:
-        raise AssertionError(reason)
+    def list_backups(self, guid: str) -> Attempt:
+        same = attempt(self._answer, self._status)
+        evidence = msgspec.structs.replace(same.evidence, request_id=f"r-{guid}")
+        return msgspec.structs.replace(same, evidence=evidence)
 
 
 def configuration(instances: int, *, muted: bool) -> bytes:
@@ -167,7 +160,7 @@ def one_day(folder: Path, case: str, day: int, batch_size: int | None) -> None:
     due = NOW + day * DAY
     edges = FakeEdges(
         source=source,
-        api=SameAnswer(answer, status, day * DAY),
+        api=SameAnswer(answer, status),
         store=FileStore(folder),
         notifier=notifier,
         heartbeat=CountingHeartbeat(),
@@ -214,7 +207,7 @@ def conclude(folder: Path, plan_key: str) -> None:
     stored = read_plan(store, plan_key)
     edges = FakeEdges(
         source=FixedSource(b""),
-        api=SameAnswer(*STALE, DAY),
+        api=SameAnswer(*STALE),
         store=store,
         notifier=notifier,
         heartbeat=CountingHeartbeat(),

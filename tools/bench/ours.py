@@ -9,12 +9,12 @@ from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.evidence import Backup, BackupList, Evidence
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.credentials import Secret
-from backup_audit.probe.engine import probe
+from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
-from backup_audit.probe.pacing import Deadline, Pace, Pacer
+from backup_audit.probe.pacing import Deadline
+from backup_audit.probe.schedule import Attempt
 from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ReadyHeader
-from backup_audit.telemetry import PowertoolsTelemetry
 from tools.bench.target import AUTHORIZATION, TIMEOUT, Answered, Target
 
 
@@ -29,13 +29,14 @@ def probe_all(
 ) -> None:
     """Tell each instance's newest backup (seconds since 1970), None where no list came."""
     connect_timeout, read_timeout = TIMEOUT
-    session = new_session(ca_pem, connect_timeout=connect_timeout, read_timeout=read_timeout)
-    http = HttpClient(session, Pacer(Pace(workers), Deadline.never()))
-    api = _Watched(api_url, http, ReadyHeader(Secret(AUTHORIZATION)), clock=_clock)
-    api.answered = answered
     instances = [Instance(guid, BUILT_IN) for guid in guids]
-    for _ in probe(instances, api, PowertoolsTelemetry("bench"), workers=workers):
-        pass
+    with new_session(ca_pem, size=2 * workers) as session:
+        http = HttpClient(session, connect_timeout=connect_timeout, read_timeout=read_timeout)
+        api = _Watched(api_url, http, ReadyHeader(Secret(AUTHORIZATION)), clock=_clock)
+        api.answered = answered
+        engine = Engine(api, Deadline.never(), workers=workers, clock=_clock)
+        for _ in engine.probe(instances):
+            pass
 
 
 class _Watched(CloudController):
@@ -43,10 +44,10 @@ class _Watched(CloudController):
 
     answered: Answered
 
-    def list_backups(self, guid: str) -> Evidence:
-        evidence = super().list_backups(guid)
-        self.answered(_newest(evidence))
-        return evidence
+    def list_backups(self, guid: str) -> Attempt:
+        attempt = super().list_backups(guid)
+        self.answered(_newest(attempt.evidence))
+        return attempt
 
 
 def _newest(evidence: Evidence) -> int | None:

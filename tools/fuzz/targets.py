@@ -4,16 +4,17 @@ A target takes bytes and returns, or raises AssertionError, or anything else tha
 product's own error for bad input: each is a finding.
 """
 
+import contextlib
 import json
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from backup_audit.errors import CredentialsRefused, InvalidConfiguration, InvalidDocument
+from backup_audit.errors import InvalidConfiguration, InvalidDocument
 from backup_audit.fleet.configuration import Instance, parse_configuration
 from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
 from backup_audit.fleet.run import CLOCK_SKEW, Run, Scope, parse_event
@@ -75,13 +76,7 @@ def answer(data: bytes) -> None:
     status = _STATUSES[data[0] % len(_STATUSES)] if data else 200
     choice = data[1] if len(data) > 1 else 0
     body = data[2:]
-    reply = Reply(
-        status=status,
-        headers=_HEADERS[choice % len(_HEADERS)],
-        body=body,
-        attempts=1,
-        milliseconds=5,
-    )
+    reply = Reply(status=status, headers=_HEADERS[choice % len(_HEADERS)], body=body)
     finding = _finding(reply, _with_grace(BUILT_IN) if choice % 2 else BUILT_IN)
     _check_proof(finding.verdict, status, body)
     assert finding.reason.isprintable()
@@ -103,14 +98,20 @@ class _Repeats:
     """An HttpClient, as far as CloudController needs one: the same reply to everything."""
 
     calls = 0
-    retries = 0
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
 
-    def get(self, url: str, authorization: str) -> Reply:
+    def cut(self) -> list[int]:
+        return []
+
+    def cut_all(self) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def get(self, url: str, authorization: str) -> Iterator[Reply]:
         del url, authorization
-        return self._reply
+        yield self._reply
 
 
 class _OneToken:
@@ -131,10 +132,7 @@ def _finding(reply: Reply, policy: Policy) -> Finding:
         _OneToken(),
         clock=lambda: NOW,
     )
-    try:
-        evidence = api.list_backups("guid-1")
-    except CredentialsRefused as refused:
-        raise AssertionError("one refusal is not enough to give up") from refused
+    evidence = api.list_backups("guid-1").evidence
     return finding_of(Instance("guid-1", policy), evidence, _RUN, None)
 
 

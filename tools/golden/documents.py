@@ -25,9 +25,12 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
     UnreadableBackup,
+    with_age,
 )
 from backup_audit.notify.message import Message
 from backup_audit.notify.send import notify_of_failure
+from backup_audit.probe.pacing import Outcome
+from backup_audit.probe.schedule import Attempt
 from backup_audit.report.rendering import as_json
 from backup_audit.settings import NotifyMode, Settings
 from tests.doubles.edges import FakeEdges
@@ -37,6 +40,7 @@ from tests.doubles.fakes import (
     InMemoryStore,
     RecordingNotifier,
     RecordingTelemetry,
+    ScriptedApi,
 )
 
 FIRST_DAY = datetime.fromisoformat("2026-01-28T05:00:00+00:00")
@@ -81,7 +85,6 @@ _SETTINGS = Settings(
     backups_limit=None,
 )
 _NO_SUPPORT = Refusal(10008, "CF-UnprocessableEntity", "The service offering does not support it.")
-_NOT_FOUND = Refusal(10010, "CF-ResourceNotFound", "Service instance not found")
 _DOWN = Refusal(10001, "CF-ServiceBrokerBadResponse", "The broker said no.")
 _LATE = Silence(Cause.NOT_REACHED, "the run's time was over")
 _DAY = timedelta(days=1)
@@ -168,34 +171,24 @@ class _World:
         return Audit(settings, edges, invocation, now + timedelta(minutes=15))
 
 
-class _Api:
-    """A BackupApi that answers by GUID; what has no answer is not found."""
-
-    retries = 2
+class _Api(ScriptedApi):
+    """A BackupApi whose answers come now, each with an id of its own."""
 
     def __init__(self, answers: _Answers, now: datetime) -> None:
-        self._answers = answers
+        super().__init__(answers)
         self._now = now
-        self.calls = 0
 
-    def list_backups(self, guid: str) -> Evidence:
-        self.calls += 1
-        answer, status = self._answers.get(guid, (_NOT_FOUND, 404))
-        return Evidence(
-            answer=answer,
-            observed_at=self._now,
-            status=status,
-            request_id=f"request-{guid}",
-            attempts=1,
-            milliseconds=20,
+    def list_backups(self, guid: str) -> Attempt:
+        attempt = super().list_backups(guid)
+        evidence = msgspec.structs.replace(
+            attempt.evidence, observed_at=self._now, request_id=f"request-{guid}"
         )
+        return msgspec.structs.replace(attempt, evidence=evidence)
 
-    def instance_created_at(self, guid: str) -> datetime | None:
-        self.calls += 1
-        return FIRST_DAY - timedelta(hours=12) if guid == "6a-young" else None
-
-    def stop(self, reason: str) -> None:
-        raise AssertionError(f"nobody should stop this: {reason}")
+    def add_age(self, guid: str, listing: Evidence) -> Attempt:
+        assert super().add_age(guid, listing)
+        age = FIRST_DAY - timedelta(hours=12) if guid == "6a-young" else None
+        return Attempt(evidence=with_age(listing, age), outcome=Outcome.ANSWERED)
 
 
 def _first() -> _Answers:

@@ -62,12 +62,14 @@ def _shown(value: object) -> str:
 class BackupList(msgspec.Struct, frozen=True):
     """HTTP 200 with a list, in the order of the API, which means nothing.
 
-    `instance_created_at` (UTC) is asked for only where a grace may apply; None: not asked, or
-    not to be had. `limit` is what the request asked for at the most; None: no limit was sent.
+    `instance_created_at` (UTC) is asked for only where a grace may apply; None: not asked, or the
+    API does not say. `age_missing` says why the age could not be found out, though it may be known
+    later. `limit` is what the request asked for at the most; None: no limit was sent.
     """
 
     backups: tuple[Backup | UnreadableBackup, ...]
     instance_created_at: datetime | None = None
+    age_missing: str | None = None
     limit: int | None = None
 
 
@@ -121,3 +123,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     attempts: int = 0
     milliseconds: int = 0
+
+
+def with_age(
+    listing: Evidence, created_at: datetime | None, missing: str | None = None
+) -> Evidence:
+    """An empty list with the instance's age, or why that could not be found out."""
+    if not isinstance(listing.answer, BackupList):
+        return listing
+    answer = msgspec.structs.replace(
+        listing.answer, instance_created_at=created_at, age_missing=missing
+    )
+    return msgspec.structs.replace(listing, answer=answer)

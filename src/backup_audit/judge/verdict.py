@@ -138,6 +138,9 @@ def _judge_none(
         empty = f"none of the {_backups(made_later)} listed existed at {moment:%Y-%m-%dT%H:%M:%SZ}"
     if not policy.grace:
         return Judgement(Verdict.NEVER_BACKED_UP, empty)
+    if listing.age_missing is not None:
+        unknown = f"{empty}, and the instance's age could not be found out: {listing.age_missing}"
+        return Judgement(Verdict.UNKNOWN, unknown)
     if listing.instance_created_at is None:
         unread = f"{empty}, and no grace is given because the instance's age could not be read"
         return Judgement(Verdict.NEVER_BACKED_UP, unread)

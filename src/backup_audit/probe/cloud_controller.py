@@ -3,44 +3,44 @@
 What is promised where, and what was only observed, is said in docs/cloud-controller.md.
 """
 
+import contextlib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from backup_audit.errors import token_refused
 from backup_audit.fleet.run import CLOCK_SKEW
 from backup_audit.judge.evidence import (
-    SECONDS_END,
     Answer,
     BackupList,
     Cause,
     Evidence,
     Refusal,
     Silence,
-    backup_at,
     read_backup,
+    with_age,
 )
 from backup_audit.probe.http import HttpClient, NoReply, Reply
+from backup_audit.probe.pacing import Outcome, quota_of, retry_after
+from backup_audit.probe.schedule import Again, Attempt
 from backup_audit.text import one_line
 
-# Instances in a row for which our token is refused, after a renewal if there is one. A 401 comes
-# before the Cloud Controller looks at the instance, so it says nothing about any of them.
-REFUSALS_MAX = 3
-
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
-_DOUBTFUL_MAX = 100_000  # entries; two million fit into an answer, and would take 300 MB
+_ENTRIES_MAX = 100_000  # entries of a list; two million fit into an answer, and would take 300 MB
 _TOKEN_MIN = 16  # characters; a shorter word may stand in any text
-_ROUTER_ERROR = "X-Cf-RouterError"
-_ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9A-Fa-f])|.)", re.DOTALL)  # of JSON, two bytes or six
+_REQUEST_ID = "X-VCAP-Request-ID"  # for the platform's logs
+_ROUTER_ERROR = "X-Cf-RouterError"  # the router answers, since it finds no Cloud Controller
+_REPEATS_OUR_TOKEN = Silence(Cause.UNREADABLE, "the answer repeats our token")
+_THROTTLING = frozenset({429, 503})
+_MAY_PASS = frozenset({429, 502, 503, 504})
 
 
 class Authorization(Protocol):
-    """Where the Authorization header comes from."""
+    """Where the Authorization header comes from. Both raise AuditError if no token can be had."""
 
     def header(self) -> str:
         """The header's value for the next request."""
@@ -50,7 +50,7 @@ class Authorization(Protocol):
 
 
 class CloudController:
-    """A BackupApi over HTTP."""
+    """A BackupApi over HTTP. `clock` is the present in UTC, `now` in seconds since 1970."""
 
     def __init__(
         self,
@@ -59,165 +59,157 @@ class CloudController:
         authorization: Authorization,
         *,
         clock: Callable[[], datetime],
+        now: Callable[[], float] = time.time,
         limit: int | None = None,
     ) -> None:
         self._instances_url = f"{api_url}/v3/service_instances"
         self._http = http
         self._authorization = authorization
         self._clock = clock
+        self._now = now
         self._limit = limit
-        self._refusals = 0
+        self.cut = http.cut
+        self.cut_all = http.cut_all
 
     @property
     def calls(self) -> int:
-        """HTTP requests sent so far, those to UAA and the retries included."""
+        """HTTP requests sent so far, those to UAA included."""
         return self._http.calls
 
-    @property
-    def retries(self) -> int:
-        """The retries among them."""
-        return self._http.retries
-
-    def list_backups(self, guid: str) -> Evidence:
-        """GET /v3/service_instances/{guid}/backups; whatever comes, or does not, is evidence.
-
-        Raises CredentialsRefused once our token is refused for several instances in a row.
-        """
+    def list_backups(self, guid: str) -> Attempt:
+        """GET /v3/service_instances/{guid}/backups."""
         query = f"?limit={self._limit}" if self._limit else ""
-        try:
-            reply = self._get(f"{self._instances_url}/{guid}/backups{query}")
-        except NoReply as none:
-            return Evidence(
-                answer=none.silence,
-                observed_at=self._clock(),
-                attempts=none.attempts,
-                milliseconds=none.milliseconds,
-            )
-        return Evidence(
-            answer=_answer(reply, self._limit),
-            observed_at=self._clock(),
-            status=reply.status,
-            request_id=_header(reply.headers, "X-VCAP-Request-ID"),
-            attempts=reply.attempts,
-            milliseconds=reply.milliseconds,
-        )
+        url = f"{self._instances_url}/{guid}/backups{query}"
+        return self._ask(url, lambda body: _backups(body, self._limit))
 
-    def instance_created_at(self, guid: str) -> datetime | None:
-        """GET /v3/service_instances/{guid}; None for anything but an instance with a time."""
-        try:
-            reply = self._get(f"{self._instances_url}/{guid}")
-        except NoReply:
-            return None
-        if reply.status != 200:
-            return None
-        try:
-            created_at = _decoded(reply.body, _InstanceResource).created_at
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            return None
-        return created_at if created_at - self._clock() <= CLOCK_SKEW else None
+    def add_age(self, guid: str, listing: Evidence) -> Attempt:
+        """GET /v3/service_instances/{guid}.
 
-    def stop(self, reason: str) -> None:
-        """Send no more requests."""
-        self._http.stop(reason)
+        A throttled, broken or silent API proves nothing about the age, which may be known the next
+        time. What the Cloud Controller refuses for good stays unknown to us.
+        """
+        attempt = self._ask(f"{self._instances_url}/{guid}", self._age)
+        match attempt.evidence.answer:
+            case BackupList(instance_created_at=created_at):
+                evidence = with_age(listing, created_at)
+            case Silence(detail=detail):
+                evidence = with_age(listing, None, detail)
+            case Refusal():
+                evidence = with_age(listing, None, _passing(attempt))
+        return msgspec.structs.replace(attempt, evidence=evidence)
 
-    def _get(self, url: str) -> Reply:
+    def _ask(self, url: str, read: Callable[[bytes], Answer]) -> Attempt:
         """GET with our token; on a 401 once more with another."""
         token = self._authorization.header()
-        used = [token]
-        reply = self._http.get(url, token)
-        if reply.status == 401:
-            renewed = self._authorization.renewed(token)
-            reply = self._again(url, reply, renewed)
-            used += [renewed] if renewed else []
-        reply = _without(used, reply)
-        if reply.status == 401:
-            self._refused(reply)
-        elif self._refusals:
-            self._refusals = 0
-        return reply
+        attempt = self._ask_once(url, read, token)
+        if attempt.outcome is not Outcome.REFUSED:
+            return attempt
+        renewed = self._authorization.renewed(token)
+        if renewed is None:
+            return attempt
+        again = self._ask_once(url, read, token, renewed)
+        return msgspec.structs.replace(again, requests=again.requests + attempt.requests)
 
-    def _again(self, url: str, refused: Reply, token: str | None) -> Reply:
-        if token is None:
-            return refused
+    def _ask_once(self, url: str, read: Callable[[bytes], Answer], *tokens: str) -> Attempt:
+        """GET with the last of our tokens."""
         try:
-            again = self._http.get(url, token)
+            with self._http.get(url, tokens[-1]) as reply:
+                if _repeats(tokens, reply):
+                    only_status = Reply(status=reply.status, headers={}, body=b"")
+                    return self._attempt(only_status, _REPEATS_OUR_TOKEN)
+                return self._attempt(reply, _answer(reply, read))
         except NoReply as none:
-            raise NoReply(
-                none.silence,
-                none.attempts + refused.attempts,
-                none.milliseconds + refused.milliseconds,
-            ) from None
-        return msgspec.structs.replace(
-            again,
-            attempts=again.attempts + refused.attempts,
-            milliseconds=again.milliseconds + refused.milliseconds,
+            return self._silent(none.silence, may_pass=none.may_pass)
+
+    def _silent(self, silence: Silence, *, may_pass: bool = False) -> Attempt:
+        late = silence.cause is Cause.TIMEOUT
+        again = Again.LATE if late else Again.SOON
+        return Attempt(
+            evidence=Evidence(answer=silence, observed_at=self._clock()),
+            outcome=Outcome.SILENT if late else Outcome.FAILED,
+            again=again if may_pass else Again.NO,
         )
 
-    def _refused(self, reply: Reply) -> None:
-        """Count instances for which even a new token is refused; raise if it is so for all."""
-        self._refusals += 1  # not to the point: workers that race here all see refusals
-        if self._refusals >= REFUSALS_MAX:
-            refusal = _refusal(reply)
-            raise token_refused(f"HTTP 401 {refusal.title or ''} {refusal.code or ''}".strip())
+    def _attempt(self, reply: Reply, answer: Answer) -> Attempt:
+        now = self._now()
+        throttles = reply.status in _THROTTLING
+        hold = retry_after(reply.headers.get("Retry-After"), now) if throttles else None
+        return Attempt(
+            evidence=Evidence(
+                answer=answer,
+                observed_at=self._clock(),
+                status=reply.status,
+                request_id=_text(reply.headers.get(_REQUEST_ID)),
+            ),
+            outcome=_outcome(reply.status, answer),
+            again=_again(reply, answer),
+            hold=hold,
+            quota=quota_of(reply.headers, now),
+        )
+
+    def _age(self, body: bytes) -> Answer:
+        """The age as an empty list has it; none if the body says none, or one to come."""
+        try:
+            created_at = _decoded(body, _InstanceResource).created_at
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return BackupList(())
+        is_past = created_at - self._clock() <= CLOCK_SKEW
+        return BackupList((), instance_created_at=created_at if is_past else None)
+
+
+def _passing(attempt: Attempt) -> str | None:
+    """What refused us, if it may pass: what the Cloud Controller says of the instance does not."""
+    status = attempt.evidence.status or 0
+    stays = attempt.outcome is Outcome.ANSWERED and status < 500 and status != 409
+    return None if stays else f"HTTP {status}"
+
+
+def _outcome(status: int, answer: Answer) -> Outcome:
+    """What an answer says about the API: whether the Cloud Controller itself gave it."""
+    if status in _THROTTLING:
+        return Outcome.THROTTLED
+    if status == 401:
+        return Outcome.REFUSED
+    if isinstance(answer, BackupList) or (isinstance(answer, Refusal) and answer.code is not None):
+        return Outcome.ANSWERED
+    return Outcome.FAILED
+
+
+def _again(reply: Reply, answer: Answer) -> Again:
+    if reply.status == 429:
+        return Again.OFTEN
+    if reply.status == 504 and isinstance(answer, Refusal) and answer.code is not None:
+        return Again.LATE  # of a broker that was silent for a minute
+    may_pass = reply.status in _MAY_PASS or _ROUTER_ERROR in reply.headers
+    return Again.SOON if may_pass else Again.NO
 
 
 class _InstanceResource(msgspec.Struct):
     created_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _Entry(msgspec.Struct):
-    """What the API promises, and nothing that read_backup would doubt."""
-
-    created_at: Annotated[int, msgspec.Meta(gt=0, lt=SECONDS_END)]
-
-
-class _PromisedBody(msgspec.Struct):
-    backups: list[_Entry]
-
-
-class _AnyBody(msgspec.Struct):
+class _Body(msgspec.Struct):
     """`backups` must be there: an answer without a list proves nothing about backups."""
 
-    backups: Annotated[list[object], msgspec.Meta(max_length=_DOUBTFUL_MAX)]
+    backups: Annotated[list[object], msgspec.Meta(max_length=_ENTRIES_MAX)]
     errors: object = None
 
 
-_PROMISED = msgspec.json.Decoder(_PromisedBody)
-
-
-def _answer(reply: Reply, limit: int | None) -> Answer:
+def _answer(reply: Reply, read: Callable[[bytes], Answer]) -> Answer:
     if reply.status != 200 or _ROUTER_ERROR in reply.headers:
         return _refusal(reply)
+    return read(reply.body)
+
+
+def _backups(body: bytes, limit: int | None) -> Answer:
     try:
-        promised = _PROMISED.decode(reply.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _doubtful_answer(reply, limit)
-    if not _is_plain(reply.body, len(promised.backups)):
-        return _doubtful_answer(reply, limit)
-    return BackupList(tuple(backup_at(e.created_at) for e in promised.backups), limit=limit)
-
-
-def _is_plain(body: bytes, entries: int) -> bool:
-    """Whether nothing that we read stands twice, as far as counting can tell."""
-    return (
-        body.isascii()
-        and b"\\" not in body  # with an escape, the same key can be written in many ways
-        and b'"errors"' not in body
-        and body.count(b'"backups"') == 1
-        and body.count(b'"created_at"') == entries
-    )
-
-
-def _doubtful_answer(reply: Reply, limit: int | None) -> Answer:
-    """Say entry by entry what is not as promised."""
-    try:
-        body = _decoded(reply.body, _AnyBody)
-        backups = tuple(read_backup(entry) for entry in body.backups)
+        listed = _decoded(body, _Body)
+        backups = tuple(read_backup(entry) for entry in listed.backups)
     except msgspec.ValidationError as error:
         return Silence(Cause.UNREADABLE, f"HTTP 200 without a list of backups: {error}")
     except (msgspec.DecodeError, ValueError, RecursionError):
         return Silence(Cause.UNREADABLE, "HTTP 200 with a body that is not JSON")
-    if body.errors:
+    if listed.errors:
         return Silence(Cause.UNREADABLE, "HTTP 200 with errors beside the list of backups")
     return BackupList(backups, limit=limit)
 
@@ -248,7 +240,7 @@ def _each_once(pairs: Sequence[tuple[str, object]]) -> None:
 
 def _refusal(reply: Reply) -> Refusal:
     """Take the first Cloud Foundry error out of the body, whatever Content-Type it claims."""
-    router = _header(reply.headers, _ROUTER_ERROR)
+    router = _text(reply.headers.get(_ROUTER_ERROR))
     if router:
         return Refusal(detail=one_line(f"the router says {router}", _TEXT_MAX))
     try:
@@ -267,21 +259,21 @@ def _refusal(reply: Reply) -> Refusal:
     )
 
 
-def _without(tokens: Iterable[str], reply: Reply) -> Reply:
-    """Leave our tokens out of what a server repeats of a request: its words go into reports.
+def _repeats(tokens: Iterable[str], reply: Reply) -> bool:
+    """Whether an answer repeats our token, plainly or as JSON or a form writes it.
 
-    They are found as they are and as JSON or a form would write them.
+    Its words would go into reports, so it is not read.
     """
-    body, headers = _unescaped(reply.body), reply.headers
-    for secret in {form for token in tokens for form in _forms(token)}:
-        body = body.replace(secret.encode(), b"[our token]")
-        if any(secret in value for value in headers.values()):
-            headers = {
-                name: value.replace(secret, "[our token]") for name, value in headers.items()
-            }
-    if body is reply.body and headers is reply.headers:
-        return reply
-    return msgspec.structs.replace(reply, body=body, headers=headers)
+    body = reply.body
+    if b"\\" in body:
+        with contextlib.suppress(ValueError, RecursionError):
+            body += json.dumps(json.loads(body, parse_int=str), ensure_ascii=False).encode(
+                errors="replace"
+            )
+    used = (reply.headers.get(name, "") for name in (_REQUEST_ID, _ROUTER_ERROR))
+    texts = (body, *(value.encode(errors="replace") for value in used))
+    forms = [form.encode() for token in tokens for form in _forms(token)]
+    return any(form in text for form in forms for text in texts)
 
 
 def _forms(token: str) -> tuple[str, ...]:
@@ -291,22 +283,6 @@ def _forms(token: str) -> tuple[str, ...]:
     return secret, quote(secret), quote(secret, safe="")
 
 
-def _unescaped(body: bytes) -> bytes:
-    """The same JSON, with what a token can consist of written plainly."""
-    return _ESCAPE.sub(_plainly, body) if b"\\" in body else body
-
-
-def _plainly(escape: re.Match[bytes]) -> bytes:
-    if escape[1]:
-        char = bytes.fromhex(escape[1].decode())
-        return escape[0] if char in (b'"', b"\\", b"\x7f") else char
-    return b"/" if escape[0] == b"\\/" else escape[0]
-
-
 def _text(value: object) -> str | None:
     """A text on one line, without control characters, cut to a sane length."""
     return (one_line(value, _TEXT_MAX) or None) if isinstance(value, str) else None
-
-
-def _header(headers: Mapping[str, str], name: str) -> str | None:
-    return _text(headers.get(name))

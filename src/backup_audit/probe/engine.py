@@ -1,241 +1,280 @@
-"""The engine: asks the API for many instances at the same time.
+"""The engine: asks the API for many instances at the same time, and owns the time.
 
-Workers take the instances in their order and hand the evidence over as it comes; how many of them
-ask at a time, and when, is the pacer's business, behind the API.
+Workers are threads. Each asks once for one instance and says what came; the schedule decides what
+comes next. The reader, who takes the results, looks at the clock: what is silent for long moves
+aside, what exceeds its time is cut, and whatever hangs on, in name resolution, say, is left behind
+with its thread. At the end nothing is waited for.
 """
 
-import queue
+import random
 import threading
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
-import msgspec
-
-from backup_audit.errors import ApiUnreachable, AuditError, token_refused
+from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
-from backup_audit.judge.evidence import Answer, BackupList, Cause, Evidence, Refusal, Silence
-from backup_audit.report.report import Report
+from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.probe.pacing import Deadline, Pace
+from backup_audit.probe.schedule import Attempt, Flight, Probed, Schedule, Target
 
+# Handed over together: to wake the reader for each answer would cost as much as to ask.
+_TOGETHER = 16
+_LOOKS_EVERY = 0.25  # seconds between the reader's looks at the clock
+_BUFFERED_MAX = 50_000  # results and backups listed that wait for the reader; then workers wait too
+_HUNG = Silence(Cause.TIMEOUT, "no whole answer in time")
 
-class Telemetry(Protocol):
-    """What operators see of a run besides its report: log lines and metrics."""
-
-    def identified(self, run_id: str) -> None:
-        """The run has an id, which every line bears from now on."""
-
-    def started(self, instances: int) -> None:
-        """So many instances will be asked for."""
-
-    def progressed(self, done: int, total: int) -> None:
-        """So many of them have been asked for."""
-
-    def warned(self, warning: str) -> None:
-        """Something is wrong that does not end the run."""
-
-    def reported(self, report: Report, *, messages_sent: int) -> None:
-        """The run is over and has its report."""
-
-    def failed(self, error: Exception, foundation: str | None) -> None:
-        """The run ended in an error; the foundation is None if the settings are unreadable."""
+Wait = Callable[[threading.Condition, float], object]
 
 
 class BackupApi(Protocol):
-    """The Cloud Controller, asked by several threads at the same time."""
+    """The Cloud Controller, asked by several threads at the same time.
 
-    def list_backups(self, guid: str) -> Evidence:
-        """Ask for an instance's backups.
+    What goes wrong with one instance is evidence. Asking raises CredentialsRefused or
+    ApiUnreachable if no token can be had.
+    """
 
-        Whatever goes wrong with one instance is evidence. Raises CredentialsRefused or
-        ApiUnreachable if no token can be had, CredentialsUnavailable if the secret is unusable.
-        """
+    @property
+    def calls(self) -> int:
+        """HTTP requests sent so far, those for tokens included."""
 
-    def instance_created_at(self, guid: str) -> datetime | None:
-        """When the instance was created (UTC), or None if that cannot be read."""
+    def list_backups(self, guid: str) -> Attempt:
+        """Ask once for an instance's backups."""
 
-    def stop(self, reason: str) -> None:
-        """Send no more requests: whoever waits, or asks on, gets silence with this reason."""
+    def add_age(self, guid: str, listing: Evidence) -> Attempt:
+        """Ask once for the age of an instance whose list is empty: the same evidence, with it."""
+
+    def cut(self) -> Sequence[int]:
+        """End the requests whose time is over; return the threads that hang nevertheless."""
+
+    def cut_all(self) -> None:
+        """End all requests: nobody waits for their answers any more."""
+
+
+class Engine:
+    """Asks one API, at most `workers` requests at a time, and as many again that moved aside.
+
+    `per_second` bounds the requests that start in a second; None: unbounded. `clock` is the
+    present in UTC. `wait` waits on a condition for so many seconds at most.
+    """
+
+    def __init__(
+        self,
+        api: BackupApi,
+        deadline: Deadline,
+        *,
+        workers: int,
+        per_second: float | None = None,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+        wait: Wait = threading.Condition.wait,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._api = api
+        self._deadline = deadline
+        self._workers = workers
+        self._per_second = per_second
+        self._clock = clock
+        self._monotonic = monotonic
+        self._wait = wait
+        self._jitter = jitter
+        self.retries = 0
 
     @property
     def calls(self) -> int:
         """HTTP requests sent so far, retries included."""
+        return self._api.calls
 
-    @property
-    def retries(self) -> int:
-        """The retries among them."""
+    def probe(self, instances: Sequence[Instance]) -> Iterator[Probed]:
+        """Yield every instance once with its evidence, in the order in which the answers come.
 
-
-Probed = tuple[Instance, Evidence]
-
-# Instances that may come to nothing before the first that does not; then the address is wrong, or
-# the API is down for all, and asking on would only cost the run its time.
-GIVE_UP_AFTER = 32
-
-# Handed over together: to wake the reader for each answer would cost as much as to ask.
-_TOGETHER = 16
-_TOGETHER_WITHIN = timedelta(seconds=0.25)
-_BUFFERED_MAX = 64  # hand-overs that may lie before the reader; then the workers wait for it
-
-
-def probe(
-    instances: Sequence[Instance], api: BackupApi, telemetry: Telemetry, *, workers: int
-) -> Iterator[Probed]:
-    """Yield every instance with its evidence, in the order in which the answers come.
-
-    Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all, and
-    what a worker raises.
-    """
-    crew = _Crew(instances, api, min(workers, len(instances)))
-    try:
-        for done, probed in enumerate(crew.results(), 1):
-            telemetry.progressed(done, len(instances))
-            yield probed
-    finally:
-        crew.dismiss()
-    crew.hope.end()
-
-
-class _Hope:
-    """Whether the API answers at all; told by the workers, the moment that they know.
-
-    An answer that is still to be handed over must count before silence that overtakes it.
-    """
-
-    def __init__(self) -> None:
-        self._answered = False
-        self._fruitless: list[Evidence] = []
-
-    def note(self, evidence: Evidence) -> None:
-        """Take note of what came; raise ApiUnreachable or CredentialsRefused if it is in vain."""
-        if self._answered:
-            return
-        if _is_answer(evidence):
-            self._answered = True
-        elif _was_asked(evidence):
-            self._fruitless.append(evidence)
-            if len(self._fruitless) >= GIVE_UP_AFTER:
-                self.end()
-        else:
-            self.end()  # nothing more will be asked
-
-    def end(self) -> None:
-        """Raise if whatever was asked for came to nothing."""
-        if not self._answered and self._fruitless:
-            raise _failure(self._fruitless)
+        Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all, and
+        whatever unexpected a worker raises.
+        """
+        pace = Pace(self._workers, self._per_second)
+        schedule = Schedule(
+            instances,
+            pace,
+            workers=self._workers,
+            ends_at=self._deadline.at,
+            jitter=self._jitter,
+        )
+        crew = _Crew(schedule, self._api, self._clock, self._monotonic, self._wait)
+        try:
+            yield from crew.results(min(self._workers, len(instances)))
+        finally:
+            crew.dismiss()
+            self.retries += schedule.retries
+        if schedule.failure is not None:
+            raise schedule.failure
 
 
 class _Crew:
-    """The workers of one probe."""
+    """The workers of one probe, and what they share with the reader.
 
-    def __init__(self, instances: Sequence[Instance], api: BackupApi, size: int) -> None:
+    One of those without work waits for the time at which the schedule has some, `_leader`; the
+    others wait to be woken.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        api: BackupApi,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        wait: Wait,
+    ) -> None:
+        self._schedule = schedule
         self._api = api
-        self._size = size
-        self._rest = iter(instances)
-        self._taking = threading.Lock()
-        # What comes: some results, an error of a worker, or None when a worker has gone.
-        self._results: queue.Queue[list[Probed] | Exception | None] = queue.Queue(_BUFFERED_MAX)
-        self._gone = 0
-        self.hope = _Hope()
-        for number in range(size):
-            threading.Thread(target=self._work, name=f"probe-{number}", daemon=True).start()
+        self._clock = clock
+        self._monotonic = monotonic
+        self._wait = wait
+        lock = threading.Lock()
+        self._lock = lock
+        self._turn = threading.Condition(lock)
+        self._time = threading.Condition(lock)
+        self._reader = threading.Condition(lock)
+        self._leader: int | None = None
+        self._leads_until = 0.0
+        self._threads: dict[int, threading.Thread] = {}
+        self._flights: dict[int, Flight] = {}
+        self._buffered = 0
+        self._is_over = False
+        self._error: Exception | None = None
 
-    def results(self) -> Iterator[Probed]:
-        """Yield what the workers find; raise what the first of them to fail raises."""
-        while self._gone < self._size:
-            result = self._results.get()
-            if result is None:
-                self._gone += 1
-            elif isinstance(result, Exception):
-                raise result
-            else:
-                yield from result
+    def results(self, size: int) -> Iterator[Probed]:
+        """Yield what the workers find; raise what one of them could not go on from."""
+        self._hire(size)
+        while True:
+            with self._lock:
+                self._look()
+                if not self._schedule.known and not self._schedule.is_done:
+                    self._reader.wait(_LOOKS_EVERY)
+                    self._look()
+                found, self._schedule.known = self._schedule.known, []
+                is_done = self._schedule.is_done
+                if self._buffered >= _BUFFERED_MAX:
+                    self._turn.notify_all()
+                    self._time.notify()
+                self._buffered = 0
+            yield from found
+            if is_done:
+                return
 
     def dismiss(self) -> None:
-        """Let the workers go: they ask for nothing more, and nobody reads what they still find."""
-        if self._gone == self._size:
-            return
-        with self._taking:
-            self._rest = iter(())
-        self._api.stop("the run was given up")
-        while self._gone < self._size:
-            self._gone += self._results.get() is None
+        """Let the workers go. Those whose requests are still out are not waited for."""
+        with self._lock:
+            self._is_over = True
+            self._turn.notify_all()
+            self._time.notify_all()
+            idle = [one for ident, one in self._threads.items() if ident not in self._flights]
+        self._api.cut_all()
+        for thread in idle:
+            thread.join()
+
+    def _hire(self, count: int) -> None:
+        for _ in range(count):
+            thread = threading.Thread(target=self._work, name="probe", daemon=True)
+            thread.start()
+            self._threads[thread.ident or 0] = thread
+
+    def _look(self) -> None:
+        """Look at the clock: move aside, cut, give up, stop."""
+        if self._error is not None:
+            raise self._error
+        now = self._monotonic()
+        for ident in self._api.cut():
+            flight = self._flights.get(ident)
+            if flight is None or flight.is_over:
+                continue
+            replaced = flight.is_aside
+            self._schedule.give_up(flight, _HUNG, self._clock(), now)
+            self._hire(0 if replaced else 1)
+        self._hire(self._schedule.move_aside(now))
+        self._schedule.check(now)
+        if self._schedule.is_closing:
+            self._schedule.close(self._clock())
 
     def _work(self) -> None:
-        found: list[Probed] = []
+        me = threading.get_ident()
+        flight = None
         try:
-            while (instance := self._next()) is not None:
-                evidence = _ask(instance, self._api)
-                self.hope.note(evidence)
-                found.append((instance, evidence))
-                if len(found) >= _TOGETHER or _took(found) >= _TOGETHER_WITHIN:
-                    self._results.put(found)
-                    found = []
-            self._results.put(found)
+            while (flight := self._next(me)) is not None:
+                attempt = self._ask(flight.target)
+                if not self._end(me, flight, attempt):
+                    return
+        except AuditError as error:
+            self._stop(error, flight)
         except Exception as error:  # noqa: BLE001  # raised again by the reader
-            self._results.put(error)
+            self._fail(error)
         finally:
-            self._results.put(None)
+            with self._lock:
+                self._flights.pop(me, None)
+                self._threads.pop(me, None)
 
-    def _next(self) -> Instance | None:
-        with self._taking:
-            return next(self._rest, None)
+    def _ask(self, target: Target) -> Attempt:
+        if target.listing is None:
+            return self._api.list_backups(target.guid)
+        return self._api.add_age(target.guid, target.listing)
 
+    def _next(self, me: int) -> Flight | None:
+        """Wait for the next request to send; None if there is none for this worker any more."""
+        with self._lock:
+            while not self._is_over:
+                now = self._monotonic()
+                if self._buffered < _BUFFERED_MAX:
+                    flight = self._schedule.next(now)
+                    if flight is not None:
+                        self._flights[me] = flight
+                        self._hand_on(me, now)
+                        return flight
+                self._rest(me, now, self._schedule.wait(now))
+        return None
 
-def _took(found: Sequence[Probed]) -> timedelta:
-    return found[-1][1].observed_at - found[0][1].observed_at
+    def _hand_on(self, me: int, now: float) -> None:
+        """Wake another if there is more to do, or if nobody looks after the time now."""
+        if self._leader == me:
+            self._leader = None
+            self._turn.notify()
+        elif self._schedule.wait(now) == 0.0:
+            self._turn.notify()
 
+    def _rest(self, me: int, now: float, seconds: float) -> None:
+        if self._leader in (None, me):
+            self._leader = me
+            self._leads_until = now + seconds
+            self._wait(self._time, seconds)
+            return
+        if now + seconds < self._leads_until:
+            self._time.notify()
+        self._turn.wait()
 
-def _ask(instance: Instance, api: BackupApi) -> Evidence:
-    """List the backups; where a grace may excuse that there are none, ask for the age too."""
-    evidence = api.list_backups(instance.guid)
-    answer = evidence.answer
-    if not isinstance(answer, BackupList) or answer.backups or not instance.policy.grace:
-        return evidence
-    created_at = api.instance_created_at(instance.guid)
-    return msgspec.structs.replace(
-        evidence, answer=msgspec.structs.replace(answer, instance_created_at=created_at)
-    )
+    def _end(self, me: int, flight: Flight, attempt: Attempt) -> bool:
+        """Say what came; return whether the worker goes on: its place may be another's by now."""
+        with self._lock:
+            del self._flights[me]
+            replaced = flight.is_aside or flight.is_over
+            before = len(self._schedule.known)
+            self._schedule.end(flight, attempt, self._monotonic())
+            for _, evidence in self._schedule.known[before:]:
+                answer = evidence.answer
+                self._buffered += 1 + len(answer.backups) if isinstance(answer, BackupList) else 1
+            enough = len(self._schedule.known) >= _TOGETHER or self._buffered >= _BUFFERED_MAX
+            if enough or self._schedule.is_done:
+                self._reader.notify()
+            return not replaced
 
+    def _stop(self, error: AuditError, flight: Flight | None) -> None:
+        """No token can be had. What is known by then is reported; if nothing is, the run fails."""
+        with self._lock:
+            if not self._schedule.outage.answered_ever:
+                self._error = self._error or error
+            elif flight is not None:
+                self._schedule.put_back(flight, str(error))
+            self._reader.notify()
 
-def _is_answer(evidence: Evidence) -> bool:
-    """Whether the Cloud Controller itself answered, and not only to turn us away."""
-    match evidence.answer:
-        case BackupList():
-            return True
-        case Refusal(code=code):
-            return code is not None and evidence.status not in (401, 429, 503)
-        case _:
-            return False
-
-
-def _was_asked(evidence: Evidence) -> bool:
-    answer = evidence.answer
-    return not (isinstance(answer, Silence) and answer.cause is Cause.NOT_REACHED)
-
-
-def _failure(fruitless: Sequence[Evidence]) -> AuditError:
-    refused = [evidence for evidence in fruitless if evidence.status == 401]
-    if refused:
-        return token_refused(_said(refused[0]))
-    suspects = "CF_API_URL, the network and the API's health"
-    if all(_is_the_proxys(evidence.answer) for evidence in fruitless):
-        suspects = "PROXY_URL, and that the proxy lets us through to CF_API_URL"
-    return ApiUnreachable(
-        f"none of the {len(fruitless)} instances asked got an answer from the Cloud Controller "
-        f"(the first: {_said(fruitless[0])}): check {suspects}"
-    )
-
-
-def _is_the_proxys(answer: Answer) -> bool:
-    return isinstance(answer, Silence) and answer.by_proxy
-
-
-def _said(evidence: Evidence) -> str:
-    match evidence.answer:
-        case Refusal(code=code, title=title):
-            named = f" {title} {code}" if code is not None else ""
-            return f"HTTP {evidence.status}{named}"
-        case Silence(detail=detail):
-            return detail
-        case BackupList():
-            return "a list"
+    def _fail(self, error: Exception) -> None:
+        with self._lock:
+            self._error = self._error or error
+            self._reader.notify()

@@ -1,141 +1,106 @@
-"""When a request is sent again, and after how long."""
+"""HTTP as this tool needs it: a request bounded in size and time, and what went wrong with it."""
 
-import random
+import contextlib
+import http.client
+import ssl
 import threading
-import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import requests
+import urllib3.exceptions as urllib3_errors
 
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.probe.pacing import Outcome, Pacer, Quota, Stopped
-from backup_audit.probe.transport import BodyTooLarge
+from backup_audit.probe.session import Exchange, Exchanges
+from backup_audit.text import one_line
 
-ATTEMPTS_MAX = 5  # requests for one answer
-THROTTLED_MAX = 12  # of those, if all are answered 429: the API takes others meanwhile
-RETRIED = frozenset({429, 502, 503, 504})
-RETRY_AFTER_MAX = 3600.0  # seconds: the window of the Cloud Controller's rate limit
+BODY_MAX = 4 * 1024 * 1024  # bytes, unpacked; about 50,000 backups
+_SMALL = 64 * 1024  # bytes; larger answers are read and parsed two at a time, to bound memory
+_LARGE_AT_A_TIME = 2
+_WORDS_MAX = 200  # characters of a proxy's reason phrase
+_REFUSED = "Tunnel connection failed: "  # what http.client puts before status and reason phrase
+_BROKEN = "the connection broke within the answer"
+_TOO_SLOW = "no whole answer in time"
 
-_BACKOFF_FIRST = 0.25  # seconds
-_BACKOFF_MAX = 8.0  # seconds
-_EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers before 3.139
+# What http.client lets through besides: a chunk's size of -5, and whatever the parser of e-mails
+# that it reads headers with makes of a parameter of Content-Type that is none.
+_ERRORS = (
+    requests.RequestException,
+    urllib3_errors.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
-
-def backoff(attempt: int, jitter: float) -> float:
-    """Seconds to wait after an attempt (from 1): exponential, with `jitter` from 0 to 1.
-
-    Between half and all of the step, so that workers that failed together do not return together.
-    """
-    step = min(_BACKOFF_FIRST * 2.0 ** (attempt - 1), _BACKOFF_MAX)
-    return float(step * (0.5 + jitter / 2))
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that Retry-After asks for; None if that is nothing sane, or over RETRY_AFTER_MAX.
-
-    It may be seconds, an instant in epoch seconds (Cloud Controllers before 3.139) or an HTTP date.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        number = int(text[:15])
-        seconds = number - now if number >= _EPOCH_FROM else float(number)
-    else:
-        try:
-            instant = parsedate_to_datetime(text)
-            if instant.tzinfo is None:
-                instant = instant.replace(tzinfo=UTC)
-            seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
-        except (ValueError, OverflowError):  # a year, or a zone, beyond what a date can hold
-            return None
-    return max(seconds, 0.0) if seconds <= RETRY_AFTER_MAX else None
-
-
-_THROTTLING = frozenset({429, 503})
-_NO_LOOK_UP: dict[str, str] = {}  # the transport knows its proxy; requests would parse the URL
-_GATEWAY_ERRORS = frozenset({502, 504})
-_ROUTER_ERROR = "X-Cf-RouterError"  # the router answers, since it finds no Cloud Controller
-_RESET_MAX = 3600.0  # seconds; the Cloud Controller's default window
+_NOWHERE = "the address cannot be asked for"
+_NO_ADDRESS = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer with its whole body. `attempts` and `milliseconds` count all that it took."""
+    """An answer with its whole body, unpacked."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    attempts: int
-    milliseconds: int
 
 
 class NoReply(Exception):
-    """Every attempt came to nothing."""
+    """A request came to nothing; `may_pass` says whether another could fare better."""
 
-    def __init__(self, silence: Silence, attempts: int, milliseconds: int) -> None:
+    def __init__(self, silence: Silence, *, may_pass: bool = True) -> None:
         super().__init__(silence.detail)
         self.silence = silence
-        self.attempts = attempts
-        self.milliseconds = milliseconds
-
-
-class _Failure(msgspec.Struct, frozen=True):
-    """One attempt that came to nothing."""
-
-    silence: Silence
-    worth_retrying: bool
-
-
-class _Attempt(msgspec.Struct, frozen=True):
-    """What came of sending once; `hold` is the seconds that the API asks all to wait."""
-
-    last: requests.Response | _Failure
-    worth_retrying: bool
-    hold: float | None
-    in_outage: bool
+        self.may_pass = may_pass
 
 
 class HttpClient:
-    """Sends requests when the pacer lets them, and again what may pass."""
+    """Sends requests, each once. Time-outs are seconds; `proxy` is an http:// address for https."""
 
     def __init__(
         self,
         session: requests.Session,
-        pacer: Pacer,
         *,
-        jitter: Callable[[], float] = random.random,
-        now: Callable[[], float] = time.time,
+        connect_timeout: float,
+        read_timeout: float,
+        proxy: str | None = None,
     ) -> None:
         self._session = session
-        self._pacer = pacer
-        self._jitter = jitter
-        self._now = now
+        self._exchanges = Exchanges(connect_timeout, read_timeout)
+        self._proxies = {"https": proxy} if proxy else {}
         self._own = threading.local()
         self._lock = threading.Lock()
+        self._large = threading.BoundedSemaphore(_LARGE_AT_A_TIME)
         self.calls = 0
-        self.retries = 0
+        self.cut = self._exchanges.cut
+        self.cut_all = self._exchanges.cut_all
 
-    def get(self, url: str, authorization: str | None = None) -> Reply:
-        """GET; raise NoReply."""
-        if authorization is None:
-            return self._request(self._session.prepare_request(requests.Request("GET", url)))
+    @contextlib.contextmanager
+    def get(self, url: str, authorization: str | None = None) -> Iterator[Reply]:
+        """GET; raises NoReply. What is done with the answer in the block is bounded with it."""
         prepared = self._prepared()
         prepared.url = url
-        prepared.headers["Authorization"] = authorization
-        return self._request(prepared)
+        prepared.headers.pop("Authorization", None)
+        if authorization is not None:
+            prepared.headers["Authorization"] = authorization
+        with self._sent(prepared) as reply:
+            yield reply
 
-    def post(self, url: str, form: Mapping[str, str]) -> Reply:
-        """POST a form; raise NoReply."""
-        return self._request(
-            self._session.prepare_request(requests.Request("POST", url, data=form))
-        )
-
-    def stop(self, reason: str) -> None:
-        """Send no more requests."""
-        self._pacer.stop(reason)
+    @contextlib.contextmanager
+    def post(self, url: str, form: Mapping[str, str]) -> Iterator[Reply]:
+        """POST a form; raises NoReply."""
+        try:
+            prepared = self._session.prepare_request(requests.Request("POST", url, data=form))
+        except _ERRORS as error:
+            raise NoReply(Silence(Cause.CONNECTION, _NOWHERE), may_pass=False) from error
+        with self._sent(prepared) as reply:
+            yield reply
 
     def _prepared(self) -> requests.PreparedRequest:
         """The thread's own request: to prepare one costs more than to send it."""
@@ -145,111 +110,171 @@ class HttpClient:
             self._own.request = prepared
         return prepared
 
-    def _request(self, prepared: requests.PreparedRequest) -> Reply:
-        began = time.monotonic()
-        attempts = counted = 0
-        last: requests.Response | _Failure = _NOT_SENT
-        try:
-            while True:
-                entered = self._pacer.enter()
-                attempts += 1
-                self._count(attempts)
-                attempt = self._attempt(prepared, entered)
-                last = attempt.last
-                # An outage is no instance's fault: how long to bear it is the pacer's business.
-                counted += not attempt.in_outage
-                if not attempt.worth_retrying or counted >= _attempts_max(last):
-                    break
-                held = attempt.hold is not None
-                self._pacer.pause(0.0 if held else backoff(attempts, self._jitter()))
-        except Stopped as stopped:
-            if last is _NOT_SENT:
-                last = _Failure(Silence(Cause.NOT_REACHED, str(stopped)), worth_retrying=False)
-        milliseconds = round((time.monotonic() - began) * 1000)
-        if isinstance(last, _Failure):
-            raise NoReply(last.silence, attempts, milliseconds)
-        return Reply(
-            status=last.status_code,
-            headers=last.headers,
-            body=last.content,
-            attempts=attempts,
-            milliseconds=milliseconds,
-        )
-
-    def _attempt(self, prepared: requests.PreparedRequest, entered: float) -> _Attempt:
-        """Send once."""
-        outcome, hold, quota = Outcome.FAILED, None, None
-        last: requests.Response | _Failure
-        try:
-            last = self._session.send(prepared, proxies=_NO_LOOK_UP)
-            outcome = _outcome(last)
-            quota = self._quota(last)
-            again = last.status_code in RETRIED or _ROUTER_ERROR in last.headers
-            if last.status_code in _THROTTLING:
-                hold = retry_after(last.headers.get("Retry-After"), self._now())
-        except requests.RequestException as error:
-            last = _translated(error)
-            again = last.worth_retrying
-            if last.silence.cause is Cause.TIMEOUT:
-                outcome = Outcome.THROTTLED
-        finally:
-            in_outage = self._pacer.leave(
-                outcome, str(prepared.url), entered, hold=hold, quota=quota
-            )
-        return _Attempt(last, again, hold, in_outage)
-
-    def _quota(self, response: requests.Response) -> Quota | None:
-        """What X-RateLimit-Remaining and -Reset (epoch seconds) say, if they do."""
-        remaining = response.headers.get("X-RateLimit-Remaining")
-        reset = response.headers.get("X-RateLimit-Reset", "")
-        if remaining is None or not (_is_number(remaining) and _is_number(reset)):
-            return None
-        seconds = min(max(int(reset) - self._now(), 0.0), _RESET_MAX)
-        return Quota(int(remaining), seconds)
-
-    def _count(self, attempts: int) -> None:
+    @contextlib.contextmanager
+    def _sent(self, prepared: requests.PreparedRequest) -> Iterator[Reply]:
         with self._lock:
             self.calls += 1
-            self.retries += attempts > 1
+        with self._exchanges.exchange() as exchange, contextlib.ExitStack() as large:
+            try:
+                response = self._response(prepared, exchange)
+                exchange.answers()
+                body = self._body(response, large)
+                _check(response, body)
+            except _ERRORS as error:
+                exchange.drop()
+                raise _no_reply(error, exchange, proxied=bool(self._proxies)) from None
+            if exchange.is_cut:  # http.client takes an end within the headers for the answer's
+                exchange.drop()
+                raise NoReply(Silence(Cause.TIMEOUT, _TOO_SLOW))
+            if response.status_code < 200:
+                exchange.drop()  # the answer itself is still to come: not for the next request
+            if len(body) > BODY_MAX:
+                exchange.drop()
+                too_large = f"the answer is larger than {BODY_MAX} bytes"
+                raise NoReply(Silence(Cause.TOO_LARGE, too_large), may_pass=False)
+            yield Reply(status=response.status_code, headers=response.headers, body=body)
+
+    def _response(
+        self, prepared: requests.PreparedRequest, exchange: Exchange
+    ) -> requests.Response:
+        """Send; a GET once more if the server closed a kept connection, as it may at any time."""
+        try:
+            return self._send(prepared)
+        except requests.ConnectionError:
+            if exchange.is_cut or not exchange.is_reused or prepared.method != "GET":
+                raise
+        return self._send(prepared)
+
+    def _send(self, prepared: requests.PreparedRequest) -> requests.Response:
+        return self._session.send(
+            prepared,
+            stream=True,
+            timeout=self._exchanges.timeouts,
+            proxies=self._proxies,
+            allow_redirects=False,
+        )
+
+    def _body(self, response: requests.Response, large: contextlib.ExitStack) -> bytes:
+        """Read the body, at most a byte more than BODY_MAX."""
+        body: bytes = response.raw.read(_SMALL, decode_content=True)
+        if len(body) < _SMALL:
+            return body
+        large.enter_context(self._large)
+        rest: bytes = response.raw.read(BODY_MAX + 1 - _SMALL, decode_content=True)
+        return body + rest
 
 
-_NOT_SENT = _Failure(Silence(Cause.NOT_REACHED, "not sent"), worth_retrying=False)
+def _check(response: requests.Response, body: bytes) -> None:
+    """Neither http.client nor urllib3 says when the headers were cut."""
+    raw = response.raw
+    if not body and raw.length_remaining is None and not raw.chunked:
+        raise http.client.IncompleteRead(b"")
 
 
-def _attempts_max(last: requests.Response | _Failure) -> int:
-    throttled = not isinstance(last, _Failure) and last.status_code == 429
-    return THROTTLED_MAX if throttled else ATTEMPTS_MAX
+def _no_reply(error: Exception, exchange: Exchange, *, proxied: bool) -> NoReply:
+    """Say as evidence what the libraries raised, without their words, which may hold secrets."""
+    if isinstance(error, _NO_ADDRESS):
+        return NoReply(Silence(Cause.CONNECTION, _NOWHERE), may_pass=False)
+    cause, by_proxy = _cause(error)
+    if isinstance(cause, urllib3_errors.DecodeError):
+        garbled = Silence(Cause.UNREADABLE, "the answer could not be unpacked")
+        return NoReply(garbled, may_pass=False)
+    if exchange.is_connected:
+        if exchange.is_cut or isinstance(cause, (TimeoutError, urllib3_errors.TimeoutError)):
+            return NoReply(Silence(Cause.TIMEOUT, _TOO_SLOW))
+        return NoReply(Silence(Cause.CONNECTION, _broken_reason(cause, exchange)))
+    return _not_connected(cause, by_proxy=by_proxy, proxied=proxied, is_cut=exchange.is_cut)
 
 
-def _outcome(response: requests.Response) -> Outcome:
-    status = response.status_code
-    if status in _THROTTLING:
-        return Outcome.THROTTLED
-    # With a Cloud Foundry error the Cloud Controller answers, for a broker that did not.
-    if status in _GATEWAY_ERRORS and b'"errors"' not in response.content:
-        return Outcome.FAILED
-    if _ROUTER_ERROR in response.headers:
-        return Outcome.FAILED
-    return Outcome.ANSWERED
+def _cause(error: BaseException) -> tuple[BaseException, bool]:
+    """What lies below the libraries' wrappings, and whether they say that it was the proxy."""
+    by_proxy = False
+    while True:
+        by_proxy |= isinstance(error, urllib3_errors.ProxyError)
+        match error:
+            case urllib3_errors.MaxRetryError(reason=Exception() as inner):
+                error = inner
+            case urllib3_errors.ProxyError(original_error=inner):
+                error = inner
+            case requests.RequestException(args=[BaseException() as inner, *_]):
+                error = inner
+            case urllib3_errors.SSLError(args=[BaseException() as inner, *_]):
+                error = inner
+            case urllib3_errors.ProtocolError(args=[_, BaseException() as inner, *_]):
+                error = inner
+            case _:
+                return error, by_proxy
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 15
+def _not_connected(cause: BaseException, *, by_proxy: bool, proxied: bool, is_cut: bool) -> NoReply:
+    refused = _proxy_refusal(cause) if proxied and not is_cut else None
+    if refused is not None:
+        return refused
+    if isinstance(cause, urllib3_errors.NewConnectionError):
+        return _nowhere(cause, by_proxy)
+    if is_cut or isinstance(cause, (TimeoutError, urllib3_errors.TimeoutError)):
+        return _no_connection_in_time(cause, by_proxy=by_proxy, proxied=proxied)
+    if isinstance(cause, ssl.SSLError):
+        return _no_handshake(cause, " through the proxy" if proxied else "")
+    if isinstance(cause, OSError) and proxied:
+        return _unconnected("the proxy closed the connection without an answer", by_proxy=True)
+    return _unconnected("the connection broke while it was made")
 
 
-def _translated(error: requests.RequestException) -> _Failure:
-    """Say as evidence what the transport raised."""
-    by_proxy = isinstance(error, requests.exceptions.ProxyError)
-    match error:
-        case requests.Timeout():
-            return _Failure(Silence(Cause.TIMEOUT, str(error), by_proxy), worth_retrying=True)
-        case requests.exceptions.SSLError():
-            refused = Silence(Cause.CONNECTION, f"TLS failed: {error}")
-            return _Failure(refused, worth_retrying=False)
-        case requests.exceptions.ContentDecodingError():
-            garbled = Silence(Cause.UNREADABLE, "the answer could not be unpacked")
-            return _Failure(garbled, worth_retrying=False)
-        case BodyTooLarge():
-            return _Failure(Silence(Cause.TOO_LARGE, str(error)), worth_retrying=False)
+def _no_handshake(cause: ssl.SSLError, through: str) -> NoReply:
+    # Python says one or the other of a server that closes in the handshake, by its release.
+    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return _unconnected(f"the connection{through} was closed in the handshake")
+    reason = f"no handshake{through}"
+    if isinstance(cause, ssl.SSLCertVerificationError):  # such as "certificate has expired"
+        reason = f"certificate verify failed{through}: {cause.verify_message}"
+    return NoReply(Silence(Cause.CONNECTION, f"TLS failed: {reason}"), may_pass=False)
+
+
+def _nowhere(cause: urllib3_errors.NewConnectionError, by_proxy: bool) -> NoReply:  # noqa: FBT001
+    if isinstance(cause, urllib3_errors.NameResolutionError):
+        host = "the proxy's host name" if by_proxy else "the host name"
+        return _unconnected(f"{host} is not known", by_proxy)
+    what = "the proxy is not there" if by_proxy else "no connection"
+    return _unconnected(f"{what}: refused or unreachable", by_proxy)
+
+
+def _no_connection_in_time(cause: BaseException, *, by_proxy: bool, proxied: bool) -> NoReply:
+    through = " through the proxy" if proxied else ""
+    reason = f"no connection{through} within the connect time-out"
+    if by_proxy and isinstance(cause, urllib3_errors.ConnectTimeoutError):
+        reason = "the proxy took no connection within the connect time-out"
+    elif proxied and not _is_of_tls(cause):
+        reason, by_proxy = "the proxy gave no whole answer within the connect time-out", True
+    return NoReply(Silence(Cause.TIMEOUT, reason, by_proxy))
+
+
+def _proxy_refusal(cause: BaseException) -> NoReply | None:
+    """What a proxy's answer says, if it is no tunnel."""
+    text = str(cause)
+    if text.startswith(_REFUSED):
+        status, _, words = text.removeprefix(_REFUSED).partition(" ")
+        said = f', "{one_line(words, _WORDS_MAX)}"' if words else ""
+        return _unconnected(f"the proxy refuses: HTTP {status}{said}", by_proxy=True)
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, ConnectionError):
+        return _unconnected("the proxy's answer is not HTTP", by_proxy=True)
+    return None
+
+
+def _unconnected(reason: str, by_proxy: bool = False) -> NoReply:  # noqa: FBT001, FBT002
+    return NoReply(Silence(Cause.CONNECTION, reason, by_proxy))
+
+
+def _is_of_tls(cause: BaseException) -> bool:
+    """Whether it was the handshake that took too long: ssl says so in its text."""
+    return "handshake" in f"{cause} {cause.__cause__}"
+
+
+def _broken_reason(cause: BaseException, exchange: Exchange) -> str:
+    match cause:
+        case ConnectionError() if not exchange.is_answered:  # RemoteDisconnected is one, a reset
+            return "the connection was closed without an answer"
+        case http.client.BadStatusLine() | http.client.LineTooLong():
+            return "the answer is not HTTP"
         case _:
-            return _Failure(Silence(Cause.CONNECTION, str(error), by_proxy), worth_retrying=True)
+            return _BROKEN

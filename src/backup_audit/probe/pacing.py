@@ -1,59 +1,37 @@
-"""How much time a run has left."""
+"""How many requests are in flight, and when the next may start: pure, it is told the time.
+
+The number grows with every answer until the API first says that it is too much, from then on by
+one a round trip; it shrinks by a tenth when the API throttles (429, 503, silence), once a round
+trip: additive increase, multiplicative decrease, as TCP does it.
+"""
 
 import math
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
 import msgspec
 
-
-class Deadline:
-    """An instant on a monotonic clock, in seconds, after which nothing new is begun."""
-
-    def __init__(self, at: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._at = at
-        self._clock = clock
-
-    @classmethod
-    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> "Deadline":
-        """A deadline so many seconds from now."""
-        return cls(clock() + seconds, clock)
-
-    @classmethod
-    def never(cls) -> "Deadline":
-        """No deadline: for a person at a shell."""
-        return cls(math.inf)
-
-    def remaining(self) -> float:
-        """Seconds left, 0 when it is over."""
-        return max(self._at - self._clock(), 0.0)
-
-    def keep_back(self, seconds: float) -> None:
-        """Come so much earlier: what is left to do afterwards needs the time."""
-        self._at -= seconds
-
-
 FLOOR = 4  # requests in flight that a throttling API still gets
-_START = 32  # requests in flight before the first answer; so many as the settings' default
+_START = 32  # requests in flight before the first answer; as many as the settings' default
+RETRY_AFTER_MAX = 3600.0  # seconds: the window of the Cloud Controller's rate limit
+_EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers before 3.139
+_RESET_MAX = 3600.0  # seconds; the Cloud Controller's default window
+_BACKOFF_FIRST = 0.25  # seconds
+_BACKOFF_MAX = 8.0  # seconds
 _SHRINK = 0.9  # by more, a limit in requests at a time would be used worse (docs/benchmark.md)
-
-FAILURES_OF_AN_OUTAGE = 10  # in a row and of different targets, over all workers
-PATIENCE = 90.0  # seconds without an answer, for an API that had answered
-PATIENCE_AT_START = 3.0  # seconds, for one that never has: a retry of the whole run costs nothing
-_TRIALS_AFTER = (1.0, 2.0, 4.0, 5.0)  # seconds between trials; the last again and again
-
-LONGEST_WAIT = 60.0  # seconds, for those who are woken
-_ALL = 1_000_000
 
 
 class Outcome(Enum):
-    """What became of a request, as far as pacing goes."""
+    """What became of a request, as far as pacing and giving up go."""
 
-    ANSWERED = auto()
-    THROTTLED = auto()  # 429, 503, time-out: less would do
+    ANSWERED = auto()  # the Cloud Controller itself answered
+    THROTTLED = auto()  # 429, 503
+    SILENT = auto()  # no whole answer in time
     FAILED = auto()  # no connection, or something before the Cloud Controller answered
+    REFUSED = auto()  # 401: our token is not accepted
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -63,14 +41,11 @@ class Quota(msgspec.Struct, frozen=True):
     resets_in: float
 
 
-class Stopped(Exception):
-    """The run sends no more requests; the text says why."""
-
-
 class Pace:
     """When the next request may start. Times are seconds on one monotonic clock.
 
-    `ceiling` bounds the requests in flight, `per_second` (None: unbounded) how many start.
+    `ceiling` bounds the requests in flight, `per_second` (None: unbounded) how many start. A
+    request that moved aside is not counted: its place is given on.
     """
 
     def __init__(self, ceiling: int, per_second: float | None = None) -> None:
@@ -81,27 +56,16 @@ class Pace:
         self._next_start = 0.0
         self._ramping = True
         self._shrunk_at = 0.0
-        self._held_until = 0.0
+        self._answered_at = 0.0
+        self._answered = 0
+        self.held_until = 0.0
         self._low_until = 0.0
         self.in_flight = 0
-        self._failed_targets: set[str] = set()
-        self._failing_since = 0.0
-        self._answered_ever = False
-        self._trials = 0
-        self._trial_at = 0.0
-        self._trial_began: float | None = None
-
-    @property
-    def is_outage(self) -> bool:
-        """Whether nothing but failures came lately."""
-        return len(self._failed_targets) >= FAILURES_OF_AN_OUTAGE
 
     def wait(self, now: float) -> float | None:
         """Seconds until a request may start, 0 for now; None: when another has ended."""
-        if self._held_until > now:
-            return self._held_until - now
-        if self.is_outage:
-            return None if self._trial_began is not None else max(self._trial_at - now, 0.0)
+        if self.held_until > now:
+            return self.held_until - now
         if self.in_flight >= int(self.limit):
             return None
         return max(self._next_start - now, 0.0)
@@ -109,28 +73,41 @@ class Pace:
     def start(self, now: float) -> None:
         """A request starts."""
         self.in_flight += 1
-        if self.is_outage:
-            self._trial_began = now
         if self._interval:
             self._next_start = max(self._next_start, now) + self._interval
 
-    def end(self, outcome: Outcome, target: str, began: float, now: float) -> None:
-        """A request for a target that began then has ended."""
+    def leave(self) -> None:
+        """A request ended or moved aside: its place is free."""
         self.in_flight -= 1
+
+    def note(self, outcome: Outcome, began: float, now: float) -> None:
+        """A request that began then has ended."""
         if outcome is Outcome.ANSWERED:
-            self._answered(now)
+            self._grow(now)
             return
-        self._failed(target, began, now)
-        if outcome is Outcome.THROTTLED and began >= self._shrunk_at:
+        # While others are answered, silence is that of one target and says nothing of the API.
+        silent = outcome is Outcome.SILENT and self._answered_at <= began
+        if (silent or outcome is Outcome.THROTTLED) and began >= self._shrunk_at:
             self._ramping = False
             self._shrunk_at = now
             self.limit = max(self.limit * _SHRINK, float(self._floor))
 
-    def hold(self, seconds: float, now: float) -> None:
-        """The API asked for a pause: nothing starts until it is over."""
-        self._held_until = max(self._held_until, now + seconds)
-        if self._failed_targets:
-            self._failing_since = max(self._failing_since, self._held_until)
+    def hold(self, until: float) -> None:
+        """The API asks everybody for a pause: nothing starts until it is over.
+
+        Then as many may be in flight as were answered since the last pause: the API has said what
+        it lets through.
+        """
+        if until <= self.held_until:
+            return
+        self.held_until = until
+        self._ramping = False
+        self.limit = min(self.limit, max(float(self._answered), float(self._floor)))
+        self._answered = 0
+
+    def slow_down(self) -> None:
+        """Start again with few: what comes back after an outage should not be run over."""
+        self.limit = float(self._floor)
 
     def quota(self, quota: Quota, now: float) -> None:
         """Go slowly while the API's quota seems used up; it may still let requests through."""
@@ -141,126 +118,74 @@ class Pace:
         self._ramping = False
         self.limit = float(self._floor)
 
-    def silent_for(self, now: float) -> float | None:
-        """Seconds for which nothing but failures came, if that is too long to go on asking."""
-        patience = PATIENCE if self._answered_ever else PATIENCE_AT_START
-        silent = now - self._failing_since
-        return silent if self.is_outage and silent >= patience else None
-
-    def _answered(self, now: float) -> None:
-        self._answered_ever = True
-        self._failed_targets.clear()
-        self._trials = 0
-        self._trial_began = None
-        if now < self._low_until:
-            return
-        step = 1.0 if self._ramping else 1 / self.limit
-        self.limit = min(self.limit + step, float(self._ceiling))
-
-    def _failed(self, target: str, began: float, now: float) -> None:
-        was_outage = self.is_outage
-        if not self._failed_targets:
-            self._failing_since = began
-        self._failed_targets.add(target)
-        begins = self.is_outage and not was_outage
-        if begins:
-            self.limit = float(self._floor)  # whatever comes back should not be run over
-        if begins or began == self._trial_began:
-            self._trial_began = None
-            self._trial_at = now + _TRIALS_AFTER[min(self._trials, len(_TRIALS_AFTER) - 1)]
-            self._trials += 1
+    def _grow(self, now: float) -> None:
+        self._answered_at = now
+        self._answered += 1
+        if now >= self._low_until:
+            step = 1.0 if self._ramping else 1 / self.limit
+            self.limit = min(self.limit + step, float(self._ceiling))
 
 
-class Pacer:
-    """Makes threads wait for their turn; ends the waiting when the run should send nothing more.
+class Deadline:
+    """The end of a run's time for asking: an instant on a monotonic clock, in seconds."""
 
-    `wait` waits on a condition for so many seconds at most.
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    @classmethod
+    def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> "Deadline":
+        """A deadline so many seconds from now."""
+        return cls(monotonic() + seconds)
+
+    @classmethod
+    def never(cls) -> "Deadline":
+        """No deadline: for a person at a shell."""
+        return cls(math.inf)
+
+    def keep_back(self, seconds: float) -> None:
+        """Come so much earlier: what is left to do afterwards needs the time."""
+        self.at -= seconds
+
+
+def backoff(attempt: int, jitter: float) -> float:
+    """Seconds to wait after an attempt (from 1): exponential, with `jitter` from 0 to 1.
+
+    Between half and all of the step, so that what failed together does not return together.
     """
+    step = min(_BACKOFF_FIRST * 2.0 ** (attempt - 1), _BACKOFF_MAX)
+    return float(step * (0.5 + jitter / 2))
 
-    def __init__(
-        self,
-        pace: Pace,
-        deadline: Deadline,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-        wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
-    ) -> None:
-        self._pace = pace
-        self._deadline = deadline
-        self._monotonic = monotonic
-        self._wait = wait
-        lock = threading.Lock()
-        self._turn = threading.Condition(lock)
-        self._rest = threading.Condition(lock)
-        self._stopped: str | None = None
 
-    def enter(self) -> float:
-        """Wait until a request may start; return when that is. Raises Stopped."""
-        with self._turn:
-            while True:
-                now = self._monotonic()
-                left = self._left(now)
-                wait = self._pace.wait(now)
-                if wait == 0.0:
-                    self._pace.start(now)
-                    return now
-                self._wait(self._turn, min(left, LONGEST_WAIT if wait is None else wait))
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that Retry-After asks for; None if that is nothing sane, or over RETRY_AFTER_MAX.
 
-    def leave(
-        self,
-        outcome: Outcome,
-        target: str,
-        began: float,
-        *,
-        hold: float | None = None,
-        quota: Quota | None = None,
-    ) -> bool:
-        """A request for a target, entered at `began`, has ended.
+    It may be seconds, an instant in epoch seconds (Cloud Controllers before 3.139) or an HTTP date.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        number = int(text[:15])
+        seconds = number - now if number >= _EPOCH_FROM else float(number)
+    else:
+        try:
+            instant = parsedate_to_datetime(text)
+            if instant.tzinfo is None:
+                instant = instant.replace(tzinfo=UTC)
+            seconds = (instant - datetime.fromtimestamp(now, UTC)).total_seconds()
+        except (ValueError, OverflowError):  # a year, or a zone, beyond what a date can hold
+            return None
+    return max(seconds, 0.0) if seconds <= RETRY_AFTER_MAX else None
 
-        `hold`: seconds that the API asks all to wait. Returns whether nothing but failures came
-        lately: then the target is not to blame for its own.
-        """
-        with self._turn:
-            now = self._monotonic()
-            was_outage = self._pace.is_outage
-            self._pace.end(outcome, target, began, now)
-            if quota is not None:
-                self._pace.quota(quota, now)
-            if hold is not None:
-                self._pace.hold(hold, now)
-                left = self._deadline.remaining()
-                if hold >= left:
-                    self._stop(f"the API asks to wait {hold:.0f} s, the run has {left:.0f} s left")
-            # One turn is free, and one more if the limit has grown.
-            is_outage = self._pace.is_outage
-            self._turn.notify(_ALL if was_outage or is_outage else 2)
-            return is_outage
 
-    def pause(self, seconds: float) -> None:
-        """Rest before a retry; raises Stopped."""
-        with self._rest:
-            until = self._monotonic() + seconds
-            while (now := self._monotonic()) < until:
-                self._wait(self._rest, min(self._left(now), until - now))
+def quota_of(headers: Mapping[str, str], now: float) -> Quota | None:
+    """What X-RateLimit-Remaining and -Reset (epoch seconds) say, if they do."""
+    remaining = headers.get("X-RateLimit-Remaining")
+    reset = headers.get("X-RateLimit-Reset", "")
+    if remaining is None or not (_is_number(remaining) and _is_number(reset)):
+        return None
+    return Quota(int(remaining), min(max(int(reset) - now, 0.0), _RESET_MAX))
 
-    def stop(self, reason: str) -> None:
-        """Let no request start any more."""
-        with self._turn:
-            self._stop(reason)
 
-    def _left(self, now: float) -> float:
-        """Seconds until the deadline; raises Stopped if nothing is to be sent any more."""
-        silent = self._pace.silent_for(now)
-        if silent is not None:
-            self._stop(f"the API had answered nothing for {silent:.0f} s")
-        left = self._deadline.remaining()
-        if left <= 0:
-            self._stop("the run's time was over")
-        if self._stopped is not None:
-            raise Stopped(self._stopped)
-        return left
-
-    def _stop(self, reason: str) -> None:
-        self._stopped = self._stopped or reason
-        self._turn.notify_all()
-        self._rest.notify_all()
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 15

@@ -1,19 +1,208 @@
-"""One requests Session for all workers, with one TLS context."""
+"""One requests Session for all workers, with one TLS context, whose connections can be cut.
 
+The adapter, the pool, proxies and time-outs are requests' and urllib3's. A socket's time-out
+begins anew with each byte, so each thread notes which connection it waits for, and until when;
+whoever owns the time cuts what is over.
+"""
+
+import contextlib
 import functools
+import logging
+import math
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import certifi
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from backup_audit import __version__
 from backup_audit.errors import InvalidSettings
-from backup_audit.probe.transport import WorkerTransport
+
+# It quotes addresses, with the heartbeat's key, and headers that it cannot parse, with what a
+# server repeats of ours.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 # No "cf/x.y.z" in it: the Cloud Controller warns clients that look like an old cf CLI.
 USER_AGENT = f"backup-audit/{__version__}"
-BODY_MAX = 4 * 1024 * 1024  # bytes; about 50,000 backups
+_HUNG_AFTER = 1.0  # seconds after the cut; a thread that still hangs then is not to be waited for
+_STEPS = 3  # of connecting, each with its own time-out: to a host, a proxy's answer, TLS
+
+
+class Exchange:
+    """A request of one thread: the connection it waits for, and until when (monotonic seconds)."""
+
+    def __init__(self, connect_timeout: float, read_timeout: float) -> None:
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._connection: HTTPConnection | None = None
+        self._sock: socket.socket | None = None
+        self._rest: socket.socket | None = None
+        self.until = math.inf
+        self.is_cut = False
+        self.is_connected = False
+        self.is_reused = True  # until a connection is made
+        self.is_answered = False
+
+    def connects(self, connection: HTTPConnection) -> None:
+        """It waits for a connection to be made; raises TimeoutError if it was cut."""
+        self._connection = connection
+        self._sock = None
+        self.is_connected = self.is_reused = False
+        self.until = time.monotonic() + _STEPS * self._connect_timeout
+        if self.is_cut:
+            raise TimeoutError
+
+    def asks(self, connection: HTTPConnection) -> None:
+        """It waits for an answer; raises TimeoutError if it was cut while it had no connection."""
+        self._connection = connection
+        self._sock = connection.sock  # http.client forgets it where the answer ends with it
+        self.is_connected = True
+        self.until = time.monotonic() + self._read_timeout
+        if self.is_cut:
+            raise TimeoutError
+
+    def answers(self) -> None:
+        """The headers of an answer came."""
+        self.is_answered = True
+
+    def drop(self) -> None:
+        """Close the connection: nobody knows what of an answer is still to come on it."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def cut(self) -> None:
+        """End the connection under the thread that waits for it.
+
+        To shut it down is not enough where more comes all the time: the thread's socket loses its
+        descriptor too. That is closed when the thread has left, so nobody else gets its number.
+        """
+        self.is_cut = True
+        sock = self._sock or (self._connection.sock if self._connection is not None else None)
+        descriptor = socket.socket.detach(sock) if sock is not None else -1
+        if descriptor >= 0:
+            self._rest = socket.socket(fileno=descriptor)
+            with contextlib.suppress(OSError):  # the other side was faster
+                self._rest.shutdown(socket.SHUT_RDWR)
+
+    def leave(self) -> None:
+        """The thread waits no more."""
+        if self._rest is not None:
+            self._rest.close()
+
+
+class Exchanges:
+    """The requests under way, by thread."""
+
+    def __init__(self, connect_timeout: float, read_timeout: float) -> None:
+        self.timeouts = (connect_timeout, read_timeout)
+        self._by_thread: dict[int, Exchange] = {}
+        self._are_over = False
+
+    @contextlib.contextmanager
+    def exchange(self) -> Iterator[Exchange]:
+        """The request that this thread sends in the block."""
+        me = threading.get_ident()
+        exchange = self._by_thread[me] = _OWN.exchange = Exchange(*self.timeouts)
+        exchange.is_cut = self._are_over
+        try:
+            yield exchange
+        finally:
+            _OWN.exchange = None
+            self._by_thread.pop(me, None)
+            exchange.leave()
+
+    def cut(self) -> list[int]:
+        """Cut what is over; return the threads that hang nevertheless."""
+        now = time.monotonic()
+        over = [(me, one) for me, one in self._by_thread.copy().items() if now >= one.until]
+        for _, exchange in over:
+            if not exchange.is_cut:
+                exchange.cut()
+        return [me for me, exchange in over if now >= exchange.until + _HUNG_AFTER]
+
+    def cut_all(self) -> None:
+        """Cut all, and those to come: threads that were left behind may be about to begin one."""
+        self._are_over = True
+        for exchange in self._by_thread.copy().values():
+            exchange.cut()
+
+
+_OWN = threading.local()
+
+
+class _Watched(HTTPConnection):
+    """Notes with the thread's exchange that it is waited for."""
+
+    def connect(self) -> None:
+        exchange: Exchange | None = getattr(_OWN, "exchange", None)
+        if exchange is not None:
+            exchange.connects(self)
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # urllib3's own
+        if self.is_closed:
+            self.connect()
+        exchange: Exchange | None = getattr(_OWN, "exchange", None)
+        if exchange is not None:
+            exchange.asks(self)
+        super().request(*args, **kwargs)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be used again; not with a rest of an answer, out of TLS already."""
+        rest = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+        return super().is_connected and not rest
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter with one TLS context for all connections."""
+
+    def __init__(self, tls: ssl.SSLContext, size: int) -> None:
+        self._tls = tls
+        super().__init__(pool_maxsize=size)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
+        _watch(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:  # noqa: ANN401
+        manager: PoolManager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
+        _watch(manager)
+        return manager
+
+    def close(self) -> None:
+        """Close the connections now: of pools let go, what failed may keep hold until collected."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  # there is no iteration over it
+                manager.pools[key].close()
+        super().close()
+
+    def cert_verify(self, *_: object, **__: object) -> None:
+        """The context has the CAs; requests would read its own for every connection."""
+
+
+def _watch(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
 class _NoRedirects(requests.Session):
@@ -24,33 +213,21 @@ class _NoRedirects(requests.Session):
         return iter(())
 
 
-def new_session(
-    ca_pem: str | None,
-    *,
-    connect_timeout: float,
-    read_timeout: float,
-    proxy: str | None = None,
-) -> requests.Session:
-    """One Session for all workers.
+def new_session(ca_pem: str | None, *, size: int = 1) -> requests.Session:
+    """One Session for all workers, with at most `size` connections kept.
 
     `trust_env` is off: ~/.netrc would replace our token, REQUESTS_CA_BUNDLE our CA, HTTPS_PROXY
     our proxy. `ca_pem` replaces the public CAs; raises InvalidSettings if it holds no certificate.
-    Time-outs are seconds: to connect, and for a whole answer.
     """
     session = _NoRedirects()
     session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # none are kept
     session.headers["User-Agent"] = USER_AGENT
     session.headers["Accept"] = "application/json"
     del session.headers["Connection"]  # HTTP/1.1 keeps connections without being asked
-    transport = WorkerTransport(
-        _tls_context(ca_pem),
-        connect_timeout=connect_timeout,
-        answer_timeout=read_timeout,
-        body_max=BODY_MAX,
-        proxy=proxy,
-    )
-    session.mount("https://", transport)
-    session.mount("http://", transport)  # loopback only: settings.py holds that
+    adapter = _Adapter(_tls_context(ca_pem), size)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)  # loopback only: settings.py holds that
     return session
 
 

@@ -3,21 +3,26 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
+from backup_audit.judge.evidence import Cause
 from backup_audit.probe.credentials import ClientCredentials, Secret
+from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import HttpClient, NoReply, Reply
+from backup_audit.probe.pacing import backoff, retry_after
 from backup_audit.settings import secure_url
 
 _RENEWED_BEFORE = 60.0  # seconds before a token's end; the cf CLI keeps the same margin
+_MAY_PASS = frozenset({429, 502, 503, 504})
 _TRIED_AGAIN_AFTER = 10.0  # seconds after a renewal ahead of time that failed
 _LIFETIME_DEFAULT = 600.0  # seconds, where UAA does not say; its own default is 43,200
 
-# Times that a run answers a refusal by the Cloud Controller with a new token. More would only
-# burden UAA: a client without authorities gets a token each time, and 401 for each of them.
-_RENEWALS_MAX = 3
+# Seconds in which a worker that needs a token waits for the one that fetches it.
+_FETCHED_WITHIN = 120.0
+_HOLD_MAX = 30.0  # seconds; what UAA's Retry-After may ask for
 
 
 class ReadyHeader:
@@ -53,11 +58,13 @@ class ClientCredentialsGrant:
         credentials: ClientCredentials,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api_url = api_url
         self._http = http
         self._credentials = credentials
         self._monotonic = monotonic
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._token: _Token | None = None
         self._renewals = 0
@@ -73,8 +80,10 @@ class ClientCredentialsGrant:
         if token is not None and now < token.renew_at:
             return token.header
         lasts = token is not None and now < token.ends_at
-        if not self._lock.acquire(blocking=not lasts) and token is not None:
-            return token.header
+        if not self._lock.acquire(timeout=0 if lasts else _FETCHED_WITHIN):
+            if lasts and token is not None:
+                return token.header
+            raise ApiUnreachable(f"UAA gave no token within {_FETCHED_WITHIN:.0f} s")
         try:
             return self._renewed_if_due().header
         finally:
@@ -100,7 +109,7 @@ class ClientCredentialsGrant:
         with self._lock:
             if self._token is not None and self._token.header != refused:
                 return self._token.header
-            if self._renewals >= _RENEWALS_MAX:
+            if self._renewals >= RENEWALS_MAX and self._failure is None:
                 return None
             self._renewals += 1
             self._token = self._fetch_once()
@@ -166,12 +175,25 @@ class ClientCredentialsGrant:
                 f"the API's link to UAA {error}: look at GET {self._api_url}/"
             ) from None
 
-    @staticmethod
-    def _reply(send: Callable[[], Reply], whom: str) -> Reply:
-        try:
-            return send()
-        except NoReply as none:
-            raise ApiUnreachable(f"{whom} gave no answer: {none.silence.detail}") from None
+    def _reply(self, send: Callable[[], AbstractContextManager[Reply]], whom: str) -> Reply:
+        """Send until there is an answer that means something, a few times."""
+        attempt = silent = 0
+        while True:
+            attempt += 1
+            hold = None
+            try:
+                with send() as reply:
+                    pass
+                if reply.status not in _MAY_PASS or attempt >= ATTEMPTS_MAX:
+                    return reply
+                hold = retry_after(reply.headers.get("Retry-After"), time.time())
+            except NoReply as none:
+                silent += none.silence.cause is Cause.TIMEOUT
+                if not none.may_pass or attempt >= ATTEMPTS_MAX or silent >= SILENT_TOKENS_MAX:
+                    why = none.silence.detail
+                    raise ApiUnreachable(f"{whom} gave no answer: {why}") from None
+            usual = backoff(attempt, jitter=1.0)
+            self._sleep(usual if hold is None or hold > _HOLD_MAX else hold)
 
 
 class _TokenBody(msgspec.Struct):

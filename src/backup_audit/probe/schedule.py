@@ -1,0 +1,411 @@
+"""Which instance is asked next, what is asked again and when, and what is known in the end.
+
+Pure: it is told the time. The engine's threads only carry out what it says. Instances are asked in
+their order; what failed is asked again after a while, and what was silent once all others have been
+asked. A request that is silent for ASIDE_AFTER moves aside: its wait goes on, its place is free.
+"""
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import Enum, auto
+from itertools import chain
+
+import msgspec
+
+from backup_audit.fleet.configuration import Instance
+from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence, with_age
+from backup_audit.probe.giving_up import (
+    ATTEMPTS_MAX,
+    FAILURES_IN_A_QUARTER,
+    FRUITLESS_REPEATS,
+    QUARTERS,
+    SILENT_MAX,
+    THROTTLED_MAX,
+    Fruitless,
+    Outage,
+)
+from backup_audit.probe.pacing import Outcome, Pace, Quota, backoff
+
+ASIDE_AFTER = 10.0  # seconds of silence; an API that works answers well within
+_GOLDEN = 0.618  # of the golden ratio: its multiples spread evenly
+LONGEST_WAIT = 60.0  # seconds, for what another request decides
+
+Probed = tuple[Instance, Evidence]
+
+
+class Again(Enum):
+    """Whether a request that came to nothing is worth another."""
+
+    NO = auto()
+    SOON = auto()
+    OFTEN = auto()  # 429: the API is up and serves others
+    LATE = auto()  # it held a place for long: once all others have been asked
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking once: evidence, and what it says about asking on.
+
+    `hold` is the seconds that the API asks us to wait. `requests` are those that it took.
+    """
+
+    evidence: Evidence
+    outcome: Outcome
+    again: Again = Again.NO
+    hold: float | None = None
+    quota: Quota | None = None
+    requests: int = 1
+
+
+class Target:
+    """An instance that is being asked for, and what is known of it so far."""
+
+    def __init__(self, instance: Instance, quarter: int) -> None:
+        self.instance = instance
+        self.quarter = quarter  # of the list, from 0
+        self.began: float | None = None
+        self.attempts = 0  # requests, the first for the age not counted
+        self.counted = 0  # those that count against it
+        self.is_repeated = False
+        self.repeats = 0  # of silence
+        self.last: Evidence | None = None
+        self.listing: Evidence | None = None  # an empty list, where the age may excuse it
+
+    @property
+    def guid(self) -> str:
+        """The instance's GUID."""
+        return self.instance.guid
+
+
+class Flight:
+    """A request under way. One for a witness only shows whether the API answers at all."""
+
+    def __init__(self, target: Target, began: float, *, is_witness: bool) -> None:
+        self.target = target
+        self.began = began
+        self.is_witness = is_witness
+        self.is_aside = False
+        self.is_over = False
+
+
+class Schedule:
+    """What remains to be asked. Times are seconds on one monotonic clock, `ends_at` among them.
+
+    `known` are the results that nobody has taken yet.
+    """
+
+    def __init__(
+        self,
+        instances: Sequence[Instance],
+        pace: Pace,
+        *,
+        workers: int,
+        ends_at: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._pace = pace
+        self._workers = workers
+        self._ends_at = ends_at
+        self._jitter = jitter
+        self._fresh: list[deque[Target]] = [deque() for _ in range(QUARTERS)]
+        self._witnesses: list[deque[Target]] = [
+            deque(maxlen=FAILURES_IN_A_QUARTER) for _ in range(QUARTERS)
+        ]
+        for place, instance in enumerate(instances):
+            quarter = place * QUARTERS // len(instances)
+            self._fresh[quarter].append(Target(instance, quarter))
+        self._unknown = len(instances)
+        self._soon: list[tuple[float, int, Target]] = []
+        self._late: deque[Target] = deque()
+        self._flights: dict[Flight, None] = {}  # in the order in which they began
+        self._aside = 0
+        self._fruitless_repeats = 0
+        self._entries = 0
+        self._trials = 0
+        self._fruitless = Fruitless()
+        self.outage = Outage()
+        self.known: list[Probed] = []
+        self.retries = 0
+        self.why_stopped: str | None = None
+        self._is_late = False
+
+    @property
+    def aside(self) -> int:
+        """How many requests have moved aside."""
+        return self._aside
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every instance has its evidence."""
+        return self._unknown == 0
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the run fails if nothing at all was answered; None otherwise."""
+        return None if self.outage.answered_ever else self._fruitless.error()
+
+    def next(self, now: float) -> Flight | None:
+        """Begin the next request, if one may begin now."""
+        self.check(now)
+        if self.wait(now) > 0:
+            return None
+        witness = self._witness()
+        target = witness or self._take(now)
+        if target is None:
+            return None
+        target.began = now if target.began is None else target.began
+        flight = Flight(target, now, is_witness=witness is not None)
+        self._flights[flight] = None
+        self._pace.start(now)
+        if self.outage.is_on:
+            self.outage.start(now)
+        return flight
+
+    def wait(self, now: float) -> float:
+        """Seconds until a request may begin as far as is known now; 0: at once."""
+        if self.why_stopped is not None:
+            return LONGEST_WAIT
+        waits = [self._pace.wait(now)]
+        if self.outage.is_on:
+            waits.append(self.outage.wait(now))
+        elif not (any(self._fresh) or self._late):
+            waits.append(self._soon[0][0] - now if self._soon else None)
+        return max(LONGEST_WAIT if wait is None else wait for wait in waits)
+
+    def end(self, flight: Flight, attempt: Attempt, now: float) -> None:
+        """A request has ended; what comes after it was given up is thrown away."""
+        if flight.is_over:
+            return
+        self._land(flight)
+        target = flight.target
+        in_outage = self._judge_api(flight, attempt, now)
+        if flight.is_witness:
+            return
+        self._count(target, attempt)
+        target.counted += not in_outage
+        target.last = _with_effort(target, attempt.evidence, now)
+        if self._asks_for_age(target, attempt):
+            target.listing = attempt.evidence
+            target.attempts -= 1
+            target.counted = 0
+            target.is_repeated = False
+            self._push(target, now)
+        elif not self._ask_again(target, attempt, now, in_outage=in_outage):
+            self._know(target, target.last)
+        if not self._may_repeat:
+            self._end_repeats()
+
+    def give_up(self, flight: Flight, silence: Silence, taken: datetime, now: float) -> None:
+        """Nobody waits any longer for a request, whatever it hangs in; `taken` is in UTC."""
+        evidence = _silent(flight.target, silence, taken)
+        attempt = Attempt(evidence=evidence, outcome=Outcome.SILENT, again=Again.LATE)
+        self.end(flight, attempt, now)
+
+    def move_aside(self, now: float) -> int:
+        """Let requests that are silent for long move aside; return how many did."""
+        moved = 0
+        for flight in self._flights:
+            if now - flight.began < ASIDE_AFTER or self._aside >= self._workers:
+                break
+            if not flight.is_aside:
+                flight.is_aside = True
+                self._aside += 1
+                self._pace.leave()
+                moved += 1
+        return moved
+
+    def check(self, now: float) -> None:
+        """Stop if the time is over, or nothing was answered for too long."""
+        silent = self.outage.silent_for(now)
+        if now >= self._ends_at:
+            self.stop("the run's time was over")
+            self._is_late = True
+        elif silent is not None:
+            self.stop(f"the API had answered nothing for {silent:.0f} s")
+            self._is_late = True
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing more; what is under way may still end."""
+        self.why_stopped = self.why_stopped or reason
+
+    def put_back(self, flight: Flight, why: str) -> None:
+        """An instance could not be asked, and so no other can."""
+        self.stop(why)
+        if not flight.is_over:
+            self._land(flight)
+            if not flight.is_witness:
+                self._fresh[flight.target.quarter].appendleft(flight.target)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing will come any more that is worth waiting for."""
+        return self.why_stopped is not None and (self._is_late or not self._flights)
+
+    def close(self, taken: datetime) -> None:
+        """Know of every instance what there is: of what is still out, or was not asked, nothing."""
+        silence = Silence(Cause.NOT_REACHED, self.why_stopped or "the run was given up")
+        for flight in [*self._flights]:
+            self._land(flight)
+            if not flight.is_witness:
+                evidence = _silent(flight.target, silence, taken)
+                self._know(flight.target, _with_effort(flight.target, evidence, flight.began))
+        waiting = (target for _, _, target in self._soon)
+        for target in chain(waiting, self._late, *self._fresh):
+            self._know(target, target.last or _silent(target, silence, taken))
+        for fresh in self._fresh:
+            fresh.clear()
+        self._soon.clear()
+        self._late.clear()
+
+    def _take(self, now: float) -> Target | None:
+        """What is asked next: what is due again, the next of the list, what was silent."""
+        if self.outage.is_suspected and (elsewhere := self._from_another_quarter()):
+            return elsewhere
+        if self._soon and (self._soon[0][0] <= now or self.outage.is_on):
+            return heapq.heappop(self._soon)[2]
+        fresh = next(filter(None, self._fresh), None)
+        if fresh is not None:
+            return fresh.popleft()
+        if self._late:
+            target = self._late.popleft()
+            target.repeats += 1
+            return target
+        return None
+
+    def _from_another_quarter(self) -> Target | None:
+        """While failures are all that comes: one from a part of the list of which fewer failed."""
+        wanted = [n for n in range(QUARTERS) if self._fresh[n] and self.outage.wants(n)]
+        if not wanted:
+            return None
+        self._trials += 1
+        fresh = self._fresh[self.outage.least_tried(wanted)]
+        place = int(len(fresh) * (self._trials * _GOLDEN % 1))  # whatever pattern the list has
+        target = fresh[place]
+        del fresh[place]
+        return target
+
+    def _witness(self) -> Target | None:
+        """An instance that was answered, asked again to see whether the API answers at all.
+
+        Only while failures are all that comes, and a part of the list has nothing else to ask for.
+        """
+        if not self.outage.is_suspected or self.outage.is_on:
+            return None
+        wanted = [quarter for quarter in range(QUARTERS) if self.outage.wants(quarter)]
+        if len(wanted) == QUARTERS or any(self._fresh[quarter] for quarter in wanted):
+            return None
+        there = (self._witnesses[quarter] for quarter in wanted if self._witnesses[quarter])
+        witnesses = next(there, None)
+        return witnesses.popleft() if witnesses else None
+
+    @property
+    def _may_repeat(self) -> bool:
+        return self._fruitless_repeats < FRUITLESS_REPEATS * self._workers
+
+    def _land(self, flight: Flight) -> None:
+        flight.is_over = True
+        del self._flights[flight]
+        if flight.is_aside:
+            self._aside -= 1
+        else:
+            self._pace.leave()
+
+    def _count(self, target: Target, attempt: Attempt) -> None:
+        self.retries += target.is_repeated
+        target.is_repeated = True
+        target.attempts += attempt.requests
+        if target.repeats and attempt.again is Again.LATE:
+            self._fruitless_repeats += 1
+
+    def _judge_api(self, flight: Flight, attempt: Attempt, now: float) -> bool:
+        """Note what a request says about the API; return whether there is an outage."""
+        self._pace.note(attempt.outcome, flight.began, now)
+        if attempt.quota is not None:
+            self._pace.quota(attempt.quota, now)
+        if attempt.outcome is Outcome.ANSWERED:
+            self.outage.answered()
+            self._witnesses[flight.target.quarter].append(flight.target)
+            return False
+        was_on = self.outage.is_on
+        target = flight.target
+        self.outage.failed(target.guid, target.quarter, attempt.outcome, flight.began)
+        if self.outage.token_is_refused:
+            self.stop("the Cloud Controller refuses our token")
+        if attempt.hold is not None and self.outage.all_refused:
+            self._hold_all(attempt.hold, now)
+        if self.outage.is_on:
+            if not was_on:
+                self._pace.slow_down()
+            self.outage.next_trial(flight.began, now)
+        return self.outage.is_on
+
+    def _hold_all(self, seconds: float, now: float) -> None:
+        until = now + seconds
+        self._pace.hold(until)
+        self.outage.held(until)
+        if until >= self._ends_at:
+            left = self._ends_at - now
+            self.stop(f"the API asks to wait {seconds:.0f} s, the run has {left:.0f} s left")
+
+    @staticmethod
+    def _asks_for_age(target: Target, attempt: Attempt) -> bool:
+        """Whether an empty list may be excused by the instance's age."""
+        answer = attempt.evidence.answer
+        return (
+            target.listing is None
+            and isinstance(answer, BackupList)
+            and not answer.backups
+            and bool(target.instance.policy.grace)
+        )
+
+    def _ask_again(self, target: Target, attempt: Attempt, now: float, *, in_outage: bool) -> bool:
+        """Put a target back if it is worth another request; say whether it was."""
+        if attempt.again is Again.LATE and not in_outage:
+            if target.repeats < SILENT_MAX - 1 and self._may_repeat:
+                self._late.append(target)
+                return True
+            return False
+        most = THROTTLED_MAX if attempt.again is Again.OFTEN else ATTEMPTS_MAX
+        if attempt.again is Again.NO or target.counted >= most:
+            return False
+        wait = attempt.hold
+        if wait is None:
+            wait = backoff(max(target.attempts, 1), self._jitter())
+        if now + wait >= self._ends_at:
+            return False
+        self._push(target, now + wait)
+        return True
+
+    def _push(self, target: Target, ready_at: float) -> None:
+        self._entries += 1
+        heapq.heappush(self._soon, (ready_at, self._entries, target))
+
+    def _know(self, target: Target, evidence: Evidence) -> None:
+        if not self.outage.answered_ever:
+            self._fruitless.note(evidence)
+        self._unknown -= 1
+        self.known.append((target.instance, evidence))
+
+    def _end_repeats(self) -> None:
+        """Silence is repeated no more: what is known of those that wait for it is final."""
+        for target in self._late:
+            if target.last is not None:
+                self._know(target, target.last)
+        self._late.clear()
+
+
+def _silent(target: Target, silence: Silence, taken: datetime) -> Evidence:
+    """Evidence that there was no answer, or after an empty list: none about the age."""
+    if target.listing is not None:
+        return with_age(target.listing, None, silence.detail)
+    return Evidence(answer=silence, observed_at=taken)
+
+
+def _with_effort(target: Target, evidence: Evidence, now: float) -> Evidence:
+    """Evidence with what it took: requests, and the time with the waits between."""
+    milliseconds = round((now - (target.began or now)) * 1000)
+    return msgspec.structs.replace(
+        evidence, attempts=max(target.attempts, 1), milliseconds=milliseconds
+    )

@@ -1,0 +1,296 @@
+"""The engine's threads: every instance once, so many at a time, and nobody waits for what hangs."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pytest
+
+from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
+from backup_audit.fleet.configuration import Instance
+from backup_audit.judge.evidence import (
+    Answer,
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+)
+from backup_audit.probe.pacing import Deadline
+from backup_audit.probe.schedule import ASIDE_AFTER, Again, Attempt
+from tests.doubles.builders import a_list, instance
+from tests.doubles.fake_time import FakeTime
+from tests.doubles.fakes import NOT_FOUND, ScriptedApi, attempt, engine
+
+REFUSED = (Refusal(1000, "CF-InvalidAuthToken", "Invalid Auth Token"), 401)
+TIMEOUT = (Silence(Cause.TIMEOUT, "no whole answer in time"), None)
+NOWHERE = (Silence(Cause.CONNECTION, "no connection: refused or unreachable"), None)
+
+Scripted = Mapping[str, Answer | tuple[Answer, int | None]]
+
+
+def fleet(count: int) -> list[Instance]:
+    return [instance(f"guid-{number}") for number in range(count)]
+
+
+def all_of(answer: Answer | tuple[Answer, int | None], count: int) -> Scripted:
+    return {f"guid-{number}": answer for number in range(count)}
+
+
+def probed(api: ScriptedApi, instances: Sequence[Instance], workers: int = 4) -> list[Evidence]:
+    found = list(engine(api, workers=workers).probe(instances))
+    assert sorted(one.guid for one, _ in found) == sorted(one.guid for one in instances)
+    return [evidence for _, evidence in found]
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "probe"]
+
+
+def test_every_instance_is_asked_once_and_yielded_once() -> None:
+    api = ScriptedApi(all_of(a_list(3), 500))
+
+    probed(api, fleet(500))
+
+    assert sorted(api.asked) == sorted(one.guid for one in fleet(500))
+
+
+def test_no_instances_are_no_trouble() -> None:
+    assert probed(ScriptedApi({}), []) == []
+
+
+def test_as_many_are_asked_at_the_same_time_as_there_are_workers() -> None:
+    together = threading.Barrier(4, timeout=10)
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def ask(_: str) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        together.wait()  # passes only if four are here at once
+        with lock:
+            running -= 1
+
+    probed(ScriptedApi(all_of(a_list(3), 16), before_each=ask), fleet(16), workers=4)
+
+    assert most == 4
+
+
+def test_no_thread_is_left_behind() -> None:
+    probed(ScriptedApi(all_of(a_list(3), 8)), fleet(8))
+
+    assert not threads()
+
+
+def test_whoever_stops_reading_leaves_no_thread_behind() -> None:
+    api = ScriptedApi(all_of(a_list(3), 500))
+    results = engine(api).probe(fleet(500))
+
+    next(results)
+    assert isinstance(results, Iterator)
+    getattr(results, "close")()  # noqa: B009  # a generator's
+
+    assert api.cuts == 1
+    assert all(not thread.is_alive() for thread in threads())
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        (TIMEOUT, ApiUnreachable),
+        (NOWHERE, ApiUnreachable),
+        ((Refusal(), 503), ApiUnreachable),
+        ((Refusal(10013, "CF-RateLimitExceeded"), 429), ApiUnreachable),
+        ((Refusal(), 404), ApiUnreachable),
+        (REFUSED, CredentialsRefused),
+    ],
+)
+def test_a_run_in_which_nothing_answers_fails(
+    answers: tuple[Answer, int | None], error: type[AuditError]
+) -> None:
+    with pytest.raises(error, match="3 instances asked"):
+        probed(ScriptedApi(all_of(answers, 3)), fleet(3))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (a_list(3), 200),
+        (BackupList(()), 200),
+        (NOT_FOUND, 404),
+        (Refusal(10008, "CF-UnprocessableEntity"), 422),
+        (Refusal(10003, "CF-NotAuthorized"), 403),
+        (Refusal(10001, "UnknownError"), 500),
+    ],
+)
+def test_one_answer_of_the_cloud_controller_makes_the_others_findings(
+    answer: tuple[Answer, int | None],
+) -> None:
+    api = ScriptedApi({"guid-0": TIMEOUT, "guid-1": answer, "guid-2": REFUSED})
+
+    assert len(probed(api, fleet(3))) == 3
+
+
+def test_after_giving_up_the_rest_is_not_asked() -> None:
+    fake = FakeTime()
+    refused = attempt(*NOWHERE, again=Again.SOON)
+
+    class Down(ScriptedApi):
+        def list_backups(self, guid: str) -> Attempt:
+            self.asked.append(guid)
+            return refused
+
+    api = Down({})
+    down = engine(fake.watched(api), monotonic=fake.monotonic, wait=fake.wait)
+
+    with pytest.raises(ApiUnreachable, match=r"none of the \d+ instances asked"):
+        list(down.probe(fleet(5_000)))
+
+    assert len(api.asked) < 500
+
+
+def test_an_error_at_the_start_ends_the_run() -> None:
+    def ask(_: str) -> None:
+        raise CredentialsRefused("UAA refused")
+
+    with pytest.raises(CredentialsRefused, match="UAA refused"):
+        probed(ScriptedApi(all_of(a_list(3), 9), before_each=ask), fleet(9))
+
+
+def test_an_error_in_the_middle_ends_the_asking_and_what_is_known_stays() -> None:
+    def ask(guid: str) -> None:
+        if guid == "guid-20":
+            raise ApiUnreachable("UAA gave no answer: refused")
+
+    found = probed(ScriptedApi(all_of(a_list(3), 1000), before_each=ask), fleet(1000), workers=2)
+
+    ended = Silence(Cause.NOT_REACHED, "UAA gave no answer: refused")
+    assert {evidence.answer for evidence in found if isinstance(evidence.answer, Silence)} == {
+        ended
+    }
+    assert 19 <= sum(isinstance(evidence.answer, BackupList) for evidence in found) < 1000
+
+
+def test_what_is_unexpected_comes_out_of_a_worker_as_it_is() -> None:
+    def ask(guid: str) -> None:
+        if guid == "guid-5":
+            raise ZeroDivisionError("a defect")
+
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        probed(ScriptedApi(all_of(a_list(3), 9), before_each=ask), fleet(9))
+
+
+class Hanging(ScriptedApi):
+    """An API one of whose requests hangs until it is let go; `cut` says so once asked to."""
+
+    def __init__(self, answers: Scripted, *, hangs: str = "guid-0") -> None:
+        super().__init__(answers)
+        self.go = threading.Event()
+        self._hangs = hangs
+        self.hanging: list[int] = []
+        self.is_over = False
+
+    def list_backups(self, guid: str) -> Attempt:
+        if guid == self._hangs:
+            self.hanging.append(threading.get_ident())
+            self.go.wait(timeout=30)
+            self._hangs = ""
+        return super().list_backups(guid)
+
+    def cut(self) -> list[int]:
+        return self.hanging if self.is_over else []
+
+
+def test_what_hangs_whatever_is_done_is_given_up_and_its_worker_replaced() -> None:
+    api = Hanging(all_of(a_list(3), 50))
+    api.is_over = True
+
+    found = {}
+    for one, evidence in engine(api, workers=1).probe(fleet(50)):
+        found[one.guid] = evidence
+        api.go.set()  # its late answer comes, and nobody wants it
+
+    assert len(found) == 50
+    assert found["guid-0"].attempts == 2
+
+
+def test_at_the_end_of_the_time_nobody_waits_for_what_hangs() -> None:
+    api = Hanging(all_of(a_list(3), 1001))
+    ends_at = time.monotonic() + 1.0
+    try:
+        found = {
+            one.guid: evidence for one, evidence in engine(api, ends_at=ends_at).probe(fleet(1001))
+        }
+    finally:
+        api.go.set()
+
+    assert found.pop("guid-0").answer == Silence(Cause.NOT_REACHED, "the run's time was over")
+    assert {evidence.answer for evidence in found.values()} == {a_list(3)}
+    assert len(found) == 1000
+    assert api.cuts == 1
+
+
+def test_what_is_silent_for_long_moves_aside_and_another_worker_comes() -> None:
+    api = Hanging(all_of(a_list(3), 20))
+
+    def monotonic() -> float:
+        return time.monotonic() + (ASIDE_AFTER if api.hanging else 0.0)
+
+    results = engine(api, workers=1, monotonic=monotonic).probe(fleet(20))
+    first = [next(results)[0].guid for _ in range(19)]
+    api.go.set()
+
+    assert "guid-0" not in first
+    assert [one.guid for one, _ in results] == ["guid-0"]
+
+
+def test_a_reader_that_falls_behind_makes_workers_wait() -> None:
+    long = BackupList(a_list(*range(1, 101)).backups * 100)  # 10,000 backups
+    api = ScriptedApi(all_of(long, 200))
+    results = engine(api, workers=2).probe(fleet(200))
+
+    next(results)
+    most = wait_until_quiet(lambda: len(api.asked))
+
+    assert most < 30
+    assert len(list(results)) == 199
+
+
+def wait_until_quiet(count: Callable[[], int]) -> int:
+    """The count once it has not changed for a while."""
+    pause = threading.Event()
+    last = -1
+    while count() != last:
+        last = count()
+        pause.wait(0.05)
+    return last
+
+
+def test_waits_are_for_one_thread_and_end_when_they_are_over() -> None:
+    fake = FakeTime()
+    answers = iter([attempt(Refusal(10013), 429, again=Again.OFTEN, hold=40.0), attempt(a_list(3))])
+
+    class Limited(ScriptedApi):
+        def list_backups(self, guid: str) -> Attempt:
+            return next(answers)
+
+    limited = engine(fake.watched(Limited({})), monotonic=fake.monotonic, wait=fake.wait)
+    [(_, evidence)] = list(limited.probe(fleet(1)))
+
+    assert evidence.answer == a_list(3)
+    assert evidence.attempts == 2
+    assert fake.waits == [40.0]
+    assert limited.retries == 1
+
+
+def test_two_probes_of_one_engine_share_its_deadline_and_counters() -> None:
+    api = ScriptedApi(all_of(a_list(3), 5))
+    one = engine(api)
+
+    list(one.probe(fleet(5)))
+    list(one.probe(fleet(5)))
+
+    assert one.calls == 10
+    assert Deadline.never().at > 0
