@@ -28,12 +28,13 @@ from backup_audit.judge.evidence import (
     Silence,
     UnreadableBackup,
 )
+from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX, THROTTLED_MAX
 from backup_audit.probe.http import BODY_MAX, HttpClient
 from backup_audit.probe.pacing import RETRY_AFTER_MAX, Deadline
-from backup_audit.probe.schedule import Attempt, Probed
+from backup_audit.probe.schedule import Probed
 from backup_audit.probe.session import USER_AGENT, new_session
 from tests.doubles.builders import NOW
 from tests.doubles.builders import evidence as taken_now

@@ -335,3 +335,37 @@ def test_a_host_that_nobody_knows_is_said(http: HttpClient) -> None:
     told = silence(http, "https://api.invalid/")
 
     assert told == Silence(Cause.CONNECTION, "the host name is not known")
+
+
+def test_waiting_for_the_large_answers_of_others_is_not_held_against_an_answer() -> None:
+    over = threading.Event()
+    holding = threading.Barrier(3)
+
+    def answers(connection: socket.socket) -> None:
+        while read_head(connection):
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(LARGE) + LARGE
+            )
+
+    def hold(http: HttpClient, url: str) -> None:
+        with http.get(url):
+            holding.wait(timeout=30)
+            over.wait(timeout=30)
+
+    with (
+        listening(answers) as server,
+        client(read_timeout=0.1) as http,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        two = [pool.submit(hold, http, at(server.port)) for _ in range(2)]
+        holding.wait(timeout=30)
+        third = pool.submit(got, http, at(server.port))
+        pause = threading.Event()
+        for _ in range(6):  # longer than its time would be
+            pause.wait(0.05)
+            http.cut()
+        over.set()
+
+        assert third.result(timeout=30) == LARGE
+        for one in two:
+            one.result(timeout=30)

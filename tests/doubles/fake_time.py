@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from backup_audit.judge.evidence import Evidence
+from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.engine import BackupApi
-from backup_audit.probe.schedule import LONGEST_WAIT, Attempt
+from backup_audit.probe.schedule import LONGEST_WAIT
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from typing import Any
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
 from backup_audit.judge.evidence import Answer, Cause, Evidence, Refusal, Silence, with_age
 from backup_audit.notify.message import Message
+from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline, Outcome
-from backup_audit.probe.schedule import Attempt
 from backup_audit.report.report import Report
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW

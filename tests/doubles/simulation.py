@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import Cause, Evidence, Silence
+from backup_audit.probe.attempt import Again, Attempt, Flight
 from backup_audit.probe.pacing import Pace
-from backup_audit.probe.schedule import ASIDE_AFTER, Again, Attempt, Flight, Schedule
+from backup_audit.probe.schedule import ASIDE_AFTER, Schedule
 from tests.doubles.builders import NOW, a_list
 from tests.doubles.fakes import attempt
 

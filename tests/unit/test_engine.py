@@ -16,8 +16,9 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
 )
+from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.pacing import Deadline
-from backup_audit.probe.schedule import ASIDE_AFTER, Again, Attempt
+from backup_audit.probe.schedule import ASIDE_AFTER
 from tests.doubles.builders import a_list, instance
 from tests.doubles.fake_time import FakeTime
 from tests.doubles.fakes import NOT_FOUND, ScriptedApi, attempt, engine

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from backup_audit.errors import ApiUnreachable
 from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence, with_age
+from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.giving_up import (
     ATTEMPTS_MAX,
     FRUITLESS_REPEATS,
@@ -23,7 +24,7 @@ from backup_audit.probe.giving_up import (
     THROTTLED_MAX,
 )
 from backup_audit.probe.pacing import Outcome
-from backup_audit.probe.schedule import ASIDE_AFTER, Again, Attempt
+from backup_audit.probe.schedule import ASIDE_AFTER
 from tests.doubles.builders import NOW, a_list, instance
 from tests.doubles.fakes import NOT_FOUND, attempt
 from tests.doubles.simulation import HEALTHY, LAMBDA, SILENCE, Server, Simulation, judged

@@ -29,7 +29,7 @@ from backup_audit.batches import PlanAnswer, read_plan
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, Refusal
 from backup_audit.notify.message import Message
-from backup_audit.probe.schedule import Attempt
+from backup_audit.probe.attempt import Attempt
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.edges import FakeEdges

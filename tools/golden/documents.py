@@ -29,8 +29,8 @@ from backup_audit.judge.evidence import (
 )
 from backup_audit.notify.message import Message
 from backup_audit.notify.send import notify_of_failure
+from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.pacing import Outcome
-from backup_audit.probe.schedule import Attempt
 from backup_audit.report.rendering import as_json
 from backup_audit.settings import NotifyMode, Settings
 from tests.doubles.edges import FakeEdges

@@ -24,9 +24,9 @@ from backup_audit.judge.evidence import (
     read_backup,
     with_age,
 )
+from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.http import HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import Outcome, quota_of, retry_after
-from backup_audit.probe.schedule import Again, Attempt
 from backup_audit.text import one_line
 
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes

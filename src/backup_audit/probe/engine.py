@@ -16,8 +16,9 @@ from typing import Protocol
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.probe.attempt import Attempt, Flight, Target
 from backup_audit.probe.pacing import Deadline, Pace
-from backup_audit.probe.schedule import Attempt, Flight, Probed, Schedule, Target
+from backup_audit.probe.schedule import Probed, Schedule
 
 # Handed over together: to wake the reader for each answer would cost as much as to ask.
 _TOGETHER = 16

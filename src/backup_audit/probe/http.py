@@ -118,7 +118,7 @@ class HttpClient:
             try:
                 response = self._response(prepared, exchange)
                 exchange.answers()
-                body = self._body(response, large)
+                body = self._body(response, exchange, large)
                 _check(response, body)
             except _ERRORS as error:
                 exchange.drop()
@@ -154,12 +154,15 @@ class HttpClient:
             allow_redirects=False,
         )
 
-    def _body(self, response: requests.Response, large: contextlib.ExitStack) -> bytes:
+    def _body(
+        self, response: requests.Response, exchange: Exchange, large: contextlib.ExitStack
+    ) -> bytes:
         """Read the body, at most a byte more than BODY_MAX."""
         body: bytes = response.raw.read(_SMALL, decode_content=True)
         if len(body) < _SMALL:
             return body
-        large.enter_context(self._large)
+        with exchange.paused():  # others' large answers are not held against this one
+            large.enter_context(self._large)
         rest: bytes = response.raw.read(BODY_MAX + 1 - _SMALL, decode_content=True)
         return body + rest
 

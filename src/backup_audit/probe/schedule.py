@@ -10,13 +10,11 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import Enum, auto
 from itertools import chain
 
-import msgspec
-
 from backup_audit.fleet.configuration import Instance
-from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence, with_age
+from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.probe.attempt import Again, Attempt, Flight, Target
 from backup_audit.probe.giving_up import (
     ATTEMPTS_MAX,
     FAILURES_IN_A_QUARTER,
@@ -27,67 +25,13 @@ from backup_audit.probe.giving_up import (
     Fruitless,
     Outage,
 )
-from backup_audit.probe.pacing import Outcome, Pace, Quota, backoff
+from backup_audit.probe.pacing import Outcome, Pace, backoff
 
 ASIDE_AFTER = 10.0  # seconds of silence; an API that works answers well within
 _GOLDEN = 0.618  # of the golden ratio: its multiples spread evenly
 LONGEST_WAIT = 60.0  # seconds, for what another request decides
 
 Probed = tuple[Instance, Evidence]
-
-
-class Again(Enum):
-    """Whether a request that came to nothing is worth another."""
-
-    NO = auto()
-    SOON = auto()
-    OFTEN = auto()  # 429: the API is up and serves others
-    LATE = auto()  # it held a place for long: once all others have been asked
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of asking once: evidence, and what it says about asking on.
-
-    `hold` is the seconds that the API asks us to wait. `requests` are those that it took.
-    """
-
-    evidence: Evidence
-    outcome: Outcome
-    again: Again = Again.NO
-    hold: float | None = None
-    quota: Quota | None = None
-    requests: int = 1
-
-
-class Target:
-    """An instance that is being asked for, and what is known of it so far."""
-
-    def __init__(self, instance: Instance, quarter: int) -> None:
-        self.instance = instance
-        self.quarter = quarter  # of the list, from 0
-        self.began: float | None = None
-        self.attempts = 0  # requests, the first for the age not counted
-        self.counted = 0  # those that count against it
-        self.is_repeated = False
-        self.repeats = 0  # of silence
-        self.last: Evidence | None = None
-        self.listing: Evidence | None = None  # an empty list, where the age may excuse it
-
-    @property
-    def guid(self) -> str:
-        """The instance's GUID."""
-        return self.instance.guid
-
-
-class Flight:
-    """A request under way. One for a witness only shows whether the API answers at all."""
-
-    def __init__(self, target: Target, began: float, *, is_witness: bool) -> None:
-        self.target = target
-        self.began = began
-        self.is_witness = is_witness
-        self.is_aside = False
-        self.is_over = False
 
 
 class Schedule:
@@ -185,7 +129,7 @@ class Schedule:
             return
         self._count(target, attempt)
         target.counted += not in_outage
-        target.last = _with_effort(target, attempt.evidence, now)
+        target.last = target.with_effort(attempt.evidence, now)
         if self._asks_for_age(target, attempt):
             target.listing = attempt.evidence
             target.attempts -= 1
@@ -199,7 +143,7 @@ class Schedule:
 
     def give_up(self, flight: Flight, silence: Silence, taken: datetime, now: float) -> None:
         """Nobody waits any longer for a request, whatever it hangs in; `taken` is in UTC."""
-        evidence = _silent(flight.target, silence, taken)
+        evidence = flight.target.silent(silence, taken)
         attempt = Attempt(evidence=evidence, outcome=Outcome.SILENT, again=Again.LATE)
         self.end(flight, attempt, now)
 
@@ -249,11 +193,11 @@ class Schedule:
         for flight in [*self._flights]:
             self._land(flight)
             if not flight.is_witness:
-                evidence = _silent(flight.target, silence, taken)
-                self._know(flight.target, _with_effort(flight.target, evidence, flight.began))
+                evidence = flight.target.silent(silence, taken)
+                self._know(flight.target, flight.target.with_effort(evidence, flight.began))
         waiting = (target for _, _, target in self._soon)
         for target in chain(waiting, self._late, *self._fresh):
-            self._know(target, target.last or _silent(target, silence, taken))
+            self._know(target, target.last or target.silent(silence, taken))
         for fresh in self._fresh:
             fresh.clear()
         self._soon.clear()
@@ -394,18 +338,3 @@ class Schedule:
             if target.last is not None:
                 self._know(target, target.last)
         self._late.clear()
-
-
-def _silent(target: Target, silence: Silence, taken: datetime) -> Evidence:
-    """Evidence that there was no answer, or after an empty list: none about the age."""
-    if target.listing is not None:
-        return with_age(target.listing, None, silence.detail)
-    return Evidence(answer=silence, observed_at=taken)
-
-
-def _with_effort(target: Target, evidence: Evidence, now: float) -> Evidence:
-    """Evidence with what it took: requests, and the time with the waits between."""
-    milliseconds = round((now - (target.began or now)) * 1000)
-    return msgspec.structs.replace(
-        evidence, attempts=max(target.attempts, 1), milliseconds=milliseconds
-    )

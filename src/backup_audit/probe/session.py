@@ -45,6 +45,8 @@ class Exchange:
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
         self._rest: socket.socket | None = None
+        self._leaving = threading.Lock()
+        self._has_left = False
         self.until = math.inf
         self.is_cut = False
         self.is_connected = False
@@ -73,6 +75,13 @@ class Exchange:
         """The headers of an answer came."""
         self.is_answered = True
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Its time does not pass in the block; it begins anew afterwards."""
+        self.until = math.inf
+        yield
+        self.until = time.monotonic() + self._read_timeout
+
     def drop(self) -> None:
         """Close the connection: nobody knows what of an answer is still to come on it."""
         if self._connection is not None:
@@ -84,6 +93,11 @@ class Exchange:
         To shut it down is not enough where more comes all the time: the thread's socket loses its
         descriptor too. That is closed when the thread has left, so nobody else gets its number.
         """
+        with self._leaving:
+            if not self._has_left:
+                self._cut()
+
+    def _cut(self) -> None:
         self.is_cut = True
         sock = self._sock or (self._connection.sock if self._connection is not None else None)
         descriptor = socket.socket.detach(sock) if sock is not None else -1
@@ -93,7 +107,9 @@ class Exchange:
                 self._rest.shutdown(socket.SHUT_RDWR)
 
     def leave(self) -> None:
-        """The thread waits no more."""
+        """The thread waits no more: its connection may be another's from now on."""
+        with self._leaving:
+            self._has_left = True
         if self._rest is not None:
             self._rest.close()
 

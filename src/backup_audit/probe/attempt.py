@@ -1,0 +1,77 @@
+"""What came of asking once, and what is known of an instance while it is asked for."""
+
+from datetime import datetime
+from enum import Enum, auto
+
+import msgspec
+
+from backup_audit.fleet.configuration import Instance
+from backup_audit.judge.evidence import Evidence, Silence, with_age
+from backup_audit.probe.pacing import Outcome, Quota
+
+
+class Again(Enum):
+    """Whether a request that came to nothing is worth another."""
+
+    NO = auto()
+    SOON = auto()
+    OFTEN = auto()  # 429: the API is up and serves others
+    LATE = auto()  # it held a place for long: once all others have been asked
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking once: evidence, and what it says about asking on.
+
+    `hold` is the seconds that the API asks us to wait. `requests` are those that it took.
+    """
+
+    evidence: Evidence
+    outcome: Outcome
+    again: Again = Again.NO
+    hold: float | None = None
+    quota: Quota | None = None
+    requests: int = 1
+
+
+class Target:
+    """An instance that is being asked for, and what is known of it so far."""
+
+    def __init__(self, instance: Instance, quarter: int) -> None:
+        self.instance = instance
+        self.quarter = quarter  # of the list, from 0
+        self.began: float | None = None
+        self.attempts = 0  # requests, the first for the age not counted
+        self.counted = 0  # those that count against it
+        self.is_repeated = False
+        self.repeats = 0  # of silence
+        self.last: Evidence | None = None
+        self.listing: Evidence | None = None  # an empty list, where the age may excuse it
+
+    @property
+    def guid(self) -> str:
+        """The instance's GUID."""
+        return self.instance.guid
+
+    def silent(self, silence: Silence, taken: datetime) -> Evidence:
+        """Evidence that there was no answer, or after an empty list: none about the age."""
+        if self.listing is not None:
+            return with_age(self.listing, None, silence.detail)
+        return Evidence(answer=silence, observed_at=taken)
+
+    def with_effort(self, evidence: Evidence, now: float) -> Evidence:
+        """Evidence with what it took: requests, and the time with the waits between."""
+        milliseconds = round((now - (self.began or now)) * 1000)
+        return msgspec.structs.replace(
+            evidence, attempts=max(self.attempts, 1), milliseconds=milliseconds
+        )
+
+
+class Flight:
+    """A request under way. One for a witness only shows whether the API answers at all."""
+
+    def __init__(self, target: Target, began: float, *, is_witness: bool) -> None:
+        self.target = target
+        self.began = began
+        self.is_witness = is_witness
+        self.is_aside = False
+        self.is_over = False
