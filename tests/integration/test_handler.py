@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -80,6 +81,18 @@ def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
             body = function.read(described["key"])
             assert described["bytes"] == len(body)
             assert described["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_times_have_whole_seconds_in_every_document() -> None:
+    with deployed() as function:
+        answer = function.invoke({"scheduled_time": "2026-01-31T05:00:00.25Z"})
+        written = [function.read(key).decode() for key in function.keys]
+        sent = [json.dumps(message.message) for message in function.messages]
+
+    everything = "".join([json.dumps(answer), *written, *sent])
+    times = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.0-9Z+:-]*", everything)
+    assert times
+    assert [time for time in times if not re.fullmatch(r"[^.+]{19}Z", time)] == []
 
 
 def test_every_document_keeps_its_committed_schema() -> None:

@@ -93,7 +93,7 @@ def test_a_problem_is_kept_through_any_number_of_unknown_runs() -> None:
     assert found[-1].earlier_problem == found[1].earlier_problem
 
 
-def test_only_health_resolves_a_earlier_problem() -> None:
+def test_only_health_resolves_an_earlier_problem() -> None:
     found = history(Verdict.STALE, Verdict.UNKNOWN, Verdict.HEALTHY)
 
     assert found[-1].change is Change.RESOLVED
@@ -189,7 +189,9 @@ def test_a_finding_that_ends_a_problem_carries_it() -> None:
     ("verdict", "silence", "status", "not_reached"),
     [
         (U, Silence(Cause.NOT_REACHED, "late"), None, True),
+        (U, Refusal(), 428, False),
         (U, Refusal(), 429, True),
+        (U, Refusal(), 430, False),
         (U, Silence(Cause.TIMEOUT, "late"), None, False),
         (U, Refusal(), 503, False),
     ],
