@@ -25,7 +25,7 @@ def test_configuration_and_ca_are_read_from_where_the_addresses_say(
 
     report = json.loads(suite_stack.read(answer["report"]["key"]))
     assert answer["counts"] == COUNTS
-    assert report["configuration_uri"] == address
+    assert report["plan"]["configuration_uri"] == address
 
 
 def test_the_function_may_read_its_profile_in_appconfig_and_no_other(

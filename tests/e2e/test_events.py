@@ -61,7 +61,7 @@ def test_the_manifest_vouches_for_every_object_of_a_run(
     guids = {instance.guid for instance in foundation.fleet.instances}
     assert {json.loads(line)["guid"] for line in findings.splitlines()} == guids
     assert {row["guid"] for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))} == guids
-    assert json.loads(report)["run_id"] == answer["run_id"]
+    assert json.loads(report)["run"]["run_id"] == answer["run_id"]
 
 
 def test_latest_points_at_the_newest_full_run_and_not_at_a_partial_one(stack: Stack) -> None:
@@ -72,7 +72,10 @@ def test_latest_points_at_the_newest_full_run_and_not_at_a_partial_one(stack: St
     assert partial["scope"] == "partial"
     latest = json.loads(stack.read(LATEST))
     assert_follows(latest, "latest")
-    assert (latest["run_id"], latest["report_key"]) == (full["run_id"], full["report"]["key"])
+    assert (latest["run"]["run_id"], latest["report_key"]) == (
+        full["run_id"],
+        full["report"]["key"],
+    )
 
 
 def test_a_scheduled_event_that_is_delivered_twice_is_one_run(stack: Stack) -> None:

@@ -50,7 +50,9 @@ def test_the_state_machine_audits_the_fleet_in_batches(
     assert answer["coverage"]["configured"] == len(foundation.fleet.configuration["instances"])
     report = json.loads(mapped.read(answer["report"]["key"]))
     assert report["counts"] == answer["counts"]
-    parts = [key for key in mapped.objects() if "/findings/" in key and report["run_id"] in key]
+    parts = [
+        key for key in mapped.objects() if "/findings/" in key and report["run"]["run_id"] in key
+    ]
     assert len(parts) == 3
     found = [json.loads(line)["guid"] for key in parts for line in mapped.read(key).splitlines()]
     configured = foundation.fleet.configuration["instances"]

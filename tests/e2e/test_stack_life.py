@@ -32,7 +32,7 @@ def scheduled(new_stack: Callable[..., Stack]) -> Stack:
 def test_the_schedule_starts_a_full_run_that_bears_its_scheduled_time(scheduled: Stack) -> None:
     latest = json.loads(scheduled.read(LATEST))
 
-    assert re.fullmatch(r"\d{8}T\d{6}Z", latest["run_id"])
+    assert re.fullmatch(r"\d{8}T\d{6}Z", latest["run"]["run_id"])
     assert latest["coverage"]["audited"] == 8
 
 
@@ -53,7 +53,7 @@ def test_an_update_keeps_the_bucket_with_its_reports_and_the_schedule_goes_on(
     scheduled: Stack,
 ) -> None:
     bucket, before = scheduled.bucket, scheduled.objects()
-    first = json.loads(scheduled.read(LATEST))["run_id"]
+    first = json.loads(scheduled.read(LATEST))["run"]["run_id"]
 
     scheduled.deploy(ReportExpirationDays="30", Workers="16")
 
@@ -62,7 +62,7 @@ def test_an_update_keeps_the_bucket_with_its_reports_and_the_schedule_goes_on(
     assert kept
     assert kept.items() <= scheduled.objects().items()
     eventually(
-        lambda: json.loads(scheduled.read(LATEST))["run_id"] > first,
+        lambda: json.loads(scheduled.read(LATEST))["run"]["run_id"] > first,
         within=_FIRING,
         what="the schedule fires again",
     )
