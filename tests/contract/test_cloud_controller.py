@@ -417,7 +417,7 @@ def test_retry_after_is_honoured_in_all_its_forms_and_bounded(
         made = client(server.url)
         made.evidence_of()
 
-    assert made.waits == pytest.approx([wait], abs=0.2)
+    assert made.waits == pytest.approx([wait], abs=1)
 
 
 @pytest.mark.parametrize(("seconds_left", "attempts"), [(20.0, 1), (40.0, 1), (60.0, 2)])
@@ -429,7 +429,7 @@ def test_nothing_is_waited_for_past_the_deadline(
         evidence = made.evidence_of()
 
     assert (evidence.status, evidence.attempts) == (429, attempts)
-    assert made.waits == pytest.approx([40.0] * (attempts - 1), abs=0.2)
+    assert made.waits == pytest.approx([40.0] * (attempts - 1), abs=1)
 
 
 def test_nothing_is_asked_after_the_deadline(client: Make) -> None:

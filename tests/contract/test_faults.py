@@ -140,7 +140,8 @@ def no_wait_is_longer_than_what_is_honoured(tried: Tried) -> None:
     for outcome in tried.outcomes:
         longest = max(outcome.waits, default=0.0)
         assert longest <= RETRY_AFTER_MAX
-        assert longest == (longest if tried.fault.waits is None else tried.fault.waits)
+        if tried.fault.waits is not None:  # less what passed meanwhile on a busy machine
+            assert tried.fault.waits - 1 < longest <= tried.fault.waits
 
 
 @promise

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
@@ -190,6 +190,7 @@ told = st.builds(
 )
 
 
+@settings(max_examples=25)  # a digest of thousands takes its time
 @given(st.lists(told, min_size=1, max_size=8), st.integers(1, 300))
 def test_every_message_of_any_digest_fits_and_none_is_lost(
     problems: list[Finding], times: int
