@@ -247,6 +247,43 @@ def test_what_is_silent_for_long_moves_aside_and_another_worker_comes() -> None:
     assert [one.guid for one, _ in results] == ["guid-0"]
 
 
+class SilentThenFine(Hanging):
+    """The instance that hangs is silent to the end, and answers the next time."""
+
+    def list_backups(self, guid: str) -> Attempt:
+        if guid != self._hangs or self.hanging:
+            return ScriptedApi.list_backups(self, guid)
+        self.hanging.append(threading.get_ident())
+        self.go.wait(timeout=30)
+        return attempt(TIMEOUT[0], None, again=Again.LATE)
+
+
+@pytest.mark.parametrize("hangs_on", [False, True])
+def test_what_moved_aside_and_came_to_nothing_is_repeated_at_once(hangs_on: bool) -> None:
+    """The others have nothing to do by then: one of them is woken for it."""
+    api = SilentThenFine(all_of(a_list(3), 20))
+    ends_at = time.monotonic() + ASIDE_AFTER + 3.0
+
+    def monotonic() -> float:
+        return time.monotonic() + (ASIDE_AFTER if api.hanging else 0.0)
+
+    def until_woken(condition: threading.Condition, _: float) -> None:
+        condition.wait()
+
+    one = engine(api, workers=1, ends_at=ends_at, monotonic=monotonic, wait=until_woken)
+    results = one.probe(fleet(20))
+    for _ in range(19):
+        next(results)
+    api.is_over = hangs_on
+    if not hangs_on:
+        api.go.set()
+    [(_, evidence)] = list(results)
+    api.go.set()
+
+    assert evidence.answer == a_list(3)
+    assert evidence.attempts == 2
+
+
 def test_a_reader_that_falls_behind_makes_workers_wait() -> None:
     long = BackupList(a_list(*range(1, 101)).backups * 100)  # 10,000 backups
     api = ScriptedApi(all_of(long, 200))

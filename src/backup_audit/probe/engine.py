@@ -189,9 +189,11 @@ class _Crew:
             flight = self._flights.get(ident)
             if flight is None or flight.is_over:
                 continue
-            replaced = flight.is_aside
             self._schedule.give_up(flight, _HUNG, self._clock(), now)
-            self._hire(0 if replaced else 1)
+            if flight.is_aside:
+                self._time.notify()
+            else:
+                self._hire(1)
         self._hire(self._schedule.move_aside(now))
         self._schedule.check(now)
         if self._schedule.is_closing:
@@ -258,6 +260,8 @@ class _Crew:
             replaced = flight.is_aside or flight.is_over
             before = len(self._schedule.known)
             self._schedule.end(flight, attempt, self._monotonic())
+            if replaced:
+                self._time.notify()  # another sees what there is to ask again
             for _, evidence in self._schedule.known[before:]:
                 answer = evidence.answer
                 self._buffered += 1 + len(answer.backups) if isinstance(answer, BackupList) else 1
