@@ -51,8 +51,8 @@ help: ## list the targets
 	@echo
 	@echo "  make run EVENT=events/one-instance.json FLEET=degraded OUT=/tmp/audit"
 	@echo "    EVENT  the event that the function gets   ($(EVENT))"
-	@echo "    FLEET  sample, healthy, degraded, large, huge; locked-out, throttling, stalling,"
-	@echo "           resetting, maintained, dying      ($(FLEET))"
+	@echo "    FLEET  sample, healthy, degraded, large, huge, bad; locked-out, throttling, limited,"
+	@echo "           stalling, hung, hung-504, resetting, maintained, dying      ($(FLEET))"
 	@echo "    OUT    where bucket and messages are left ($(OUT))"
 	@echo
 	@echo "  make bench REPEATS=5"

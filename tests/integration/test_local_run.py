@@ -4,6 +4,8 @@ import contextlib
 import io
 import json
 import os
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.report import Latest, WholeReport
 from tools.local_cloud.__main__ import main
-from tools.local_cloud.fleets import FLEETS
+from tools.local_cloud.fleets import FLEETS, bad, hung, hung_504, limited
 
 pytestmark = pytest.mark.loopback
 
@@ -218,6 +220,60 @@ def test_a_foundation_that_refuses_our_client_fails_the_run(tmp_path: Path) -> N
     assert "CredentialsRefused: UAA refused client 'backup-audit'" in ran.output
     assert [sent["attributes"]["event"] for sent in ran.messages] == ["run_failed"]
     assert ran.messages[0]["subject"] in ran.output
+
+
+@pytest.fixture(params=[(hung, "no usable answer"), (hung_504, "HTTP 504")], ids=["silent", "504"])
+def small_hung_fleet(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, str]:
+    """A fleet's name, and how its hung instances are described; its time is scaled 1:60."""
+    fleet, reason = request.param
+    monkeypatch.setitem(FLEETS, "small", partial(fleet, size=60, faster=60))
+    return "small", reason
+
+
+def test_a_hung_broker_costs_no_other_instance_its_verdict_on_day_one_and_two(
+    tmp_path: Path, small_hung_fleet: tuple[str, str]
+) -> None:
+    name, reason = small_hung_fleet
+
+    days = [run(tmp_path / "out", name) for _ in range(2)]
+
+    for day, change in zip(days, ["new", "ongoing"], strict=True):
+        report = report_of(day)
+        assert report.complete
+        assert (report.counts[Verdict.HEALTHY], report.counts[Verdict.UNKNOWN]) == (57, 3)
+        assert {finding.change for finding in report.findings} == {change}
+        assert all(reason in finding.reason for finding in report.findings)
+        assert "time is scaled 1:60" in day.output
+
+
+def test_under_a_limit_each_run_begins_with_what_was_not_reached_until_all_were_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FLEETS, "small", partial(limited, size=120, requests=40))
+
+    days = [run(tmp_path / "out", "small") for _ in range(4)]
+
+    judged = [line for day in days for line in day.output.splitlines() if "at least once" in line]
+    first, *_, last = judged
+    assert first.startswith("40 of 120 instances judged at least once in 1 run; 80 not yet")
+    assert last == "120 of 120 instances judged at least once in 4 runs; none is left"
+    assert {report_of(day).counts[Verdict.HEALTHY] for day in days} == {40}
+    assert all("incomplete" in day.output for day in days)
+
+
+def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FLEETS, "small", partial(bad, size=400))
+
+    days = [run(tmp_path / "out", "small") for _ in range(2)]
+
+    changes = [Counter(finding.change for finding in report_of(day).findings) for day in days]
+    assert changes == [{"new": 300}, {"ongoing": 300}]
+    assert "time is scaled" not in days[0].output
+    assert "at least once" not in days[0].output
 
 
 def test_a_bad_event_fails_the_run_and_names_its_fault(tmp_path: Path) -> None:

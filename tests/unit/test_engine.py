@@ -259,7 +259,7 @@ class SilentThenFine(Hanging):
 
 
 @pytest.mark.parametrize("hangs_on", [False, True])
-def test_what_moved_aside_and_came_to_nothing_is_repeated_at_once(hangs_on: bool) -> None:
+def test_what_moved_aside_and_came_to_nothing_is_repeated_at_once(*, hangs_on: bool) -> None:
     """The others have nothing to do by then: one of them is woken for it."""
     api = SilentThenFine(all_of(a_list(3), 20))
     ends_at = time.monotonic() + ASIDE_AFTER + 3.0

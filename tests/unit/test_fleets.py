@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -14,14 +15,13 @@ from tools.local_cloud.behaviours import (
     Behaviour,
     Closes,
     FlakyThen,
-    Garbled,
-    Html,
+    Hangs,
     Refuses,
-    RouterError,
 )
 from tools.local_cloud.fleets import FLEETS, Fleet, healthy
+from tools.local_cloud.scaled import READ_TIMEOUT
 from tools.local_cloud.troubles import daily
-from tools.local_cloud.weather import fair
+from tools.local_cloud.weather import Moment, fair
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 
@@ -71,8 +71,9 @@ def test_the_configuration_is_valid_and_lists_the_foundations_instances(name: st
 @every_fleet
 def test_an_index_has_the_same_guid_name_and_policy_in_every_fleet(name: str) -> None:
     configured = configuration_of(fleet_of(name)).instances
+    large = configuration_of(fleet_of("large")).instances
 
-    assert configured == configuration_of(fleet_of("large")).instances[: len(configured)]
+    assert configured[: len(large)] == large[: len(configured)]
 
 
 def test_no_two_instances_share_a_guid_or_a_name() -> None:
@@ -108,10 +109,10 @@ def test_backups_are_listed_in_no_order() -> None:
     assert len(newest_at) > 2
 
 
-def test_the_degraded_fleet_behaves_in_every_way_there_is() -> None:
+def test_the_degraded_fleet_answers_in_every_way_there_is() -> None:
     kinds = {type(behaviour) for behaviour in behaviours_of(fleet_of("degraded"))}
 
-    assert kinds == {Backups, Refuses, RouterError, Html, Garbled, Closes, FlakyThen}
+    assert kinds | {Hangs} == set(get_args(Behaviour))
 
 
 def test_the_degraded_fleet_refuses_in_every_way_that_has_a_meaning_of_its_own() -> None:
@@ -157,3 +158,47 @@ def test_about_one_percent_of_the_large_fleet_is_in_trouble() -> None:
 
     assert len(behaviours) == 2_000
     assert len(troubled) == 21
+
+
+@pytest.mark.parametrize(("name", "answered"), [("hung", Closes), ("hung-504", Refuses)])
+def test_a_hung_broker_has_five_percent_of_the_instances(name: str, answered: type) -> None:
+    fleet = fleet_of(name)
+    hung = [b for b in behaviours_of(fleet) if isinstance(b, Hangs)]
+
+    assert len(hung) * 20 == len(fleet.instances)
+    assert {type(one.then) for one in hung} == {answered}
+
+
+@pytest.mark.parametrize(("name", "waits_for_it"), [("hung", False), ("hung-504", True)])
+def test_the_function_waits_for_the_504_of_a_broker_and_for_no_more(
+    name: str, *, waits_for_it: bool
+) -> None:
+    fleet = fleet_of(name)
+    hung = next(b for b in behaviours_of(fleet) if isinstance(b, Hangs))
+
+    assert (hung.seconds < READ_TIMEOUT / fleet.faster) is waits_for_it
+
+
+@pytest.mark.parametrize(
+    ("number", "is_refused"), [(99, False), (100, False), (101, True), (500, True)]
+)
+def test_the_limited_fleet_answers_a_hundred_requests_a_run(
+    number: int, *, is_refused: bool
+) -> None:
+    met = fleet_of("limited").weather(Moment(number, at_once=1, seconds=10.0))
+
+    assert isinstance(met, Refuses) is is_refused
+    if isinstance(met, Refuses):
+        assert met.status == 429
+        assert (met.retry_after or 0) > 900  # no run lasts as long
+
+
+def test_three_of_four_instances_of_the_bad_fleet_are_stale() -> None:
+    behaviours = behaviours_of(fleet_of("bad"))
+
+    stale = [b for index, b in enumerate(behaviours) if b != daily(index, NOW)]
+
+    assert len(stale) == 3_000
+    for behaviour in stale:
+        assert isinstance(behaviour, Backups)
+        assert all(NOW.timestamp() - int(str(raw)) > 26 * 3600 for raw in behaviour.created_at)

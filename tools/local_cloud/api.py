@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 from urllib.parse import parse_qsl
 
@@ -14,6 +14,7 @@ from tools.local_cloud.behaviours import (
     Closes,
     FlakyThen,
     Garbled,
+    Hangs,
     Html,
     Refuses,
     RouterError,
@@ -31,7 +32,7 @@ from tools.local_cloud.request import Request
 from tools.local_cloud.resources import backup_document, resource_document, root_document
 from tools.local_cloud.uaa import SimulatedUaa
 
-_Settled = Backups | Refuses | RouterError | Html | Garbled | Closes
+_AtOnce = Backups | Refuses | RouterError | Html | Garbled | Closes
 
 _NOT_AUTHENTICATED = Refuses(401, 10002, "CF-NotAuthenticated", "Authentication error")
 _NO_ROUTE = Refuses(404, 10000, "CF-NotFound", "Unknown request")
@@ -40,9 +41,15 @@ _NO_ROUTE = Refuses(404, 10000, "CF-NotFound", "Unknown request")
 class SimulatedApi:
     """Root document, tokens, instances and their backups."""
 
-    def __init__(self, instances: Iterable[SimulatedInstance], uaa: SimulatedUaa) -> None:
+    def __init__(
+        self,
+        instances: Iterable[SimulatedInstance],
+        uaa: SimulatedUaa,
+        sleep: Callable[[float], None],
+    ) -> None:
         self._instances = {instance.guid: instance for instance in instances}
         self._uaa = uaa
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._listed: Counter[str] = Counter()
 
@@ -90,10 +97,13 @@ class SimulatedApi:
             return refusal(NOT_FOUND)
         limit = int(request.query["limit"]) if "limit" in request.query else None
         behaviour = _settled(self._instances[guid].behaviour, times)
+        if isinstance(behaviour, Hangs):
+            self._sleep(behaviour.seconds)
+            behaviour = behaviour.then
         return _acted(behaviour, guid, limit, request.host)
 
 
-def _acted(behaviour: _Settled, guid: str, limit: int | None, host: str) -> Reply | None:
+def _acted(behaviour: _AtOnce, guid: str, limit: int | None, host: str) -> Reply | None:
     match behaviour:
         case Backups(created_at=created_at):
             # Nothing promises that the newest come first, so a limit may cut them off.
@@ -114,7 +124,7 @@ def _acted(behaviour: _Settled, guid: str, limit: int | None, host: str) -> Repl
             assert_never(unreachable)
 
 
-def _settled(behaviour: Behaviour, times: int) -> _Settled:
+def _settled(behaviour: Behaviour, times: int) -> _AtOnce | Hangs:
     """What a flaky instance does at the nth time it is asked, from 1."""
     if isinstance(behaviour, FlakyThen):
         return behaviour.first if times <= behaviour.times else behaviour.then

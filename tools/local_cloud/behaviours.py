@@ -39,6 +39,13 @@ class Closes(msgspec.Struct, frozen=True):
     """No answer: the connection is closed."""
 
 
+class Hangs(msgspec.Struct, frozen=True):
+    """The broker says nothing: neither does the Cloud Controller, for so many seconds."""
+
+    seconds: float
+    then: Refuses | Closes
+
+
 class FlakyThen(msgspec.Struct, frozen=True):
     """A number of refusals, then something else."""
 
@@ -47,7 +54,7 @@ class FlakyThen(msgspec.Struct, frozen=True):
     then: Backups
 
 
-Behaviour = Backups | Refuses | RouterError | Html | Garbled | Closes | FlakyThen
+Behaviour = Backups | Refuses | RouterError | Html | Garbled | Closes | Hangs | FlakyThen
 
 
 class SimulatedInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +70,9 @@ class SimulatedInstance(msgspec.Struct, frozen=True, kw_only=True):
 NOT_FOUND = Refuses(404, 10010, "CF-ResourceNotFound", "Service instance not found")
 INVALID_TOKEN = Refuses(401, 1000, "CF-InvalidAuthToken", "Invalid Auth Token")
 RATE_LIMITED = Refuses(429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded", retry_after=0)
+BROKER_SILENT = Refuses(
+    504, 10001, "CF-HttpClientTimeout", "The request to the service broker timed out"
+)
 DATABASE_DOWN = Refuses(
     503, 10015, "CF-ServiceUnavailable", "Database connection failure", retry_after=0
 )

@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from tools.local_cloud.behaviours import Behaviour, SimulatedInstance
+from tools.local_cloud.behaviours import (
+    BROKER_SILENT,
+    Behaviour,
+    Closes,
+    Hangs,
+    SimulatedInstance,
+)
 from tools.local_cloud.names import guid_of, name_in_configuration, name_on_foundation, owner_of
 from tools.local_cloud.troubles import (
     FOUR_HOURS,
@@ -15,6 +21,7 @@ from tools.local_cloud.troubles import (
     QUICK_TROUBLES,
     TROUBLES,
     WANTS_THREE,
+    backups,
     daily,
 )
 from tools.local_cloud.weather import (
@@ -23,6 +30,7 @@ from tools.local_cloud.weather import (
     dies,
     fair,
     maintenance,
+    quota,
     resets,
     stalls,
 )
@@ -33,6 +41,10 @@ _DEGRADED_SIZE = 60
 _LARGE_SIZE = 2_000
 _HUGE_SIZE = 100_000
 _LARGE_TROUBLE_EVERY = 97  # about 1 %
+_HUNG_EVERY = 20  # 5 %
+_LIMITED_SIZE = 500
+_BAD_SIZE = 4_000
+_FASTER = 20  # times, where a foundation is silent: 20 s become one
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +52,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
     `latency` is seconds an answer takes. `knows_us`: whether UAA accepts our client. `is_mapped`:
     whether the state machine audits it, instead of one invocation. `weather` is the
-    foundation's, `settings` are the function's.
+    foundation's. `faster` is how many times shorter the waits for an answer are than deployed.
     """
 
     instances: tuple[SimulatedInstance, ...]
@@ -49,7 +61,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     knows_us: bool = True
     is_mapped: bool = False
     weather: Weather = fair
-    settings: dict[str, str] = {}
+    faster: int = 1
 
 
 def sample(now: datetime) -> Fleet:
@@ -63,7 +75,7 @@ def healthy(now: datetime) -> Fleet:
 
 
 def degraded(now: datetime) -> Fleet:
-    """60 instances; everything that can go wrong does, once."""
+    """60 instances; everything that can be answered wrong is, once."""
     return _fleet(_DEGRADED_SIZE, now, lambda index: _troubled(index, index, now), latency=0.01)
 
 
@@ -89,8 +101,33 @@ def throttling(now: datetime) -> Fleet:
 
 def stalling(now: datetime) -> Fleet:
     """2,000 instances of a foundation that leaves every 100th request without an answer."""
-    calm = _in_weather(now, stalls(100, seconds=4.0))
-    return msgspec.structs.replace(calm, settings={"READ_TIMEOUT_SECONDS": "2"})
+    fleet = _in_weather(now, stalls(100, seconds=70 / _FASTER))
+    return msgspec.structs.replace(fleet, faster=_FASTER)
+
+
+def hung(now: datetime, size: int = _LARGE_SIZE, faster: int = _FASTER) -> Fleet:
+    """2,000 instances; the broker of 5 % of them hangs, and nothing is answered."""
+    return _with_a_hung_broker(now, size, faster, Hangs(70 / faster, Closes()))
+
+
+def hung_504(now: datetime, size: int = _LARGE_SIZE, faster: int = _FASTER) -> Fleet:
+    """The hung fleet of a foundation that waits 60 s for the broker, then answers 504."""
+    return _with_a_hung_broker(now, size, faster, Hangs(60 / faster, BROKER_SILENT))
+
+
+def limited(now: datetime, size: int = _LIMITED_SIZE, requests: int = 100) -> Fleet:
+    """500 instances under a rate limit of 100 requests a run: run it until all had a turn."""
+    fleet = _fleet(size, now, lambda index: daily(index, now), latency=0.02)
+    return msgspec.structs.replace(fleet, weather=quota(requests, again_after=3_000))
+
+
+def bad(now: datetime, size: int = _BAD_SIZE) -> Fleet:
+    """4,000 instances, 3,000 of them stale: run it twice, for the day after a bad day."""
+
+    def behaviour(index: int) -> Behaviour:
+        return backups(now, 30 + index % 200) if index % 4 else daily(index, now)
+
+    return _fleet(size, now, behaviour, latency=0.02)
 
 
 def resetting(now: datetime) -> Fleet:
@@ -117,9 +154,13 @@ FLEETS: dict[str, Callable[[datetime], Fleet]] = {
     "locked-out": locked_out,
     "throttling": throttling,
     "stalling": stalling,
+    "hung": hung,
+    "hung-504": hung_504,
+    "limited": limited,
     "resetting": resetting,
     "maintained": maintained,
     "dying": dying,
+    "bad": bad,
 }
 
 
@@ -131,6 +172,13 @@ def _mostly_healthy(size: int, now: datetime) -> Fleet:
         return _troubled(index, QUICK_TROUBLES[nth % len(QUICK_TROUBLES)], now)
 
     return _fleet(size, now, behaviour, latency=0.02)
+
+
+def _with_a_hung_broker(now: datetime, size: int, faster: int, hangs: Hangs) -> Fleet:
+    def behaviour(index: int) -> Behaviour:
+        return daily(index, now) if index % _HUNG_EVERY else hangs
+
+    return msgspec.structs.replace(_fleet(size, now, behaviour, latency=0.02), faster=faster)
 
 
 def _in_weather(now: datetime, weather: Weather) -> Fleet:

@@ -15,7 +15,9 @@ from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tools.local_cloud.environment import settings
 from tools.local_cloud.fleets import FLEETS, Fleet
 from tools.local_cloud.function import ExecutionFailed, execute, invoke
+from tools.local_cloud.judged import EverJudged, ever_judged
 from tools.local_cloud.messages import SentMessage, append_to
+from tools.local_cloud.scaled import scaled
 from tools.local_cloud.simulated_cloud_controller import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -29,11 +31,11 @@ MESSAGES = "sns.jsonl"
 Display = Callable[[Callable[[], int], int], AbstractContextManager[object]]
 
 
-Start = Callable[[object, Path], dict[str, Any]]
-
-
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did; either `answer` or `error` is there, `report` unless it was a dry run."""
+    """What a run did; either `answer` or `error` is there, `report` unless it was a dry run.
+
+    `faster` is how many times shorter its waits were; `ever_judged` is there if it left out some.
+    """
 
     answer: dict[str, Any] | None
     error: AuditError | ExecutionFailed | None
@@ -41,6 +43,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[SentMessage]
     written: list[WrittenFile]
     seconds: float
+    faster: int = 1
+    ever_judged: EverJudged | None = None
 
 
 def run_locally(event: object, fleet_name: str, out: Path, display: Display) -> Outcome:
@@ -52,9 +56,10 @@ def run_locally(event: object, fleet_name: str, out: Path, display: Display) -> 
         )
         aws.load(out)
         controller = world.enter_context(_foundation(fleet))
-        world.enter_context(settings(aws.settings(controller.url) | fleet.settings))
+        world.enter_context(settings(aws.settings(controller.url)))
+        world.enter_context(scaled(fleet.faster))
         with display(lambda: controller.guids_asked_for, _asked(event, fleet)):
-            return _run(event, out, aws, execute if fleet.is_mapped else invoke)
+            return _run(event, fleet, out, aws)
 
 
 def _foundation(fleet: Fleet) -> SimulatedCloudController:
@@ -69,7 +74,8 @@ def _asked(event: object, fleet: Fleet) -> int:
     return len(guids) if isinstance(guids, list) else len(fleet.instances)
 
 
-def _run(event: object, out: Path, aws: LocalAws, start: Start) -> Outcome:
+def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:
+    start = execute if fleet.is_mapped else invoke
     began = time.monotonic()
     answer, error = None, None
     try:
@@ -87,6 +93,8 @@ def _run(event: object, out: Path, aws: LocalAws, start: Start) -> Outcome:
         messages=messages,
         written=written,
         seconds=seconds,
+        faster=fleet.faster,
+        ever_judged=_ever_judged(answer, fleet, out),
     )
 
 
@@ -95,3 +103,9 @@ def _report(answer: dict[str, Any] | None, out: Path) -> WholeReport | None:
         return None
     body = (out / "s3" / BUCKET / answer["report"]["key"]).read_bytes()
     return msgspec.json.decode(body, type=WholeReport)
+
+
+def _ever_judged(answer: dict[str, Any] | None, fleet: Fleet, out: Path) -> EverJudged | None:
+    if answer is None or answer["complete"] or answer["scope"] != "full":
+        return None
+    return ever_judged(out / "s3" / BUCKET, [instance.guid for instance in fleet.instances])

@@ -15,8 +15,10 @@ from rich.text import Text
 from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
 from tools.local_cloud.aws import BUCKET, WrittenFile
+from tools.local_cloud.judged import EverJudged
 from tools.local_cloud.local_run import LOG, MESSAGES, Outcome
 from tools.local_cloud.messages import SentMessage
+from tools.local_cloud.scaled import said
 
 _WIDTH = 120  # columns, where no terminal says otherwise
 _ROWS_MAX = 40
@@ -41,6 +43,10 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
         _show_error(console, outcome.error)
     if outcome.answer:
         _show_head(console, outcome.answer, outcome.seconds)
+        if outcome.faster > 1:
+            console.print(said(outcome.faster), soft_wrap=True)
+        if outcome.ever_judged:
+            _show_ever_judged(console, outcome.ever_judged)
         _show_counts(console, outcome.answer["counts"])
         _show_problems(console, _rows(outcome.answer, outcome.report))
     _show_messages(console, outcome.messages)
@@ -67,6 +73,20 @@ def _show_head(console: Console, answer: dict[str, Any], seconds: float) -> None
         f"{seconds:.1f} s",
     ]
     console.print(Text(" · ".join(parts), style="bold"), soft_wrap=True)
+
+
+def _show_ever_judged(console: Console, ever: EverJudged) -> None:
+    runs = "1 run" if ever.runs == 1 else f"{ever.runs} runs"
+    never = ever.instances - ever.judged
+    rest = (
+        f"{never} not yet; what was not reached comes first in the next run"
+        if never
+        else "none is left"
+    )
+    console.print(
+        f"{ever.judged} of {ever.instances} instances judged at least once in {runs}; {rest}",
+        soft_wrap=True,
+    )
 
 
 def _show_counts(console: Console, counts: dict[str, int]) -> None:

@@ -41,7 +41,7 @@ class SimulatedCloudController:
     ) -> None:
         known = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
         self._uaa = SimulatedUaa(known, lifetime=token_lifetime, monotonic=monotonic)
-        self._api = SimulatedApi(instances, self._uaa)
+        self._api = SimulatedApi(instances, self._uaa, sleep)
         self._latency = latency
         self._weather = weather
         self._monotonic = monotonic
