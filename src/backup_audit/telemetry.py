@@ -74,7 +74,7 @@ METRICS = (
     Metric(
         "RunsIncomplete",
         MetricUnit.Count,
-        "1 if the time was over before every instance was reached, else 0",
+        "1 if not every instance was reached, else 0",
         lambda report: int(not report.complete),
     ),
     Metric("RunsFailed", MetricUnit.Count, "1 if a run, full or not, failed, else 0", lambda _: 0),

@@ -302,7 +302,7 @@ def test_whatever_an_error_says_it_stays_on_its_line(said: str) -> None:
 def test_an_incomplete_run_is_told_with_its_coverage() -> None:
     message = run_incomplete(stored([finding(Verdict.UNKNOWN), finding()]))
 
-    assert "1 of 2 instances were audited (50 %)" in message.text
+    assert "did not reach every instance: 1 of 2 were audited (50 %)" in message.text
     assert message.attributes["event"] == "run_incomplete"
     assert document(message)["coverage"]["unknown"] == 1
 

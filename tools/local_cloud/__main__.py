@@ -1,7 +1,7 @@
 """Runs the function against a cloud on this machine: `make run`.
 
 The real handler audits a simulated foundation; S3, SNS, SSM and Secrets Manager are moto's, in
-this process. No account, no network. The report bucket lies in the folder given by --out and is
+this process. No account, no network. The report bucket is kept in the folder given by --out and
 read again by the next run there, so problems go on, end and come back as they would in AWS.
 """
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         outcome = run_locally(event, options.fleet, options.out, progress_bar)
     except KeyboardInterrupt:
-        print(f"interrupted; what the run had written lies in {options.out}", file=sys.stderr)
+        print(f"interrupted; what the run had written is in {options.out}", file=sys.stderr)
         return 130
     try:
         show(outcome, options.out)

@@ -69,7 +69,7 @@ class LocalAws:
             self._s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
 
     def dump(self, out: Path) -> list[WrittenFile]:
-        """Write the bucket's objects as files; return those that differ from what lay there."""
+        """Write the bucket's objects as files; return those that differ from before."""
         written = (
             _written(out / "s3" / BUCKET, key, self._read(key)) for key in sorted(self._keys())
         )

@@ -12,7 +12,7 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 
 Handler = Callable[[Any], dict[str, Any]]
 
-# The clock of moto's interpreter: who retries at once learns nothing less.
+# The clock of moto's interpreter: a retry at once learns no less.
 _WAITS_BEFORE_RETRIES = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time"
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:backup-audit"

@@ -9,7 +9,7 @@ def backup_document(guid: str, created_at: object) -> dict[str, object]:
 
 
 def root_document(url: str) -> dict[str, object]:
-    """GET /: everything lies under one address."""
+    """GET /: everything is under one address."""
     links = {name: {"href": url} for name in ("self", "login", "uaa")}
     version = {"href": f"{url}/v3", "meta": {"version": "3.228.0"}}
     return {"links": links | {"cloud_controller_v3": version}}

@@ -137,7 +137,9 @@ def _show_messages(console: Console, messages: Sequence[SentMessage]) -> None:
         console.print(f"  {sent.subject}\n    {attributes}", soft_wrap=True)
     if len(messages) > _ROWS_MAX:
         console.print(f"  … and {len(messages) - _ROWS_MAX} more in {MESSAGES}")
-    if messages:
+    if not messages:
+        console.print()
+    else:
         console.print("\n  The first one's text:\n")
         text = indent(messages[0].message["email"], "    ")
         console.print(text, soft_wrap=True)

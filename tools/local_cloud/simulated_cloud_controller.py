@@ -109,7 +109,7 @@ class SimulatedCloudController:
             return self._api.reply(request)
         met = self._weather(self._arrived())
         if isinstance(met, Refuses):
-            self._left()  # who is turned away takes no time, and no place
+            self._left()  # a refusal takes no time, and no place
             return refusal(met)
         try:
             self._sleep(met.seconds if isinstance(met, Stalls) else self._latency)

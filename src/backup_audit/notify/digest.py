@@ -124,7 +124,7 @@ def _head(report: Report, part: int, parts: int) -> Iterator[str]:
         f"unknown: {coverage.unknown}."
     )
     if not report.complete:
-        yield "INCOMPLETE: the time was over before every instance was reached."
+        yield "INCOMPLETE: not every instance was reached."
     if report.news.muted:
         yield f"Muted and not named here: {report.news.muted}."
     if parts > 1:
