@@ -9,6 +9,7 @@ from botocore.session import get_session
 
 # Options of the CLI itself, whatever the operation.
 _OF_THE_CLI = {"cli-binary-format", "max-items", "output", "query"}
+_OF_THE_CLI |= {"notification-endpoint"}  # what it calls the Endpoint of sns subscribe
 _ENDS = {"|", ">", "}"}
 
 
@@ -38,7 +39,7 @@ def aws_commands(text: str) -> list[list[str]]:
 def unknown_words(command: list[str]) -> set[str]:
     """What the AWS CLI would not know: the operation, or options of it."""
     _, service, name, *rest = command
-    if (service, name) == ("s3", "cp"):
+    if service == "s3" and name in ("cp", "sync"):
         return set()
     model = get_session().get_service_model(service)
     operations = {xform_name(operation, "-"): operation for operation in model.operation_names}

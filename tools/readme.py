@@ -1,4 +1,4 @@
-"""Writes the generated parts of README.md: `make readme`."""
+"""Writes the generated parts of README.md and of the pages it leads to: `make readme`."""
 
 import contextlib
 import json
@@ -15,17 +15,25 @@ from tools.local_cloud.local_run import run_locally
 from tools.template import Template
 
 README = Path("README.md")
+CONFIGURE = Path("docs/configure.md")
+INVOKE = Path("docs/invoke.md")
+REPORTS = Path("docs/reports.md")
+NOTIFICATIONS = Path("docs/notifications.md")
+OPERATE = Path("docs/operate.md")
+PAGES = (README, CONFIGURE, INVOKE, REPORTS, NOTIFICATIONS, OPERATE)
+
+_PROBLEM_LINES = 6  # of the table: its head, and two problems
 
 _PART = re.compile(r"<!-- generated: ([\w-]+) -->\n(.*?)\n?<!-- end -->", re.DOTALL)
 
 
 def regenerated(text: str) -> str:
-    """The README with its generated parts as they are today."""
+    """A page with its generated parts as they are today."""
     return _PART.sub(lambda part: _marked(part[1], PARTS[part[1]]()), text)
 
 
 def generated_parts(text: str) -> dict[str, str]:
-    """The generated parts as they stand in the README, by name."""
+    """The generated parts as they stand in a page, by name."""
     return {part[1]: part[2].strip() for part in _PART.finditer(text)}
 
 
@@ -38,7 +46,7 @@ def masked(text: str) -> str:
 
 
 def make_run() -> str:
-    """What `make run` prints on its first day."""
+    """What `make run` prints on its first day, cut to what a visitor looks for."""
     root = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
@@ -55,7 +63,27 @@ def make_run() -> str:
             text=True,
             check=True,
         )
-    return f"```text\n{run.stdout.strip()}\n```"
+    return f"```text\n{essential(run.stdout)}\n```"
+
+
+def essential(printed: str) -> str:
+    """A run's head and its problems, the first message's subject, the report; `…` for the rest."""
+    lines = printed.splitlines()
+    problems = _first(lines, "  verdict .* reason")
+    published = _first(lines, "Published")
+    files = _first(lines, "Files in")
+    report = _first(lines, ".*/report.json  ")
+    shown = [
+        *(lines[_first(lines, "run ")], "  …"),
+        *(*lines[problems : problems + _PROBLEM_LINES], "  …", ""),
+        *(*lines[published : published + 2], "  …"),
+        *(lines[files], "  …", lines[report], "  …"),
+    ]
+    return "\n".join(shown)
+
+
+def _first(lines: list[str], pattern: str) -> int:
+    return next(at for at, line in enumerate(lines) if re.match(pattern, line))
 
 
 def answer() -> str:
@@ -111,4 +139,5 @@ def _one_line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(regenerated(README.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        page.write_text(regenerated(page.read_text("utf-8")), "utf-8")

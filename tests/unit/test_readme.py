@@ -1,153 +1,263 @@
-"""The README's commands, tables and samples are the real ones."""
+"""What the README and its pages say in commands, tables and samples is what there is."""
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jq
 import pytest
-from botocore.session import get_session
 
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.policy import BUILT_IN
-from backup_audit.judge.verdict import Verdict
-from tools.commands import code_blocks, shell_lines
-from tools.readme import PARTS, README, generated_parts
+from backup_audit.judge.finding import Change
+from backup_audit.judge.verdict import Severity, Verdict
+from tools.commands import aws_commands, code_blocks, shell_lines, unknown_words
+from tools.readme import (
+    CONFIGURE,
+    INVOKE,
+    NOTIFICATIONS,
+    OPERATE,
+    PAGES,
+    PARTS,
+    README,
+    REPORTS,
+    generated_parts,
+)
 from tools.template import Template
 
-TEXT = README.read_text("utf-8")
-LINES = shell_lines(TEXT)
+TEXTS = {page: page.read_text("utf-8") for page in PAGES}
+ALL = "\n".join(TEXTS.values())
+DOCUMENTS = [*PAGES, *sorted(set(Path("docs").glob("**/*.md")) - set(PAGES))]
 
 
-def table_column(heading: str, column: int = 0) -> list[str]:
+def section(page: Path, heading: str) -> str:
+    return TEXTS[page].split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def table_column(page: Path, heading: str, column: int = 0) -> list[str]:
     """A column of the first table below a heading."""
-    section = TEXT.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    rows = re.findall(r"^\|(.*)\|$", section, re.MULTILINE)[2:]
+    table = re.search(r"(^\|.*\|\n)+", section(page, heading), re.MULTILINE)
+    assert table
+    rows = re.findall(r"^\|(.*)\|$", table[0], re.MULTILINE)[2:]
     return [row.split("|")[column].strip() for row in rows]
 
 
-@pytest.mark.parametrize("name", ["metrics", "parameters"])
-def test_a_generated_table_is_up_to_date(name: str) -> None:
-    assert generated_parts(TEXT)[name] == PARTS[name](), "run: make readme"
+def anchors(path: Path) -> set[str]:
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    }
 
 
-def test_every_generated_part_stands_in_the_readme() -> None:
-    assert generated_parts(TEXT).keys() == PARTS.keys()
+# ── The README ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_readme_says_in_its_first_screen_what_is_promised() -> None:
+    assert TEXTS[README].index("no wrong all-clear") < TEXTS[README].index("## Try it")
+    assert len(TEXTS[README].splitlines()) <= 130
+
+
+def test_every_page_in_docs_is_found_from_the_readme() -> None:
+    led_to = set(re.findall(r"\]\((docs/[\w-]+\.md)", TEXTS[README]))
+
+    assert led_to == {str(path) for path in Path("docs").glob("*.md")}
+
+
+# ── Generated parts ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("page", "name"), [(OPERATE, "metrics"), (CONFIGURE, "parameters")])
+def test_a_generated_table_is_up_to_date(page: Path, name: str) -> None:
+    assert generated_parts(TEXTS[page])[name] == PARTS[name](), "run: make readme"
+
+
+def test_every_generated_part_stands_in_one_page() -> None:
+    assert sorted(generated_parts(ALL)) == sorted(PARTS)
+    assert ALL.count("<!-- generated: ") == len(PARTS)
+
+
+# ── Configure ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_sample_configuration_is_right() -> None:
-    sample = next(block for block in code_blocks(TEXT, "json") if '"instances"' in block)
+    sample = next(
+        block for block in code_blocks(TEXTS[CONFIGURE], "json") if '"instances"' in block
+    )
 
-    configuration = parse_configuration(sample.encode(), "README.md")
+    configuration = parse_configuration(sample.encode(), str(CONFIGURE))
 
     assert len(configuration.instances) == 2
     assert len(configuration.mutes) == 1
 
 
-def test_the_table_of_verdicts_has_each_once() -> None:
-    assert sorted(table_column("Verdicts")) == sorted(f"`{verdict}`" for verdict in Verdict)
+def test_the_instances_of_a_space_become_a_configuration() -> None:
+    [program] = re.findall(r"jq '([^']+)'", section(CONFIGURE, "The document"))
+    answer = {"resources": [{"guid": "guid-1", "name": "orders-db", "type": "managed"}]}
 
+    [document] = jq.compile(program).input_value(answer).all()
 
-def test_what_is_told_is_said_with_its_severity() -> None:
-    told = dict(zip(table_column("Verdicts"), table_column("Verdicts", 2), strict=True))
-
-    assert told == {
-        f"`{verdict}`": f"yes, {verdict.severity}" if verdict.is_problem else "no"
-        for verdict in Verdict
-    }
+    [instance] = parse_configuration(json.dumps(document).encode(), "jq").instances
+    assert (instance.guid, instance.name) == ("guid-1", "orders-db")
 
 
 def test_the_built_in_policy_is_the_one_described() -> None:
-    assert BUILT_IN.max_age.total_seconds() == 26 * 3600
+    assert BUILT_IN.max_age == timedelta(hours=26)
     assert BUILT_IN.min_backups == 1
     assert not BUILT_IN.grace
-    defaults = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", TEXT, re.MULTILINE)
+    defaults = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", TEXTS[CONFIGURE], re.MULTILINE)
     said = {name: text for name, text in defaults if name in {"max_age", "min_backups", "grace"}}
     assert said["max_age"].startswith("`26h`")
     assert said["min_backups"] == "`1`"
     assert said["grace"] == "none"
 
 
+def test_the_secret_of_the_readme_is_one_that_is_described() -> None:
+    [program] = re.findall(r"jq -Rs '([^']+)'", TEXTS[README])
+
+    secret = jq.compile(f"tostring | {program}").input_value('a"b\\c').first()
+
+    assert secret == {"client_id": "backup-audit", "client_secret": 'a"b\\c'}
+    described = set(re.findall(r"`(\w+)`", " ".join(table_column(CONFIGURE, "The secret"))))
+    assert described == {"client_id", "client_secret", "authorization", "heartbeat_url"}
+
+
+# ── Invoke ────────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_every_event_file_is_explained() -> None:
-    explained = re.findall(r"\]\((events/[\w/-]+\.json)\)", TEXT)
+    explained = re.findall(r"\]\(\.\./(events/[\w/-]+\.json)\)", TEXTS[INVOKE])
 
     assert sorted(explained) == sorted(str(path) for path in Path("events").rglob("*.json"))
+
+
+def test_the_sample_answer_has_the_shape_of_an_answer() -> None:
+    sample: dict[str, Any] = json.loads(
+        generated_parts(TEXTS[INVOKE])["answer"].removeprefix("```json").removesuffix("```")
+    )
+
+    assert sample["scope"] == "full"
+    assert sum(sample["counts"].values()) == sample["coverage"]["configured"]
+    explained = {name.strip("`") for name in table_column(INVOKE, "The answer")}
+    assert explained <= sample.keys()
+
+
+# ── Reports ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_table_of_verdicts_has_each_once() -> None:
+    assert sorted(table_column(REPORTS, "Verdicts")) == sorted(f"`{one}`" for one in Verdict)
+
+
+def test_what_is_notified_is_said_with_its_severity() -> None:
+    notified = zip(
+        table_column(REPORTS, "Verdicts"), table_column(REPORTS, "Verdicts", 2), strict=True
+    )
+
+    assert dict(notified) == {
+        f"`{verdict}`": f"yes, {verdict.severity}" if verdict.is_problem else "no"
+        for verdict in Verdict
+    }
+
+
+def test_every_change_is_explained() -> None:
+    verdicts, changes = re.findall(r"(?:^\|.*\|\n)+", section(REPORTS, "Verdicts"), re.MULTILINE)
+
+    assert set(re.findall(r"^\| `(\w+)` \|", changes, re.MULTILINE)) == set(Change)
+    assert verdicts.startswith("| verdict |")
+
+
+# ── Notifications ─────────────────────────────────────────────────────────────────────────────────
+
+VALUES = {
+    "event": {"digest", "finding", "run_failed", "run_incomplete"},
+    "verdict": set(Verdict),
+    "change": set(Change),
+    "severity": set(Severity),
+}
+
+
+def test_the_attributes_of_messages_are_those_described() -> None:
+    named = set(re.findall(r"`(\w+)`", " ".join(table_column(NOTIFICATIONS, "Attributes"))))
+
+    assert named == VALUES.keys() | {"foundation", "instance_guid", "schema_version"}
+
+
+def test_every_event_is_said_with_the_moment_at_which_it_is_published() -> None:
+    events = table_column(NOTIFICATIONS, "What is published when")
+
+    assert {name.strip("`") for name in events} == VALUES["event"]
+
+
+def test_a_filter_policy_that_is_shown_asks_for_what_messages_have() -> None:
+    shown = [json.loads(block) for block in code_blocks(TEXTS[NOTIFICATIONS], "json")]
+    attributes = re.search(r"--attributes '([^']+)'", TEXTS[NOTIFICATIONS])
+    assert attributes
+    shown.append(json.loads(json.loads(attributes[1])["FilterPolicy"]))
+
+    assert len(shown) == 4
+    for policy in shown:
+        for name, values in policy.items():
+            assert set(values) <= VALUES[name]
+
+
+# ── Commands and links ────────────────────────────────────────────────────────────────────────────
 
 
 def test_every_make_target_named_is_one() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", Path("Makefile").read_text(), re.MULTILINE))
 
-    named = set(re.findall(r"\bmake ([a-z0-9-]+)\b", TEXT)) - {"run"}
+    named = set(re.findall(r"`make ([a-z0-9-]+)\b|^ *make ([a-z0-9-]+)\b", ALL, re.MULTILINE))
 
-    assert {"test", "check", "help", "build"} <= named | {"run"}
-    assert named <= targets
+    flat = {target for pair in named for target in pair if target}
+    assert {"run", "test", "check", "help", "verify"} <= flat
+    assert flat <= targets
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", TEXT)
-    headings = {
-        "#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
-    }
+@pytest.mark.parametrize("page", DOCUMENTS, ids=str)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)", page.read_text("utf-8"))
 
     for path, anchor in links:
-        assert not path or Path(path).exists(), path
-        assert not anchor or anchor in headings, anchor
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
 
 
-def _aws_commands() -> list[str]:
-    return [line for line in LINES if line.startswith("aws ")]
+@pytest.mark.parametrize("command", aws_commands(ALL), ids=lambda command: " ".join(command[1:4]))
+def test_an_aws_command_is_one_that_the_cli_knows(command: list[str]) -> None:
+    assert unknown_words(command) == set()
 
 
-@pytest.mark.parametrize("command", _aws_commands())
-def test_an_aws_command_names_an_operation_and_its_parameters(command: str) -> None:
-    _, service, operation, *rest = command.split()
-    if service == "s3":
-        assert operation == "cp"
-        return
-    model = get_session().get_service_model(service)
-    name = "".join(word.title() for word in operation.split("-"))
-    shape = model.operation_model(name).input_shape
-    parameters = {_dashed(member) for member in shape.members} if shape else set()
-
-    assert {word.removeprefix("--") for word in rest if word.startswith("--")} <= parameters
-
-
-def _dashed(member: str) -> str:
-    return re.sub(r"(?<=[a-z])([A-Z])", r"-\1", member).lower()
+def test_no_aws_command_is_overlooked() -> None:
+    assert len(aws_commands(ALL)) == len(re.findall(r"\baws [a-z0-9]", "\n".join(shell_lines(ALL))))
 
 
 def test_the_sam_commands_name_what_the_template_and_samconfig_have() -> None:
-    commands = [line for line in LINES if line.startswith("sam ")]
+    template = Template.read()
+    commands = [line for line in shell_lines(ALL) if line.startswith("sam ")]
 
-    invoked = next(line for line in commands if line.startswith("sam remote invoke")).split()
-    assert invoked[3] in Template.read().resources
-    assert Path(invoked[invoked.index("--event-file") + 1]).exists()
-    for environment in re.findall(r"--config-env (\w+)", TEXT):
+    invoked = [line.split() for line in commands if line.startswith("sam remote invoke")]
+    assert invoked
+    for words in invoked:
+        assert words[3] in template.resources
+        assert Path(words[words.index("--event-file") + 1]).exists()
+    for environment in re.findall(r"--config-env (\w+)", ALL):
         assert f"[{environment}." in Path("samconfig.toml").read_text()
 
 
-def test_the_sample_answer_has_the_shape_of_an_answer() -> None:
-    sample: dict[str, Any] = json.loads(
-        generated_parts(TEXT)["answer"].removeprefix("```json").removesuffix("```")
-    )
+def test_the_deployment_of_the_readme_gives_what_has_no_default_and_nothing_unknown() -> None:
+    parameters = Template.read().parameters
+    [given] = re.findall(r"sam deploy --parameter-overrides (.*)", TEXTS[README])
+    names = {word.partition("=")[0] for word in given.split()}
 
-    assert sample["scope"] == "full"
-    assert sum(sample["counts"].values()) == sample["coverage"]["configured"]
+    assert names <= parameters.keys()
+    assert {name for name, one in parameters.items() if "Default" not in one} <= names
 
 
-def test_the_attributes_of_messages_are_those_described() -> None:
-    section = TEXT.split("\n## Notifications\n", 1)[1].split("\n## ", 1)[0]
-    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+def test_a_parameter_that_is_named_with_a_value_is_one() -> None:
+    named = set(re.findall(r"`([A-Z]\w+)=\w+`", ALL))
 
-    named = set(re.findall(r"`(\w+)`", " ".join(cells)))
-
-    assert named == {
-        "event",
-        "verdict",
-        "change",
-        "severity",
-        "foundation",
-        "instance_guid",
-        "schema_version",
-    }
+    assert named
+    assert named <= Template.read().parameters.keys()
