@@ -170,7 +170,7 @@ def test_every_change_is_explained() -> None:
 
 # ── Notifications ─────────────────────────────────────────────────────────────────────────────────
 
-VALUES = {
+VALUES: dict[str, set[str]] = {
     "event": {"digest", "finding", "run_failed", "run_incomplete"},
     "verdict": set(Verdict),
     "change": set(Change),
