@@ -257,7 +257,7 @@ def test_the_deployment_of_the_readme_gives_what_has_no_default_and_nothing_unkn
 
 
 def test_a_parameter_that_is_named_with_a_value_is_one() -> None:
-    named = set(re.findall(r"`([A-Z]\w+)=\w+`", ALL))
+    named = set(re.findall(r"`([A-Z][a-z]\w+)=\w+`", ALL))
 
     assert named
     assert named <= Template.read().parameters.keys()
