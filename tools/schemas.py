@@ -13,8 +13,7 @@ from backup_audit.fleet.run import Event
 from backup_audit.judge.finding import Finding
 from backup_audit.notify.digest import Digest
 from backup_audit.notify.events import FindingMessage, RunFailed, RunIncomplete
-from backup_audit.report.answer import Answer
-from backup_audit.report.report import Latest, Manifest, WholeReport
+from backup_audit.report.report import Answer, Latest, Manifest, WholeReport
 
 DOCUMENTS = {
     "answer": Answer,

@@ -3,38 +3,39 @@
 Each step may be repeated and finds done what an earlier delivery of the run did.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from backup_audit import __version__
-from backup_audit.batches import (
-    EXECUTION_LONGEST,
-    BatchAudited,
-    Pacing,
-    PlanAnswer,
-    StoredPlan,
-    find_plan,
-    read_batch,
-    share,
-    store_effort,
-    store_items,
-    store_plan,
-    stored_efforts,
-)
 from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
-from backup_audit.fleet.configuration import Instance, parse_configuration
+from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import Heartbeat, Notifier, notify
-from backup_audit.plan import Batch, compared_with, plan_audit, split
+from backup_audit.plan import (
+    EXECUTION_LONGEST,
+    BatchAudited,
+    Entry,
+    Pacing,
+    PlanAnswer,
+    StoredPlan,
+    compared_with,
+    find_plan,
+    plan_audit,
+    read_batch,
+    share,
+    split,
+    store_effort,
+    store_items,
+    store_plan,
+    stored_efforts,
+)
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
-from backup_audit.report.answer import PROBLEMS_SHOWN_MAX, Answer, already_running, answer_of
-from backup_audit.report.changes import NOTHING_YET, State, compared
+from backup_audit.report.changes import Resolved, compared
 from backup_audit.report.commit import advance_latest, commit
 from backup_audit.report.reading import (
     Previous,
@@ -44,7 +45,7 @@ from backup_audit.report.reading import (
     read_state,
 )
 from backup_audit.report.rendering import json_line
-from backup_audit.report.report import Effort, MuteRecord, Plan, Report, Tool
+from backup_audit.report.report import Answer, Effort, MuteRecord, Plan, Report, coverage_of
 from backup_audit.report.running import Turn
 from backup_audit.report.store import JSON_LINES, ObjectStore, RunKeys
 from backup_audit.report.summary import Summary, report_of
@@ -92,12 +93,14 @@ class Edges(Protocol):
         """The dead man's switch if there is one; raises CredentialsUnavailable."""
 
 
-TOOL = Tool(name="backup-audit", version=__version__)
+_PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
 
 # Seconds kept for each instance at a run's end: its finding is read again, judged worth telling
 # or not, and written into the CSV. Measured: 0.05 ms on a whole CPU, of which Lambda may give a
 # fourth.
 _SECONDS_PER_FINDING = 0.0002
+
+_Memory = Mapping[str, Resolved]  # the problems that ended and may be reopened, by GUID
 
 
 class Audit:
@@ -131,13 +134,13 @@ class Audit:
         turn = self._turn(run, self._invocation_id)
         with turn.freed():
             if (other := turn.claim(self._ends_at)) is not None:
-                return already_running(other)
-            stored, batches, state = self._plan(request, run, self._pacing, size=None)
+                return _already_running(other)
+            stored, batches, memory = self._plan(request, run, self._pacing, size=None)
             efforts = [
                 self._audit_batch(stored, number, batch, self._pacing)
                 for number, batch in enumerate(batches)
             ]
-            return self._conclude(stored, efforts, state or self._state(stored))
+            return self._conclude(stored, efforts, memory)
 
     def plan(self, request: AuditRequest, run: Run) -> PlanAnswer | Answer:
         """Step 1: settle a run and write its batches, unless there is a plan already."""
@@ -145,7 +148,7 @@ class Audit:
         turn = self._turn(run, run.run_id)  # so that the last step can free it
         with turn.freed(at_the_end=False):
             if (other := turn.claim(self._ends_at)) is not None:
-                return already_running(other)
+                return _already_running(other)
             pacing = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
             stored, _, _ = self._plan(request, run, pacing, size=settings.batch_size)
             answer = store_items(self._store, self._keys(run), stored)
@@ -158,30 +161,26 @@ class Audit:
         if not self._store.exists(self._keys(stored.run).report("manifest.json")):
             effort = self._audit_batch(stored, number, batch, stored.pacing)
             store_effort(self._store, stored, number, effort)
-        return BatchAudited(batch=number, instances=len(batch.instances))
+        return BatchAudited(number, len(batch))
 
     def conclude(self, stored: StoredPlan) -> Answer:
         """Step 3: write the report and tell; batches that failed for good are unknown, by GUID."""
-        run = stored.run
-        keys = self._keys(run)
+        run, keys = stored.run, self._keys(stored.run)
         turn = self._turn(run, run.run_id)
         with turn.freed():
-            turn.claim(
-                self._ends_at
-            )  # if this step is killed, nobody waits for the execution's end
+            turn.claim(self._ends_at)  # if this step is killed, nobody waits for the execution
             report = committed_report(self._store, keys)
             if report is not None:
                 return self._publish(report, keys, tells=stored.plan.tells, repeated=True)
             self._fill_in_failed_batches(stored)
-            efforts = stored_efforts(self._store, stored)
-            return self._conclude(stored, efforts, self._state(stored))
+            return self._conclude(stored, stored_efforts(self._store, stored), None)
 
     def _plan(
         self, request: AuditRequest, run: Run, pacing: Pacing, size: int | None
-    ) -> tuple[StoredPlan, Iterable[Batch], State | None]:
+    ) -> tuple[StoredPlan, Iterable[Sequence[Entry]], _Memory | None]:
         """Settle the run in batches of this size (None: one for all), unless that has been done.
 
-        The state is that which the batches were compared with, if it is known already.
+        With the plan come the batches, and the ended problems that may be reopened, if known now.
         """
         keys = self._keys(run)
         stored = find_plan(self._store, keys)
@@ -190,7 +189,7 @@ class Audit:
             if previous.warning:
                 self._edges.telemetry.warned(previous.warning)
             plan, mutes, fleet = self._settle(request, run, previous)
-            batches = list(split(fleet, size)) if size else [fleet]
+            batches = split(fleet, size) if size else [fleet]
             stored, is_ours = store_plan(
                 self._store,
                 keys,
@@ -202,50 +201,58 @@ class Audit:
                 attempt=self._invocation_id,
             )
             if is_ours:
-                return stored, batches, fleet.state
+                return stored, batches, compared_with(run, previous.state).resolved
         return stored, (read_batch(self._store, stored, n) for n in range(stored.batches)), None
 
     def _settle(
         self, request: AuditRequest, run: Run, previous: Previous
-    ) -> tuple[Plan, tuple[MuteRecord, ...], Batch]:
+    ) -> tuple[Plan, tuple[MuteRecord, ...], list[Entry]]:
         source = self._edges.source
         configuration = parse_configuration(source.read(), source.uri)
         return plan_audit(request, run, configuration, source.uri, previous)
 
-    def _audit_batch(self, stored: StoredPlan, number: int, batch: Batch, pacing: Pacing) -> Effort:
+    def _audit_batch(
+        self, stored: StoredPlan, number: int, batch: Sequence[Entry], pacing: Pacing
+    ) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
-        run = stored.run
-        key = self._keys(run).findings(number)
+        key = self._keys(stored.run).findings(number)
         if self._store.exists(key):
             return Effort(api_calls=0, retries=0, seconds=0.0)
         with self._store.new_object(key, JSON_LINES) as out:
-            return self._audit(run, batch, pacing, lambda finding: out.write(json_line(finding)))
+            return self._audit(stored.run, batch, pacing, lambda one: out.write(json_line(one)))
 
     def _audit(
-        self, run: Run, batch: Batch, pacing: Pacing, keep: Callable[[Finding], object]
+        self, run: Run, batch: Sequence[Entry], pacing: Pacing, keep: Callable[[Finding], object]
     ) -> Effort:
         """Ask for each instance, judge it, and keep the finding."""
-        instances, telemetry = batch.instances, self._edges.telemetry
-        telemetry.started(len(instances))
-        self._edges.deadline.keep_back(len(instances) * _SECONDS_PER_FINDING)
+        entries, telemetry = {one.instance.guid: one for one in batch}, self._edges.telemetry
+        telemetry.started(len(batch))
+        self._edges.deadline.keep_back(len(batch) * _SECONDS_PER_FINDING)
         with self._edges.engine(pacing) as engine:
-            for done, (instance, evidence) in enumerate(engine.probe(instances), 1):
-                keep(_finding_of(instance, evidence, run, batch))
-                telemetry.progressed(done, len(instances))
+            probed = engine.probe([one.instance for one in batch])
+            for done, (instance, evidence) in enumerate(probed, 1):
+                keep(_finding_of(entries[instance.guid], evidence, run))
+                telemetry.progressed(done, len(batch))
             return self._effort(run, engine.calls, engine.retries)
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """A dry run: the same without a store."""
-        plan, _, fleet = self._settle(request, run, Previous())
+        *_, fleet = self._settle(request, run, Previous())
         with Summary() as summary:
-            effort = self._audit(run, fleet, self._pacing, summary.add)
-            report = self._report(run, plan, summary, effort)
-            return answer_of(report, dry_run=True, problems=summary.worst(PROBLEMS_SHOWN_MAX))
+            self._audit(run, fleet, self._pacing, summary.add)
+            return Answer(
+                run_id=run.run_id,
+                scope=run.scope,
+                dry_run=True,
+                complete=summary.complete,
+                counts=summary.counts,
+                coverage=coverage_of(summary.counts),
+                problems=summary.worst(_PROBLEMS_SHOWN_MAX),
+            )
 
     def _fill_in_failed_batches(self, stored: StoredPlan) -> None:
         """Write the findings of batches that have none; raise ApiUnreachable if none has any."""
-        run = stored.run
-        keys = self._keys(run)
+        run, keys = stored.run, self._keys(stored.run)
         missing = [n for n in range(stored.batches) if not self._store.exists(keys.findings(n))]
         if len(missing) == stored.batches:
             raise ApiUnreachable(
@@ -254,27 +261,35 @@ class Audit:
             )
         for number in missing:
             why = f"batch {number} failed for good: the log of its invocations has the reason"
-            evidence = Evidence(
-                answer=Silence(Cause.NOT_REACHED, why), observed_at=self._edges.now()
-            )
+            silence, now = Silence(Cause.NOT_REACHED, why), self._edges.now()
+            evidence = Evidence(answer=silence, observed_at=now)
             batch = read_batch(self._store, stored, number)
             with self._store.new_object(keys.findings(number), JSON_LINES) as out:
-                for instance in batch.instances:
-                    out.write(json_line(_finding_of(instance, evidence, run, batch)))
+                for entry in batch:
+                    out.write(json_line(_finding_of(entry, evidence, run)))
 
-    def _conclude(self, stored: StoredPlan, efforts: Iterable[Effort], state: State) -> Answer:
+    def _conclude(
+        self, stored: StoredPlan, efforts: Iterable[Effort], memory: _Memory | None
+    ) -> Answer:
         """Commit the report that follows from the findings, and publish it."""
         run, plan, keys = stored.run, stored.plan, self._keys(stored.run)
         costs = list(efforts)
         effort = self._effort(
             run, sum(one.api_calls for one in costs), sum(one.retries for one in costs)
         )
+
+        def head_of(summary: Summary) -> Report:
+            foundation, now = self._settings.foundation, self._edges.now()
+            return report_of(
+                run, plan, summary, foundation=foundation, effort=effort, finished_at=now
+            )
+
         report, is_ours = commit(
             self._store,
             keys,
             stored.batches,
-            state,
-            lambda summary: self._report(run, plan, summary, effort),
+            self._memory(stored) if memory is None else memory,
+            head_of,
             mutes=stored.mutes,
             invocation_id=self._invocation_id,
         )
@@ -296,17 +311,20 @@ class Audit:
             )
         sent = 0
         if tells and not is_late:
-            sent = notify(
-                stored, self._store, keys, self._edges.notifier, self._settings.notify_mode
-            )
+            mode = self._settings.notify_mode
+            sent = notify(stored, self._store, keys, self._edges.notifier, mode)
         self._edges.telemetry.reported(report, messages_sent=sent)
         # A delivery that lost the race leaves both to the winner.
         if (tells or not repeated) and not is_late:
             self._beat(report)
-        return answer_of(
-            report,
+        return Answer(
+            run_id=report.run.run_id,
+            scope=report.run.scope,
             repeated=repeated,
-            address=stored.address,
+            complete=report.complete,
+            counts=report.counts,
+            coverage=report.coverage,
+            report=stored.address,
             messages_sent=sent,
         )
 
@@ -327,12 +345,12 @@ class Audit:
         key, telemetry = self._keys(run).running, self._edges.telemetry
         return Turn(self._store, key, run, held_by, now=self._edges.now, warn=telemetry.warned)
 
-    def _state(self, stored: StoredPlan) -> State:
-        """What the batches were compared with, whatever latest.json points at now."""
+    def _memory(self, stored: StoredPlan) -> _Memory:
+        """Of what the batches were compared with, whatever latest.json points at now."""
         previous = stored.plan.previous
         if previous is None:
-            return NOTHING_YET
-        return compared_with(stored.run, read_state(self._store, previous.report_key))
+            return {}
+        return compared_with(stored.run, read_state(self._store, previous.report_key)).resolved
 
     def _keys(self, run: Run) -> RunKeys:
         return RunKeys.of(self._settings.report_prefix, run)
@@ -341,19 +359,13 @@ class Audit:
         seconds = (self._edges.now() - run.started_at).total_seconds()
         return Effort(api_calls=api_calls, retries=retries, seconds=round(seconds, 3))
 
-    def _report(self, run: Run, plan: Plan, summary: Summary, effort: Effort) -> Report:
-        return report_of(
-            run,
-            plan,
-            summary,
-            tool=TOOL,
-            foundation=self._settings.foundation,
-            effort=effort,
-            finished_at=self._edges.now(),
-        )
 
-
-def _finding_of(instance: Instance, evidence: Evidence, run: Run, batch: Batch) -> Finding:
+def _finding_of(entry: Entry, evidence: Evidence, run: Run) -> Finding:
     """Judge, and compare; a what-if is judged by another measure and compared with nothing."""
-    finding = finding_of(instance, evidence, run, batch.mutes.get(instance.guid))
-    return finding if run.scope is Scope.WHAT_IF else compared(finding, batch.state, run.due_at)
+    finding = finding_of(entry.instance, evidence, run, entry.mute)
+    return finding if run.scope is Scope.WHAT_IF else compared(finding, entry.open, entry.resolved)
+
+
+def _already_running(run_id: str) -> Answer:
+    """Name the full run that is at work."""
+    return Answer(run_id=run_id, scope=Scope.FULL, already_running=True, complete=False, counts={})

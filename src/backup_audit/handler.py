@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import msgspec
 
 from backup_audit.audit import Audit
-from backup_audit.batches import BatchTask, StoredPlan, read_plan
 from backup_audit.errors import AuditError, InvalidEvent
 from backup_audit.fleet.run import (
     AuditRequest,
@@ -19,6 +18,7 @@ from backup_audit.fleet.run import (
     plan_run,
 )
 from backup_audit.notify.send import notify_of_failure
+from backup_audit.plan import BatchTask, StoredPlan, read_plan
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.store import RunKeys
 from backup_audit.settings import DEFAULT_PREFIX, foundation_of, read_settings

@@ -1,33 +1,94 @@
-"""A plan: everything about a run that is settled before the first request.
+"""What is settled before the first request, and what the steps of a run hand to each other.
 
 Whoever has the plan and a batch can audit the batch, on any machine and at any time of the run,
-and comes to the same findings for the same answers of the API.
+and comes to the same findings for the same answers of the API. plan.json names the place of the
+batches that count, and is written last, once: whatever the configuration says later, all
+deliveries and steps of a run audit one list. docs/decisions/0002-commit-protocol.md and
+0006-distributed-map.md have the reasons.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 
-from backup_audit.fleet.configuration import Configuration, Instance
-from backup_audit.fleet.policy import PolicyLayer, layered
+from backup_audit.errors import ReportStoreFailed
+from backup_audit.fleet.configuration import Configuration, Instance, layered
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.finding import Mute, mutes_in_force
-from backup_audit.report.changes import NOTHING_YET, State
+from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved, State
 from backup_audit.report.reading import Previous
-from backup_audit.report.report import MuteRecord, Plan, mute_records
+from backup_audit.report.rendering import as_json
+from backup_audit.report.report import Effort, MuteRecord, Plan, mute_records
+from backup_audit.report.store import JSON, JSON_LINES, ObjectStore, RunKeys
 
 T = TypeVar("T")
 
+# TimeoutSeconds of the state machine: an execution, and its claim, ends before the next day's.
+EXECUTION_LONGEST = timedelta(hours=20)
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Instances to audit, with the mutes and the earlier problems of just these."""
 
-    instances: tuple[Instance, ...]
-    mutes: dict[str, Mute]
-    state: State
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of a batch: an instance, its mute, and what the last full run left of it."""
+
+    instance: Instance
+    mute: Mute | None = None
+    open: OpenProblem | None = None
+    resolved: Resolved | None = None
+
+
+class Pacing(msgspec.Struct, frozen=True, kw_only=True):
+    """The ceilings against the API for each of so many batches audited at the same time."""
+
+    concurrency: int
+    workers: int
+    requests_per_second: float | None
+
+
+class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """plan.json: the plan of a run, and where its batches are stored."""
+
+    run: Run
+    plan: Plan
+    mutes: tuple[MuteRecord, ...]
+    place: str
+    batches: int
+    pacing: Pacing
+
+
+class BatchTask(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step", tag="audit_batch"
+):
+    """An item of the map: a batch to audit, counted from 0."""
+
+    plan_key: str
+    batch: int
+
+
+class BatchAudited(msgspec.Struct, frozen=True):
+    """What a batch answers; its findings are in the bucket."""
+
+    batch: int
+    instances: int
+
+
+class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the state machine needs of a plan: where its items are stored, how many at once.
+
+    `run_id` and `instances` are for whoever looks at an execution. By `already_running` the state
+    machine tells it from the answer that names another run.
+    """
+
+    run_id: str
+    instances: int
+    batches: int
+    bucket: str
+    items_key: str
+    plan_key: str
+    concurrency: int
+    already_running: bool = False
 
 
 def plan_audit(
@@ -36,7 +97,7 @@ def plan_audit(
     configuration: Configuration,
     configuration_uri: str,
     previous: Previous,
-) -> tuple[Plan, tuple[MuteRecord, ...], Batch]:
+) -> tuple[Plan, tuple[MuteRecord, ...], list[Entry]]:
     """Settle a run; return its plan, the mutes, and the whole fleet as one batch.
 
     What earlier runs did not reach comes first, the longest not reached first of all: if each run
@@ -53,11 +114,12 @@ def plan_audit(
         previous=previous.report,
         warnings=(previous.warning,) if previous.warning else (),
     )
-    fleet = Batch(
-        instances=tuple(sorted(instances, key=lambda one: _turn(one, previous.state))),
-        mutes=mutes_in_force(configuration, today),
-        state=compared_with(run, previous.state),
-    )
+    mutes, state = mutes_in_force(configuration, today), compared_with(run, previous.state)
+    in_turn = sorted(instances, key=lambda one: _turn(previous.state.open.get(one.guid)))
+    fleet = [
+        Entry(one, mutes.get(one.guid), state.open.get(one.guid), state.resolved.get(one.guid))
+        for one in in_turn
+    ]
     return plan, mute_records(configuration, today), fleet
 
 
@@ -72,10 +134,9 @@ def instances_of(request: AuditRequest, configuration: Configuration) -> Sequenc
         ]
     if request.max_age is None:
         return instances
-    layer = PolicyLayer(source="event", max_age=request.max_age)
     return [
-        msgspec.structs.replace(instance, policy=layered(instance.policy, layer))
-        for instance in instances
+        msgspec.structs.replace(one, policy=layered(one.policy, "event", max_age=request.max_age))
+        for one in instances
     ]
 
 
@@ -94,24 +155,122 @@ def policy_digest(instances: Sequence[Instance]) -> str:
     return digest.hexdigest()
 
 
-def split(fleet: Batch, size: int) -> Iterator[Batch]:
+def split(fleet: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
     """Cut a fleet into batches of so many instances, the last of what is left."""
-    for start in range(0, len(fleet.instances), size):
-        instances = fleet.instances[start : start + size]
-        guids = [instance.guid for instance in instances]
-        yield Batch(
-            instances=instances,
-            mutes=_some(fleet.mutes, guids),
-            state=State(_some(fleet.state.open, guids), _some(fleet.state.resolved, guids)),
+    return [fleet[first : first + size] for first in range(0, len(fleet), size)]
+
+
+def share(in_flight_max: int, workers: int, requests_per_second: float | None) -> Pacing:
+    """Share ceilings out: batches at a time times workers of each is at most `in_flight_max`."""
+    workers = min(workers, in_flight_max)
+    concurrency = in_flight_max // workers
+    return Pacing(
+        concurrency=concurrency,
+        workers=workers,
+        requests_per_second=requests_per_second / concurrency if requests_per_second else None,
+    )
+
+
+def find_plan(store: ObjectStore, keys: RunKeys) -> StoredPlan | None:
+    """Read the plan of a run, if there is one."""
+    return _find(store, keys.plan("plan.json"), StoredPlan)
+
+
+def read_plan(store: ObjectStore, plan_key: str) -> StoredPlan:
+    """Read a plan; raise ReportStoreFailed if there is none."""
+    found = _find(store, plan_key, StoredPlan)
+    if found is None:
+        raise ReportStoreFailed(
+            f"there is no s3://{store.bucket}/{plan_key}: run the step plan first"
         )
+    return found
 
 
-def _some(by_guid: Mapping[str, T], guids: Sequence[str]) -> dict[str, T]:
-    return {guid: by_guid[guid] for guid in guids if guid in by_guid}
+def store_plan(
+    store: ObjectStore,
+    keys: RunKeys,
+    run: Run,
+    *,
+    plan: Plan,
+    mutes: tuple[MuteRecord, ...],
+    batches: Sequence[Sequence[Entry]],
+    pacing: Pacing,
+    attempt: str,
+) -> tuple[StoredPlan, bool]:
+    """Write the batches at a place of this attempt, then plan.json, which makes them count.
+
+    Return the plan that counts, and whether it is this one.
+    """
+    place = keys.plan(f"batches-{hashlib.sha256(attempt.encode()).hexdigest()[:8]}")
+    for number, batch in enumerate(batches):
+        with store.new_object(_batch_key(place, number), JSON_LINES) as out:
+            for entry in batch:
+                out.write(msgspec.json.encode(entry) + b"\n")
+    stored = StoredPlan(
+        run=run, plan=plan, mutes=mutes, place=place, batches=len(batches), pacing=pacing
+    )
+    if store.put_new(keys.plan("plan.json"), msgspec.json.encode(stored), JSON):
+        return stored, True
+    first = read_plan(store, keys.plan("plan.json"))
+    return first, first.place == place
 
 
-def _turn(instance: Instance, state: State) -> tuple[bool, datetime | None]:
+def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entry]:
+    """Read a batch, counted from 0."""
+    key = _batch_key(stored.place, number)
+    decode = msgspec.json.Decoder(Entry).decode
+    try:
+        return [decode(line) for line in store.lines(key)]
+    except msgspec.MsgspecError as error:
+        raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
+
+
+def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAnswer:
+    """Write the items of the map, which are references to batches."""
+    plan_key, items_key = keys.plan("plan.json"), f"{stored.place}/items.json"
+    items = [BatchTask(plan_key, number) for number in range(stored.batches)]
+    store.put_new(items_key, msgspec.json.encode(items), JSON)
+    return PlanAnswer(
+        run_id=stored.run.run_id,
+        instances=stored.plan.instances,
+        batches=stored.batches,
+        bucket=store.bucket,
+        items_key=items_key,
+        plan_key=plan_key,
+        concurrency=stored.pacing.concurrency,
+    )
+
+
+def store_effort(store: ObjectStore, stored: StoredPlan, number: int, effort: Effort) -> None:
+    """Write what a batch has cost, for the last step to sum up."""
+    store.put_new(_effort_key(stored.place, number), as_json(effort), JSON)
+
+
+def stored_efforts(store: ObjectStore, stored: StoredPlan) -> Iterator[Effort]:
+    """Read what the batches have cost; one that failed has written nothing."""
+    for number in range(stored.batches):
+        effort = _find(store, _effort_key(stored.place, number), Effort)
+        if effort is not None:
+            yield effort
+
+
+def _turn(before: OpenProblem | None) -> tuple[bool, datetime | None]:
     """What sorts an instance: not reached, the longest first; then the others as they come."""
-    before = state.open.get(instance.guid)
     not_reached = before is not None and before.not_reached
     return (not not_reached, before.since if before and not_reached else None)
+
+
+def _find(store: ObjectStore, key: str, kind: type[T]) -> T | None:
+    found = store.get(key)
+    try:
+        return None if found is None else msgspec.json.decode(found.body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
+
+
+def _batch_key(place: str, number: int) -> str:
+    return f"{place}/batch-{number:05d}.jsonl"
+
+
+def _effort_key(place: str, number: int) -> str:
+    return f"{place}/effort-{number:05d}.json"

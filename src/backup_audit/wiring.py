@@ -7,11 +7,11 @@ from functools import cached_property
 
 from backup_audit.audit import Telemetry
 from backup_audit.aws import CLIENTS
-from backup_audit.batches import Pacing
 from backup_audit.fleet.sources import source_of
 from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier
+from backup_audit.plan import Pacing
 from backup_audit.probe.cloud_controller import Authorization, CloudController
 from backup_audit.probe.credentials import (
     ClientCredentials,

@@ -24,7 +24,7 @@ from backup_audit.errors import (
     NotificationFailed,
     ReportStoreFailed,
 )
-from backup_audit.fleet.sources import AppConfigProfile, S3Document, SsmParameter
+from backup_audit.fleet.sources import source_of
 from backup_audit.notify.sns import SnsNotifier
 from backup_audit.probe.credentials import read_credentials
 from backup_audit.report.s3 import PART_SIZE, S3Store
@@ -104,17 +104,17 @@ def notified() -> None:
 STEPS: dict[str, tuple[str, Step, type[AuditError]]] = {
     "ssm": (
         "ssm.GetParameter",
-        lambda: SsmParameter("/x", lambda: CLIENTS.ssm).read(),
+        lambda: source_of("ssm:/x", CLIENTS).read(),
         ConfigurationUnavailable,
     ),
     "configuration in S3": (
         "s3.GetObject",
-        lambda: S3Document("reports", "x", lambda: CLIENTS.s3).read(),
+        lambda: source_of("s3://reports/x", CLIENTS).read(),
         ConfigurationUnavailable,
     ),
     "appconfig's session": (
         "appconfigdata.StartConfigurationSession",
-        lambda: appconfig(CLIENTS).read(),
+        lambda: source_of("appconfig:a/e/p", CLIENTS).read(),
         ConfigurationUnavailable,
     ),
     "secret": (
@@ -138,8 +138,11 @@ STEPS: dict[str, tuple[str, Step, type[AuditError]]] = {
 }
 
 
-def appconfig(clients: AwsClients) -> AppConfigProfile:
-    return AppConfigProfile("application", "environment", "profile", lambda: clients.appconfigdata)
+def clients_of(client: Any) -> AwsClients:  # noqa: ANN401
+    """AWS's clients, of which this one stands for two."""
+    clients = AwsClients()
+    clients.s3 = clients.appconfigdata = client
+    return clients
 
 
 # What an upload needs of an operation that succeeds.
@@ -265,11 +268,11 @@ class BreakingClient:
 
 READERS: dict[str, tuple[Callable[[Any], bytes], type[AuditError]]] = {
     "configuration in S3": (
-        lambda client: S3Document("b", "k", lambda: client).read(),
+        lambda client: source_of("s3://b/k", clients_of(client)).read(),
         ConfigurationUnavailable,
     ),
     "configuration in AppConfig": (
-        lambda client: AppConfigProfile("a", "e", "p", lambda: client).read(),
+        lambda client: source_of("appconfig:a/e/p", clients_of(client)).read(),
         ConfigurationUnavailable,
     ),
     "a report": (
@@ -333,7 +336,7 @@ def test_a_session_token_that_no_header_can_hold_is_not_quoted(
 
     with scripted_server([Answer()]) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        raised = outcome(lambda: SsmParameter("/x", lambda: clients.ssm).read())
+        raised = outcome(lambda: source_of("ssm:/x", clients).read())
 
     assert type(raised) is ConfigurationUnavailable
     assert SECRET in repr(raised.__cause__), "the test needs an error that quotes it"
@@ -363,7 +366,7 @@ def test_what_aws_says_is_said_on_one_short_line() -> None:
     refusal = ClientError({"Error": {"Code": "403", "Message": page}}, "GetParameter")
 
     with Failing({"ssm.GetParameter": refusal}):
-        raised = outcome(lambda: SsmParameter("/x", lambda: CLIENTS.ssm).read())
+        raised = outcome(lambda: source_of("ssm:/x", CLIENTS).read())
 
     assert "403: <html> blocked" in str(raised)
     assert "\n" not in str(raised)

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from backup_audit.fleet.configuration import Instance
-from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.configuration import BUILT_IN, Instance
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import (
     Answer,

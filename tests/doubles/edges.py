@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from backup_audit.audit import Telemetry
-from backup_audit.batches import Pacing
 from backup_audit.errors import AuditError
 from backup_audit.fleet.sources import ConfigurationSource
 from backup_audit.notify.send import Heartbeat, Notifier
+from backup_audit.plan import Pacing
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.store import ObjectStore

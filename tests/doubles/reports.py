@@ -6,11 +6,11 @@ import msgspec
 
 from backup_audit.fleet.run import Run
 from backup_audit.judge.finding import Finding
-from backup_audit.report.changes import Resolved, State
+from backup_audit.report.changes import Resolved
 from backup_audit.report.commit import commit
 from backup_audit.report.reading import StoredReport
 from backup_audit.report.rendering import json_line
-from backup_audit.report.report import Effort, Plan, Report, Tool, WholeReport
+from backup_audit.report.report import Effort, Plan, Report, WholeReport
 from backup_audit.report.store import RunKeys
 from backup_audit.report.summary import Summary, report_of
 from tests.doubles.builders import NOW, run
@@ -30,7 +30,6 @@ def head(summary: Summary, of: Run | None = None) -> Report:
         of or run(),
         plan,
         summary,
-        tool=Tool(name="backup-audit", version="1.0.0"),
         foundation="test",
         effort=Effort(api_calls=plan.instances, retries=0, seconds=1.5),
         finished_at=NOW,
@@ -47,9 +46,9 @@ def stored(
     """The report of these findings, in a bucket of its own."""
     store, keys = store or InMemoryStore(), RunKeys.of("backup-audit", of or run())
     store.objects[keys.findings(0)] = b"".join(map(json_line, findings))
-    state = State({}, {one.guid: one for one in remembered})
+    memory = {one.guid: one for one in remembered}
     report, _ = commit(
-        store, keys, 1, state, lambda told: head(told, of), mutes=(), invocation_id="i"
+        store, keys, 1, memory, lambda told: head(told, of), mutes=(), invocation_id="i"
     )
     return report
 

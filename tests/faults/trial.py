@@ -9,8 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from backup_audit.errors import AuditError
-from backup_audit.fleet.configuration import Instance
-from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.configuration import BUILT_IN, Instance
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.credentials import Secret

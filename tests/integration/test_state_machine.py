@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from backup_audit.aws import CLIENTS
-from backup_audit.batches import EXECUTION_LONGEST
 from backup_audit.errors import ConfigurationUnavailable, InvalidEvent
 from backup_audit.handler import handler
+from backup_audit.plan import EXECUTION_LONGEST
 from tests.integration.deployment import (
     Context,
     Deployment,

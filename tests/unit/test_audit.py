@@ -24,7 +24,7 @@ from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.send import notify_of_failure
-from backup_audit.report.answer import Answer as RunAnswer
+from backup_audit.report.report import Answer as RunAnswer
 from backup_audit.report.report import Latest, Manifest, WholeReport
 from backup_audit.report.store import RunKeys, StoredObject
 from backup_audit.settings import NotifyMode, Settings

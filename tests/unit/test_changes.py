@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from backup_audit.fleet.configuration import Instance
-from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.configuration import BUILT_IN, Instance
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.finding import Change, Finding, Mute, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
@@ -45,7 +44,7 @@ def the_next(
     the_run = run(due_at=due_at)
     plain = young() if verdict is Verdict.IN_GRACE else finding(verdict, mute=mute)
     found = msgspec.structs.replace(plain, due_at=due_at)
-    current = compared(found, state, due_at)
+    current = compared(found, state.open.get(found.guid), state.resolved.get(found.guid))
     store = InMemoryStore()
     report = stored([current], remembered=list(state.resolved.values()), of=the_run, store=store)
     return current, read_state(store, report.address.key)
@@ -202,6 +201,6 @@ def test_what_was_not_asked_or_refused_for_the_rate_limit_was_not_reached(
     found = finding_of(instance(), evidence(silence, status), run(), None)
     assert found.verdict is verdict
 
-    [opened] = open_problems([compared(found, NOTHING_YET, NOW)]).values()
+    [opened] = open_problems([compared(found, None)]).values()
 
     assert opened.not_reached is not_reached

@@ -16,9 +16,9 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
-from backup_audit.batches import PlanAnswer, read_plan
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
+from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.report.report import Latest, Manifest
 from backup_audit.settings import NotifyMode
 from tests.doubles.builders import NOW, SETTINGS, a_list

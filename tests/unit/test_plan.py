@@ -6,15 +6,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.fleet.configuration import Configuration, Instance
-from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance, MuteEntry
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Verdict
-from backup_audit.plan import Batch, instances_of, plan_audit, split
+from backup_audit.plan import Entry, instances_of, plan_audit, split
 from backup_audit.report.changes import (
-    NOTHING_YET,
     OpenProblem,
     Resolved,
     State,
@@ -23,7 +21,7 @@ from backup_audit.report.changes import (
 )
 from backup_audit.report.reading import Previous
 from backup_audit.report.report import Plan, PreviousReport
-from tests.doubles.builders import MUTE, NOW, a_list, evidence, instance, run
+from tests.doubles.builders import NOW, a_list, evidence, instance, run
 
 GUIDS = ("a", "b", "c", "d", "e")
 
@@ -39,25 +37,16 @@ def ended(guid: str) -> Resolved:
     )
 
 
-def fleet() -> Batch:
-    return Batch(
-        instances=tuple(instance(guid) for guid in GUIDS),
-        mutes=dict.fromkeys(("a", "e"), MUTE),
-        state=State({"b": problem()}, {"e": ended("e")}),
-    )
-
-
 def problem(days_ago: int = 1, *, not_reached: bool = False) -> OpenProblem:
     return OpenProblem(Verdict.UNKNOWN, NOW - timedelta(days=days_ago), None, not_reached)
 
 
 def planned(
-    previous: Previous, request: AuditRequest | None = None, of: Run | None = None
-) -> tuple[Plan, Batch]:
-    configuration = Configuration(tuple(instance(guid) for guid in GUIDS), BUILT_IN, (), "0" * 64)
-    plan, _, batch = plan_audit(
-        request or AuditRequest(), of or run(), configuration, "ssm:/test", previous
-    )
+    previous: Previous, of: Run | None = None, mutes: tuple[MuteEntry, ...] = ()
+) -> tuple[Plan, list[Entry]]:
+    fleet = tuple(instance(guid) for guid in GUIDS)
+    configuration = Configuration(fleet, BUILT_IN, mutes, "0" * 64)
+    plan, _, batch = plan_audit(AuditRequest(), of or run(), configuration, "ssm:/test", previous)
     return plan, batch
 
 
@@ -72,25 +61,21 @@ def planned(
     ],
 )
 def test_a_fleet_is_cut_into_batches_of_so_many(size: int, cut: list[list[str]]) -> None:
-    batches = list(split(fleet(), size))
+    batches = split([Entry(instance(guid)) for guid in GUIDS], size)
 
-    assert [[one.guid for one in batch.instances] for batch in batches] == cut
+    assert [[one.instance.guid for one in batch] for batch in batches] == cut
 
 
-def test_a_batch_has_the_mutes_and_the_state_of_its_own_instances() -> None:
-    first, second, third = split(fleet(), 2)
+def test_an_entry_has_the_mute_and_the_state_of_its_own_instance() -> None:
+    mute = MuteEntry("a", "team", "reason", NOW.date())
+    state = State({"b": problem()}, {"e": ended("e")})
 
-    assert (set(first.mutes), set(first.state.open), set(first.state.resolved)) == (
-        {"a"},
-        {"b"},
-        set(),
-    )
-    assert (second.mutes, second.state) == ({}, State({}, {}))
-    assert (set(third.mutes), set(third.state.open), set(third.state.resolved)) == (
-        {"e"},
-        set(),
-        {"e"},
-    )
+    _, batch = planned(Previous(state=state), mutes=(mute, MuteEntry("e", "t", "r", NOW.date())))
+
+    assert [one.instance.guid for one in batch] == list(GUIDS)
+    assert [one.instance.guid for one in batch if one.mute] == ["a", "e"]
+    assert [one.instance.guid for one in batch if one.open] == ["b"]
+    assert [one.instance.guid for one in batch if one.resolved] == ["e"]
 
 
 def test_what_was_not_reached_comes_first_the_longest_not_reached_first_of_all() -> None:
@@ -99,7 +84,7 @@ def test_what_was_not_reached_comes_first_the_longest_not_reached_first_of_all()
 
     _, batch = planned(Previous(state=state))
 
-    assert [one.guid for one in batch.instances] == ["e", "c", "a", "b", "d"]
+    assert [one.instance.guid for one in batch] == ["e", "c", "a", "b", "d"]
 
 
 @pytest.mark.parametrize("left_out", ["not reached", "429"])
@@ -121,12 +106,14 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
         findings = [
             compared(
                 finding_of(
-                    one, evidence(a_list(3)) if at < a_run else evidence(answer, status), of, None
+                    one.instance,
+                    evidence(a_list(3)) if at < a_run else evidence(answer, status),
+                    of,
+                    None,
                 ),
-                batch.state,
-                of.due_at,
+                one.open,
             )
-            for at, one in enumerate(batch.instances)
+            for at, one in enumerate(batch)
         ]
         judged |= {one.guid for one in findings if one.verdict is Verdict.HEALTHY}
         previous = Previous(state=State(open_problems(findings), {}))
@@ -150,13 +137,12 @@ class _LookedUp(Mapping[str, OpenProblem]):
         return len(self._problems)
 
 
-def test_planning_and_cutting_are_linear_in_the_problems_of_the_last_run() -> None:
+def test_planning_is_linear_in_the_problems_of_the_last_run() -> None:
     problems = {guid: problem() for guid in GUIDS}
 
     _, whole = planned(Previous(state=State(_LookedUp(problems), {})))
-    batches = list(split(whole, 1))
 
-    assert [set(batch.state.open) for batch in batches] == [{guid} for guid in GUIDS]
+    assert all(entry.open for entry in whole)
 
 
 def test_of_those_not_reached_for_as_long_the_first_configured_comes_first() -> None:
@@ -164,7 +150,7 @@ def test_of_those_not_reached_for_as_long_the_first_configured_comes_first() -> 
 
     _, batch = planned(Previous(state=state))
 
-    assert [one.guid for one in batch.instances] == ["a", "c", "e", "b", "d"]
+    assert [one.instance.guid for one in batch] == ["a", "c", "e", "b", "d"]
 
 
 def test_a_plan_names_the_run_before_it() -> None:
@@ -183,7 +169,7 @@ def test_a_first_plan_names_none_and_says_why() -> None:
 
     assert plan.warnings == ("all is new",)
     assert plan.previous is None
-    assert batch.state == NOTHING_YET
+    assert not any(entry.open or entry.resolved for entry in batch)
 
 
 @pytest.mark.parametrize("scope", Scope)
@@ -192,7 +178,8 @@ def test_a_what_if_is_compared_with_nothing(scope: Scope) -> None:
 
     _, batch = planned(previous, of=run(scope))
 
-    assert set(batch.state.open) == (set() if scope is Scope.WHAT_IF else {"a"})
+    compared_with = {entry.instance.guid for entry in batch if entry.open}
+    assert compared_with == (set() if scope is Scope.WHAT_IF else {"a"})
 
 
 def test_an_event_takes_configured_instances_as_they_are_and_others_under_the_defaults() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
+from backup_audit.fleet.configuration import BUILT_IN, Policy, layered
 
 SECOND = timedelta(seconds=1)
 NONE = timedelta(0)
@@ -32,7 +32,7 @@ def test_the_least_demands_there_are() -> None:
 
 
 def test_a_layer_states_what_it_states_and_leaves_the_rest() -> None:
-    policy = layered(BUILT_IN, PolicyLayer(source="instance", max_age=4 * SECOND))
+    policy = layered(BUILT_IN, "instance", max_age=4 * SECOND)
 
     assert (policy.max_age, policy.max_age_source) == (4 * SECOND, "instance")
     assert policy.min_backups == BUILT_IN.min_backups
@@ -40,4 +40,4 @@ def test_a_layer_states_what_it_states_and_leaves_the_rest() -> None:
 
 
 def test_a_layer_that_states_nothing_changes_nothing() -> None:
-    assert layered(BUILT_IN, PolicyLayer(source="instance")) == BUILT_IN
+    assert layered(BUILT_IN, "instance") == BUILT_IN

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
-from backup_audit.batches import EXECUTION_LONGEST, Pacing, PlanAnswer, read_plan
 from backup_audit.errors import ApiUnreachable, InvalidConfiguration, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
+from backup_audit.plan import EXECUTION_LONGEST, Pacing, PlanAnswer, read_plan
 from backup_audit.probe.engine import Engine
-from backup_audit.report.answer import Answer
+from backup_audit.report.report import Answer
 from backup_audit.report.running import Claim, claim_until, free, take
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW, SETTINGS, a_list

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from backup_audit.batches import EXECUTION_LONGEST
 from backup_audit.fleet.run import parse_event
+from backup_audit.plan import EXECUTION_LONGEST
 from backup_audit.settings import WORKERS_MAX, NotifyMode, read_settings
 from tools.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
 

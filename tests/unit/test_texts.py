@@ -14,7 +14,7 @@ from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests
 from backup_audit.notify.events import run_failed
 from backup_audit.notify.message import attribute_value, subject_line
-from backup_audit.report.changes import OpenProblem, Resolved, State, compared, resolved_by
+from backup_audit.report.changes import OpenProblem, Resolved, compared, resolved_by
 from backup_audit.strict import read_strictly
 from backup_audit.text import brief_duration, compared_duration
 from tests.doubles.builders import NOW, finding
@@ -211,8 +211,8 @@ def test_a_problem_that_ended_is_named_in_full() -> None:
 
 
 def test_who_owns_an_instance_is_kept_when_its_problem_ends() -> None:
-    state = State({"guid-9": OpenProblem(Verdict.STALE, NOW - HOUR, None, not_reached=False)}, {})
-    now = compared(finding(Verdict.HEALTHY, "guid-9", name="c", owner="team-c"), state, NOW)
+    stale = OpenProblem(Verdict.STALE, NOW - HOUR, None, not_reached=False)
+    now = compared(finding(Verdict.HEALTHY, "guid-9", name="c", owner="team-c"), stale)
 
     ended = resolved_by(now)
 
@@ -225,7 +225,7 @@ def test_an_unknown_that_stays_unknown_hides_what_it_hid_before() -> None:
     earlier = Problem(Verdict.STALE, NOW - 9 * HOUR)
     unknown = OpenProblem(Verdict.UNKNOWN, NOW - HOUR, earlier, not_reached=False)
 
-    again = compared(finding(Verdict.UNKNOWN), State({"guid-1": unknown}, {}), NOW)
+    again = compared(finding(Verdict.UNKNOWN), unknown)
 
     assert again.change is Change.ONGOING
     assert again.since == NOW - HOUR

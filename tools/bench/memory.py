@@ -24,10 +24,10 @@ import msgspec
 
 from backup_audit.audit import Audit
 from backup_audit.aws import CLIENTS
-from backup_audit.batches import PlanAnswer, read_plan
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, Refusal
 from backup_audit.notify.message import Message
+from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Attempt
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW, SETTINGS, a_list

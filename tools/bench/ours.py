@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup_audit.fleet.configuration import Instance
-from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.configuration import BUILT_IN, Instance
 from backup_audit.judge.evidence import Backup, BackupList, Evidence
 from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.cloud_controller import CloudController

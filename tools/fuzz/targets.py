@@ -15,8 +15,13 @@ from urllib.parse import quote
 import msgspec
 
 from backup_audit.errors import InvalidConfiguration, InvalidDocument
-from backup_audit.fleet.configuration import Instance, parse_configuration
-from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
+from backup_audit.fleet.configuration import (
+    BUILT_IN,
+    Instance,
+    Policy,
+    layered,
+    parse_configuration,
+)
 from backup_audit.fleet.run import CLOCK_SKEW, Run, Scope, parse_event
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Verdict
@@ -137,7 +142,7 @@ def _finding(reply: Reply, policy: Policy) -> Finding:
 
 
 def _with_grace(policy: Policy) -> Policy:
-    return layered(policy, PolicyLayer(source="defaults", grace=timedelta(hours=24)))
+    return layered(policy, "defaults", grace=timedelta(hours=24))
 
 
 def _check_proof(verdict: Verdict, status: int, body: bytes) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from backup_audit.audit import Audit
-from backup_audit.batches import PlanAnswer, read_plan
 from backup_audit.errors import ApiUnreachable
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import (
@@ -29,6 +28,7 @@ from backup_audit.judge.evidence import (
 )
 from backup_audit.notify.message import Message
 from backup_audit.notify.send import notify_of_failure
+from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.pacing import Outcome
 from backup_audit.report.rendering import as_json

@@ -4,14 +4,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from backup_audit.errors import InvalidConfiguration
-from backup_audit.fleet.policy import BUILT_IN, Policy, PolicyLayer, layered
 from backup_audit.strict import read_strictly
 from backup_audit.text import DURATION_PATTERN, parse_duration
 
@@ -96,6 +95,48 @@ class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     mutes: list[MuteEntry] = []
 
 
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is demanded of one instance, and where each demand was written.
+
+    The sources are "built-in", "defaults", "instances[3]" or "event".
+    """
+
+    max_age: timedelta
+    min_backups: int
+    grace: timedelta
+    max_age_source: str = "built-in"
+    min_backups_source: str = "built-in"
+    grace_source: str = "built-in"
+
+    def __post_init__(self) -> None:
+        if self.max_age <= timedelta(0):
+            raise ValueError("max_age must be longer than zero")
+        if self.min_backups < 1:
+            raise ValueError("min_backups must be at least 1")
+        if self.grace < timedelta(0):
+            raise ValueError("grace must not be negative")
+
+
+# 26 h: a backup a day, and 2 h for one that runs late. No grace unless somebody decides on one.
+BUILT_IN = Policy(max_age=timedelta(hours=26), min_backups=1, grace=timedelta(0))
+
+
+def layered(
+    policy: Policy,
+    source: str,
+    *,
+    max_age: timedelta | None = None,
+    min_backups: int | None = None,
+    grace: timedelta | None = None,
+) -> Policy:
+    """Lay what one place states over a policy; None leaves a demand as it is below."""
+    demands = {"max_age": max_age, "min_backups": min_backups, "grace": grace}
+    stated = {name: value for name, value in demands.items() if value is not None}
+    return msgspec.structs.replace(
+        policy, **stated, **{f"{name}_source": source for name in stated}
+    )
+
+
 class Instance(msgspec.Struct, frozen=True):
     """A service instance to audit, with the policy that applies to it."""
 
@@ -175,13 +216,13 @@ def _duplicates(raw: object) -> Iterator[str]:
 
 
 def _resolved(document: ConfigurationDocument, sha256: str) -> Configuration:
-    default_policy = layered(BUILT_IN, _layer(document.defaults, "defaults"))
+    default_policy = _layered(BUILT_IN, document.defaults, "defaults")
     instances = tuple(
         Instance(entry, default_policy)
         if isinstance(entry, str)
         else Instance(
             guid=entry.guid,
-            policy=layered(default_policy, _layer(entry, f"instances[{index}]")),
+            policy=_layered(default_policy, entry, f"instances[{index}]"),
             name=entry.name or None,
             owner=entry.owner or None,
         )
@@ -190,9 +231,10 @@ def _resolved(document: ConfigurationDocument, sha256: str) -> Configuration:
     return Configuration(instances, default_policy, tuple(document.mutes), sha256)
 
 
-def _layer(stated: Defaults | InstanceEntry, source: str) -> PolicyLayer:
-    return PolicyLayer(
-        source=source,
+def _layered(policy: Policy, stated: Defaults | InstanceEntry, source: str) -> Policy:
+    return layered(
+        policy,
+        source,
         max_age=parse_duration(stated.max_age) if stated.max_age else None,
         min_backups=stated.min_backups or None,
         grace=parse_duration(stated.grace) if stated.grace else None,

@@ -6,8 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from backup_audit.fleet.configuration import Configuration, Instance, MuteEntry
-from backup_audit.fleet.policy import Policy
+from backup_audit.fleet.configuration import Configuration, Instance, MuteEntry, Policy
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.judge.verdict import Severity, Verdict, judge
@@ -101,6 +100,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         """Whether messages name it: a problem that nobody muted."""
         return self.verdict.is_problem and self.mute is None
 
+    @property
+    def severity(self) -> Severity:
+        """That of the verdict."""
+        return self.verdict.severity
+
+    @property
+    def newest_backup_at(self) -> datetime | None:
+        """That of the evidence."""
+        return self.evidence.newest_backup_at
+
 
 class NotifiedFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding in short, as messages and answers name it. The end of a problem is `healthy`."""
@@ -119,18 +128,7 @@ class NotifiedFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 def in_short(finding: Finding) -> NotifiedFinding:
     """A finding for a message."""
-    return NotifiedFinding(
-        guid=finding.guid,
-        name=finding.name,
-        owner=finding.owner,
-        verdict=finding.verdict,
-        severity=finding.verdict.severity,
-        change=finding.change,
-        since=finding.since,
-        reason=finding.reason,
-        newest_backup_at=finding.evidence.newest_backup_at,
-        earlier_problem=finding.earlier_problem,
-    )
+    return msgspec.convert(finding, NotifiedFinding, from_attributes=True)
 
 
 def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | None) -> Finding:

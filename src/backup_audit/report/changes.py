@@ -106,16 +106,20 @@ def memory_of(resolved: Iterable[Resolved]) -> dict[str, Resolved]:
     return {one.guid: one for one in resolved if one.verdict is not Verdict.UNKNOWN}
 
 
-def compared(finding: Finding, state: State, due_at: datetime) -> Finding:
-    """Say how a finding changed. Only evidence of health ends a problem."""
-    before = state.open.get(finding.guid)
+def compared(
+    finding: Finding, before: OpenProblem | None, ended: Resolved | None = None
+) -> Finding:
+    """Say how a finding changed from what its instance had before, and what had ended before that.
+
+    Only evidence of health ends a problem.
+    """
     if not finding.verdict.is_problem:
         return _without_a_problem(finding, before)
     since = _known_since(finding, before)
     return msgspec.structs.replace(
         finding,
-        change=Change.ONGOING if since else _new_or_reopened(finding, state, due_at),
-        since=since or due_at,
+        change=Change.ONGOING if since else _new_or_reopened(finding, ended),
+        since=since or finding.due_at,
         earlier_problem=_hidden(finding, before),
     )
 
@@ -170,8 +174,7 @@ def _hidden(finding: Finding, before: OpenProblem | None) -> Problem | None:
     return None if problem.verdict is Verdict.UNKNOWN else problem
 
 
-def _new_or_reopened(finding: Finding, state: State, due_at: datetime) -> Change:
-    earlier = state.resolved.get(finding.guid)
-    if finding.verdict is Verdict.UNKNOWN or earlier is None:
+def _new_or_reopened(finding: Finding, ended: Resolved | None) -> Change:
+    if finding.verdict is Verdict.UNKNOWN or ended is None:
         return Change.NEW
-    return Change.REOPENED if may_be_reopened(earlier, due_at) else Change.NEW
+    return Change.REOPENED if may_be_reopened(ended, finding.due_at) else Change.NEW

@@ -1,12 +1,12 @@
-"""The commit protocol: how a run's report comes to lie in the bucket, once.
+"""The commit protocol: how a run's report is stored, once.
 
 Each object is written only if it is not there yet. A delivery that finds one goes on with what
-lies there, so that all objects of a run belong together whoever wrote which. The manifest, last,
+is there, so that all objects of a run belong together whoever wrote which. The manifest, last,
 commits the run; then latest.json moves forward. docs/decisions/0002-commit-protocol.md says what
 every crash and every race leaves.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.finding import Finding
-from backup_audit.report.changes import State
+from backup_audit.report.changes import Resolved
 from backup_audit.report.reading import Measured, StoredReport, pointer
 from backup_audit.report.rendering import (
     as_json,
@@ -35,7 +35,7 @@ def commit(
     store: ObjectStore,
     keys: RunKeys,
     parts: int,
-    state: State,
+    remembered: Mapping[str, Resolved],
     head_of: Callable[[Summary], Report],
     *,
     mutes: Iterable[MuteRecord],
@@ -45,7 +45,7 @@ def commit(
 
     Return the report that is stored there then, and whether we committed it.
     """
-    with Summary(state.resolved) as summary:
+    with Summary(remembered) as summary:
         described = [_summed_up(store, keys.findings(part), summary) for part in range(parts)]
         rows = sum(part.rows for part in described)
         csv = _stored_once(store, keys.report("findings.csv"), CSV, summary.csv())

@@ -10,9 +10,10 @@ from typing import Literal
 
 import msgspec
 
-from backup_audit.fleet.configuration import Configuration
-from backup_audit.fleet.run import Run
-from backup_audit.judge.finding import Finding, in_force
+from backup_audit import __version__
+from backup_audit.fleet.configuration import Configuration, MuteEntry
+from backup_audit.fleet.run import Run, Scope
+from backup_audit.judge.finding import Finding, NotifiedFinding, in_force
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved
 
@@ -42,7 +43,7 @@ class MuteState(StrEnum):
     UNMATCHED = "unmatched"  # no configured instance has its GUID
 
 
-class MuteRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class MuteRecord(msgspec.Struct, frozen=True, gc=False):
     """A configured mute and what it does."""
 
     guid: str
@@ -52,11 +53,14 @@ class MuteRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     state: MuteState
 
 
-class Tool(msgspec.Struct, frozen=True, kw_only=True):
+class Tool(msgspec.Struct, frozen=True):
     """What wrote the report."""
 
     name: str
     version: str
+
+
+_TOOL = Tool("backup-audit", __version__)
 
 
 class PreviousReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +114,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema_version: Literal[1] = 1
-    tool: Tool
+    tool: Tool = _TOOL
     foundation: str
     run: Run
     plan: Plan
@@ -146,6 +150,29 @@ class ReportAddress(msgspec.Struct, frozen=True, kw_only=True):
     def uri(self) -> str:
         """s3://bucket/key."""
         return f"s3://{self.bucket}/{self.key}"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the function answers.
+
+    `report` is null after a dry run, whose worst problems, 100 at the most, are in `problems`.
+    `repeated` is true if an earlier delivery of the same run had written the report.
+    `already_running` is true if nothing was asked, since another full run was at work: `run_id` is
+    that run's, and there are no counts.
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    scope: Scope
+    dry_run: bool = False
+    repeated: bool = False
+    already_running: bool = False
+    complete: bool
+    counts: dict[str, int]
+    coverage: Coverage | None = None
+    report: ReportAddress | None = None
+    messages_sent: int = 0
+    problems: list[NotifiedFinding] = []
 
 
 class KeptObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,18 +229,12 @@ def mute_records(configuration: Configuration, today: date) -> tuple[MuteRecord,
     """Every configured mute, so that one that ended or never matched is seen."""
     configured = {instance.guid for instance in configuration.instances}
 
-    def state(guid: str, *, holds: bool) -> MuteState:
-        if guid not in configured:
+    def state(entry: MuteEntry) -> MuteState:
+        if entry.guid not in configured:
             return MuteState.UNMATCHED
-        return MuteState.ACTIVE if holds else MuteState.EXPIRED
+        return MuteState.ACTIVE if in_force(entry, today) else MuteState.EXPIRED
 
     return tuple(
-        MuteRecord(
-            guid=entry.guid,
-            owner=entry.owner,
-            reason=entry.reason,
-            until=entry.until,
-            state=state(entry.guid, holds=in_force(entry, today)),
-        )
-        for entry in configuration.mutes
+        MuteRecord(one.guid, one.owner, one.reason, one.until, state(one))
+        for one in configuration.mutes
     )

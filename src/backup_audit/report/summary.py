@@ -21,7 +21,7 @@ from backup_audit.judge.finding import Change, Finding, NotifiedFinding, in_shor
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved, may_be_reopened, resolved_by
 from backup_audit.report.rendering import CSV_HEADER, csv_line, json_line
-from backup_audit.report.report import Effort, News, Plan, Report, Tool, coverage_of
+from backup_audit.report.report import Effort, News, Plan, Report, coverage_of
 
 
 class Summary:
@@ -152,14 +152,12 @@ def report_of(
     plan: Plan,
     summary: Summary,
     *,
-    tool: Tool,
     foundation: str,
     effort: Effort,
     finished_at: datetime,
 ) -> Report:
     """Sum a run up."""
     return Report(
-        tool=tool,
         foundation=foundation,
         run=run,
         plan=plan,
