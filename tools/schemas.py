@@ -12,7 +12,7 @@ from backup_audit.fleet.configuration import ConfigurationDocument
 from backup_audit.fleet.run import Event
 from backup_audit.judge.finding import Finding
 from backup_audit.notify.digest import Digest
-from backup_audit.notify.events import FindingMessage, RunFailed, RunIncomplete
+from backup_audit.notify.message import FindingMessage, RunFailed, RunIncomplete
 from backup_audit.report.report import Answer, Latest, Manifest, WholeReport
 
 DOCUMENTS = {

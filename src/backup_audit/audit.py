@@ -343,7 +343,7 @@ class Audit:
 
     def _turn(self, run: Run, held_by: str) -> Turn:
         key, telemetry = self._keys(run).running, self._edges.telemetry
-        return Turn(self._store, key, run, held_by, now=self._edges.now, warn=telemetry.warned)
+        return Turn(self._store, key, run, held_by, self._edges.now, telemetry.warned)
 
     def _memory(self, stored: StoredPlan) -> _Memory:
         """Of what the batches were compared with, whatever latest.json points at now."""

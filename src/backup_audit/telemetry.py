@@ -28,56 +28,51 @@ class Metric(msgspec.Struct, frozen=True):
 
     name: str
     unit: MetricUnit
-    meaning: str
     value: Callable[[Report], float | None]
+    meaning: str
 
 
 def _instances(verdict: Verdict) -> Metric:
     name = "Instances" + verdict.title().replace("_", "")
     meaning = f"instances with the verdict `{verdict}`, zero included"
-    return Metric(name, MetricUnit.Count, meaning, lambda report: report.counts[verdict])
+    return Metric(name, _COUNT, lambda report: report.counts[verdict], meaning)
 
+
+_COUNT, _SECONDS = MetricUnit.Count, MetricUnit.Seconds
 
 METRICS = (
     *(_instances(verdict) for verdict in Verdict),
     Metric(
         "Coverage",
         MetricUnit.Percent,
-        "instances that are not `unknown`, of all configured",
         lambda report: report.coverage.percent,
+        "instances that are not `unknown`, of all configured",
     ),
     Metric(
         "OldestNewestBackupAge",
-        MetricUnit.Seconds,
-        "of the newest backups of all instances, the age of the oldest",
+        _SECONDS,
         lambda report: report.oldest_newest_backup_age_seconds,
+        "of the newest backups of all instances, the age of the oldest",
     ),
     Metric(
-        "Duration",
-        MetricUnit.Seconds,
-        "from the start to the report",
-        lambda report: report.effort.seconds,
+        "Duration", _SECONDS, lambda report: report.effort.seconds, "from the start to the report"
     ),
     Metric(
         "ApiCalls",
-        MetricUnit.Count,
-        "HTTP requests to the Cloud Controller and UAA, retries included",
+        _COUNT,
         lambda report: report.effort.api_calls,
+        "HTTP requests to the Cloud Controller and UAA, retries included",
     ),
-    Metric(
-        "ApiRetries",
-        MetricUnit.Count,
-        "the retries among them",
-        lambda report: report.effort.retries,
-    ),
-    Metric("RunsCompleted", MetricUnit.Count, "1: the run has its report", lambda _: 1),
+    Metric("ApiRetries", _COUNT, lambda report: report.effort.retries, "the retries among them"),
+    Metric("RunsCompleted", _COUNT, lambda _: 1, "1: the run has its report"),
     Metric(
         "RunsIncomplete",
         MetricUnit.Count,
         "1 if not every instance was reached, else 0",
         lambda report: int(not report.complete),
+        "1 if the time was over before every instance was reached, else 0",
     ),
-    Metric("RunsFailed", MetricUnit.Count, "1 if a run, full or not, failed, else 0", lambda _: 0),
+    Metric("RunsFailed", _COUNT, lambda _: 0, "1 if a run, full or not, failed, else 0"),
 )
 
 
@@ -114,21 +109,17 @@ class PowertoolsTelemetry:
         self._progress_due = monotonic() + _PROGRESS_EVERY
 
     def identified(self, run_id: str) -> None:
-        """From now on every line bears the run's id."""
         self._logger.append_keys(run_id=run_id)
 
     def started(self, instances: int) -> None:
-        """Log the size of the run."""
         self._logger.info("audit started", extra={"instances": instances})
 
     def progressed(self, done: int, total: int) -> None:
-        """Log a line every few seconds."""
         if self._monotonic() >= self._progress_due:
             self._progress_due = self._monotonic() + _PROGRESS_EVERY
             self._logger.info("audit in progress", extra={"done": done, "total": total})
 
     def warned(self, warning: str) -> None:
-        """Log a warning."""
         self._logger.warning(warning)
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
@@ -150,7 +141,6 @@ class PowertoolsTelemetry:
             self._emit(report)
 
     def failed(self, error: Exception, foundation: str | None) -> None:
-        """Log the error with its traceback, and count the failed run."""
         self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
         metrics = self._metrics(foundation)
         metrics.add_metric("RunsFailed", MetricUnit.Count, 1)

@@ -59,7 +59,6 @@ class AwsEdges:
         self.deadline = deadline
 
     def now(self) -> datetime:
-        """The present, in UTC."""
         return now()
 
     @contextmanager
@@ -93,7 +92,6 @@ class AwsEdges:
             )
 
     def heartbeat(self) -> Heartbeat | None:
-        """The dead man's switch; its address stands in the secret."""
         url = self._credentials.heartbeat_url
         return HttpHeartbeat(url, self._settings.proxy_url) if url else None
 

@@ -15,8 +15,15 @@ from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Change, Finding, Mute, Problem, finding_of
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests
-from backup_audit.notify.events import finding_messages, run_failed, run_incomplete
-from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, subject_line
+from backup_audit.notify.message import (
+    SIZE_MAX,
+    Message,
+    attribute_value,
+    finding_messages,
+    run_failed,
+    run_incomplete,
+    subject_line,
+)
 from backup_audit.report.changes import Resolved
 from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, run
 from tests.doubles.reports import stored

@@ -12,8 +12,7 @@ from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.judge.finding import Change, Finding, NotifiedFinding, Problem
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests
-from backup_audit.notify.events import run_failed
-from backup_audit.notify.message import attribute_value, subject_line
+from backup_audit.notify.message import attribute_value, run_failed, subject_line
 from backup_audit.report.changes import OpenProblem, Resolved, compared, resolved_by
 from backup_audit.strict import read_strictly
 from backup_audit.text import brief_duration, compared_duration

@@ -9,7 +9,7 @@ import msgspec
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.message import SIZE_MAX, Message, subject_line, text_of
+from backup_audit.notify.message import SIZE_MAX, Message, message_of, named, text_of
 from backup_audit.report.reading import StoredReport
 from backup_audit.report.report import Coverage, Report, ReportAddress
 
@@ -50,11 +50,10 @@ def digests(stored: StoredReport) -> Iterator[Message]:
     Muted instances are counted and not named. The report is read twice, since each message says
     how many there are, and none is held longer than it takes to send it.
     """
-    report, address = stored.head, stored.address
-    room = SIZE_MAX - _HEADINGS_MAX - _digest(report, address, [], _PARTS_MAX, _PARTS_MAX).size
+    room = SIZE_MAX - _HEADINGS_MAX - _digest(stored, [], _PARTS_MAX, _PARTS_MAX).size
     parts = sum(1 for _ in _chunks(stored.news(), room))
     for part, chunk in enumerate(_chunks(stored.news(), room), 1):
-        yield _digest(report, address, chunk, part, parts)
+        yield _digest(stored, chunk, part, parts)
 
 
 def _chunks(findings: Iterable[NotifiedFinding], room: int) -> Iterator[list[NotifiedFinding]]:
@@ -78,13 +77,9 @@ def _weight(finding: NotifiedFinding) -> int:
 
 
 def _digest(
-    report: Report,
-    address: ReportAddress,
-    findings: Sequence[NotifiedFinding],
-    part: int,
-    parts: int,
+    stored: StoredReport, findings: Sequence[NotifiedFinding], part: int, parts: int
 ) -> Message:
-    run = report.run
+    report, run = stored.head, stored.head.run
     problems = [finding for finding in findings if finding.verdict.is_problem]
     resolved = [finding for finding in findings if not finding.verdict.is_problem]
     digest = Digest(
@@ -99,17 +94,26 @@ def _digest(
         counts=report.counts,
         coverage=report.coverage,
         muted=report.news.muted,
-        report=address,
+        report=stored.address,
         findings=problems,
         resolved=resolved,
     )
-    lines = [*_head(report, part, parts), *_groups(problems, resolved)]
-    return Message(
-        message_id=digest.message_id,
-        subject=_subject(report, part, parts),
-        text=text_of([*lines, "", f"Report: {address.uri}"]),
-        document=msgspec.Raw(msgspec.json.encode(digest)),
-        attributes=_attributes(report, findings),
+    verdicts = {finding.verdict for finding in findings}
+    changes = {finding.change for finding in findings if finding.change}
+    worst = min(verdicts, key=lambda verdict: verdict.rank, default=Verdict.HEALTHY)
+    return message_of(
+        digest,
+        _subject(report, part, parts),
+        [
+            *_head(report, part, parts),
+            *_groups(problems, resolved),
+            "",
+            f"Report: {stored.address.uri}",
+        ],
+        event="digest",
+        severity=worst.severity,
+        verdict=tuple(verdict for verdict in Verdict if verdict in verdicts),
+        change=tuple(change for change in Change if change in changes),
     )
 
 
@@ -158,11 +162,6 @@ def _lines_of(finding: NotifiedFinding) -> Iterator[str]:
         yield f"      before: {earlier.verdict} since {earlier.since:%Y-%m-%d %H:%M} UTC"
 
 
-def named(finding: NotifiedFinding) -> str:
-    """The name with the GUID, or the GUID alone."""
-    return f"{finding.name} ({finding.guid})" if finding.name else finding.guid
-
-
 def _subject(report: Report, part: int, parts: int) -> str:
     news = report.news
     said = "1 problem" if news.problems == 1 else f"{news.problems} problems"
@@ -170,22 +169,4 @@ def _subject(report: Report, part: int, parts: int) -> str:
     said += f", {news.resolved} resolved" if news.resolved else ""
     label = "backup-audit what-if" if report.run.scope is Scope.WHAT_IF else "backup-audit"
     numbered = f" ({part}/{parts})" if parts > 1 else ""
-    return subject_line(f"[{label}] {report.foundation}: {said}{numbered}")
-
-
-def _attributes(
-    report: Report, findings: Sequence[NotifiedFinding]
-) -> dict[str, str | tuple[str, ...]]:
-    verdicts = {finding.verdict for finding in findings}
-    changes = {finding.change for finding in findings if finding.change}
-    worst = min(verdicts, key=lambda verdict: verdict.rank, default=Verdict.HEALTHY)
-    attributes: dict[str, str | tuple[str, ...]] = {
-        "event": "digest",
-        "verdict": tuple(verdict for verdict in Verdict if verdict in verdicts),
-        "severity": worst.severity,
-        "foundation": report.foundation,
-        "schema_version": "1",
-    }
-    if changes:
-        attributes["change"] = tuple(change for change in Change if change in changes)
-    return attributes
+    return f"[{label}] {report.foundation}: {said}{numbered}"

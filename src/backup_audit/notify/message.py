@@ -1,23 +1,39 @@
-"""A message that fits: text for people, JSON for programs, attributes for filter policies."""
+"""Messages: text for people, JSON for programs, attributes for filter policies.
 
-from collections.abc import Iterable
+digest.py has the one that names many instances.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Literal, Protocol
 
 import msgspec
 
+from backup_audit.errors import AuditError
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Change, NotifiedFinding
+from backup_audit.judge.verdict import Severity
+from backup_audit.report.reading import StoredReport
+from backup_audit.report.report import Coverage, ReportAddress
 from backup_audit.text import printable
 
 SIZE_MAX = 256 * 1024  # bytes; SNS counts body and attributes, an e-mail topic takes no more
 SUBJECT_MAX = 99  # characters; SNS refuses more
 
+# Characters: a configuration can have thousands of faults, and a message must fit.
+_ERROR_MAX = 20_000
+
+Attribute = str | tuple[str, ...]  # a tuple holds several values to filter on
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. A tuple among the attributes holds several values to filter on."""
+    """One message."""
 
     message_id: str
     subject: str
     text: str
     document: msgspec.Raw
-    attributes: dict[str, str | tuple[str, ...]]
+    attributes: dict[str, Attribute]
 
     @property
     def body(self) -> str:
@@ -44,7 +60,161 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return self.size <= SIZE_MAX
 
 
-def attribute_value(value: str | tuple[str, ...]) -> str:
+class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_failed"):
+    """The audit failed. `run_id` is null if the event was too broken to give one."""
+
+    schema_version: Literal[1] = 1
+    message_id: str
+    foundation: str | None
+    run_id: str | None
+    failed_at: datetime
+    error: str
+    reason: str
+
+
+class RunIncomplete(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_incomplete"
+):
+    """The time was over before every instance was reached."""
+
+    schema_version: Literal[1] = 1
+    message_id: str
+    foundation: str
+    run_id: str
+    coverage: Coverage
+    report: ReportAddress
+
+
+class FindingMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="finding"):
+    """One problem instance, or one whose problem is resolved (verdict healthy)."""
+
+    schema_version: Literal[1] = 1
+    message_id: str
+    foundation: str
+    run_id: str
+    scope: Scope
+    due_at: datetime
+    report: ReportAddress
+    finding: NotifiedFinding
+
+
+def run_failed(
+    error: Exception,
+    *,
+    run_id: str | None,
+    foundation: str | None,
+    failed_at: datetime,
+    invocation_id: str,
+) -> Message:
+    """Say that the audit failed and why; of an error that is none of ours, its type only."""
+    is_ours = isinstance(error, AuditError)
+    reason = printable(str(error)) if is_ours else "an error that the audit does not know"
+    if len(reason) > _ERROR_MAX:
+        reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
+    kind, where = type(error).__name__, foundation or "unknown foundation"
+    document = RunFailed(
+        message_id=f"{run_id or invocation_id}/run_failed",
+        foundation=foundation,
+        run_id=run_id,
+        failed_at=failed_at,
+        error=kind,
+        reason=reason,
+    )
+    happened = (
+        f"The backup audit of {where} failed at {failed_at:%Y-%m-%d %H:%M} UTC "
+        f"(run {run_id or 'without an id'})."
+    )
+    return message_of(
+        document,
+        f"[backup-audit] {where}: the audit failed ({kind})",
+        [happened, "", f"{kind}: {reason}", "", "The function's log has the rest."],
+        event="run_failed",
+        severity=Severity.CRITICAL,
+    )
+
+
+def run_incomplete(stored: StoredReport) -> Message:
+    """Say that a report does not cover the fleet."""
+    report, coverage = stored.head, stored.head.coverage
+    document = RunIncomplete(
+        message_id=f"{report.run.run_id}/run_incomplete",
+        foundation=report.foundation,
+        run_id=report.run.run_id,
+        coverage=coverage,
+        report=stored.address,
+    )
+    happened = (
+        f"The backup audit of {report.foundation} (run {report.run.run_id}) ran out of time: "
+        f"{coverage.audited} of {coverage.configured} instances were audited "
+        f"({coverage.percent:g} %)."
+    )
+    return message_of(
+        document,
+        f"[backup-audit] {report.foundation}: the audit is incomplete",
+        [happened, f"Report: {stored.address.uri}"],
+        event="run_incomplete",
+        severity=Severity.WARNING,
+    )
+
+
+def finding_messages(stored: StoredReport) -> Iterator[Message]:
+    """A message for each problem instance, and for each whose problem ended."""
+    return (_finding_message(stored, finding) for finding in stored.news())
+
+
+def _finding_message(stored: StoredReport, finding: NotifiedFinding) -> Message:
+    report = stored.head
+    document = FindingMessage(
+        message_id=f"{report.run.run_id}/finding/{finding.guid}",
+        foundation=report.foundation,
+        run_id=report.run.run_id,
+        scope=report.run.scope,
+        due_at=report.run.due_at,
+        report=stored.address,
+        finding=finding,
+    )
+    owned = [f"Owner: {finding.owner}"] if finding.owner else []
+    said = Change.RESOLVED if finding.change is Change.RESOLVED else finding.verdict
+    return message_of(
+        document,
+        f"[backup-audit] {report.foundation}: {said} {finding.name or finding.guid}",
+        [f"{named(finding)}: {finding.reason}", *owned, f"Report: {stored.address.uri}"],
+        event="finding",
+        severity=finding.severity,
+        verdict=finding.verdict,
+        instance_guid=finding.guid,
+        change=finding.change,
+    )
+
+
+class _Document(Protocol):
+    @property
+    def message_id(self) -> str: ...
+
+    @property
+    def foundation(self) -> str | None: ...
+
+
+def message_of(
+    document: _Document, subject: str, lines: Iterable[str], **attributes: Attribute | None
+) -> Message:
+    """A message of this text; attributes without a value are left out."""
+    attributes |= {"foundation": document.foundation, "schema_version": "1"}
+    return Message(
+        message_id=document.message_id,
+        subject=subject_line(subject),
+        text=text_of(lines),
+        document=msgspec.Raw(msgspec.json.encode(document)),
+        attributes={name: value for name, value in attributes.items() if value},
+    )
+
+
+def named(finding: NotifiedFinding) -> str:
+    """The name with the GUID, or the GUID alone."""
+    return f"{finding.name} ({finding.guid})" if finding.name else finding.guid
+
+
+def attribute_value(value: Attribute) -> str:
     """An attribute as SNS takes it: alternatives are a JSON array."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 

@@ -11,8 +11,7 @@ from typing import Protocol
 import msgspec
 
 from backup_audit.notify.digest import digests
-from backup_audit.notify.events import finding_messages, run_failed, run_incomplete
-from backup_audit.notify.message import Message
+from backup_audit.notify.message import Message, finding_messages, run_failed, run_incomplete
 from backup_audit.report.reading import StoredReport
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import JSON, ObjectStore, RunKeys

@@ -28,35 +28,25 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
 
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """A delivery's turn to be the full run at work; a run of another scope needs none."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        key: str,
-        run: Run,
-        held_by: str,
-        *,
-        now: Callable[[], datetime],
-        warn: Callable[[str], None],
-    ) -> None:
-        self._store = store
-        self._key = key
-        self._run = run
-        self._held_by = held_by
-        self._now = now
-        self._warn = warn
+    store: ObjectStore
+    key: str
+    run: Run
+    held_by: str
+    now: Callable[[], datetime]
+    warn: Callable[[str], None]
 
     def claim(self, ends_at: datetime) -> str | None:
         """Claim until then; return the id of another run that is at work, None if it is ours."""
-        if self._run.scope is not Scope.FULL:
+        if self.run.scope is not Scope.FULL:
             return None
-        claim = claim_until(self._run.run_id, self._held_by, ends_at)
-        other = take(self._store, self._key, claim, self._now())
+        claim = claim_until(self.run.run_id, self.held_by, ends_at)
+        other = take(self.store, self.key, claim, self.now())
         if other is None:
             return None
-        self._warn(
+        self.warn(
             f"run {other.run_id} is at work, until {other.ends_at:%Y-%m-%dT%H:%M:%SZ} at the "
             "latest: nothing is asked a second time"
         )
@@ -75,11 +65,11 @@ class Turn:
 
     def _free(self) -> None:
         try:
-            if self._run.scope is Scope.FULL:
-                free(self._store, self._key, self._run.run_id, self._held_by, self._now())
+            if self.run.scope is Scope.FULL:
+                free(self.store, self.key, self.run.run_id, self.held_by, self.now())
         except Exception as error:  # noqa: BLE001  # must not hide why the run failed
-            self._warn(
-                f"the claim of run {self._run.run_id} could not be freed "
+            self.warn(
+                f"the claim of run {self.run.run_id} could not be freed "
                 f"({type(error).__name__}): other full runs wait until the end it states"
             )
 
