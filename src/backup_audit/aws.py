@@ -38,31 +38,26 @@ class AwsClients:
 
     @cached_property
     def s3(self) -> "S3Client":
-        """S3."""
         with self._making:
             return self._session.client("s3", config=self._config)
 
     @cached_property
     def sns(self) -> "SNSClient":
-        """SNS."""
         with self._making:
             return self._session.client("sns", config=self._config)
 
     @cached_property
     def ssm(self) -> "SSMClient":
-        """SSM."""
         with self._making:
             return self._session.client("ssm", config=self._config)
 
     @cached_property
     def secretsmanager(self) -> "SecretsManagerClient":
-        """Secrets Manager."""
         with self._making:
             return self._session.client("secretsmanager", config=self._config)
 
     @cached_property
     def appconfigdata(self) -> "AppConfigDataClient":
-        """AppConfig's data plane."""
         with self._making:
             return self._session.client("appconfigdata", config=self._config)
 

@@ -1,17 +1,5 @@
 """The errors that end a run.
 
-    AuditError
-    ├── InvalidDocument            lists every fault with its position
-    │   ├── InvalidEvent           the event breaks its contract
-    │   ├── InvalidSettings        an environment variable is missing or bad
-    │   └── InvalidConfiguration   the configuration breaks its contract
-    ├── ConfigurationUnavailable   the configuration could not be read
-    ├── CredentialsUnavailable     the secret could not be read, or is not what it must be
-    ├── CredentialsRefused         UAA or the Cloud Controller refuses them
-    ├── ApiUnreachable             no instance at all could be asked
-    ├── ReportStoreFailed          S3 refused to read or to keep
-    └── NotificationFailed         SNS refused to publish
-
 A message says what is wrong, where, and what to do, and never holds a secret.
 What goes wrong with one instance is no error but a finding. HeartbeatFailed ends no run, and so it
 is none of them.

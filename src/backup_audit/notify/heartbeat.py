@@ -2,6 +2,8 @@
 
 import threading
 
+import msgspec
+
 from backup_audit.errors import HeartbeatFailed
 from backup_audit.probe.credentials import Secret
 from backup_audit.probe.http import HttpClient, NoReply
@@ -12,33 +14,29 @@ _CONNECT_TIMEOUT = 3.0
 _ANSWER_TIMEOUT = 5.0
 
 
-class HttpHeartbeat:
+class HttpHeartbeat(msgspec.Struct, frozen=True):
     """One GET, over a session of its own: without our token, and without the API's private CA.
 
     The address holds a key, so it stands in no error. `proxy` is an http:// address, the time-out
     seconds for the whole answer, however slowly it drips.
     """
 
-    def __init__(
-        self, url: Secret, proxy: str | None = None, *, answer_timeout: float = _ANSWER_TIMEOUT
-    ) -> None:
-        self._url = url
-        self._proxy = proxy
-        self._answer_timeout = answer_timeout
+    url: Secret
+    proxy: str | None = None
+    answer_timeout: float = _ANSWER_TIMEOUT
 
     def beat(self) -> None:
-        """Say that a full run is completed; raise HeartbeatFailed."""
         with new_session(None) as session:
             http = HttpClient(
                 session,
                 connect_timeout=_CONNECT_TIMEOUT,
-                read_timeout=self._answer_timeout,
-                proxy=self._proxy,
+                read_timeout=self.answer_timeout,
+                proxy=self.proxy,
             )
             came: list[int | NoReply] = []
             asking = threading.Thread(target=self._ask, args=(http, came), daemon=True)
             asking.start()
-            asking.join(_CONNECT_TIMEOUT + self._answer_timeout)
+            asking.join(_CONNECT_TIMEOUT + self.answer_timeout)
             http.cut_all()
         match came:
             case [int(status)] if 200 <= status < 300:
@@ -52,7 +50,7 @@ class HttpHeartbeat:
 
     def _ask(self, http: HttpClient, came: list[int | NoReply]) -> None:
         try:
-            with http.get(self._url.reveal()) as reply:
+            with http.get(self.url.reveal()) as reply:
                 came.append(reply.status)
         except NoReply as none:
             came.append(none)

@@ -32,18 +32,12 @@ class _Outcome(msgspec.Struct, frozen=True):
     answered: bool
 
 
-class SnsNotifier:
+class SnsNotifier(msgspec.Struct, frozen=True):
     """A Notifier over PublishBatch, whose HTTP 200 can hold a failure for each entry."""
 
-    def __init__(
-        self,
-        topic_arn: str,
-        client: "Callable[[], SNSClient]",
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._topic_arn = topic_arn
-        self._client = client
-        self._sleep = sleep
+    topic_arn: str
+    client: "Callable[[], SNSClient]"
+    sleep: Callable[[float], None] = time.sleep
 
     def publish(self, messages: Iterable[Message]) -> int:
         """Send a few batches at a time; go on after one that is refused."""
@@ -65,7 +59,7 @@ class SnsNotifier:
             answers = outcome.answered
         if failed:
             raise NotificationFailed(
-                f"{self._topic_arn} did not take {failed} of {total} messages "
+                f"{self.topic_arn} did not take {failed} of {total} messages "
                 f"(the first: {first}): check the topic's policy and its KMS key"
             )
         return total
@@ -76,7 +70,7 @@ class SnsNotifier:
         for seconds in waits:
             if not failed:
                 break
-            self._sleep(seconds)
+            self.sleep(seconds)
             failed, answered = self._send([entries[entry_id] for entry_id in failed])
         return _Outcome(len(batch), list(failed.values()), answered)
 
@@ -85,17 +79,15 @@ class SnsNotifier:
     ) -> tuple[dict[str, str], bool]:
         """Send once; return why which entries were not taken, and whether SNS answered at all."""
         try:
-            answer = self._client().publish_batch(
-                TopicArn=self._topic_arn, PublishBatchRequestEntries=entries
+            answer = self.client().publish_batch(
+                TopicArn=self.topic_arn, PublishBatchRequestEntries=entries
             )
         except aws_errors() as error:
-            return dict.fromkeys((entry["Id"] for entry in entries), said(error)), bool(
-                code_of(error)
-            )
+            ids = (entry["Id"] for entry in entries)
+            return dict.fromkeys(ids, said(error)), bool(code_of(error))
         failed = answer.get("Failed", [])
-        return {
-            one["Id"]: f"{one['Code']} {one.get('Message', '')}".rstrip() for one in failed
-        }, True
+        why = {one["Id"]: f"{one['Code']} {one.get('Message', '')}".rstrip() for one in failed}
+        return why, True
 
 
 def _few_at_a_time(
