@@ -67,10 +67,9 @@ METRICS = (
     Metric("RunsCompleted", _COUNT, lambda _: 1, "1: the run has its report"),
     Metric(
         "RunsIncomplete",
-        MetricUnit.Count,
-        "1 if not every instance was reached, else 0",
+        _COUNT,
         lambda report: int(not report.complete),
-        "1 if the time was over before every instance was reached, else 0",
+        "1 if not every instance was reached, else 0",
     ),
     Metric("RunsFailed", _COUNT, lambda _: 0, "1 if a run, full or not, failed, else 0"),
 )

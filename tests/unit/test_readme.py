@@ -9,8 +9,7 @@ from typing import Any
 import jq
 import pytest
 
-from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.fleet.configuration import BUILT_IN
+from backup_audit.fleet.configuration import BUILT_IN, parse_configuration
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Severity, Verdict
 from tools.commands import aws_commands, code_blocks, shell_lines, unknown_words

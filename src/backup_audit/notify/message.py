@@ -75,7 +75,7 @@ class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", ta
 class RunIncomplete(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_incomplete"
 ):
-    """The time was over before every instance was reached."""
+    """Not every instance was reached: the time was over, say, or the API was down."""
 
     schema_version: Literal[1] = 1
     message_id: str
@@ -144,8 +144,8 @@ def run_incomplete(stored: StoredReport) -> Message:
         report=stored.address,
     )
     happened = (
-        f"The backup audit of {report.foundation} (run {report.run.run_id}) ran out of time: "
-        f"{coverage.audited} of {coverage.configured} instances were audited "
+        f"The backup audit of {report.foundation} (run {report.run.run_id}) did not reach "
+        f"every instance: {coverage.audited} of {coverage.configured} were audited "
         f"({coverage.percent:g} %)."
     )
     return message_of(
