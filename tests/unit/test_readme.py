@@ -12,6 +12,20 @@ import pytest
 from backup_audit.fleet.configuration import BUILT_IN, parse_configuration
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Severity, Verdict
+from backup_audit.probe.giving_up import (
+    ATTEMPTS_MAX,
+    FAILURES_IN_A_QUARTER,
+    PATIENCE,
+    PATIENCE_AT_START,
+    QUARTERS,
+    REFUSALS_MAX,
+    REFUSED_IN_A_ROW,
+    RENEWALS_MAX,
+    THROTTLED_MAX,
+)
+from backup_audit.probe.http import BODY_MAX
+from backup_audit.probe.pacing import FLOOR, Pace
+from backup_audit.probe.schedule import ASIDE_AFTER
 from tools.commands import aws_commands, code_blocks, shell_lines, unknown_words
 from tools.readme import (
     CONFIGURE,
@@ -199,6 +213,28 @@ def test_a_filter_policy_that_is_shown_asks_for_what_messages_have() -> None:
     for policy in shown:
         for name, values in policy.items():
             assert set(values) <= VALUES[name]
+
+
+# ── Cloud Controller ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"silent for {ASIDE_AFTER:.0f} seconds moves aside",
+        f"A run begins with {int(Pace(1_000).limit)}.",
+        f"{FLOOR} requests are in flight until the reset",
+        f"once {REFUSED_IN_A_ROW} instances in a row were refused",
+        f"sent at most {ATTEMPTS_MAX} times, after 429 at most {THROTTLED_MAX}",
+        f"at most {RENEWALS_MAX} times a run",
+        f"refused for {REFUSALS_MAX} instances in a row",
+        f"from {QUARTERS * FAILURES_IN_A_QUARTER} instances, two from each quarter",
+        f"After {PATIENCE:.0f} seconds ({PATIENCE_AT_START:.0f}, if",
+        f"read up to {BODY_MAX // 2**20} MiB",
+    ],
+)
+def test_the_figures_of_how_the_api_is_asked_are_the_codes(said: str) -> None:
+    assert said in " ".join(Path("docs/cloud-controller.md").read_text("utf-8").split())
 
 
 # ── Commands and links ────────────────────────────────────────────────────────────────────────────
