@@ -88,7 +88,7 @@ bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients
 bench-docs: $(BENCH_VENV)/ready ## draw what make bench measured: docs/benchmark.md
 	@$(BENCH_VENV)/bin/python -m tools.bench.docs
 
-lint: $(VENV)/ready ## check style, and who may import whom
+lint: $(VENV)/ready ## check style, and which folder imports which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache --no-logo
@@ -140,7 +140,7 @@ lock: $(VENV)/ready ## pin what pyproject.toml states, with hashes; UPGRADE=1 ta
 schemas: $(VENV)/ready ## write docs/schemas from the types
 	$(BIN)/python -m tools.schemas docs/schemas
 
-readme: $(VENV)/ready ## write the generated parts of README.md
+readme: $(VENV)/ready ## write the generated parts of README.md and docs/
 	$(BIN)/python -m tools.readme
 
 documents: $(VENV)/ready ## write tests/golden/today: what a few runs write
