@@ -176,6 +176,8 @@ class Failing:
     def __exit__(self, *_: object) -> None:
         for client in self._clients:
             client.meta.events.unregister("before-call", self._answer)
+        for error in self._errors.values():  # whose traceback holds megabytes of parts
+            error.__traceback__ = error.__context__ = None
 
 
 def outcome(step: Step) -> Exception | None:
