@@ -1,22 +1,30 @@
-"""Audits the backups of Cloud Foundry service instances and tells who has none.
+"""Audits the backups of Cloud Foundry service instances and notifies of those without one.
 
 A map of the package, in the order in which a run passes through it:
 
-    handlers/   Lambda's entry point: event in, one call, answer out
+    handler     Lambda's entry point: an event or a step in, one call, an answer out
     settings    the environment, read once into one typed value
-    bootstrap   the one place that joins adapters and use case
-    audit       the use case: plan, probe, judge, keep, tell
-    mapped      the same steps in many invocations, for a state machine
-    probe       the engine: asks for many instances at the same time
-    pacing      how many at a time, how fast, and when to give up
-    keep        the commit protocol of a run's report
-    tell        which messages a run sends, and that it sends them once
-    verify      for a person at a shell: are the reports in a bucket those that were written?
-    domain/     pure: backups, policies, verdicts, findings, changes, reports, messages
-    deadline    how much time a run has left
-    ports       what the use case needs from the world outside
-    adapters/   one per technology: Cloud Controller, UAA, configuration sources, S3, SNS
-    errors      the errors that end a run
+    wiring      joins the edges and the use case
+    audit       the use case: plan, audit_batch, conclude
+    plan        the list that a run audits, and what its steps hand to each other
+    fleet/      which instances, under which policy: sources (where the configuration is stored),
+                configuration (instances, policies, mutes), run (events, scopes, ids of runs)
+    probe/      asks for many instances at a time: engine (threads, and the clock), schedule (what
+                is asked next), giving_up (limits of retries, outages), pacing (requests in flight,
+                waits), attempt (what came of asking once), cloud_controller (the API, what is worth
+                a retry), uaa (tokens), credentials (the secret), http (one request), session
+                (connections)
+    judge/      pure: evidence (what the API said), verdict (the rules, reasons, severities),
+                finding (evidence and verdict, as they are stored)
+    report/     store (keys, conditional writes), s3 (the bucket), running (one full run at a time),
+                changes (new, ongoing, resolved), summary (counts, order), rendering (JSON, CSV),
+                report (the documents), commit (the order of writing), reading (the last report)
+    notify/     digest (its text), message (the other texts, attributes, sizes), send (once), sns
+                (the topic), heartbeat (the dead man's switch)
+    telemetry   log lines and metrics
+
+All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads
+what people write, every fault at once) and text (durations; what others wrote, on one line).
 """
 
 __version__ = "1.0.0"
