@@ -10,7 +10,7 @@ PACKAGE = Path(backup_audit.__file__).parent
 
 def mapped(text: str) -> list[str]:
     """The modules that a map names: by themselves, or in a folder before what they do."""
-    found = []
+    found: list[str] = []
     for name, is_folder, said in re.findall(
         r"^    (\w+)(/?) {2,}(.*(?:\n {16,}.*)*)", text, re.MULTILINE
     ):
