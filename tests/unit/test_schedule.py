@@ -257,6 +257,23 @@ def test_an_api_that_dies_is_given_up_and_what_is_known_is_kept(came: Attempt) -
     assert simulation.schedule.failure is None
 
 
+@pytest.mark.parametrize("came", [DOWN, GATEWAY, SILENCE])
+def test_who_was_asked_for_in_an_outage_to_the_end_was_not_reached(came: Attempt) -> None:
+    """So the next run asks for it first, as for all others that the outage cost their turn."""
+    simulation = Simulation(fleet(1000), lambda _, now: (FAST, HEALTHY if now < 0.2 else came))
+
+    found = simulation.run()
+
+    again = {guid for guid, count in Counter(simulation.asked).items() if count > 1}
+    reached = {guid for guid, one in found.items() if one.status == 200}
+    causes = {
+        found[guid].answer.cause if isinstance(found[guid].answer, Silence) else None
+        for guid in set(simulation.asked) - reached
+    }
+    assert again
+    assert causes == {Cause.NOT_REACHED}
+
+
 def test_an_outage_is_held_against_no_instance() -> None:
     simulation = Simulation(
         fleet(16),

@@ -56,7 +56,12 @@ class Target:
         """Evidence that there was no answer, or after an empty list: none about the age."""
         if self.listing is not None:
             return with_age(self.listing, None, silence.detail)
-        return Evidence(answer=silence, observed_at=taken)
+        return Evidence(
+            answer=silence,
+            observed_at=taken,
+            attempts=self.last.attempts if self.last else 0,
+            milliseconds=self.last.milliseconds if self.last else 0,
+        )
 
     def with_effort(self, evidence: Evidence, now: float) -> Evidence:
         """Evidence with what it took: requests, and the time with the waits between."""

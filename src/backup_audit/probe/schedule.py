@@ -188,7 +188,10 @@ class Schedule:
         return self.why_stopped is not None and (self._is_late or not self._flights)
 
     def close(self, taken: datetime) -> None:
-        """Know of every instance what there is: of what is still out, or was not asked, nothing."""
+        """Know of every instance what there is: of what is still out, or was not asked, nothing.
+
+        Nor of what failed in an outage that goes on: it is no fault of the instance.
+        """
         silence = Silence(Cause.NOT_REACHED, self.why_stopped or "the run was given up")
         for flight in [*self._flights]:
             self._land(flight)
@@ -196,8 +199,10 @@ class Schedule:
                 evidence = flight.target.silent(silence, taken)
                 self._know(flight.target, flight.target.with_effort(evidence, flight.began))
         waiting = (target for _, _, target in self._soon)
+        api_died = self.outage.is_on and self.outage.answered_ever
         for target in chain(waiting, self._late, *self._fresh):
-            self._know(target, target.last or target.silent(silence, taken))
+            last = None if api_died else target.last
+            self._know(target, last or target.silent(silence, taken))
         for fresh in self._fresh:
             fresh.clear()
         self._soon.clear()
