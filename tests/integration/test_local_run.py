@@ -266,12 +266,15 @@ def test_under_a_limit_each_run_begins_with_what_was_not_reached_until_all_were_
 def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FLEETS, "small", partial(bad, size=400))
+    monkeypatch.setitem(FLEETS, "small", partial(bad, size=800))
 
     days = [run(tmp_path / "out", "small") for _ in range(2)]
 
     changes = [Counter(finding.change for finding in report_of(day).findings) for day in days]
-    assert changes == [{"new": 300}, {"ongoing": 300}]
+    assert changes == [{"new": 600}, {"ongoing": 600}]
+    parts = [[sent["message"]["default"]["part"] for sent in day.messages] for day in days]
+    assert parts == [[1, 2], [1, 2]]
+    assert days[0].output.index("/report.json  (") < days[0].output.index("/plans/")
     assert "time is scaled" not in days[0].output
     assert "at least once" not in days[0].output
 

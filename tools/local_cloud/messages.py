@@ -19,10 +19,10 @@ class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sent_to(topic_arn: str) -> list[SentMessage]:
-    """The messages that a topic took, in order."""
+    """The messages that a topic took, parts of one digest in the order of their numbers."""
     _, _, _, region, account, _ = topic_arn.split(":")
     topic = sns_backends[account][region].topics[topic_arn]
-    return [
+    taken = [
         SentMessage(
             topic_arn=topic_arn,
             message_id=message_id,
@@ -32,6 +32,7 @@ def sent_to(topic_arn: str) -> list[SentMessage]:
         )
         for message_id, body, subject, attributes, _ in topic.sent_notifications
     ]
+    return sorted(taken, key=lambda sent: sent.message["default"].get("part", 0))
 
 
 def append_to(path: Path, messages: list[SentMessage]) -> None:

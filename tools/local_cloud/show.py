@@ -152,7 +152,8 @@ def _plain(value: str | Iterable[str]) -> str:
 def _show_files(console: Console, written: Sequence[WrittenFile], out: Path) -> None:
     console.print(Text(f"Files in {out}", style="bold"))
     folder = f"s3/{BUCKET}"
-    for file in written[:_ROWS_MAX]:
+    plans_last = sorted(written, key=lambda file: "/plans/" in file.key)
+    for file in plans_last[:_ROWS_MAX]:
         note = "" if file.is_new else ", changed"
         console.print(f"  {folder}/{file.key}  ({file.bytes:,} bytes{note})", soft_wrap=True)
     if len(written) > _ROWS_MAX:
