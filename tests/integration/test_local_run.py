@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,12 @@ def run(out: Path, fleet: str, event: object = None) -> Ran:
     with contextlib.redirect_stdout(io.StringIO()) as output:
         status = main(["--event", str(event_file), "--fleet", fleet, "--out", str(out)])
     return Ran(status, output.getvalue(), messages_in(out)[told_before:], latest_report(out))
+
+
+def scheduled(runs: int) -> list[dict[str, str]]:
+    """The schedule's events, a minute apart, up to now."""
+    minutes_ago = [timedelta(minutes=minutes) for minutes in reversed(range(runs))]
+    return [{"scheduled_time": f"{datetime.now(UTC) - ago:%FT%TZ}"} for ago in minutes_ago]
 
 
 def messages_in(out: Path) -> list[dict[str, Any]]:
@@ -253,7 +260,7 @@ def test_under_a_limit_each_run_begins_with_what_was_not_reached_until_all_were_
 ) -> None:
     monkeypatch.setitem(FLEETS, "small", partial(limited, size=120, requests=40))
 
-    days = [run(tmp_path / "out", "small") for _ in range(4)]
+    days = [run(tmp_path / "out", "small", due) for due in scheduled(4)]
 
     judged = [line for day in days for line in day.output.splitlines() if "at least once" in line]
     first, *_, last = judged
