@@ -9,6 +9,7 @@ OUT ?= .local
 REPEATS ?= 3
 LOCAL_BUCKET := backup-audit-reports
 QUICK ?=
+ONLY ?=
 UPGRADE ?=
 SECONDS ?= 60
 
@@ -57,6 +58,7 @@ help: ## list the targets
 	@echo
 	@echo "  make bench REPEATS=5"
 	@echo "  make bench QUICK=1      few cases, one round: to see that it works"
+	@echo "  make bench ONLY='fan-out lambda-cpu'    some sections; figures of the others stay"
 
 run: $(VENV)/ready ## run the function against a cloud on this machine
 	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
@@ -82,8 +84,9 @@ mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notic
 fuzz: $(FUZZ_VENV)/ready ## look for inputs that break a rule, SECONDS for each target; Linux, Python 3.11 to 3.13
 	@PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tools.fuzz --seconds $(SECONDS)
 
-bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients (25 minutes); needs nginx
-	@$(BENCH_VENV)/bin/python -m tools.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS))
+bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients, and on bad days (35 minutes); needs nginx
+	@PYTHONPATH=src $(BENCH_VENV)/bin/python -m tools.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS)) \
+		$(if $(ONLY),--only $(ONLY))
 
 bench-docs: $(BENCH_VENV)/ready ## draw what make bench measured: docs/benchmark.md
 	@$(BENCH_VENV)/bin/python -m tools.bench.docs

@@ -6,20 +6,28 @@ import msgspec
 import pytest
 
 from tools.bench.cases import ALL_CASES, Case
-from tools.bench.clients import CURL, LOOP, LOOP_ONE_CA, OURS, THREADS, Measured
+from tools.bench.clients import CURL, LOOP, OURS, THREADS, Measured
 from tools.bench.fan_out import turned
 from tools.bench.figures import figure_of
 from tools.bench.goals import Goal, goals
 from tools.bench.nginx_conf import answer, configuration
 from tools.bench.page import page
 from tools.bench.results import (
+    MEMORY_CASES,
     Aimd,
+    BadDays,
     Client,
     ColdJob,
     ColdStart,
+    Hanging,
     Machine,
+    MemoryDay,
     Results,
+    Silent,
+    Throttled,
+    When,
     WholeJob,
+    memory_key,
 )
 from tools.bench.tables import Table, tables
 
@@ -33,14 +41,42 @@ def client(cpu_us: float, limit_share: float = 0.95) -> Client:
     )
 
 
+COLD_START = ColdStart(
+    import_=220.0,
+    first_run=400.0,
+    import_without_pyc=500.0,
+    first_run_without_pyc=900.0,
+    base_import=183.0,
+)
+AIMD = Aimd(
+    requests_per_second=1080.0,
+    fixed_requests_per_second={"64": 1200.0},
+    share_of_best_fixed=0.9,
+    rejected_per_success=0.0999,
+)
+SILENT = Silent(share=0.05, where="first", day=1, judged=0.99, seconds=420.0)
+HANGING = Hanging(known=1000, not_reached=1, seconds=15.1)
+BAD_DAYS = BadDays(silent=[SILENT], refused_judged=0.99, starved_runs=6, hanging=HANGING)
+
+
+def memory_day(cpu_seconds: float, peak_mib: float = 256.0) -> MemoryDay:
+    return MemoryDay(
+        seconds=20.0,
+        cpu_seconds=cpu_seconds,
+        peak_mib=peak_mib,
+        temporary_mib=80.0,
+        messages=192,
+        problems=100_000,
+    )
+
+
 def results(**changed: object) -> Results:
     """Results that meet every goal by a hair."""
     all_met = Results(
-        **msgspec.structs.asdict(client(250.0)),
+        **msgspec.structs.asdict(client(325.0)),
         peers={
             THREADS: client(500.0),
             LOOP: client(1000.0),
-            LOOP_ONE_CA: client(1000.0),
             CURL: client(60.0),
         },
         cold_job={
@@ -51,23 +87,20 @@ def results(**changed: object) -> Results:
             "1000": WholeJob(seconds=1.0, peak_rss_mib=70.0, limit_share=0.8),
             "100000": WholeJob(seconds=80.0, peak_rss_mib=110.0, limit_share=0.97),
         },
-        cold_start_cpu_ms=ColdStart(
-            import_=220.0,
-            first_run=400.0,
-            import_without_pyc=500.0,
-            first_run_without_pyc=900.0,
-            base_import=183.0,
+        cold_start_cpu_ms=COLD_START,
+        aimd=AIMD,
+        throttled=Throttled(
+            how="a cgroup quota (v1)",
+            now={"100": 2.1, "1000": 8.4},
+            before={"100": 2.0, "1000": 8.0},
         ),
-        aimd=Aimd(
-            requests_per_second=1080.0,
-            fixed_requests_per_second={"64": 1200.0},
-            share_of_best_fixed=0.9,
-            rejected_per_success=0.0999,
-        ),
+        bad_days=BAD_DAYS,
+        memory={
+            memory_key("stale", 10_000): [memory_day(10.0), memory_day(13.0)],
+            **{memory_key(case, 100_000): [memory_day(10.0)] * 2 for case in MEMORY_CASES},
+        },
         machine=Machine(cores=2, python="3.13.0", system="Linux", nginx="1.22.1"),
-        repeats=3,
-        measured_at="2026-11-24T03:00:00Z",
-        quick=False,
+        measured={"fan-out": When(at="2026-11-24T03:00:00Z", repeats=3, quick=False)},
     )
     return msgspec.structs.replace(all_met, **changed)
 
@@ -162,22 +195,55 @@ def test_a_case_is_not_taken_for_another_that_begins_alike() -> None:
 @pytest.mark.parametrize(
     ("changed", "beginning"),
     [
-        ({"cpu_us_per_instance": client(250.1).cpu_us_per_instance}, "CPU per instance"),
+        ({"cpu_us_per_instance": client(325.1).cpu_us_per_instance}, "CPU per instance"),
         (
-            {
-                "cold_start_cpu_ms": msgspec.structs.replace(
-                    results().cold_start_cpu_ms, import_=221
-                )
-            },
+            {"cold_start_cpu_ms": msgspec.structs.replace(COLD_START, import_=221)},
             "import of the handler",
         ),
         (
-            {"aimd": msgspec.structs.replace(results().aimd, share_of_best_fixed=0.8999)},
+            {"aimd": msgspec.structs.replace(AIMD, share_of_best_fixed=0.8999)},
             "AIMD where the server",
         ),
         (
-            {"aimd": msgspec.structs.replace(results().aimd, rejected_per_success=0.1)},
+            {"aimd": msgspec.structs.replace(AIMD, rejected_per_success=0.1)},
             "AIMD, rejected",
+        ),
+        (
+            {
+                "throttled": Throttled(
+                    how="", now={"100": 2.11, "1000": 8.0}, before={"100": 2.0, "1000": 8.0}
+                )
+            },
+            "at Lambda's share of a CPU, 100 instances",
+        ),
+        (
+            {
+                "bad_days": msgspec.structs.replace(
+                    BAD_DAYS, silent=[SILENT, msgspec.structs.replace(SILENT, judged=0.9899)]
+                )
+            },
+            "4,000 instances, up to 10 %",
+        ),
+        (
+            {"bad_days": msgspec.structs.replace(BAD_DAYS, refused_judged=0.9899)},
+            "4,000 instances, two",
+        ),
+        ({"bad_days": msgspec.structs.replace(BAD_DAYS, starved_runs=7)}, "500 instances"),
+        (
+            {
+                "bad_days": msgspec.structs.replace(
+                    BAD_DAYS, hanging=Hanging(known=999, not_reached=2, seconds=15.1)
+                )
+            },
+            "one that hangs",
+        ),
+        (
+            {"memory": {memory_key("stale", 10_000): [memory_day(10.0), memory_day(13.1)]}},
+            "10,000 stale",
+        ),
+        (
+            {"memory": {memory_key("stale", 100_000): [memory_day(10.0, 256.1), memory_day(10.0)]}},
+            "peak memory, 100,000 instances: all stale, two",
         ),
     ],
 )
@@ -187,16 +253,29 @@ def test_a_goal_is_missed_just_beyond_it(changed: dict[str, object], beginning: 
 
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     quick = results(limit_share={"L50_C64": 0.95}, whole_job={})
+    nothing = Results()
 
     assert the_goal(quick, "share of the limit, L50_C16").verdict == "not measured"
     assert the_goal(quick, "peak memory").verdict == "not measured"
+    assert {goal.verdict for goal in goals(nothing)} == {"not measured"}
+
+
+def test_runs_in_which_some_are_never_judged_miss_the_goal() -> None:
+    never = results(bad_days=msgspec.structs.replace(BAD_DAYS, starved_runs=None))
+
+    assert the_goal(never, "500 instances").verdict == "missed"
+
+
+def test_a_table_stands_for_what_was_measured_only() -> None:
+    assert [table.title for table in tables(Results())] == ["Goals"]
+    assert "AIMD" in [table.title for table in tables(Results(aimd=AIMD))]
 
 
 def test_the_file_has_the_keys_that_are_promised() -> None:
     document = json.loads(msgspec.json.encode(results()))
 
     assert document["limit_share"]["L50_C64"] == 0.95
-    assert document["cpu_us_per_instance"]["L50_C64"] == 250.0
+    assert document["cpu_us_per_instance"]["L50_C64"] == 325.0
     assert document["peers"][CURL]["cpu_us_per_instance"]["L50_C64"] == 60.0
     assert document["whole_job"]["1000"] == {
         "seconds": 1.0,
@@ -221,4 +300,4 @@ def test_the_page_has_every_table() -> None:
     text = page(results())
 
     assert all(table.markdown() in text for table in tables(results()))
-    assert "12 of 12 goals are met" in text
+    assert "23 of 23 goals are met" in text

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+
+# Runs a command, with standard input and environment, to its end.
+Run = Callable[[Sequence[str], bytes, Mapping[str, str]], subprocess.CompletedProcess[bytes]]
 
 
 class ChildFailed(Exception):
@@ -24,20 +28,24 @@ def clean_environment(python_path: str = f"src{os.pathsep}.") -> dict[str, str]:
     }
 
 
+def freely(
+    command: Sequence[str], told: bytes, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    """A Run with all the CPU that there is."""
+    return subprocess.run(command, input=told, env=environment, capture_output=True, check=False)
+
+
 def ask(
     arguments: Sequence[str],
     answer: type[T],
     *,
     told: object = None,
     environment: Mapping[str, str] | None = None,
+    run: Run | None = None,
 ) -> T:
     """Run Python with arguments; return what it printed in its last line, parsed from JSON."""
-    child = subprocess.run(
-        [sys.executable, *arguments],
-        input=msgspec.json.encode(told),
-        env=environment or clean_environment(),
-        capture_output=True,
-        check=False,
+    child = (run or freely)(
+        [sys.executable, *arguments], msgspec.json.encode(told), environment or clean_environment()
     )
     lines = child.stdout.splitlines()
     if child.returncode or not lines:

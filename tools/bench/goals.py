@@ -1,11 +1,23 @@
 """What the figures should be, and whether they are. A missed goal is said; it fails nothing."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from tools.bench.clients import LOOP, LOOP_ONE_CA, OURS, THREADS
-from tools.bench.results import ColdStart, Figures, Results
+from tools.bench.clients import OURS, THREADS
+from tools.bench.results import (
+    MEMORY_CASES,
+    THROTTLED_SIZES,
+    Aimd,
+    BadDays,
+    ColdStart,
+    Figures,
+    MemoryDay,
+    Results,
+    Throttled,
+    memory_key,
+)
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,27 +35,24 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def goals(results: Results) -> list[Goal]:
-    """All goals; where a case has answers of two sizes, the worse one counts."""
+    """All goals; where a case has answers of two sizes, the worse one counts.
+
+    None compares with requests.get: it opens a connection for each request, and to be better than
+    that proves nothing of a client that keeps its own.
+    """
     return [
         _share(results, "L50_C16", 0.95),
-        _share(results, "L50_C32", 0.93),
-        _share(results, "L50_C64", 0.90),
+        _share(results, "L50_C32", 0.95),
+        _share(results, "L50_C64", 0.92),
         _share(results, "L200_C64", 0.95),
-        _cpu(results, THREADS, 1 / 2),
-        _cpu(results, LOOP, 1 / 4),
-        _cpu(results, LOOP_ONE_CA, 1 / 4),
+        _cpu(results, THREADS, 0.65),
         _cold_job(results),
         _memory(results),
         _cold_start(results.cold_start_cpu_ms),
-        _at_least(
-            "AIMD where the server allows 64 at once, of the best fixed setting",
-            0.90,
-            results.aimd.share_of_best_fixed,
-            "{:.1%}",
-        ),
-        _below(
-            "AIMD, rejected requests per success", 0.1, results.aimd.rejected_per_success, "{:.3f}"
-        ),
+        *_aimd(results.aimd),
+        *_throttled(results.throttled),
+        *_bad_days(results.bad_days),
+        *_large_bad_days(results.memory),
     ]
 
 
@@ -54,7 +63,7 @@ def _share(results: Results, case: str, wanted: float) -> Goal:
 
 def _cpu(results: Results, peer: str, wanted: float) -> Goal:
     ours = _of_case(results.cpu_us_per_instance, "L50_C64")
-    theirs = _of_case(results.peers[peer].cpu_us_per_instance, "L50_C64")
+    theirs = _of_case(results.peers[peer].cpu_us_per_instance, "L50_C64") if ours else []
     ratio = max((mine / its for mine, its in zip(ours, theirs, strict=True)), default=None)
     return _at_most(f"CPU per instance, L50_C64, of {peer}", wanted, ratio, "{:.2f}")
 
@@ -65,7 +74,8 @@ def _of_case(figures: Figures, case: str) -> list[float]:
 
 
 def _cold_job(results: Results) -> Goal:
-    ratio = results.cold_job[THREADS].seconds / results.cold_job[OURS].seconds
+    jobs = results.cold_job
+    ratio = jobs[THREADS].seconds / jobs[OURS].seconds if jobs else None
     return _at_least(f"cold job, times as fast as {THREADS}", 2, ratio, "{:.2f}")
 
 
@@ -75,14 +85,104 @@ def _memory(results: Results) -> Goal:
     return _at_most("peak memory at 100,000 instances, above that at 1,000", 40, more, "{:.0f} MiB")
 
 
-def _cold_start(measured: ColdStart) -> Goal:
+def _cold_start(measured: ColdStart | None) -> Goal:
     # 220 ms on a machine where the base takes 183; as a ratio it holds on others too.
     return _at_most(
         "import of the handler with .pyc, of requests + Logger + Metrics alone",
         220 / 183,
-        measured.import_ / measured.base_import,
+        measured.import_ / measured.base_import if measured else None,
         "{:.2f}",
     )
+
+
+def _aimd(measured: Aimd | None) -> list[Goal]:
+    return [
+        _at_least(
+            "AIMD where the server allows 64 at once, of the best fixed setting",
+            0.90,
+            measured.share_of_best_fixed if measured else None,
+            "{:.1%}",
+        ),
+        _below(
+            "AIMD, rejected requests per success",
+            0.1,
+            measured.rejected_per_success if measured else None,
+            "{:.3f}",
+        ),
+    ]
+
+
+def _throttled(measured: Throttled | None) -> list[Goal]:
+    """No slower: beyond what a repeat differs by."""
+    before = measured.before if measured else None
+    return [
+        _at_most(
+            f"at Lambda's share of a CPU, {size:,} instances, of the time before the rebuilding",
+            1.05,
+            measured.now[str(size)] / before[str(size)] if measured and before else None,
+            "{:.2f}",
+        )
+        for size in THROTTLED_SIZES
+    ]
+
+
+def _bad_days(measured: BadDays | None) -> list[Goal]:
+    others = [day.judged for day in measured.silent] if measured else []
+    hanging = measured.hanging if measured else None
+    return [
+        _at_least(
+            "4,000 instances, up to 10 % of them silent: of the others judged, the worst day",
+            0.99,
+            min(others, default=None),
+            "{:.1%}",
+        ),
+        _at_most(
+            "500 instances at 100 a run: runs until each was judged",
+            6,
+            (measured.starved_runs or math.inf) if measured else None,
+            "{:.0f}",
+        ),
+        _at_least(
+            "4,000 instances, two of them refused for ever: of the others judged",
+            0.99,
+            measured.refused_judged if measured else None,
+            "{:.1%}",
+        ),
+        _at_least(
+            "one that hangs until Lambda's time is over: of 1,000 others known",
+            1000,
+            hanging.known * (hanging.not_reached == 1) if hanging else None,
+            "{:,.0f}",
+        ),
+    ]
+
+
+def _large_bad_days(memory: Mapping[str, Sequence[MemoryDay]]) -> list[Goal]:
+    ratios = {
+        size: days[1].cpu_seconds / days[0].cpu_seconds if days else None
+        for size in (10_000, 100_000)
+        for days in [memory.get(memory_key("stale", size))]
+    }
+    return [
+        *(
+            _at_most(
+                f"{size:,} stale instances: CPU time of day two, of day one", 1.3, got, "{:.2f}"
+            )
+            for size, got in ratios.items()
+        ),
+        *(
+            _at_most(
+                f"peak memory, 100,000 instances: {what}",
+                256,
+                max(
+                    (day.peak_mib for day in memory.get(memory_key(case, 100_000), [])),
+                    default=None,
+                ),
+                "{:.0f} MiB",
+            )
+            for case, what in MEMORY_CASES.items()
+        ),
+    ]
 
 
 def _at_least(what: str, wanted: float, got: float | None, shown: str) -> Goal:

@@ -5,15 +5,19 @@ missing from the handler's own import.
 """
 
 import resource
+import sys
 import time
 
 
 class _Context:
     aws_request_id = "of-the-benchmark"
 
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+
     def get_remaining_time_in_millis(self) -> int:
-        """Lambda's longest time-out."""
-        return 900_000
+        """As Lambda says it."""
+        return round(1000 * (self._ends_at - time.monotonic()))
 
 
 def _cpu_ms() -> float:
@@ -27,13 +31,13 @@ def _peak_rss_mib() -> float:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
-def _invoke() -> dict[str, float]:
+def _invoke(lambda_seconds: float) -> dict[str, object]:
     started = _cpu_ms()
     from backup_audit.handler import handler  # noqa: PLC0415  # what is measured
 
     imported = _cpu_ms()
     began = time.perf_counter()
-    answer = handler({}, _Context())
+    answer = handler({}, _Context(lambda_seconds))
     seconds = time.perf_counter() - began
     return {
         "import_cpu_ms": imported - started,
@@ -41,11 +45,13 @@ def _invoke() -> dict[str, float]:
         "seconds": seconds,
         "peak_rss_mib": _peak_rss_mib(),
         "healthy": answer["counts"]["healthy"],
+        "unknown": answer["counts"]["unknown"],
+        "report_uri": "s3://{bucket}/{key}".format_map(answer["report"]),
     }
 
 
 if __name__ == "__main__":
-    measured = _invoke()
+    measured = _invoke(float(sys.argv[1]))
     import json
 
     print(json.dumps(measured))

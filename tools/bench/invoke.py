@@ -13,6 +13,7 @@ import msgspec
 from tools.bench import children
 
 _REQUIREMENTS = Path("src/requirements.txt")
+_SOURCE = Path("src/backup_audit")
 _INVOCATION = Path("tools/bench/invocation.py")
 
 
@@ -24,16 +25,30 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     peak_rss_mib: float
     healthy: int
+    unknown: int
+    report_uri: str
 
 
-def invoke(package: Path, settings: Mapping[str, str], instances: int) -> Invocation:
-    """Invoke once; raise ChildFailed unless every instance is found healthy."""
+def invoke(
+    package: Path,
+    settings: Mapping[str, str],
+    instances: int,
+    *,
+    hung: int = 0,
+    lambda_seconds: int = 900,
+    run: children.Run | None = None,
+) -> Invocation:
+    """Invoke once, with so much of Lambda's time.
+
+    Raise ChildFailed unless every instance is found healthy, but for those that hang.
+    """
     result = children.ask(
-        ["-P", "-B", str(_INVOCATION)],
+        ["-P", "-B", str(_INVOCATION), str(lambda_seconds)],
         Invocation,
         environment={**children.clean_environment(str(package)), **settings},
+        run=run,
     )
-    if result.healthy != instances:
+    if (result.healthy, result.unknown) != (instances - hung, hung):
         raise children.ChildFailed(f"{result.healthy} of {instances} instances are healthy")
     return result
 
@@ -56,7 +71,7 @@ print(cpu() - started)
     )
 
 
-def package(folder: Path, *, compiled: bool) -> Path:
+def package(folder: Path, *, compiled: bool, source: Path = _SOURCE) -> Path:
     """Copy the function and the installed packages that it ships with; with .pyc or without."""
     for name in re.findall(r"^([\w.-]+)==", _REQUIREMENTS.read_text("ascii"), re.MULTILINE):
         distribution = importlib.metadata.distribution(name)
@@ -64,9 +79,7 @@ def package(folder: Path, *, compiled: bool) -> Path:
             if file.suffix != ".pyc" and ".." not in file.parts:
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(str(file.locate()), folder / file)
-    shutil.copytree(
-        "src/backup_audit", folder / "backup_audit", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(source, folder / "backup_audit", ignore=shutil.ignore_patterns("__pycache__"))
     if compiled:
         subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
     return folder

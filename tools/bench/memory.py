@@ -4,34 +4,38 @@
     python -m tools.bench.memory stale --instances 300000 --batch-size 5000
 
 All instances have the same problem, on two days in a row; `resolved` is the day on which all are
-healthy again. Objects are files, so that the store takes no memory; the API answers at once.
+healthy again; `dead` an API that dies when half are answered, and the day it is back. Objects are
+files, so that the store takes no memory; the API answers at once.
 """
 
 import argparse
 import io
 import json
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import msgspec
 
 from backup_audit.audit import Audit
 from backup_audit.aws import CLIENTS
+from backup_audit.batches import Pacing, PlanAnswer, read_plan
 from backup_audit.fleet.run import AuditRequest, plan_run
-from backup_audit.judge.evidence import Answer, Refusal
+from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.notify.message import Message
-from backup_audit.plan import PlanAnswer, read_plan
-from backup_audit.probe.attempt import Attempt
+from backup_audit.probe.attempt import Again, Attempt
+from backup_audit.probe.engine import Engine
+from backup_audit.report.report import Latest
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.edges import FakeEdges
+from tests.doubles.fake_time import FakeTime
 from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
@@ -39,17 +43,24 @@ from tests.doubles.fakes import (
     ScriptedApi,
     attempt,
 )
+from tools.bench import children
+from tools.bench.results import MEMORY_CASES, MemoryDay, memory_key
 
 MIB = 1024 * 1024
 DAY = timedelta(days=1)
-STALE = (a_list(50), 200)
-CASES: dict[str, list[tuple[Answer, int]]] = {
+STALE = attempt(a_list(50))
+HEALTHY = attempt(a_list(1))
+REFUSED = attempt(Refusal(10008, "CF-UnprocessableEntity", "d" * 500), 422)
+DEAD = attempt(Silence(Cause.CONNECTION, "no connection"), None, again=Again.SOON)
+CASES: Mapping[str, list[Attempt]] = {
     "stale": [STALE, STALE],
     "muted": [STALE, STALE],
-    "details": [(Refusal(10008, "CF-UnprocessableEntity", "d" * 500), 422)] * 2,
-    "resolved": [STALE, (a_list(1), 200), STALE],
-    "healthy": [(a_list(1), 200)] * 2,
+    "details": [REFUSED, REFUSED],
+    "resolved": [STALE, HEALTHY],
+    "dead": [STALE, HEALTHY],
+    "healthy": [HEALTHY, HEALTHY],
 }
+_DIES = "dead"  # the case whose API dies on the first day
 
 
 class FileStore:
@@ -117,17 +128,39 @@ class Discarding:
 
 
 class SameAnswer(ScriptedApi):
-    """A BackupApi that says the same of every instance."""
+    """A BackupApi that says the same of every instance, and is dead after so many requests."""
 
-    def __init__(self, answer: Answer, status: int) -> None:
+    def __init__(self, same: Attempt, lives_for: float) -> None:
         super().__init__({})
-        self._answer = answer
-        self._status = status
+        self._same = same
+        self._lives_for = lives_for
+        self._asked = count()
+
+    @property
+    def calls(self) -> int:
+        return 0
 
     def list_backups(self, guid: str) -> Attempt:
-        same = attempt(self._answer, self._status)
-        evidence = msgspec.structs.replace(same.evidence, request_id=f"r-{guid}")
-        return msgspec.structs.replace(same, evidence=evidence)
+        if next(self._asked) >= self._lives_for:
+            return DEAD
+        evidence = msgspec.structs.replace(self._same.evidence, request_id=f"r-{guid}")
+        return msgspec.structs.replace(self._same, evidence=evidence)
+
+
+class Edges(FakeEdges):
+    """Edges whose engine waits for nothing: nobody waits 90 s for an API that is dead."""
+
+    @contextmanager
+    def engine(self, pacing: Pacing) -> Iterator[Engine]:
+        time = FakeTime()
+        yield Engine(
+            self._api,
+            self.deadline,
+            workers=pacing.workers,
+            clock=self.now,
+            monotonic=time.monotonic,
+            wait=time.wait,
+        )
 
 
 def configuration(instances: int, *, muted: bool) -> bytes:
@@ -148,89 +181,113 @@ def configuration(instances: int, *, muted: bool) -> bytes:
     return json.dumps(document).encode()
 
 
-def one_day(folder: Path, case: str, day: int, batch_size: int | None) -> None:
-    """Run a day in this process, and say what it took."""
+def large_bad_days(*, quick: bool, tell: Callable[[str], None]) -> dict[str, list[MemoryDay]]:
+    """All cases at 100,000 instances and the first also at 10,000; quickly, at a hundredth."""
+    sizes = [("stale", 10_000), *((case, 100_000) for case in MEMORY_CASES)]
+    found = {}
+    for case, size in sizes:
+        instances = size // 100 if quick else size
+        tell(f"{instances:,} instances, {case}")
+        found[memory_key(case, instances)] = list(_days(case, instances))
+    return found
+
+
+def _days(case: str, instances: int, batch_size: int | None = None) -> Iterator[MemoryDay]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        body = configuration(instances, muted=case == "muted")
+        (folder / "configuration.json").write_bytes(body)
+        for day in range(len(CASES[case])):
+            task = Task(case=case, day=day, instances=instances, folder=name, batch_size=batch_size)
+            if batch_size:
+                planned = children.ask([*_SELF, "--task"], str, told=task)
+                task = msgspec.structs.replace(task, plan_key=planned)
+            done = children.ask([*_SELF, "--task"], MemoryDay, told=task)
+            _check(folder, day, instances)
+            yield done
+
+
+_SELF = ("-m", "tools.bench.memory")
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A day, or the last step of one, for a process of its own."""
+
+    case: str
+    day: int
+    instances: int
+    folder: str
+    batch_size: int | None = None
+    plan_key: str | None = None
+
+
+def _carry_out(task: Task) -> MemoryDay | str:
+    """Run a day; in mode map up to the last step, whose plan's key is returned."""
     CLIENTS.s3  # noqa: B018  # what a client takes counts too
+    folder = Path(task.folder)
+    dies = task.case == _DIES and task.day == 0
     source = FixedSource(b"")
-    body = folder / "configuration.json"
-    source.read = body.read_bytes  # type: ignore[method-assign]
-    answer, status = CASES[case][day]
+    source.read = (folder / "configuration.json").read_bytes  # type: ignore[method-assign]
     notifier = Discarding()
-    due = NOW + day * DAY
-    edges = FakeEdges(
+    due = NOW + task.day * DAY
+    edges = Edges(
         source=source,
-        api=SameAnswer(answer, status),
+        api=SameAnswer(CASES[task.case][task.day], task.instances / 2 if dies else float("inf")),
         store=FileStore(folder),
         notifier=notifier,
         heartbeat=CountingHeartbeat(),
         telemetry=RecordingTelemetry(),
         at=due,
     )
-    settings = SETTINGS
-    if batch_size:
-        settings = msgspec.structs.replace(SETTINGS, batch_size=batch_size)
-    audit = Audit(settings, edges, f"invocation-{day}", due + timedelta(minutes=15))
+    settings = msgspec.structs.replace(SETTINGS, batch_size=task.batch_size or SETTINGS.batch_size)
+    audit = Audit(settings, edges, f"invocation-{task.day}", due + timedelta(minutes=15))
     request = AuditRequest(scheduled_time=due)
     run = plan_run(request, due, "i")
-    temporary = _Watched()
-    began = time.monotonic()
-    if batch_size is None:
-        said = audit.run(request, run)
-    else:
+    if task.batch_size and task.plan_key is None:
         planned = audit.plan(request, run)
         assert isinstance(planned, PlanAnswer)
-        plan_key = planned.plan_key
         for number in range(planned.batches):
-            audit.audit_batch(read_plan(edges.store, plan_key), number)
-        print(f"    plan and batches: {time.monotonic() - began:.1f} s, {peak()} MiB")
-        sys.stdout.flush()
-        concluded = subprocess.run(
-            [sys.executable, "-m", "tools.bench.memory", "--conclude", plan_key, str(folder)],
-            check=True,
-        )
-        assert concluded.returncode == 0
-        return
-    seconds, cpu = time.monotonic() - began, time.process_time()
-    print(
-        f"  day {day + 1}: {seconds:6.1f} s, CPU {cpu:.1f} s, peak {peak()} MiB, "
-        f"temporary files {temporary.peak() / MIB:.0f} MiB, {notifier.messages} messages, "
-        f"{notifier.bytes / MIB:.1f} MiB, {said.counts}"
-    )
-
-
-def conclude(folder: Path, plan_key: str) -> None:
-    """The last step in a process of its own."""
-    CLIENTS.s3  # noqa: B018
-    notifier = Discarding()
-    store = FileStore(folder)
-    stored = read_plan(store, plan_key)
-    edges = FakeEdges(
-        source=FixedSource(b""),
-        api=SameAnswer(*STALE),
-        store=store,
-        notifier=notifier,
-        heartbeat=CountingHeartbeat(),
-        telemetry=RecordingTelemetry(),
-        at=stored.run.due_at,
-    )
-    temporary = _Watched()
+            audit.audit_batch(read_plan(edges.store, planned.plan_key), number)
+        return planned.plan_key
+    files = _Files()
     began = time.monotonic()
-    ends_at = stored.run.due_at + timedelta(minutes=15)
-    Audit(SETTINGS, edges, "conclude", ends_at).conclude(stored)
-    print(
-        f"    conclude: {time.monotonic() - began:6.1f} s, CPU {time.process_time():.1f} s, "
-        f"peak {peak()} MiB, temporary files {temporary.peak() / MIB:.0f} MiB, "
-        f"{notifier.messages} messages"
+    if task.plan_key is None:
+        answer = audit.run(request, run)
+    else:
+        answer = audit.conclude(read_plan(edges.store, task.plan_key))
+    return MemoryDay(
+        seconds=round(time.monotonic() - began, 1),
+        cpu_seconds=round(time.process_time(), 1),
+        peak_mib=round(_peak_mib(), 1),
+        temporary_mib=round(files.peak() / MIB, 1),
+        messages=notifier.messages,
+        problems=sum(answer.counts.values()) - answer.counts["healthy"],
     )
 
 
-def peak() -> int:
-    """Of this process, in MiB; getrusage would count what the parent had taken."""
-    status = Path("/proc/self/status").read_text("utf-8")
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+def _check(folder: Path, day: int, instances: int) -> None:
+    """See that the report of the day is there, and every instance in its findings once."""
+    stored = FileStore(folder).get(f"{SETTINGS.report_prefix}/latest.json")
+    assert stored is not None
+    latest = msgspec.json.decode(stored.body, type=Latest)
+    assert latest.run.due_at == NOW + day * DAY
+    parts = sorted((folder / latest.findings_prefix).iterdir())
+    decode = msgspec.json.Decoder(_OfInstance).decode
+    guids = [decode(line).guid for part in parts for line in part.read_bytes().splitlines()]
+    assert len(guids) == len(set(guids)) == instances
 
 
-class _Watched:
+class _OfInstance(msgspec.Struct):
+    guid: str
+
+
+def _peak_mib() -> float:
+    """From Linux itself: ru_maxrss would count the process that started this one, too."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if "VmHWM" in line)
+
+
+class _Files:
     """The temporary files of this process: their largest size together."""
 
     def __init__(self) -> None:
@@ -259,30 +316,21 @@ class _Watched:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=[*CASES, "--conclude"], nargs="?")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("case", choices=CASES, nargs="?", default="stale")
     parser.add_argument("--instances", type=int, default=100_000)
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--day", nargs=2)
-    parser.add_argument("--conclude", nargs=2)
+    parser.add_argument("--batch-size", type=int, help="mode map: `conclude` is measured")
+    parser.add_argument("--task", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.conclude:
-        conclude(Path(asked.conclude[1]), asked.conclude[0])
+    if asked.task:
+        done = _carry_out(msgspec.json.decode(sys.stdin.buffer.read(), type=Task))
+        print(msgspec.json.encode(done).decode())
         return
-    if asked.day:
-        one_day(Path(asked.day[1]), asked.case, int(asked.day[0]), asked.batch_size)
-        return
-    print(f"{asked.instances} instances, {asked.case}")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        body = configuration(asked.instances, muted=asked.case == "muted")
-        (folder / "configuration.json").write_bytes(body)
-        for day in range(len(CASES[asked.case])):
-            sys.stdout.flush()
-            arguments = [asked.case, "--day", str(day), name, "--instances", str(asked.instances)]
-            if asked.batch_size:
-                arguments += ["--batch-size", str(asked.batch_size)]
-            subprocess.run([sys.executable, "-m", "tools.bench.memory", *arguments], check=True)
+    print(f"{asked.instances:,} instances, {asked.case}")
+    for day in _days(asked.case, asked.instances, asked.batch_size):
+        print(day, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import certifi
 import msgspec
 import trustme
 
-from tools.bench.nginx_conf import HOST, LIMITED, api_path, configuration
+from tools.bench.nginx_conf import HANGING, HOST, LIMITED, api_path, configuration
 
 _MODULE = "ngx_http_echo_module.so"
 _MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
@@ -55,6 +55,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     def limited_api_url(self) -> str:
         """The API that refuses more than so many requests at once."""
         return self.url + LIMITED
+
+    @property
+    def hanging_api_url(self) -> str:
+        """The API that answers for one instance never."""
+        return self.url + HANGING
 
     def rejections(self) -> int:
         """How many requests that API has refused so far."""

@@ -7,6 +7,8 @@ HOST = "127.0.0.1"
 LIMITED = "/limited"  # the API that refuses more than ALLOWED_AT_ONCE
 ALLOWED_AT_ONCE = 64
 LIMITED_LATENCY_MS = 50
+HANGING = "/hanging"  # the API that answers for one instance never
+HUNG = "00000000-0000-0000-0000-0000000001f4"  # the 500th of a configuration of so many
 
 _BACKUP_EVERY = 24 * 3600  # seconds
 _JSON = 'default_type "application/json; charset=utf-8";'
@@ -59,6 +61,9 @@ def configuration(
             f"return 429 '{_TOO_MANY}';",
         ),
     ]
+    hung = f"~ ^{HANGING}/v3/service_instances/{HUNG}/"
+    locations.append(_location(hung, "echo_sleep 3600;"))
+    locations.append(_location(HANGING, *_slow(LIMITED_LATENCY_MS, sizes[0])))
     for size in sizes:
         locations.append(
             _location(f"@{size}", _JSON, _REQUEST_ID, f"return 200 '{answer(newest, size)}';")

@@ -47,13 +47,15 @@ _Panel = Callable[[Axes, Sequence[Case], Results], None]
 def draw(results: Results, folder: Path) -> None:
     """Write the pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    _by_case(results, "Share of the physical limit N·L/C: more is better", _share).savefig(
-        folder / "limit-share.png"
-    )
-    _by_case(results, "CPU time of the client per instance: less is better", _cpu).savefig(
-        folder / "cpu.png"
-    )
-    _whole_job(results).savefig(folder / "whole-job.png")
+    if results.limit_share:
+        _by_case(results, "Share of the physical limit N·L/C: more is better", _share).savefig(
+            folder / "limit-share.png"
+        )
+        _by_case(results, "CPU time of the client per instance: less is better", _cpu).savefig(
+            folder / "cpu.png"
+        )
+    if results.whole_job:
+        _whole_job(results).savefig(folder / "whole-job.png")
 
 
 def _by_case(results: Results, title: str, panel: _Panel) -> Figure:

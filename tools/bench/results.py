@@ -6,6 +6,21 @@ from tools.bench.clients import OURS
 
 Figures = dict[str, float]  # by case, such as L50_C64; see cases.py
 
+BEFORE = "1cc6eed"  # the last commit with a transport of our own
+THROTTLED_SIZES = (100, 1_000)  # instances
+MEMORY_CASES = {
+    "stale": "all stale, two days",
+    "muted": "all stale and muted, two days",
+    "details": "all refused with long details, two days",
+    "resolved": "all stale, then healthy",
+    "dead": "the API dies half way, then is back",
+}
+
+
+def memory_key(case: str, instances: int) -> str:
+    """A large bad day's key in .local/bench.json."""
+    return f"{case} {instances}"
+
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """A client's figures: shares of the limit (1 is the limit), CPU µs, requests per second."""
@@ -53,6 +68,66 @@ class Aimd(msgspec.Struct, frozen=True, kw_only=True):
     rejected_per_success: float
 
 
+class Throttled(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole process at Lambda's share of a CPU, seconds by the number of instances.
+
+    `how` the share was held; `before` is the commit before the rebuilding, None if unknown here.
+    """
+
+    how: str
+    now: dict[str, float]
+    before: dict[str, float] | None = None
+
+
+class Silent(msgspec.Struct, frozen=True, kw_only=True):
+    """A day on which a share of the fleet hangs: the share of the others that was judged.
+
+    `where` those that hang stand in the list, spread or first; `seconds` of simulated time.
+    """
+
+    share: float
+    where: str
+    day: int
+    judged: float
+    seconds: float
+
+
+class Hanging(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance hangs until Lambda's time is over; the others that are known, and seconds."""
+
+    known: int
+    not_reached: int
+    seconds: float
+
+
+class MemoryDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A run over a large fleet in a process of its own; memory and files at their peak."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    temporary_mib: float
+    messages: int
+    problems: int
+
+
+class BadDays(msgspec.Struct, frozen=True, kw_only=True):
+    """`refused_judged` is the share of the others; `starved_runs` until each was judged once."""
+
+    silent: list[Silent]
+    refused_judged: float
+    starved_runs: int | None
+    hanging: Hanging
+
+
+class When(msgspec.Struct, frozen=True, kw_only=True):
+    """When a section was measured (UTC, ISO 8601), and how."""
+
+    at: str
+    repeats: int
+    quick: bool
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was measured."""
 
@@ -62,20 +137,31 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     nginx: str
 
 
-class Results(Client, frozen=True, kw_only=True):
-    """One run of the benchmark; the figures outside `peers` are the product's."""
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """The sections that were measured, each when it was; the figures of clients are by client."""
 
-    peers: dict[str, Client]
-    cold_job: dict[str, ColdJob]
-    whole_job: dict[str, WholeJob]  # by the number of instances
-    cold_start_cpu_ms: ColdStart
-    aimd: Aimd
-    machine: Machine
-    repeats: int
-    measured_at: str  # UTC, ISO 8601
-    quick: bool
+    limit_share: Figures = {}
+    cpu_us_per_instance: Figures = {}
+    requests_per_second: Figures = {}
+    peers: dict[str, Client] = {}
+    cold_job: dict[str, ColdJob] = {}
+    whole_job: dict[str, WholeJob] = {}  # by the number of instances
+    cold_start_cpu_ms: ColdStart | None = None
+    aimd: Aimd | None = None
+    throttled: Throttled | None = None
+    bad_days: BadDays | None = None
+    memory: dict[str, list[MemoryDay]] = {}  # by the case, a day after the other
+    machine: Machine | None = None
+    measured: dict[str, When] = {}  # by the section
 
     @property
     def clients(self) -> dict[str, Client]:
-        """All clients by name, the product first."""
-        return {OURS: self, **self.peers}
+        """All clients by name, the product first; none where the fan-out was not measured."""
+        if not self.limit_share:
+            return {}
+        ours = Client(
+            limit_share=self.limit_share,
+            cpu_us_per_instance=self.cpu_us_per_instance,
+            requests_per_second=self.requests_per_second,
+        )
+        return {OURS: ours, **self.peers}

@@ -1,12 +1,26 @@
 """The figures as tables, the same for a terminal and for a page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from tools.bench.aimd import ADAPTIVE
 from tools.bench.goals import goals
-from tools.bench.results import Client, Figures, Results
+from tools.bench.lambda_cpu import SHARE
+from tools.bench.results import (
+    BEFORE,
+    Aimd,
+    BadDays,
+    Client,
+    ColdJob,
+    ColdStart,
+    Figures,
+    MemoryDay,
+    Results,
+    Silent,
+    Throttled,
+    WholeJob,
+)
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,8 +45,28 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 def tables(results: Results) -> list[Table]:
     """The goals, and everything that was measured."""
+    found = [_goals(results)]
+    if results.limit_share:
+        found += _fan_out(results)
+    if results.cold_job:
+        found.append(_cold_job(results.cold_job))
+    if results.whole_job:
+        found.append(_whole_job(results.whole_job))
+    if results.cold_start_cpu_ms:
+        found.append(_cold_start(results.cold_start_cpu_ms))
+    if results.aimd:
+        found.append(_aimd(results.aimd))
+    if results.throttled:
+        found.append(_throttled(results.throttled))
+    if results.bad_days:
+        found += [_silent(results.bad_days.silent), _other_bad_days(results.bad_days)]
+    if results.memory:
+        found.append(_large_bad_days(results.memory))
+    return found
+
+
+def _fan_out(results: Results) -> list[Table]:
     return [
-        _goals(results),
         Table(
             title="Share of the limit",
             note="N requests of L ms each, C in flight: nobody is faster than N·L/C. requests.get "
@@ -54,21 +88,17 @@ def tables(results: Results) -> list[Table]:
             head=["case", *results.clients],
             rows=_by_case(results, lambda client: client.requests_per_second, "{:,.0f}"),
         ),
-        _cold_job(results),
-        _whole_job(results),
-        _cold_start(results),
-        _aimd(results),
     ]
 
 
 def _by_case(results: Results, of: Callable[[Client], Figures], shown: str) -> list[list[str]]:
     return [
         [case, *(shown.format(of(client)[case]) for client in results.clients.values())]
-        for case in of(results)
+        for case in results.limit_share
     ]
 
 
-def _cold_job(results: Results) -> Table:
+def _cold_job(measured: Mapping[str, ColdJob]) -> Table:
     return Table(
         title="Cold job",
         note="640 requests, 64 in flight, L = 50 ms: connections and handshakes are inside the "
@@ -76,12 +106,12 @@ def _cold_job(results: Results) -> Table:
         head=["client", "seconds", "CPU µs per instance"],
         rows=[
             [name, f"{job.seconds:.2f}", f"{job.cpu_us_per_instance:,.0f}"]
-            for name, job in results.cold_job.items()
+            for name, job in measured.items()
         ],
     )
 
 
-def _whole_job(results: Results) -> Table:
+def _whole_job(measured: Mapping[str, WholeJob]) -> Table:
     return Table(
         title="Whole job",
         note="The function from the event to the committed report, with 64 workers, L = 50 ms and "
@@ -95,13 +125,12 @@ def _whole_job(results: Results) -> Table:
                 f"{job.limit_share:.1%}",
                 f"{job.peak_rss_mib:.0f}",
             ]
-            for size, job in results.whole_job.items()
+            for size, job in measured.items()
         ],
     )
 
 
-def _cold_start(results: Results) -> Table:
-    measured = results.cold_start_cpu_ms
+def _cold_start(measured: ColdStart) -> Table:
     return Table(
         title="Cold start",
         note="CPU ms of a new process, without the start of Python itself.",
@@ -122,8 +151,7 @@ def _cold_start(results: Results) -> Table:
     )
 
 
-def _aimd(results: Results) -> Table:
-    measured = results.aimd
+def _aimd(measured: Aimd) -> Table:
     rows = [
         [f"{workers} workers", f"{rate:,.0f}", "0"]
         for workers, rate in measured.fixed_requests_per_second.items()
@@ -135,6 +163,78 @@ def _aimd(results: Results) -> Table:
         note="The server allows 64 requests at once and refuses more with 429; L = 50 ms.",
         head=["setting", "requests per second", "rejected per success"],
         rows=rows,
+    )
+
+
+def _throttled(measured: Throttled) -> Table:
+    before = measured.before or {}
+    return Table(
+        title="At Lambda's share of a CPU",
+        note=f"Seconds of the whole process, from Python's start to its end, at {SHARE:.2f} of a "
+        f"CPU by {measured.how}: 32 workers, L = 200 ms. Before: commit {BEFORE}, which had a "
+        "transport of its own, measured in turn with this one.",
+        head=["instances", "now", "before"],
+        rows=[
+            [f"{int(size):,}", f"{seconds:.2f}", f"{before[size]:.2f}" if before else ""]
+            for size, seconds in measured.now.items()
+        ],
+    )
+
+
+def _silent(days: Sequence[Silent]) -> Table:
+    return Table(
+        title="Brokers that hang",
+        note="4,000 instances, of which a share says nothing: how many of the others are judged. "
+        "In simulated time: plan, schedule and state are the product's, the API is a function.",
+        head=["silent", "day", "of the others judged", "simulated seconds"],
+        rows=[
+            [
+                f"{day.share:.1%}, {day.where}",
+                str(day.day),
+                f"{day.judged:.1%}",
+                f"{day.seconds:.0f}",
+            ]
+            for day in days
+        ],
+    )
+
+
+def _other_bad_days(measured: BadDays) -> Table:
+    runs, hanging = measured.starved_runs, measured.hanging
+    refused = f"{measured.refused_judged:.1%} of the others judged"
+    starved = f"each judged in {runs} runs" if runs else "some never judged"
+    over = f"{hanging.known:,} known, {hanging.not_reached} not reached, {hanging.seconds:.1f} s"
+    return Table(
+        title="Other bad days",
+        note="The first two in simulated time, the last in real time against nginx.",
+        head=["day", "what came of it"],
+        rows=[
+            ["two of 4,000 instances refused for ever", refused],
+            ["500 instances, the API lets 100 a run through", starved],
+            ["one of 1,001 hangs, Lambda's time is over in 20 s", over],
+        ],
+    )
+
+
+def _large_bad_days(memory: Mapping[str, Sequence[MemoryDay]]) -> Table:
+    return Table(
+        title="Large bad days",
+        note="A process a day; objects are files, and an API in the same process answers at once. "
+        "Peak of the resident set, CPU of the whole process, temporary files.",
+        head=["instances, day", "problems", "CPU s", "peak, MiB", "files, MiB", "messages"],
+        rows=[
+            [
+                f"{int(size):,} {case}, {number}",
+                f"{day.problems:,}",
+                f"{day.cpu_seconds:.1f}",
+                f"{day.peak_mib:.0f}",
+                f"{day.temporary_mib:.0f}",
+                f"{day.messages:,}",
+            ]
+            for key, days in memory.items()
+            for case, size in [key.split()]
+            for number, day in enumerate(days, 1)
+        ],
     )
 
 

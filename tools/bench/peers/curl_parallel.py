@@ -33,7 +33,8 @@ def _documents(curl: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 
 def _config(target: Target, guids: Sequence[str]) -> str:
-    connect, read = TIMEOUT
+    # Its first handshakes read the CAs one after the other, which takes a busy machine over 5 s.
+    _, read = TIMEOUT
     options = f"""\
 parallel
 parallel-immediate
@@ -45,7 +46,7 @@ fail
 http1.1
 cacert = "{target.ca_file}"
 header = "Authorization: {AUTHORIZATION}"
-connect-timeout = {connect}
+connect-timeout = {read}
 max-time = {read}
 """
     return options + "".join(f'url = "{target.url(guid)}"\n' for guid in guids)
