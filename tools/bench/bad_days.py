@@ -38,14 +38,13 @@ def _hanging(compiled: Path, server: Server, settings: Mapping[str, str]) -> Han
     )
     return Hanging(
         known=result.healthy,
-        not_reached=_not_reached(settings, result.report_uri),
+        not_reached=_not_reached(settings, result.report),
         seconds=round(result.seconds, 1),
     )
 
 
-def _not_reached(settings: Mapping[str, str], report_uri: str) -> int:
+def _not_reached(settings: Mapping[str, str], address: Mapping[str, str]) -> int:
     """Of how many instances the report says that they were not reached."""
-    bucket, _, key = report_uri.removeprefix("s3://").partition("/")
     s3 = boto3.client(
         "s3",
         endpoint_url=settings["AWS_ENDPOINT_URL"],
@@ -53,5 +52,5 @@ def _not_reached(settings: Mapping[str, str], report_uri: str) -> int:
         aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
     )
-    report = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    report = json.loads(s3.get_object(Bucket=address["bucket"], Key=address["key"])["Body"].read())
     return sum("not reached" in finding["reason"] for finding in report["findings"])

@@ -4,6 +4,7 @@ Run by its path, on nothing but the packaged function: whatever else was importe
 missing from the handler's own import.
 """
 
+import importlib
 import resource
 import sys
 import time
@@ -31,10 +32,9 @@ def _peak_rss_mib() -> float:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
-def _invoke(lambda_seconds: float) -> dict[str, object]:
+def _invoke(module: str, lambda_seconds: float) -> dict[str, object]:
     started = _cpu_ms()
-    from backup_audit.handler import handler  # noqa: PLC0415  # what is measured
-
+    handler = importlib.import_module(module).handler  # what is measured
     imported = _cpu_ms()
     began = time.perf_counter()
     answer = handler({}, _Context(lambda_seconds))
@@ -46,12 +46,12 @@ def _invoke(lambda_seconds: float) -> dict[str, object]:
         "peak_rss_mib": _peak_rss_mib(),
         "healthy": answer["counts"]["healthy"],
         "unknown": answer["counts"]["unknown"],
-        "report_uri": "s3://{bucket}/{key}".format_map(answer["report"]),
+        "report": answer["report"],
     }
 
 
 if __name__ == "__main__":
-    measured = _invoke(float(sys.argv[1]))
+    measured = _invoke(sys.argv[1], float(sys.argv[2]))
     import json
 
     print(json.dumps(measured))

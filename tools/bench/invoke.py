@@ -26,7 +26,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     peak_rss_mib: float
     healthy: int
     unknown: int
-    report_uri: str
+    report: dict[str, str]
 
 
 def invoke(
@@ -37,13 +37,14 @@ def invoke(
     hung: int = 0,
     lambda_seconds: int = 900,
     run: children.Run | None = None,
+    module: str = "backup_audit.handler",
 ) -> Invocation:
     """Invoke once, with so much of Lambda's time.
 
     Raise ChildFailed unless every instance is found healthy, but for those that hang.
     """
     result = children.ask(
-        ["-P", "-B", str(_INVOCATION), str(lambda_seconds)],
+        ["-P", "-B", str(_INVOCATION), module, str(lambda_seconds)],
         Invocation,
         environment={**children.clean_environment(str(package)), **settings},
         run=run,

@@ -27,23 +27,23 @@ def throttled(
     tell: Callable[[str], None],
 ) -> Throttled:
     """Measure both in turn: seconds from the start of Python to its end."""
-    packages = {"now": compiled}
+    packages = {"now": (compiled, "backup_audit.handler")}
     before = _before(folder)
     if before is not None:
-        packages["before"] = before
+        packages["before"] = (before, "backup_audit.handlers.function")
     seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
     with lambda_cpu.limited() as run:
         tell(f"Lambda's share of a CPU: {lambda_cpu.SHARE:.2f}, by {run.how}")
         for repeat in range(repeats):
             for size in SIZES:
-                for name, of_name in packages.items():
+                for name, (of_name, module) in packages.items():
                     of_run = {
                         "CONFIG_URI": configuration_uri(size),
                         "WORKERS": str(CASE.in_flight),
                         "REPORT_PREFIX": f"{name}-{size}-{repeat}",
                     }
                     began = time.perf_counter()
-                    invoke(of_name, {**settings, **of_run}, size, run=run)
+                    invoke(of_name, {**settings, **of_run}, size, run=run, module=module)
                     seconds[name, size].append(time.perf_counter() - began)
         return Throttled(
             how=run.how,
