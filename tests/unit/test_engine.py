@@ -18,7 +18,7 @@ from backup_audit.judge.evidence import (
 )
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.pacing import Deadline
-from backup_audit.probe.schedule import ASIDE_AFTER
+from backup_audit.probe.schedule import ASIDE_AFTER, LONGEST_WAIT
 from tests.doubles.builders import a_list, instance
 from tests.doubles.fake_time import FakeTime
 from tests.doubles.fakes import NOT_FOUND, ScriptedApi, attempt, engine
@@ -294,6 +294,27 @@ def test_a_reader_that_falls_behind_makes_workers_wait() -> None:
 
     assert most < 30
     assert len(list(results)) == 199
+
+
+def test_workers_that_wait_for_the_reader_do_not_wake_by_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("backup_audit.probe.engine._BUFFERED_MAX", 1)
+    waits: list[float] = []
+    rests = threading.Event()
+
+    def wait(condition: threading.Condition, seconds: float) -> None:
+        waits.append(seconds)
+        rests.set()
+        condition.wait()
+
+    api = ScriptedApi(all_of(a_list(3), 2))
+    results = engine(api, workers=1, wait=wait).probe(fleet(2))
+    next(results)
+    assert rests.wait(timeout=30)
+
+    assert len(list(results)) == 1
+    assert set(waits) == {LONGEST_WAIT}
 
 
 def wait_until_quiet(count: Callable[[], int]) -> int:

@@ -18,7 +18,7 @@ from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
 from backup_audit.probe.attempt import Attempt, Flight, Target
 from backup_audit.probe.pacing import Deadline, Pace
-from backup_audit.probe.schedule import Probed, Schedule
+from backup_audit.probe.schedule import LONGEST_WAIT, Probed, Schedule
 
 # Handed over together: to wake the reader for each answer would cost as much as to ask.
 _TOGETHER = 16
@@ -226,13 +226,15 @@ class _Crew:
         with self._lock:
             while not self._is_over:
                 now = self._monotonic()
-                if self._buffered < _BUFFERED_MAX:
+                wait = LONGEST_WAIT
+                if self._buffered < _BUFFERED_MAX:  # else the reader wakes us
                     flight = self._schedule.next(now)
                     if flight is not None:
                         self._flights[me] = flight
                         self._hand_on(me, now)
                         return flight
-                self._rest(me, now, self._schedule.wait(now))
+                    wait = self._schedule.wait(now)
+                self._rest(me, now, wait)
         return None
 
     def _hand_on(self, me: int, now: float) -> None:
