@@ -25,10 +25,10 @@ import msgspec
 
 from backup_audit.audit import Audit
 from backup_audit.aws import CLIENTS
-from backup_audit.batches import Pacing, PlanAnswer, read_plan
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.notify.message import Message
+from backup_audit.plan import Pacing, PlanAnswer, read_plan
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.engine import Engine
 from backup_audit.report.report import Latest

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from functools import partial
 
-from backup_audit.fleet.configuration import Configuration
-from backup_audit.fleet.policy import BUILT_IN
+
+from backup_audit.fleet.configuration import BUILT_IN, Configuration
 from backup_audit.fleet.run import AuditRequest
 from backup_audit.judge.evidence import BackupList, Evidence, Refusal
 from backup_audit.judge.finding import finding_of
@@ -76,12 +76,12 @@ def _days(size: int, days: int, server: Callable[[], Server]) -> Iterator[tuple[
     for day in range(days):
         of = run(due_at=NOW + timedelta(days=day))
         *_, batch = plan_audit(AuditRequest(), of, configuration, "ssm:/bench", previous)
-        simulation = Simulation(batch.instances, server())
+        simulation = Simulation([one.instance for one in batch], server())
         found = simulation.run()
         yield found, simulation.now
         findings = [
-            compared(finding_of(one, found[one.guid], of, None), batch.state, of.due_at)
-            for one in batch.instances
+            compared(finding_of(one.instance, found[one.instance.guid], of, None), one.open)
+            for one in batch
         ]
         previous = Previous(state=State(open_problems(findings), {}))
 
