@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from functools import partial
 
-
 from backup_audit.fleet.configuration import BUILT_IN, Configuration
 from backup_audit.fleet.run import AuditRequest
 from backup_audit.judge.evidence import BackupList, Evidence, Refusal
