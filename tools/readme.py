@@ -70,17 +70,14 @@ def make_run() -> str:
 
 
 def essential(printed: str) -> str:
-    """A run's head and its problems, the first message's subject, the report; `…` for the rest."""
+    """A run's head, its worst problems, and the first message's subject; `…` for the rest."""
     lines = printed.splitlines()
     problems = _first(lines, "  verdict .* reason")
     published = _first(lines, "Published")
-    files = _first(lines, "Files in")
-    report = _first(lines, ".*/report.json  ")
     shown = [
         *(lines[_first(lines, "run ")], "  …"),
         *(*lines[problems : problems + _PROBLEM_LINES], "  …", ""),
         *(*lines[published : published + 2], "  …"),
-        *(lines[files], "  …", lines[report], "  …"),
     ]
     return "\n".join(shown)
 
