@@ -22,7 +22,7 @@ from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved, Stat
 from backup_audit.report.reading import Previous
 from backup_audit.report.rendering import as_json
 from backup_audit.report.report import Effort, MuteRecord, Plan, mute_records
-from backup_audit.report.store import JSON, JSON_LINES, ObjectStore, RunKeys
+from backup_audit.report.store import JSON, JSON_LINES, ObjectStore, RunKeys, decoding
 
 T = TypeVar("T")
 
@@ -219,10 +219,8 @@ def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entr
     """Read a batch, counted from 0."""
     key = _batch_key(stored.place, number)
     decode = msgspec.json.Decoder(Entry).decode
-    try:
+    with decoding(store, key):
         return [decode(line) for line in store.lines(key)]
-    except msgspec.MsgspecError as error:
-        raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
 
 
 def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAnswer:
@@ -262,10 +260,8 @@ def _turn(before: OpenProblem | None) -> tuple[bool, datetime | None]:
 
 def _find(store: ObjectStore, key: str, kind: type[T]) -> T | None:
     found = store.get(key)
-    try:
+    with decoding(store, key):
         return None if found is None else msgspec.json.decode(found.body, type=kind)
-    except msgspec.MsgspecError as error:
-        raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
 
 
 def _batch_key(place: str, number: int) -> str:

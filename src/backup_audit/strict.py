@@ -101,24 +101,18 @@ def _members(expected: object) -> tuple[Any, ...]:
 
 
 def _member(expected: object, base: type) -> type | None:
-    for member in _members(expected):
-        if isinstance(member, type) and issubclass(member, base):
-            return member
-    return None
+    members = _members(expected)
+    return next((one for one in members if isinstance(one, type) and issubclass(one, base)), None)
 
 
 def _list_item(expected: object) -> object | None:
+    """What a list holds, if a list is expected."""
     for member in _members(expected):
-        item = _list_item_of(member)
-        if item is not None:
+        bare = get_args(member)[0] if get_origin(member) is Annotated else member
+        if get_origin(bare) is list:
+            item: object = get_args(bare)[0]
             return item
     return None
-
-
-def _list_item_of(expected: object) -> object | None:
-    if get_origin(expected) is Annotated:
-        return _list_item_of(get_args(expected)[0])
-    return get_args(expected)[0] if get_origin(expected) is list else None
 
 
 def _description(expected: object) -> str | None:

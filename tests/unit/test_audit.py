@@ -515,7 +515,7 @@ def test_a_committed_report_that_is_damaged_is_a_failure(world: World) -> None:
     key = next(key for key in world.store.objects if key.endswith("report.json"))
     world.store.objects[key] = b"[]"
 
-    with pytest.raises(ReportStoreFailed, match="is no report"):
+    with pytest.raises(ReportStoreFailed, match="cannot be read"):
         world.run()
 
 

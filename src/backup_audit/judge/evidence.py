@@ -47,11 +47,6 @@ def read_backup(entry: object) -> Backup | UnreadableBackup:
         return UnreadableBackup(f"created_at is {_shown(created_at)}")
     if created_at >= SECONDS_END:
         return UnreadableBackup(f"created_at is {_shown(created_at)}, too large to be seconds")
-    return backup_at(created_at)
-
-
-def backup_at(created_at: int) -> Backup:
-    """A backup by its time in seconds since 1970, above 0 and below SECONDS_END."""
     return Backup(datetime.fromtimestamp(created_at, UTC))
 
 

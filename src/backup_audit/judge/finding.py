@@ -11,8 +11,6 @@ from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.judge.verdict import Severity, Verdict, judge
 
-_DETAIL_MAX = 500  # characters; a broker's error can carry kilobytes of its own body
-
 
 class Change(StrEnum):
     """A finding compared with the last committed full report."""

@@ -16,18 +16,9 @@ from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
 from backup_audit.report.reading import Measured, StoredReport, pointer
-from backup_audit.report.rendering import (
-    as_json,
-    report_pieces,
-)
-from backup_audit.report.report import (
-    KeptObject,
-    Latest,
-    Manifest,
-    MuteRecord,
-    Report,
-)
-from backup_audit.report.store import CSV, JSON, ObjectStore, RunKeys, rewrite
+from backup_audit.report.rendering import as_json, report_pieces
+from backup_audit.report.report import KeptObject, Latest, Manifest, MuteRecord, Report
+from backup_audit.report.store import CSV, JSON, ObjectStore, RunKeys, decoding, rewrite
 from backup_audit.report.summary import Summary
 
 
@@ -117,12 +108,10 @@ def _summed_up(store: ObjectStore, key: str, summary: Summary) -> KeptObject:
     """Sum up a part of the findings."""
     part, rows = Measured(store.lines(key)), 0
     decode = msgspec.json.Decoder(Finding).decode
-    try:
+    with decoding(store, key):
         for line in part:
             summary.add(decode(line), line)
             rows += 1
-    except msgspec.MsgspecError as error:
-        raise ReportStoreFailed(f"s3://{store.bucket}/{key} holds no findings: {error}") from error
     return part.described(key, rows)
 
 

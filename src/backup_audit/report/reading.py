@@ -19,7 +19,7 @@ from backup_audit.report.changes import (
 )
 from backup_audit.report.rendering import FINDINGS, LIST_ENDS, MUTES, RESOLVED
 from backup_audit.report.report import KeptObject, Latest, PreviousReport, Report, ReportAddress
-from backup_audit.report.store import ObjectStore, RunKeys
+from backup_audit.report.store import ObjectStore, RunKeys, decoding
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ class StoredReport:
 
     def news(self) -> Iterator[NotifiedFinding]:
         """What messages name: the problems, worst first, and the ends of problems; none muted."""
-        try:
+        with decoding(self._store, self.address.key):
             reader = self._reader()
             for finding in reader.findings(Finding):
                 if finding.is_notified:
@@ -124,17 +124,10 @@ class StoredReport:
             for ended in reader.resolved():
                 if ended.resolved_at == self.head.run.due_at and not ended.muted:
                     yield ended.in_short
-        except msgspec.MsgspecError as error:
-            raise self._damaged(error) from error
 
     def _reader(self) -> ReportReader:
-        try:
+        with decoding(self._store, self.address.key):
             return ReportReader(self._store.lines(self.address.key), self.address.uri)
-        except msgspec.MsgspecError as error:
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: Exception) -> ReportStoreFailed:
-        return ReportStoreFailed(f"{self.address.uri} is no report: {error}")
 
 
 class Previous(msgspec.Struct, frozen=True):
@@ -191,11 +184,8 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
 
 def read_state(store: ObjectStore, report_key: str) -> State:
     """The state that a report left; raise ReportStoreFailed if it cannot be read."""
-    try:
-        _, state = _read(ReportReader(store.lines(report_key), report_key))
-    except msgspec.MsgspecError as error:
-        raise ReportStoreFailed(f"{report_key} is no report: {error}") from error
-    return state
+    with decoding(store, report_key):
+        return _read(ReportReader(store.lines(report_key), report_key))[1]
 
 
 def _read(reader: ReportReader) -> tuple[Report, State]:

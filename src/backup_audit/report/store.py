@@ -1,7 +1,7 @@
 """The report bucket as the rest sees it, and the keys of a run's objects in it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import msgspec
@@ -18,11 +18,10 @@ class StoredObject(msgspec.Struct, frozen=True):
 
 
 class NewObject(Protocol):
-    """An object being written."""
+    """An object being written. `is_new` after the block: if not, one was there, and stays."""
 
     @property
-    def is_new(self) -> bool:
-        """After the block: whether it was written. If not, one was there already, and stays."""
+    def is_new(self) -> bool: ...
 
     def write(self, data: bytes, /) -> object:
         """Add to the object; raise ReportStoreFailed."""
@@ -32,8 +31,7 @@ class ObjectStore(Protocol):
     """A bucket with conditional writes. Every method may raise ReportStoreFailed."""
 
     @property
-    def bucket(self) -> str:
-        """The bucket's name."""
+    def bucket(self) -> str: ...
 
     def get(self, key: str) -> StoredObject | None:
         """Read an object; None if there is none."""
@@ -76,7 +74,7 @@ class RunKeys(msgspec.Struct, frozen=True):
 
     @property
     def findings_prefix(self) -> str:
-        """Every finding lies below it, and nothing else."""
+        """Every finding is stored below it, and nothing else."""
         return f"{self.prefix}/findings/{self._place}/"
 
     @property
@@ -104,6 +102,15 @@ class RunKeys(msgspec.Struct, frozen=True):
     @property
     def _place(self) -> str:
         return f"dt={self.day}/run={self.run_id}"
+
+
+@contextmanager
+def decoding(store: ObjectStore, key: str) -> Iterator[None]:
+    """Raise ReportStoreFailed if an object is not what it must be."""
+    try:
+        yield
+    except msgspec.MsgspecError as error:
+        raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
 
 
 # Others can win the race for an object; who loses so often meets no race but a fault.
