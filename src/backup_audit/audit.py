@@ -224,7 +224,6 @@ class Audit:
     def _audit(
         self, run: Run, batch: Sequence[Entry], pacing: Pacing, keep: Callable[[Finding], object]
     ) -> Effort:
-        """Ask for each instance, judge it, and keep the finding."""
         entries, telemetry = {one.instance.guid: one for one in batch}, self._edges.telemetry
         telemetry.started(len(batch))
         self._edges.deadline.keep_back(len(batch) * _SECONDS_PER_FINDING)
@@ -236,7 +235,6 @@ class Audit:
             return self._effort(run, engine.calls, engine.retries)
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
-        """A dry run: the same without a store."""
         *_, fleet = self._settle(request, run, Previous())
         with Summary() as summary:
             self._audit(run, fleet, self._pacing, summary.add)
@@ -271,7 +269,6 @@ class Audit:
     def _conclude(
         self, stored: StoredPlan, efforts: Iterable[Effort], memory: _Memory | None
     ) -> Answer:
-        """Commit the report that follows from the findings, and publish it."""
         run, plan, keys = stored.run, stored.plan, self._keys(stored.run)
         costs = list(efforts)
         effort = self._effort(
@@ -367,5 +364,4 @@ def _finding_of(entry: Entry, evidence: Evidence, run: Run) -> Finding:
 
 
 def _already_running(run_id: str) -> Answer:
-    """Name the full run that is at work."""
     return Answer(run_id=run_id, scope=Scope.FULL, already_running=True, complete=False, counts={})

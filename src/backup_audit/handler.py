@@ -91,7 +91,6 @@ class _Invocation:
         self._batch: int | None = None
 
     def answer(self, event: object) -> msgspec.Struct:
-        """Carry out a step, or a whole run."""
         if not (isinstance(event, dict) and "step" in event):
             request, run = self._read(event, now(), self._id)
             return self._audit().run(request, run)

@@ -106,7 +106,6 @@ def _member(expected: object, base: type) -> type | None:
 
 
 def _list_item(expected: object) -> object | None:
-    """What a list holds, if a list is expected."""
     for member in _members(expected):
         bare = get_args(member)[0] if get_origin(member) is Annotated else member
         if get_origin(bare) is list:

@@ -95,8 +95,7 @@ def _digest(request: AuditRequest, *more: str) -> str:
 
 
 Instant = Annotated[
-    datetime,
-    msgspec.Meta(tz=True, description='an RFC 3339 time such as "2026-01-31T05:00:00Z"'),
+    datetime, msgspec.Meta(tz=True, description='an RFC 3339 time such as "2026-01-31T05:00:00Z"')
 ]
 Flag = Annotated[bool, msgspec.Meta(description="true or false")]
 

@@ -100,12 +100,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def severity(self) -> Severity:
-        """That of the verdict."""
         return self.verdict.severity
 
     @property
     def newest_backup_at(self) -> datetime | None:
-        """That of the evidence."""
         return self.evidence.newest_backup_at
 
 

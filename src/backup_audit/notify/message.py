@@ -56,7 +56,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fits(self) -> bool:
-        """Whether SNS takes it."""
         return self.size <= SIZE_MAX
 
 

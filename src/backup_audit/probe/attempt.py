@@ -49,7 +49,6 @@ class Target:
 
     @property
     def guid(self) -> str:
-        """The instance's GUID."""
         return self.instance.guid
 
     def silent(self, silence: Silence, taken: datetime) -> Evidence:

@@ -73,7 +73,6 @@ class CloudController:
 
     @property
     def calls(self) -> int:
-        """HTTP requests sent so far, those to UAA included."""
         return self._http.calls
 
     def list_backups(self, guid: str) -> Attempt:

@@ -95,11 +95,7 @@ class Engine:
         """
         pace = Pace(self._workers, self._per_second)
         schedule = Schedule(
-            instances,
-            pace,
-            workers=self._workers,
-            ends_at=self._deadline.at,
-            jitter=self._jitter,
+            instances, pace, workers=self._workers, ends_at=self._deadline.at, jitter=self._jitter
         )
         crew = _Crew(schedule, self._api, self._clock, self._monotonic, self._wait)
         try:

@@ -79,7 +79,6 @@ class Outage:
         return None if self._trial_began is not None else max(self._trial_at - now, 0.0)
 
     def start(self, now: float) -> None:
-        """A trial starts."""
         self._trial_began = now
 
     def answered(self) -> None:

@@ -71,7 +71,6 @@ class Pace:
         return max(self._next_start - now, 0.0)
 
     def start(self, now: float) -> None:
-        """A request starts."""
         self.in_flight += 1
         if self._interval:
             self._next_start = max(self._next_start, now) + self._interval

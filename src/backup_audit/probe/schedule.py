@@ -77,12 +77,10 @@ class Schedule:
 
     @property
     def aside(self) -> int:
-        """How many requests have moved aside."""
         return self._aside
 
     @property
     def is_done(self) -> bool:
-        """Whether every instance has its evidence."""
         return self._unknown == 0
 
     @property

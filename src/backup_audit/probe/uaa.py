@@ -32,11 +32,9 @@ class ReadyHeader:
         self._value = value
 
     def header(self) -> str:
-        """The value itself."""
         return self._value.reveal()
 
     def renewed(self, refused: str) -> str | None:  # noqa: ARG002  # the port's signature
-        """There is no other."""
         return None
 
 

@@ -46,7 +46,6 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def in_short(self) -> NotifiedFinding:
-        """The end of the problem for a message."""
         return NotifiedFinding(
             guid=self.guid,
             name=self.name,
@@ -86,9 +85,7 @@ class FindingForState(msgspec.Struct, gc=False):
     earlier_problem: Problem | None = None
 
 
-def open_problems(
-    findings: Iterable[Finding | FindingForState],
-) -> dict[str, OpenProblem]:
+def open_problems(findings: Iterable[Finding | FindingForState]) -> dict[str, OpenProblem]:
     """The problems that findings leave open, those behind an unknown or a grace among them."""
     opened = {}
     for one in findings:
@@ -167,7 +164,6 @@ def _known_since(finding: Finding, before: OpenProblem | None) -> datetime | Non
 
 
 def _hidden(finding: Finding, before: OpenProblem | None) -> Problem | None:
-    """The problem behind an unknown."""
     if finding.verdict is not Verdict.UNKNOWN or before is None:
         return None
     problem = before.problem

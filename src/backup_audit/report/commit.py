@@ -105,7 +105,6 @@ def _kept_once(store: ObjectStore, key: str, body: bytes, content_type: str) -> 
 
 
 def _summed_up(store: ObjectStore, key: str, summary: Summary) -> KeptObject:
-    """Sum up a part of the findings."""
     part, rows = Measured(store.lines(key)), 0
     decode = msgspec.json.Decoder(Finding).decode
     with decoding(store, key):

@@ -45,7 +45,6 @@ class ReportReader:
         return self._list(FINDINGS, kind)
 
     def resolved(self) -> Iterator[Resolved]:
-        """The problems that ended."""
         return self._list(RESOLVED, Resolved)
 
     def _head(self) -> Report:
@@ -60,7 +59,6 @@ class ReportReader:
         raise msgspec.DecodeError("it has no head")
 
     def _list(self, begin: bytes, kind: type[T]) -> Iterator[T]:
-        """Skip to a list, and read it."""
         if begin not in self._lines:  # an iterator is consumed up to what is looked for
             raise msgspec.DecodeError("a list is missing")
         decode = msgspec.json.Decoder(kind).decode

@@ -148,7 +148,6 @@ class ReportAddress(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def uri(self) -> str:
-        """s3://bucket/key."""
         return f"s3://{self.bucket}/{self.key}"
 
 

@@ -89,11 +89,9 @@ class S3Store(msgspec.Struct, frozen=True):
         return True
 
     def at(self, key: str) -> _At:
-        """The parameters that name an object."""
         return {"Bucket": self.bucket, "Key": key}
 
     def failed(self, what: str, key: str, error: Exception) -> ReportStoreFailed:
-        """The error of an object that could not be read or written."""
         return ReportStoreFailed(f"s3://{self.bucket}/{key} could not be {what}: {said(error)}")
 
     def _put(self, key: str, body: bytes, content_type: str, condition: _Condition) -> bool:
@@ -123,7 +121,6 @@ class _Version(msgspec.Struct):
     etag: str = ""
 
     def body(self, offset: int) -> Body:
-        """Its bytes from this one on."""
         if offset:
             rest = f"bytes={offset}-"
             answer = self.client().get_object(**self.at, Range=rest, IfMatch=self.etag)
@@ -155,7 +152,6 @@ class _Upload:
             self._send_part()
 
     def finish(self) -> None:
-        """Make the object unless there is one already."""
         key = self._at["Key"]
         if self._id is None:
             self.is_new = self._store.put_new(key, self._buffer.getvalue(), self._content_type)

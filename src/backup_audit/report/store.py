@@ -84,7 +84,6 @@ class RunKeys(msgspec.Struct, frozen=True):
 
     @property
     def running(self) -> str:
-        """The claim of the full run at work."""
         return f"{self.prefix}/running.json"
 
     def findings(self, part: int) -> str:

@@ -84,12 +84,10 @@ class Summary:
 
     @property
     def unhealthy_count(self) -> int:
-        """How many findings are not healthy."""
         return len(self._unhealthy)
 
     @property
     def news(self) -> News:
-        """What messages have to say."""
         return News(**{name: self._news[name] for name in News.__struct_fields__})
 
     def unhealthy(self) -> Iterator[bytes]:
