@@ -4,7 +4,7 @@ Each step may be repeated and finds done what an earlier delivery of the run did
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Protocol
 
@@ -236,7 +236,7 @@ class Audit:
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         *_, fleet = self._settle(request, run, Previous())
-        with Summary() as summary:
+        with closing(Summary()) as summary:
             self._audit(run, fleet, self._pacing, summary.add)
             return Answer(
                 run_id=run.run_id,

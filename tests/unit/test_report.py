@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import date, timedelta
 
 import msgspec
@@ -38,7 +39,7 @@ from tests.doubles.reports import head, stored, whole
 
 
 def written(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> bytes:
-    with Summary() as summary:
+    with closing(Summary()) as summary:
         summary.add(finding())
         return b"".join(report_pieces(head(summary), [], map(json_line, findings), resolved))
 

@@ -7,6 +7,7 @@ every crash and every race leaves.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from datetime import datetime
 
 import msgspec
@@ -36,7 +37,7 @@ def commit(
 
     Return the report that is stored there then, and whether we committed it.
     """
-    with Summary(remembered) as summary:
+    with closing(Summary(remembered)) as summary:
         described = [_summed_up(store, keys.findings(part), summary) for part in range(parts)]
         rows = sum(part.rows for part in described)
         csv = _stored_once(store, keys.report("findings.csv"), CSV, summary.csv())

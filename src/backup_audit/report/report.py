@@ -43,13 +43,9 @@ class MuteState(StrEnum):
     UNMATCHED = "unmatched"  # no configured instance has its GUID
 
 
-class MuteRecord(msgspec.Struct, frozen=True, gc=False):
+class MuteRecord(MuteEntry, frozen=True, gc=False, forbid_unknown_fields=False):
     """A configured mute and what it does."""
 
-    guid: str
-    owner: str
-    reason: str
-    until: date
     state: MuteState
 
 

@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -25,7 +23,7 @@ from backup_audit.report.report import Effort, News, Plan, Report, coverage_of
 
 
 class Summary:
-    """Sums findings up; a context, which holds the temporary files.
+    """Sums findings up; close it, for it holds temporary files.
 
     `complete` is false if an instance was not reached before the run's time was over, or was not
     asked for. `oldest` is the age in seconds of the oldest of the newest backups, None if there is
@@ -41,19 +39,11 @@ class Summary:
         self.complete = True
         self.oldest: int | None = None
         self._end = 0  # of the lines, in bytes
-        self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
+        self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close
         self._rest = tempfile.TemporaryFile()  # noqa: SIM115
         self._rest_rows = gzip.GzipFile(fileobj=self._rest, mode="wb", compresslevel=1)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         for file in (self._rest_rows, self._rest, self._lines):
             file.close()
 
