@@ -12,18 +12,13 @@ from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier
 from backup_audit.plan import Pacing
-from backup_audit.probe.cloud_controller import Authorization, CloudController
-from backup_audit.probe.credentials import (
-    ClientCredentials,
-    Credentials,
-    ReadyAuthorization,
-    read_credentials,
-)
+from backup_audit.probe.cloud_controller import CloudController
+from backup_audit.probe.credentials import Credentials, ReadyHeader, read_credentials
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.session import new_session
-from backup_audit.probe.uaa import ClientCredentialsGrant, ReadyHeader
+from backup_audit.probe.uaa import ClientCredentialsGrant
 from backup_audit.report.s3 import S3Store
 from backup_audit.report.store import ObjectStore
 from backup_audit.settings import Settings
@@ -68,7 +63,7 @@ class AwsEdges:
         Twice as many requests may be in flight as there are workers: some move aside.
         """
         settings = self._settings
-        credentials = self._credentials
+        credentials = self._credentials.api
         with new_session(self._ca_pem(), size=2 * pacing.workers) as session:
             http = HttpClient(
                 session,
@@ -76,20 +71,15 @@ class AwsEdges:
                 read_timeout=settings.read_timeout,
                 proxy=settings.proxy_url,
             )
-            api = CloudController(
-                settings.api_url,
-                http,
-                _authorization(settings, http, credentials),
-                clock=now,
-                limit=settings.backups_limit,
+            authorization = (
+                credentials
+                if isinstance(credentials, ReadyHeader)
+                else ClientCredentialsGrant(settings.api_url, http, credentials)
             )
-            yield Engine(
-                api,
-                self.deadline,
-                workers=pacing.workers,
-                per_second=pacing.requests_per_second,
-                clock=now,
-            )
+            limit = settings.backups_limit
+            api = CloudController(settings.api_url, http, authorization, clock=now, limit=limit)
+            workers, per_second = pacing.workers, pacing.requests_per_second
+            yield Engine(api, self.deadline, workers=workers, per_second=per_second, clock=now)
 
     def heartbeat(self) -> Heartbeat | None:
         url = self._credentials.heartbeat_url
@@ -103,11 +93,3 @@ class AwsEdges:
         if self._settings.ca_bundle is None:
             return None
         return source_of(self._settings.ca_bundle, CLIENTS).read().decode("ascii", "replace")
-
-
-def _authorization(settings: Settings, http: HttpClient, credentials: Credentials) -> Authorization:
-    match credentials.api:
-        case ReadyAuthorization(authorization=secret):
-            return ReadyHeader(secret)
-        case ClientCredentials() as client:
-            return ClientCredentialsGrant(settings.api_url, http, client)

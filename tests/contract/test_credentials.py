@@ -11,7 +11,7 @@ from backup_audit.errors import CredentialsUnavailable
 from backup_audit.probe.credentials import (
     ClientCredentials,
     Credentials,
-    ReadyAuthorization,
+    ReadyHeader,
     Secret,
     read_credentials,
 )
@@ -27,8 +27,8 @@ def read(text: str) -> Credentials:
 def test_a_ready_header_is_taken_as_it_is() -> None:
     credentials = read('{"authorization": " bearer abc.def "}').api
 
-    assert isinstance(credentials, ReadyAuthorization)
-    assert credentials.authorization.reveal() == "bearer abc.def"
+    assert isinstance(credentials, ReadyHeader)
+    assert credentials.header() == "bearer abc.def"
 
 
 def test_client_credentials_are_taken() -> None:

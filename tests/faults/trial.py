@@ -12,13 +12,12 @@ from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import BUILT_IN, Instance
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.credentials import Secret
+from backup_audit.probe.credentials import ReadyHeader, Secret
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.schedule import Probed
 from backup_audit.probe.session import new_session
-from backup_audit.probe.uaa import ReadyHeader
 from tests.doubles.builders import NOW, run
 from tests.doubles.fake_time import FakeTime
 from tests.faults.fault import TOKEN, Channel, Fault

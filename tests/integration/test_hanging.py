@@ -11,13 +11,12 @@ import pytest
 
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.credentials import Secret
+from backup_audit.probe.credentials import ReadyHeader, Secret
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.giving_up import SILENT_MAX
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.session import new_session
-from backup_audit.probe.uaa import ReadyHeader
 from tests.doubles.builders import NOW, instance
 from tests.doubles.fake_time import FakeTime
 from tests.doubles.scripted_server import Answer, scripted_server

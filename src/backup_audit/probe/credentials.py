@@ -27,10 +27,16 @@ class Secret:
         return "Secret(…)"
 
 
-class ReadyAuthorization(msgspec.Struct, frozen=True):
-    """A value for the Authorization header."""
+class ReadyHeader(msgspec.Struct, frozen=True):
+    """An Authorization header of a value that somebody else renews."""
 
-    authorization: Secret
+    value: Secret
+
+    def header(self) -> str:
+        return self.value.reveal()
+
+    def renewed(self, refused: str) -> str | None:  # noqa: ARG002  # the port's signature
+        return None
 
 
 class ClientCredentials(msgspec.Struct, frozen=True):
@@ -43,7 +49,7 @@ class ClientCredentials(msgspec.Struct, frozen=True):
 class Credentials(msgspec.Struct, frozen=True):
     """What the secret holds: what the API wants, and the heartbeat's address if there is one."""
 
-    api: ReadyAuthorization | ClientCredentials
+    api: ReadyHeader | ClientCredentials
     heartbeat_url: Secret | None
 
 
@@ -81,12 +87,12 @@ class _Unusable(Exception):
     """Why, without a word of the secret."""
 
 
-def _for_the_api(document: _SecretDocument) -> ReadyAuthorization | ClientCredentials:
+def _for_the_api(document: _SecretDocument) -> ReadyHeader | ClientCredentials:
     match document:
         case _SecretDocument(authorization=str(value), client_id=None, client_secret=None):
             if not value.isascii() or not value.isprintable() or not value.strip():
                 raise _Unusable("authorization cannot stand in a header")
-            return ReadyAuthorization(Secret(value.strip()))
+            return ReadyHeader(Secret(value.strip()))
         case _SecretDocument(
             authorization=None, client_id=str(client_id), client_secret=str(client_secret)
         ) if client_id:

@@ -1,4 +1,4 @@
-"""The Authorization header: a ready value, or tokens from UAA for client credentials."""
+"""The Authorization header as tokens from UAA for client credentials."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import msgspec
 
 from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
 from backup_audit.judge.evidence import Cause
-from backup_audit.probe.credentials import ClientCredentials, Secret
+from backup_audit.probe.credentials import ClientCredentials
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import backoff, retry_after
@@ -23,19 +23,6 @@ _LIFETIME_DEFAULT = 600.0  # seconds, where UAA does not say; its own default is
 # Seconds in which a worker that needs a token waits for the one that fetches it.
 _FETCHED_WITHIN = 120.0
 _HOLD_MAX = 30.0  # seconds; what UAA's Retry-After may ask for
-
-
-class ReadyHeader:
-    """An Authorization value that somebody else renews."""
-
-    def __init__(self, value: Secret) -> None:
-        self._value = value
-
-    def header(self) -> str:
-        return self._value.reveal()
-
-    def renewed(self, refused: str) -> str | None:  # noqa: ARG002  # the port's signature
-        return None
 
 
 class _Token(msgspec.Struct, frozen=True):
