@@ -117,7 +117,7 @@ def test_what_is_never_taken_is_an_error_that_counts() -> None:
 def test_messages_share_a_batch_only_while_they_fit_together() -> None:
     notifier, stub, _ = stubbed()
     half = a_message(text="x" * (SIZE_MAX // 2))
-    assert half.fits
+    assert half.size <= SIZE_MAX
     stub.add_response("publish_batch", {}, batch_of("0"))
     stub.add_response("publish_batch", {}, batch_of("0"))
 

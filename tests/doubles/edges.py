@@ -1,5 +1,6 @@
 """The edges of a use case, made of fakes."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -32,7 +33,7 @@ class FakeEdges:
         self.store = store
         self.notifier = notifier
         self.telemetry = telemetry
-        self.deadline = Deadline.never()
+        self.deadline = Deadline(math.inf)
         self.secret_is_gone: AuditError | None = None
         self._api = api
         self._heartbeat = heartbeat

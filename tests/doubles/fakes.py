@@ -11,7 +11,7 @@ from typing import Any
 
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
 from backup_audit.judge.evidence import Answer, Cause, Evidence, Refusal, Silence, with_age
-from backup_audit.notify.message import Message
+from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline, Outcome
@@ -90,7 +90,7 @@ class RecordingNotifier:
         taken = list(messages)
         if self.broken and taken:
             raise NotificationFailed("the topic did not take the messages")
-        assert all(message.fits for message in taken)
+        assert all(message.size <= SIZE_MAX for message in taken)
         self.messages += taken
         return len(taken)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -90,7 +91,7 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
         api = CloudController(there.url, http, token, clock=lambda: NOW, now=NOW.timestamp)
         engine = Engine(
             time.watched(api),
-            Deadline.never(),
+            Deadline(math.inf),
             workers=1,
             clock=lambda: NOW,
             monotonic=time.monotonic,

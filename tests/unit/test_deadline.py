@@ -19,7 +19,7 @@ def test_it_comes_earlier_by_what_is_kept_back() -> None:
 
 
 def test_without_one_time_never_runs_out() -> None:
-    deadline = Deadline.never()
+    deadline = Deadline(math.inf)
 
     deadline.keep_back(2.0)
 

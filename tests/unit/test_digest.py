@@ -293,7 +293,7 @@ def test_a_failure_before_anything_is_known_is_told_too() -> None:
 def test_a_failure_with_any_number_of_faults_fits(faults: int) -> None:
     listed = [f'instances[{number}]: "\U0001f600" ' for number in range(faults)]
 
-    assert failed(InvalidConfiguration(listed)).fits
+    assert failed(InvalidConfiguration(listed)).size <= SIZE_MAX
 
 
 @given(st.text())

@@ -17,7 +17,6 @@ from backup_audit.judge.evidence import (
     Silence,
 )
 from backup_audit.probe.attempt import Again, Attempt
-from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.schedule import ASIDE_AFTER, LONGEST_WAIT
 from tests.doubles.builders import a_list, instance
 from tests.doubles.fake_time import FakeTime
@@ -352,4 +351,3 @@ def test_two_probes_of_one_engine_share_its_deadline_and_counters() -> None:
     list(one.probe(fleet(5)))
 
     assert one.calls == 10
-    assert Deadline.never().at > 0

@@ -27,7 +27,7 @@ from backup_audit.audit import Audit
 from backup_audit.aws import CLIENTS
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Cause, Refusal, Silence
-from backup_audit.notify.message import Message
+from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.plan import Pacing, PlanAnswer, read_plan
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.engine import Engine
@@ -120,7 +120,7 @@ class Discarding:
     def publish(self, messages: Iterable[Message]) -> int:
         count = 0
         for message in messages:
-            assert message.fits
+            assert message.size <= SIZE_MAX
             count += 1
             self.bytes += message.size
         self.messages += count

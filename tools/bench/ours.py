@@ -1,5 +1,6 @@
 """The product as a client: all that the benchmark knows of the engine's inside."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,7 @@ def probe_all(
         http = HttpClient(session, connect_timeout=connect_timeout, read_timeout=read_timeout)
         api = _Watched(api_url, http, ReadyHeader(Secret(AUTHORIZATION)), clock=_clock)
         api.answered = answered
-        engine = Engine(api, Deadline.never(), workers=workers, clock=_clock)
+        engine = Engine(api, Deadline(math.inf), workers=workers, clock=_clock)
         for _ in engine.probe(instances):
             pass
 

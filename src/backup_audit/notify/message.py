@@ -54,10 +54,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         )
         return len(self.body.encode()) + attributes + len(self.subject)
 
-    @property
-    def fits(self) -> bool:
-        return self.size <= SIZE_MAX
-
 
 class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_failed"):
     """The audit failed. `run_id` is null if the event was too broken to give one."""

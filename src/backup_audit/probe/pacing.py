@@ -5,7 +5,6 @@ one a round trip; it shrinks by a tenth when the API throttles (429, 503, silenc
 trip: additive increase, multiplicative decrease, as TCP does it.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -135,11 +134,6 @@ class Deadline:
     def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> "Deadline":
         """A deadline so many seconds from now."""
         return cls(monotonic() + seconds)
-
-    @classmethod
-    def never(cls) -> "Deadline":
-        """No deadline: for a person at a shell."""
-        return cls(math.inf)
 
     def keep_back(self, seconds: float) -> None:
         """Come so much earlier: what is left to do afterwards needs the time."""
