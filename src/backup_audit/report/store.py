@@ -79,7 +79,7 @@ class RunKeys(msgspec.Struct, frozen=True):
 
     @property
     def latest(self) -> str:
-        """The one object that is written more than once."""
+        """The key of what points at the newest full run."""
         return f"{self.prefix}/latest.json"
 
     @property
