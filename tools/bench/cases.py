@@ -52,4 +52,4 @@ def cases_of(
 
 
 ALL_CASES = cases_of((20, 50, 200), (16, 32, 64), (_USUAL_BACKUPS, 30))
-QUICK_CASES = cases_of((50,), (16, 64), (_USUAL_BACKUPS,))
+QUICK_CASES = cases_of((50,), (16, 32, 64), (_USUAL_BACKUPS,))
