@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
@@ -237,7 +239,11 @@ class Audit:
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         *_, fleet = self._settle(request, run, Previous())
         with closing(Summary()) as summary:
-            self._audit(run, fleet, self._pacing, summary.add)
+
+            def add(finding: Finding) -> None:  # it was compared with nothing
+                summary.add(msgspec.structs.replace(finding, change=None, since=None))
+
+            self._audit(run, fleet, self._pacing, add)
             return Answer(
                 run_id=run.run_id,
                 scope=run.scope,

@@ -20,6 +20,9 @@ T = TypeVar("T")
 # is compared with what is allowed.
 NOT_AS_EXPECTED = (msgspec.ValidationError, ValueError)
 
+# What msgspec raises of bytes that are not the JSON wanted; the second of text that is not UTF-8.
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+
 _SHOWN_MAX = 60  # characters of a faulty value that a message quotes
 
 

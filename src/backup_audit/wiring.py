@@ -92,4 +92,5 @@ class AwsEdges:
     def _ca_pem(self) -> str | None:
         if self._settings.ca_bundle is None:
             return None
-        return source_of(self._settings.ca_bundle, CLIENTS).read().decode("ascii", "replace")
+        bundle = source_of(self._settings.ca_bundle, CLIENTS, variable="CA_BUNDLE")
+        return bundle.read().decode("ascii", "replace")

@@ -14,6 +14,7 @@ import msgspec
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.report.report import KeptObject, Latest, Manifest, Report
+from backup_audit.strict import UNDECODABLE
 from backup_audit_cli.archives import Archive, archive_at
 from backup_audit_cli.chain import (
     Link,
@@ -167,7 +168,7 @@ class _Verification:
     def _read(self, key: str, body: bytes, kind: type[T]) -> T | None:
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             self._remarks.append(fault(f"{key} cannot be read: {error}"))
             return None
 

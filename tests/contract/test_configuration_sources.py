@@ -109,3 +109,15 @@ def test_a_client_is_made_once() -> None:
     clients = AwsClients()
 
     assert clients.s3 is clients.s3
+
+
+def test_whoever_reads_of_a_ca_that_is_missing_is_sent_to_its_variable(tmp_path: Path) -> None:
+    there_is_none = source_of(f"file:{tmp_path}/ca.pem", CLIENTS, variable="CA_BUNDLE")
+
+    with pytest.raises(ConfigurationUnavailable) as raised:
+        there_is_none.read()
+
+    assert str(raised.value) == (
+        f"CA_BUNDLE file:{tmp_path}/ca.pem could not be read: No such file or directory; "
+        "check CA_BUNDLE and the function's role"
+    )

@@ -57,7 +57,9 @@ def test_the_manifest_vouches_for_every_object_of_a_run(
     for entry in manifest["objects"]:
         body = kept[entry["key"]]
         assert (len(body), hashlib.sha256(body).hexdigest()) == (entry["bytes"], entry["sha256"])
-    findings, report, table = kept.values()
+    findings = next(body for key, body in kept.items() if key.endswith(".jsonl"))
+    table = next(body for key, body in kept.items() if key.endswith("findings.csv"))
+    report = next(body for key, body in kept.items() if key.endswith("report.json"))
     guids = {instance.guid for instance in foundation.fleet.instances}
     assert {json.loads(line)["guid"] for line in findings.splitlines()} == guids
     assert {row["guid"] for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))} == guids

@@ -402,7 +402,7 @@ def test_a_claim_whose_answer_was_lost_is_still_ours() -> None:
     assert take(Forgetful(), KEY, a_claim("a"), NOW) is None
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b'{"schema_version": 2}'])
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"schema_version": 2}', b'{"run_id": "\xff"}'])
 def test_a_claim_that_nobody_can_read_holds_nobody(damage: bytes) -> None:
     store = InMemoryStore()
     store.objects[KEY] = damage

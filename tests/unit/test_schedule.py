@@ -404,6 +404,17 @@ def test_an_age_that_time_did_not_suffice_for_is_missing_and_no_proof() -> None:
     assert found["a"].answer == BackupList((), age_missing="the run's time was over")
 
 
+def test_an_age_that_was_not_even_asked_for_in_time_is_missing_and_no_proof() -> None:
+    others = but({"a"}, EMPTY)
+    slow = Simulation([young("a"), *fleet(3)], others, workers=1, per_second=0.1, ends_at=FAST + 5)
+
+    found = slow.run()
+
+    assert slow.asked == ["a"]
+    assert found["a"].answer == BackupList((), age_missing="the run's time was over")
+    assert found["a"].attempts == 1
+
+
 @given(
     st.lists(st.sampled_from([HEALTHY, DOWN, GATEWAY, SILENCE, BROKER, limited(5.0)]), max_size=60),
     st.integers(1, 8),

@@ -26,6 +26,7 @@ class ConfigurationSource(Protocol):
 
 class _Source(msgspec.Struct, frozen=True):
     uri: str
+    variable: str
     fetch: Callable[[], bytes]
 
     def read(self) -> bytes:
@@ -34,16 +35,23 @@ class _Source(msgspec.Struct, frozen=True):
         except aws_errors() as error:  # a file's OSError is among them
             why = isinstance(error, OSError) and error.strerror
             raise ConfigurationUnavailable(
-                f"the configuration {self.uri} could not be read: {why or said(error)}; "
-                "check CONFIG_URI and the function's role"
+                f"{self.variable} {self.uri} could not be read: {why or said(error)}; "
+                f"check {self.variable} and the function's role"
             ) from error
 
 
 def source_of(
-    uri: str, clients: AwsClients, instance_guids: Sequence[str] = ()
+    uri: str,
+    clients: AwsClients,
+    instance_guids: Sequence[str] = (),
+    *,
+    variable: str = "CONFIG_URI",
 ) -> ConfigurationSource:
-    """The source that a checked address names; `instance_guids` are for "env:"."""
-    return _Source(uri, _fetcher(uri, clients, instance_guids))
+    """The source that a checked address names; `instance_guids` are for "env:".
+
+    `variable` is the setting that has the address: its errors say which to check.
+    """
+    return _Source(uri, variable, _fetcher(uri, clients, instance_guids))
 
 
 def _fetcher(uri: str, clients: AwsClients, instance_guids: Sequence[str]) -> Callable[[], bytes]:

@@ -129,7 +129,7 @@ class Schedule:
         target.counted += not in_outage
         target.last = target.with_effort(attempt.evidence, now)
         if self._asks_for_age(target, attempt):
-            target.listing = attempt.evidence
+            target.listing, target.last = target.last, None
             target.attempts -= 1
             target.counted = 0
             target.is_repeated = False

@@ -14,6 +14,7 @@ from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKE
 from backup_audit.probe.http import HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import backoff, retry_after
 from backup_audit.settings import secure_url
+from backup_audit.strict import UNDECODABLE
 
 _RENEWED_BEFORE = 60.0  # seconds before a token's end; the cf CLI keeps the same margin
 _MAY_PASS = frozenset({429, 502, 503, 504})
@@ -131,7 +132,7 @@ class ClientCredentialsGrant:
     def _read_token(self, reply: Reply) -> _Token:
         try:
             body = msgspec.json.decode(reply.body, type=_TokenBody)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNDECODABLE:
             raise ApiUnreachable("UAA answered HTTP 200 without an access_token") from None
         if not body.access_token.isascii() or not body.access_token.isprintable():
             raise ApiUnreachable("UAA's access_token is no token: it cannot stand in a header")
@@ -148,7 +149,7 @@ class ClientCredentialsGrant:
             raise ApiUnreachable(f"GET {self._api_url}/ answered HTTP {reply.status}")
         try:
             links = msgspec.json.decode(reply.body, type=_Root).links
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNDECODABLE:
             raise ApiUnreachable(f"GET {self._api_url}/ has no links: is it the API?") from None
         link = links.uaa or links.login
         if link is None:

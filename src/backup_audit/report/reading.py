@@ -20,6 +20,7 @@ from backup_audit.report.changes import (
 from backup_audit.report.rendering import FINDINGS, LIST_ENDS, MUTES, RESOLVED
 from backup_audit.report.report import KeptObject, Latest, PreviousReport, Report, ReportAddress
 from backup_audit.report.store import ObjectStore, RunKeys, decoding
+from backup_audit.strict import UNDECODABLE
 
 T = TypeVar("T")
 
@@ -165,7 +166,7 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
     body = Measured(store.lines(latest.report_key))
     try:
         head, state = _read(ReportReader(body, latest.report_key))
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         return Previous(warning=f"{latest.report_key} is no report ({error}): all is new")
     for _ in body:  # to its end, for the sha256
         pass
@@ -196,5 +197,5 @@ def pointer(store: ObjectStore, keys: RunKeys, body: bytes) -> Latest | None:
     refuse_newer(body, f"s3://{store.bucket}/{keys.latest}")
     try:
         return msgspec.json.decode(body, type=Latest)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None

@@ -14,6 +14,7 @@ import msgspec
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import ObjectStore, rewrite
+from backup_audit.strict import UNDECODABLE
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +48,7 @@ class Turn(msgspec.Struct, frozen=True):
         if other is None:
             return None
         self.warn(
-            f"run {other.run_id} is at work, until {other.ends_at:%Y-%m-%dT%H:%M:%SZ} at the "
-            "latest: nothing is asked a second time"
+            f"run {other.run_id} is at work, until {other.ends_at:%Y-%m-%dT%H:%M:%SZ} at the latest"
         )
         return other.run_id
 
@@ -110,5 +110,5 @@ def free(store: ObjectStore, key: str, run_id: str, held_by: str, now: datetime)
 def _read(body: bytes | None) -> Claim | None:
     try:
         return None if body is None else msgspec.json.decode(body, type=Claim)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None  # a claim that nobody can read holds nobody

@@ -8,6 +8,7 @@ import msgspec
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Run
+from backup_audit.strict import UNDECODABLE
 
 
 class StoredObject(msgspec.Struct, frozen=True):
@@ -108,7 +109,7 @@ def decoding(store: ObjectStore, key: str) -> Iterator[None]:
     """Raise ReportStoreFailed if an object is not what it must be."""
     try:
         yield
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
 
 
