@@ -768,3 +768,10 @@ def test_a_failure_is_told_without_a_bucket_too(world: World) -> None:
     fail(world, Unreachable())
 
     assert world.notifier.events == ["run_failed", "run_failed"]
+
+
+def test_progress_is_noted_for_each_instance(world: World) -> None:
+    world.run()
+
+    assert world.telemetry.instances == 4
+    assert world.telemetry.progress == [(1, 4), (2, 4), (3, 4), (4, 4)]

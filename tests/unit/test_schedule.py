@@ -438,3 +438,16 @@ def test_whatever_comes_every_instance_is_known_once_and_in_time(
     assert set(found) == set(by_guid)
     assert simulation.now <= ends_at
     assert simulation.most_in_flight <= 2 * workers
+
+
+def test_the_first_reason_to_stop_stays() -> None:
+    simulation = Simulation(fleet(3), lambda *_: (FAST, HEALTHY))
+
+    simulation.schedule.stop("the API asks to wait")
+    simulation.schedule.stop("the run's time was over")
+    found = simulation.run()
+
+    assert simulation.asked == []
+    assert {one.answer for one in found.values()} == {
+        Silence(Cause.NOT_REACHED, "the API asks to wait")
+    }
