@@ -4,23 +4,24 @@ A map of the package, in the order in which a run passes through it:
 
     handler     Lambda's entry point: an event or a step in, one call, an answer out
     settings    the environment, read once into one typed value
-    wiring      joins the edges and the use case
+    wiring      joins the use case and its edges: what it needs of the outside (AWS, API, clock)
     audit       the use case: plan, audit_batch, conclude
     plan        the list that a run audits, and what its steps hand to each other
     fleet/      which instances, under which policy: sources (where the configuration is stored),
                 configuration (instances, policies, mutes), run (events, scopes, ids of runs)
-    probe/      asks for many instances at a time: engine (threads, and the clock), schedule (what
-                is asked next), giving_up (limits of retries, outages), pacing (requests in flight,
-                waits), attempt (what came of asking once), cloud_controller (the API, what is worth
-                a retry), uaa (tokens), credentials (the secret), http (one request), session
-                (connections)
-    judge/      pure: evidence (what the API said), verdict (the rules, reasons, severities),
+    probe/      asks for many instances at a time: engine (threads, and the clock), schedule (which
+                instance is asked next, and again), giving_up (the limits at which asking ends),
+                pacing (how many requests at a time, how long between them), attempt (the result of
+                asking once), cloud_controller (the API, and which answers are worth a retry), uaa
+                (tokens), credentials (the secret), http (one request), session (connections)
+    judge/      pure: evidence (what the API answered), verdict (the rules, reasons, severities),
                 finding (evidence and verdict, as they are stored)
     report/     store (keys, conditional writes), s3 (the bucket), running (one full run at a time),
-                changes (new, ongoing, resolved), summary (counts, order), rendering (JSON, CSV),
-                report (the documents), commit (the order of writing), reading (the last report)
-    notify/     digest (its text), message (the other texts, attributes, sizes), send (once), sns
-                (the topic), heartbeat (the dead man's switch)
+                changes (new, ongoing, resolved, reopened), summary (counts, order), rendering
+                (JSON, CSV), report (the documents), commit (the order of writing), reading (the
+                last report)
+    notify/     digest (the usual message), message (the other texts, attributes, sizes), send
+                (once), sns (the topic), heartbeat (the dead man's switch)
     telemetry   log lines and metrics
 
 All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads

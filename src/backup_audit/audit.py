@@ -1,6 +1,6 @@
 """The use case: plan, audit_batch, conclude. A run in one invocation is the three in a row.
 
-Each step may be repeated and finds done what an earlier delivery of the run did.
+Each step may be repeated: it does what earlier deliveries of the run left undone.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,26 +58,26 @@ class Telemetry(Protocol):
     """What operators see of a run besides its report: log lines and metrics."""
 
     def identified(self, run_id: str) -> None:
-        """The run has an id, which every line bears from now on."""
+        """Put the id of the run on every line from now on."""
 
     def started(self, instances: int) -> None:
-        """So many instances will be asked for."""
+        """Log how many instances will be asked for."""
 
     def progressed(self, done: int, total: int) -> None:
-        """So many of them have been asked for."""
+        """Log from time to time how many of them have been asked for."""
 
     def warned(self, warning: str) -> None:
-        """Something is wrong that does not end the run."""
+        """Log what is wrong and does not end the run."""
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
-        """The run is over and has its report."""
+        """Log the end of a run that has its report."""
 
     def failed(self, error: Exception, foundation: str | None) -> None:
-        """The run ended in an error; the foundation is None if the settings are unreadable."""
+        """Log an error that ended the run; `foundation` is None if no setting names it."""
 
 
 class Edges(Protocol):
-    """What a run needs of the outside. Nothing is read or connected to before it is used."""
+    """What a run needs of the outside. Nothing is read or connected to before its use."""
 
     source: ConfigurationSource
     store: ObjectStore
@@ -89,7 +89,7 @@ class Edges(Protocol):
         """The present, in UTC."""
 
     def engine(self, pacing: Pacing) -> AbstractContextManager[Engine]:
-        """What asks the API, by these ceilings; raises AuditError without credentials or CA."""
+        """The engine, within these ceilings; raises AuditError without credentials or CA."""
 
     def heartbeat(self) -> Heartbeat | None:
         """The dead man's switch if there is one; raises CredentialsUnavailable."""
@@ -97,9 +97,8 @@ class Edges(Protocol):
 
 _PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
 
-# Seconds kept for each instance at a run's end: its finding is read again, judged worth telling
-# or not, and written into the CSV. Measured: 0.05 ms on a whole CPU, of which Lambda may give a
-# fourth.
+# Seconds kept for each instance at a run's end: its finding is read again, summed up and
+# written into the CSV. Measured: 0.05 ms on a whole CPU, of which Lambda may give a fourth.
 _SECONDS_PER_FINDING = 0.0002
 
 _Memory = Mapping[str, Resolved]  # the problems that ended and may be reopened, by GUID
@@ -166,7 +165,7 @@ class Audit:
         return BatchAudited(number, len(batch))
 
     def conclude(self, stored: StoredPlan) -> Answer:
-        """Step 3: write the report and tell; batches that failed for good are unknown, by GUID."""
+        """Step 3: write the report and notify; instances of batches that failed are `unknown`."""
         run, keys = stored.run, self._keys(stored.run)
         turn = self._turn(run, run.run_id)
         with turn.freed():
@@ -301,9 +300,9 @@ class Audit:
     def _publish(
         self, stored: StoredReport, keys: RunKeys, *, tells: bool, repeated: bool
     ) -> Answer:
-        """Move the pointer forward, notify, and let the dead man's switch hear of it.
+        """Move the pointer forward, notify, and send a heartbeat.
 
-        Whoever committed the report does it; if that delivery dies first, its retry does.
+        The delivery that committed the report does it; if it dies first, its retry does.
         """
         report = stored.head
         is_late = not advance_latest(self._store, keys, report)
@@ -349,7 +348,7 @@ class Audit:
         return Turn(self._store, key, run, held_by, self._edges.now, telemetry.warned)
 
     def _memory(self, stored: StoredPlan) -> _Memory:
-        """Of what the batches were compared with, whatever latest.json points at now."""
+        """From the report that the batches were compared with, whatever latest.json names now."""
         previous = stored.plan.previous
         if previous is None:
             return {}

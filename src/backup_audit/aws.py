@@ -83,10 +83,10 @@ CLIENTS = AwsClients()
 
 
 def aws_errors() -> tuple[type[Exception], ...]:
-    """What comes out of a client, or of a body; asked for in an except clause, it imports late.
+    """Exceptions that AWS clients raise. A function, so that botocore is imported late.
 
-    Besides botocore's own: urllib3's and the socket's, where a body breaks off; and what an answer
-    that is not AWS's, such as a proxy's page, makes of botocore's parsers.
+    Besides botocore's own: urllib3's and the socket's, if a body breaks off; and those of
+    botocore's parsers, for an answer that is not AWS's, such as a proxy's page.
     """
     from botocore.exceptions import BotoCoreError, ClientError, UndefinedModelAttributeError
     from botocore.parsers import ResponseParserError
@@ -110,7 +110,7 @@ def said(error: Exception) -> str:
         words = f"{details.get('Code', 'Unknown')}: {details.get('Message', '')}".rstrip(": ")
     elif isinstance(error, BotoCoreError) and type(error) is not HTTPClientError:
         words = str(error)
-    else:  # in the words of others, who quote: an answer, or a header with its token
+    else:  # foreign words may quote an answer, or a header with its token
         kinds = [type(one).__name__ for one in (error, error.__context__) if one]
         words = f"no usable answer ({' after '.join(kinds)})"
     return one_line(words, _SAID_MAX)
@@ -122,7 +122,7 @@ def _details(error: Exception) -> dict[str, str]:
 
 
 class Body(Protocol):
-    """What a client answers for something large."""
+    """The body of an answer, which is read as a stream."""
 
     def read(self, amt: int | None = None) -> bytes:
         """So many of the bytes that are left, or all; none at the end."""
@@ -134,8 +134,8 @@ class Body(Protocol):
 def pieces_of(ask: Callable[[int], Body], size: int | None = None) -> Iterator[bytes]:
     """Read a body in pieces of so many bytes, or whole.
 
-    Where it breaks off, `ask` is asked for the rest, from a byte on; raise one of `aws_errors` if
-    that helps too rarely.
+    If it breaks off, `ask` gives the rest, from a byte on; raises one of `aws_errors` after
+    BODY_ATTEMPTS failures.
     """
     offset, attempt = 0, 1
     while True:

@@ -1,8 +1,8 @@
 """The errors that end a run.
 
 A message says what is wrong, where, and what to do, and never holds a secret.
-What goes wrong with one instance is no error but a finding. HeartbeatFailed ends no run, and so it
-is none of them.
+A failure with one instance is a finding and no error. HeartbeatFailed ends no run, so it is no
+AuditError.
 """
 
 import re
@@ -17,8 +17,8 @@ class AuditError(Exception):
 class InvalidDocument(AuditError):
     """A document with faults, all of them at once.
 
-    `faults` has each with its position; those of a kind with many are one, and of the rest beyond
-    50 there is the count: a log line and a queue's record must hold the error.
+    `faults` has each with its position. Many of one kind become one entry, and beyond 50 entries
+    there is only the number: a log line and a queue's record must hold the error.
     """
 
     subject = "the document"
@@ -98,7 +98,7 @@ class NotificationFailed(AuditError):
 
 
 class HeartbeatFailed(Exception):
-    """The dead-man's switch did not take a heartbeat: a warning, since the run is over by then."""
+    """The dead man's switch did not take a heartbeat: a warning, since the run is over by then."""
 
 
 def token_refused(said: str, asked: int) -> CredentialsRefused:

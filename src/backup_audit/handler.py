@@ -27,8 +27,8 @@ from backup_audit.telemetry import PowertoolsTelemetry
 from backup_audit.text import one_line
 from backup_audit.wiring import AwsEdges, notifier_of, now, store_of
 
-# Seconds of Lambda's time that are kept to write the report and to tell: uploading the findings of
-# a large fleet takes a few, S3 and SNS may each need retries.
+# Seconds of Lambda's time that are kept to write the report and notify: uploading the findings of a
+# large fleet takes a few, S3 and SNS may each need retries.
 _RESERVED = 30.0
 _RESERVED_SHARE_MAX = 0.25  # of a short time-out
 
@@ -67,7 +67,7 @@ class ConcludeTask(
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
-    """Do what the event asks for; whatever is raised makes the run fail visibly."""
+    """Do what the event asks for; raise every error again, so that the run fails visibly."""
     invocation = _Invocation(context)
     try:
         document: dict[str, Any] = msgspec.to_builtins(invocation.answer(event))
@@ -78,7 +78,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
 
 class _Invocation:
-    """One invocation, and what is known so far of the run that it is for."""
+    """One invocation, and what is known so far of its run."""
 
     def __init__(self, context: LambdaContext) -> None:
         self._id = context.aws_request_id
@@ -109,7 +109,7 @@ class _Invocation:
                 return self._audit().conclude(self._stored(plan_key))
 
     def failed(self, error: Exception) -> None:
-        """Log, count and notify; whatever goes wrong in that does not hide the first error.
+        """Log, count and notify; a second error does not hide the first.
 
         A batch only logs: it is tried again, and the last step reports what became of it.
         """
@@ -129,7 +129,7 @@ class _Invocation:
                 self._telemetry.warned(f"nobody was notified, or it could not be noted: {said}")
 
     def _notify(self, error: Exception) -> None:
-        """The settings may be what is broken, so only the needed are read."""
+        """Notify of a failure. The settings may be broken: only those needed are read."""
         topic, bucket = os.environ.get("TOPIC_ARN"), os.environ.get("REPORT_BUCKET")
         prefix = os.environ.get("REPORT_PREFIX") or DEFAULT_PREFIX
         if not topic:

@@ -1,9 +1,9 @@
 """What is settled before the first request, and what the steps of a run hand to each other.
 
-Whoever has the plan and a batch can audit the batch, on any machine and at any time of the run,
-and comes to the same findings for the same answers of the API. plan.json names the place of the
-batches that count, and is written last, once: whatever the configuration says later, all
-deliveries and steps of a run audit one list. docs/decisions/0002-commit-protocol.md and
+An invocation needs only the plan and a batch to audit the batch, on any machine, at any time of the
+run; the same answers of the API give the same findings. plan.json names the place of the batches
+that count, and is written last, once: all deliveries and steps of a run audit one list, whatever
+the configuration says later. docs/decisions/0002-commit-protocol.md and
 0006-distributed-map.md have the reasons.
 """
 
@@ -77,8 +77,8 @@ class BatchAudited(msgspec.Struct, frozen=True):
 class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the state machine needs of a plan: where its items are stored, how many at once.
 
-    `run_id` and `instances` are for whoever looks at an execution. By `already_running` the state
-    machine tells it from the answer that names another run.
+    `run_id` and `instances` are for people who look at an execution. `already_running` separates it
+    from an Answer.
     """
 
     run_id: str
@@ -100,8 +100,8 @@ def plan_audit(
 ) -> tuple[Plan, tuple[MuteRecord, ...], list[Entry]]:
     """Settle a run; return its plan, the mutes, and the whole fleet as one batch.
 
-    What earlier runs did not reach comes first, the longest not reached first of all: if each run
-    gets through a part only, every instance has its turn.
+    Instances that earlier runs did not reach come first, the longest not reached first of all: even
+    if each run gets through a part only, every instance has its turn.
     """
     today = run.started_at.date()
     instances = instances_of(request, configuration)

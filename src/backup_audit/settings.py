@@ -1,6 +1,6 @@
 """The settings: environment variables, read once into one frozen value.
 
-template.yaml sets every one of them (a test holds that).
+template.yaml sets every one of them (a test checks that).
 """
 
 import re
@@ -31,7 +31,7 @@ _URI = r"ssm:/?[\w./-]+|s3://[^/]+/.+|file:.+"
 
 
 class NotifyMode(StrEnum):
-    """Whether a run sends digests, or a message for each problem instance."""
+    """The kind of a run's messages: digests, or one for each problem instance."""
 
     DIGEST = "digest"
     FINDING = "finding"
@@ -46,7 +46,7 @@ def _from_to(least: int, most: int) -> Meta:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
-    """One deployment. A field is the variable of its name, in capitals, or the one stated.
+    """One deployment. A field is the variable of its name in capitals, or of `name=`.
 
     `backups_limit` None sends no limit to the API; `requests_per_second` None: as many as `workers`
     at a time can send. `in_flight_max` and `batch_size` (instances) are for runs in many

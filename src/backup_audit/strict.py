@@ -16,8 +16,8 @@ from backup_audit.text import printable
 
 T = TypeVar("T")
 
-# What msgspec raises; the second where half a surrogate pair, or a number of thousands of digits,
-# is compared with what is allowed.
+# What msgspec raises: a ValueError when it compares half a surrogate pair, or a number of thousands
+# of digits, with what is allowed.
 NOT_AS_EXPECTED = (msgspec.ValidationError, ValueError)
 
 # What msgspec raises of bytes that are not the JSON wanted; the second of text that is not UTF-8.
@@ -31,7 +31,7 @@ def read_strictly(
 ) -> tuple[T | None, list[str]]:
     """Convert parsed JSON; return the value, or None and each fault as "position: what".
 
-    Where not `strict`, a text that spells a number is taken for one.
+    If not `strict`, a text that spells a number counts as one.
     """
     try:
         return msgspec.convert(document, expected, strict=strict), []
@@ -118,7 +118,7 @@ def _list_item(expected: object) -> object | None:
 
 
 def _description(expected: object) -> str | None:
-    """The words that a type's Meta has for people."""
+    """A type's description for people, from its Meta."""
     for member in _members(expected):
         for annotation in get_args(member)[1:]:
             if isinstance(annotation, msgspec.Meta) and annotation.description:

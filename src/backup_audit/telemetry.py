@@ -24,7 +24,7 @@ _PROGRESS_EVERY = 5.0  # seconds between progress lines
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """A figure of a full run; `value` gives None where there is none."""
+    """A figure of a full run; `value` gives None if there is none."""
 
     name: str
     unit: MetricUnit
@@ -76,14 +76,14 @@ METRICS = (
 
 
 class _CurrentStdout(logging.Handler):
-    """Prints each line to what is stdout then, so that whoever redirects stdout has the lines."""
+    """Prints each line to the stdout of the moment, so that a redirected stdout gets it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record))
 
 
 # One for the process, as Powertools wants it; its level is POWERTOOLS_LOG_LEVEL. Its lines are
-# ASCII: no text in them ends a line, or cannot be printed.
+# ASCII: no text in them breaks a line, or fails to print.
 _LOGGER = Logger(
     service=SERVICE,
     location=None,
@@ -93,7 +93,7 @@ _LOGGER = Logger(
 
 
 class PowertoolsTelemetry:
-    """A Telemetry of one invocation, of the function of this name if it runs in Lambda."""
+    """The Telemetry of one invocation; `function_name` is None outside Lambda."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Texts of others in texts of ours: they stay on their line, and show all that is there."""
+"""Makes foreign text safe for one line. Reads and writes durations."""
 
 import re
 from datetime import timedelta
@@ -7,7 +7,7 @@ from datetime import timedelta
 def printable(text: str, instead: str = " ") -> str:
     """Replace what breaks a line, steers a terminal, turns the direction, or shows nothing.
 
-    A blank of ASCII is the only white space that stays; emoji stay, what joins them does not.
+    Of white space only the ASCII space stays. Emoji stay, their joiners do not.
     """
     if text.isprintable():
         return text
@@ -15,10 +15,10 @@ def printable(text: str, instead: str = " ") -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """A text of a stranger, cut to so many characters.
+    """Foreign text, cut to `longest` characters.
 
-    Blanks in a row become one: enough of them, and a mail program breaks the line where the
-    stranger wants a line of ours to begin.
+    Spaces in a row become one: with enough of them, a stranger could choose where a mail program
+    breaks the line, and so write a line that looks like ours.
     """
     line = " ".join(printable(text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
@@ -65,6 +65,6 @@ def brief_duration(duration: timedelta) -> str:
 
 
 def compared_duration(duration: timedelta, limit: timedelta) -> str:
-    """Say a duration briefly, but exactly where it would read like the limit that it is not."""
+    """Say a duration briefly, or exactly if it would read like the limit."""
     brief = brief_duration(duration)
     return format_duration(duration) if brief == format_duration(limit) else brief

@@ -58,7 +58,7 @@ class AwsEdges:
 
     @contextmanager
     def engine(self, pacing: Pacing) -> Iterator[Engine]:
-        """What asks the API; its connections are closed at the end, for a warm Lambda keeps them.
+        """The engine. Its connections are closed afterwards: a warm Lambda would keep them.
 
         Twice as many requests may be in flight as there are workers: some move aside.
         """

@@ -1,4 +1,4 @@
-"""Where reports lie that are to be verified: a bucket, or a folder with a copy of one."""
+"""Where the reports to verify are stored: a bucket, or a folder with a copy of one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Whether the reports in a bucket are those that were written: each names the sha256 of the last.
 
-Nobody changes a report unseen without changing all that came after it; from that keeps Object Lock
+A change to a report is seen unless all reports after it are changed too. Object Lock prevents that
 (docs/decisions/0007-chain-of-reports.md).
 """
 
@@ -14,7 +14,7 @@ from backup_audit.report.report import PreviousReport
 
 
 class Remark(msgspec.Struct, frozen=True):
-    """What is to be said of a bucket, in a sentence: a fault, or something to know."""
+    """A sentence about a bucket: a fault, or something to know."""
 
     text: str
     is_fault: bool
@@ -32,12 +32,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fault(text: str) -> Remark:
-    """Something is not as it was written."""
+    """Say that something is not as it was written."""
     return Remark(text, is_fault=True)
 
 
 def note(text: str) -> Remark:
-    """Something that a reader of the result should know."""
+    """Say what a reader of the result should know."""
     return Remark(text, is_fault=False)
 
 

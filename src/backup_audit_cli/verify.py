@@ -52,7 +52,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verified(archive: Archive) -> list[Verified]:
-    """Verify what lies below each prefix; raise ReportStoreFailed if that cannot be read."""
+    """Verify the runs below each prefix; raise ReportStoreFailed if that cannot be read."""
     prefixes: dict[str, dict[str, list[str]]] = {}
     for key in sorted(archive.keys()):
         if found := _OF_A_RUN.fullmatch(key):
@@ -62,7 +62,7 @@ def verified(archive: Archive) -> list[Verified]:
 
 
 def verify(where: str) -> int:
-    """Say what was found at s3://bucket, s3://bucket/prefix or in a folder.
+    """Print what was found at s3://bucket, s3://bucket/prefix or in a folder.
 
     Return 0 if all is as it was written, 1 if something is not, 2 if nothing can be verified.
     """
@@ -104,7 +104,7 @@ class _Verification:
         )
 
     def _link(self, place: str, keys: Sequence[str]) -> Link | None:
-        """The run at a place; None if it is not committed, or is not to be read."""
+        """The run at a place; None if it is not committed, or cannot be read."""
         manifest_key = f"{self._prefix}/reports/{place}/manifest.json"
         report_key = f"{self._prefix}/reports/{place}/report.json"
         if manifest_key not in keys:

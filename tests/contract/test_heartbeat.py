@@ -1,4 +1,4 @@
-"""The dead-man's switch's contract, over the fake and over HTTP."""
+"""The dead man's switch's contract, over the fake and over HTTP."""
 
 import socket
 import threading

@@ -59,7 +59,7 @@ def forms(canary: str) -> set[str]:
 
 
 class Foundation:
-    """Cloud Controller, UAA and dead-man's switch in one, all of which repeat what they hear."""
+    """Cloud Controller, UAA and dead man's switch in one, all of which repeat what they hear."""
 
     def __init__(self, *, grants: bool = True, accepts: bool = True) -> None:
         self.grants = grants

@@ -50,7 +50,7 @@ def said(answer: Answer, policy: Policy = BUILT_IN, status: int | None = 200) ->
             Verdict.UNKNOWN,
             (
                 "newest backup is 30 h old, max_age is 26 h; 1 backup listed; "
-                "1 backup with an unbelievable time: created_at lies 1 h 30 min in the future"
+                "1 backup with an unbelievable time: created_at is 1 h 30 min in the future"
             ),
         ),
         (

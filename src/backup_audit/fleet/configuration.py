@@ -1,4 +1,4 @@
-"""The configuration: which instances to audit, under which policy, and who is not to be told."""
+"""The configuration: which instances to audit, under which policy, and which are muted."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ Text = Annotated[
     str,
     msgspec.Meta(
         # No control characters, none that turn the direction of the text around them, none that
-        # show nothing but joiners, which scripts and emoji need, and none that SQS refuses.
+        # SQS refuses, and no invisible ones but joiners, which scripts and emoji need.
         pattern=r"^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
         r"\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]{1,200}$(?!\n)",
         description="a text of 1 to 200 characters without control or invisible characters",
@@ -75,7 +75,7 @@ class InstanceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MuteEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's decision not to be told about an instance, up to and including a day (UTC)."""
+    """A person's decision not to be notified of an instance, up to and including a day (UTC)."""
 
     guid: Guid
     owner: Text
@@ -96,9 +96,9 @@ class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What is demanded of one instance, and where each demand was written.
+    """The demands on one instance, and their sources.
 
-    The sources are "built-in", "defaults", "instances[3]" or "event".
+    A source is "built-in", "defaults", "instances[3]" or "event".
     """
 
     max_age: timedelta
@@ -129,7 +129,7 @@ def layered(
     min_backups: int | None = None,
     grace: timedelta | None = None,
 ) -> Policy:
-    """Lay what one place states over a policy; None leaves a demand as it is below."""
+    """Replace the demands that a source states; None keeps one as it is."""
     demands = {"max_age": max_age, "min_backups": min_backups, "grace": grace}
     stated = {name: value for name, value in demands.items() if value is not None}
     return msgspec.structs.replace(

@@ -14,14 +14,14 @@ from backup_audit.fleet.configuration import Guid, PositiveDuration
 from backup_audit.strict import read_strictly
 from backup_audit.text import parse_duration
 
-# A clock may run ahead by as much: NTP keeps hosts within seconds, and a request can take a minute.
+# A clock may run ahead by this much: NTP keeps hosts within seconds, a request can take a minute.
 CLOCK_SKEW = timedelta(minutes=5)
 
 _SHORT = 8  # hexadecimal digits that tell apart runs of the same second
 
 
 class Scope(StrEnum):
-    """What a run's report stands for; only a full run is what the next is compared with."""
+    """The scope of a run; runs are compared with the last full one only."""
 
     FULL = "full"
     PARTIAL = "partial"
@@ -47,7 +47,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tells(self) -> bool:
-        """Whether people are told: a what-if only on request, a dry run never."""
+        """Whether people are notified: of a what-if only on request, of a dry run never."""
         if self.dry_run:
             return False
         return self.scope is not Scope.WHAT_IF if self.notify is None else self.notify
@@ -68,11 +68,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) -> Run:
-    """Give the run its id.
+    """Make the run that a request asks for, with its id.
 
     A scheduled full run is named by its scheduled time alone, so that a second delivery of the
-    same event is the same run. Any other is told apart by what it asks for, and a run by hand by
-    its invocation too.
+    same event is the same run. The id of any other has a digest of what it asks for, and by hand
+    of its invocation too.
     """
     due_at = request.scheduled_time or started_at
     run_id = f"{due_at:%Y%m%dT%H%M%SZ}"
@@ -132,7 +132,7 @@ def parse_event(raw: object, now: datetime) -> AuditRequest:
 
 
 def asks_for_silence(raw: object) -> bool:
-    """Whether an event, however broken, asks that nobody is told."""
+    """Whether an event, however broken, asks that nobody is notified."""
     return isinstance(raw, dict) and (raw.get("dry_run") is True or raw.get("notify") is False)
 
 
@@ -140,9 +140,9 @@ def _contradictions(event: Event, now: datetime) -> list[str]:
     faults = []
     if event.scheduled_time and event.scheduled_time - now > CLOCK_SKEW:
         # latest.json only moves forward: a run of next year would hold it for a year.
-        faults.append("scheduled_time: lies in the future; leave it out to run by hand")
+        faults.append("scheduled_time: is in the future; leave it out to run by hand")
     if event.dry_run and event.notify is True:
-        faults.append("notify: cannot be true with dry_run, which tells nobody")
+        faults.append("notify: cannot be true with dry_run, which notifies nobody")
     counted = Counter(event.instance_guids or [])
     faults += [
         f"instance_guids: {guid!r} is listed {count} times"

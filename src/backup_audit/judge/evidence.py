@@ -1,4 +1,4 @@
-"""A backup as the API lists it, and what makes its timestamp unbelievable."""
+"""What the API answered: a list, a refusal or nothing usable."""
 
 import json
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ class Backup(msgspec.Struct, frozen=True):
 
 
 class UnreadableBackup(msgspec.Struct, frozen=True):
-    """An entry of the list whose time cannot be told; `why` goes into the reason."""
+    """An entry of the list whose time cannot be read; `why` goes into the reason."""
 
     why: str
 
@@ -34,7 +34,7 @@ def read_backup(entry: object) -> Backup | UnreadableBackup:
 
     The API promises `created_at` as an integer, seconds since 1970 in UTC. Milliseconds are not
     converted: an API that breaks its promise once cannot be trusted to mean the rest. Whether the
-    time lies in the future is for the judge, who knows the present. `id` is opaque and not read.
+    time is in the future is checked by `judge`. `id` is opaque and not read.
     """
     if not isinstance(entry, dict):
         return UnreadableBackup(f"the entry is {_shown(entry)}, not an object")
@@ -55,7 +55,7 @@ def _shown(value: object) -> str:
 
 
 class BackupList(msgspec.Struct, frozen=True):
-    """HTTP 200 with a list, in the order of the API, which means nothing.
+    """HTTP 200 with a list. The order has no meaning.
 
     `instance_created_at` (UTC) is asked for only where a grace may apply; None: not asked, or the
     API does not say. `age_missing` says why the age could not be found out, though it may be known
@@ -105,7 +105,7 @@ Answer = BackupList | Refusal | Silence
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer and how it was got.
+    """An answer, and what it took to get it.
 
     `status` is the HTTP status, None without one. `request_id` is X-VCAP-Request-ID.
     `attempts` counts the HTTP requests, `milliseconds` the time of all of them with the waits

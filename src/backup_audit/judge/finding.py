@@ -35,8 +35,9 @@ class AppliedPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What the verdict rests on; null where the API gave no such thing.
 
-    `http_status` to `detail` are the answer's, `silence` says why there is none. `backup_count`
-    counts the list as it came. `request_id` is X-VCAP-Request-ID, for the platform's logs.
+    `http_status` to `title` are the answer's, `silence` says why there is none. `detail` explains
+    the refusal, or the missing answer. `backup_count` counts the list as it came. `request_id` is
+    X-VCAP-Request-ID, for the platform's logs.
     """
 
     http_status: int | None
@@ -55,7 +56,7 @@ class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mute(msgspec.Struct, frozen=True, kw_only=True):
-    """Why nobody is told: a person's decision, in force up to and including `until` (UTC)."""
+    """Why nobody is notified: a person's decision, in force up to and including `until` (UTC)."""
 
     owner: str
     reason: str
@@ -146,7 +147,7 @@ def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | No
 
 
 def mutes_in_force(configuration: Configuration, today: date) -> dict[str, Mute]:
-    """The mutes by GUID whose last day is not over."""
+    """Mutes still in force, by GUID."""
     return {
         entry.guid: Mute(owner=entry.owner, reason=entry.reason, until=entry.until)
         for entry in configuration.mutes

@@ -1,4 +1,4 @@
-"""The closed set of verdicts, and how bad each is."""
+"""The verdicts, and the rules that reach them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -41,12 +41,12 @@ class Verdict(StrEnum):
 
     @property
     def is_problem(self) -> bool:
-        """Whether people are told."""
+        """Whether somebody should look at the instance."""
         return self not in (Verdict.IN_GRACE, Verdict.HEALTHY)
 
     @property
     def severity(self) -> Severity:
-        """Missing backups are critical; what needs a person's look is a warning."""
+        """Missing backups are critical, other problems are warnings."""
         if self in (Verdict.NEVER_BACKED_UP, Verdict.STALE):
             return Severity.CRITICAL
         return Severity.WARNING if self.is_problem else Severity.INFO
@@ -115,14 +115,14 @@ def _judge_list(
 
 
 def _sorted_out(listing: BackupList, now: datetime) -> tuple[list[datetime], list[str]]:
-    """Part the believable times from the reasons why the others are not."""
+    """Separate the believable times from the reasons against the others."""
     believable: list[datetime] = []
     unbelievable: list[str] = []
     for backup in listing.backups:
         match backup:
             case Backup(created_at=when) if when - now > CLOCK_SKEW:
                 ahead = brief_duration(when - now)
-                unbelievable.append(f"created_at lies {ahead} in the future")
+                unbelievable.append(f"created_at is {ahead} in the future")
             case Backup(created_at=when):
                 believable.append(when)
             case UnreadableBackup(why=why):

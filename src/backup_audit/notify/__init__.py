@@ -1,1 +1,1 @@
-"""What changed, who hears of it, and how."""
+"""Notifies of what changed."""

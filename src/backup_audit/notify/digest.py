@@ -1,4 +1,4 @@
-"""A run's news in as few whole messages as fit."""
+"""The usual message: a run's news, in as few parts as possible."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime

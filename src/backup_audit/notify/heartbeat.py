@@ -1,4 +1,4 @@
-"""Pings an external dead man's switch after each completed full run."""
+"""Pings an external dead man's switch after each full run that reached every instance."""
 
 import threading
 
@@ -17,8 +17,8 @@ _ANSWER_TIMEOUT = 5.0
 class HttpHeartbeat(msgspec.Struct, frozen=True):
     """One GET, over a session of its own: without our token, and without the API's private CA.
 
-    The address holds a key, so it stands in no error. `proxy` is an http:// address, the time-out
-    seconds for the whole answer, however slowly it drips.
+    The address holds a key, so no error quotes it. `proxy` is an http:// address. `answer_timeout`
+    is the seconds for the whole answer, however slowly it drips.
     """
 
     url: Secret

@@ -1,6 +1,6 @@
 """Messages: text for people, JSON for programs, attributes for filter policies.
 
-digest.py has the one that names many instances.
+digest.py has the usual one, which names many instances.
 """
 
 from collections.abc import Iterable, Iterator
@@ -101,7 +101,7 @@ def run_failed(
     failed_at: datetime,
     invocation_id: str,
 ) -> Message:
-    """Say that the audit failed and why; of an error that is none of ours, its type only."""
+    """Say that the audit failed and why; for foreign errors, only the type."""
     is_ours = isinstance(error, AuditError)
     reason = printable(str(error)) if is_ours else "an error that the audit does not know"
     if len(reason) > _ERROR_MAX:

@@ -1,4 +1,4 @@
-"""Sends the messages of a run, once: a mark beside the report says that they are out.
+"""Sends the messages of a run, once: a mark beside the report says that they were sent.
 
 The mark is written after the messages. A crash between the two sends them again: twice is better
 than not at all. docs/decisions/0002-commit-protocol.md has every case.
@@ -24,8 +24,8 @@ class Notifier(Protocol):
     def publish(self, messages: Iterable[Message]) -> int:
         """Publish all, at least once each and in any order; return how many there were.
 
-        Messages are taken when it is their turn, and not kept. One that is not taken stops none
-        of the others; in the end it is a NotificationFailed that says how many of how many.
+        Messages are taken one by one, and not kept. One that SNS refuses stops none of the others;
+        at the end, NotificationFailed says how many of how many failed.
         """
 
 
@@ -33,11 +33,11 @@ class Heartbeat(Protocol):
     """An external dead man's switch: it calls people when it hears nothing for too long."""
 
     def beat(self) -> None:
-        """Say that a full run is completed; raise HeartbeatFailed, which keeps the address."""
+        """Ping it after each full run that reached every instance; raise HeartbeatFailed."""
 
 
 class Notified(msgspec.Struct, frozen=True, kw_only=True):
-    """A mark: so many messages were published."""
+    """The mark: how many messages were published."""
 
     messages: int
 
@@ -45,7 +45,7 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
 def notify(
     stored: StoredReport, store: ObjectStore, keys: RunKeys, notifier: Notifier, mode: NotifyMode
 ) -> int:
-    """Publish what the report has to say unless that was done; return how many messages."""
+    """Publish the messages of a report unless that was done; return how many."""
     mark = keys.report("notified.json")
     if store.get(mark) is not None:
         return 0
@@ -70,7 +70,7 @@ def notify_of_failure(
     store: ObjectStore | None = None,
     keys: RunKeys | None = None,
 ) -> None:
-    """Say that a run failed, once for all the retries of a scheduled run, if S3 can be asked."""
+    """Notify of a failed run, once for all retries of a scheduled run, if S3 can be asked."""
     message = run_failed(
         error,
         run_id=run_id,

@@ -25,7 +25,7 @@ _HOPELESS = 8  # batches in a row of which nothing was taken
 
 
 class _Outcome(msgspec.Struct, frozen=True):
-    """What became of a batch: its size, and what went wrong with each message not taken."""
+    """The result of a batch: its size, and the reason for each message not taken."""
 
     size: int
     failures: Sequence[str]
@@ -77,7 +77,7 @@ class SnsNotifier(msgspec.Struct, frozen=True):
     def _send(
         self, entries: "Sequence[PublishBatchRequestEntryTypeDef]"
     ) -> tuple[dict[str, str], bool]:
-        """Send once; return why which entries were not taken, and whether SNS answered at all."""
+        """Send once; return the reason for each entry not taken, and whether SNS answered."""
         try:
             answer = self.client().publish_batch(
                 TopicArn=self.topic_arn, PublishBatchRequestEntries=entries
@@ -93,7 +93,7 @@ class SnsNotifier(msgspec.Struct, frozen=True):
 def _few_at_a_time(
     send: Callable[[Sequence[Message]], _Outcome], batches: Iterator[list[Message]]
 ) -> Iterator[_Outcome]:
-    """Yield what becomes of each batch, as the answers come; take a batch when it is its turn."""
+    """Yield each batch's result as the answers come; take a batch when it is its turn."""
     with ThreadPoolExecutor(SENDERS) as pool:
         under_way: set[Future[_Outcome]] = set()
         for batch in batches:

@@ -1,4 +1,4 @@
-"""What came of asking once, and what is known of an instance while it is asked for."""
+"""One request's result, and the state of an instance being asked."""
 
 from datetime import datetime
 from enum import Enum, auto
@@ -11,7 +11,7 @@ from backup_audit.probe.pacing import Outcome, Quota
 
 
 class Again(Enum):
-    """Whether a request that came to nothing is worth another."""
+    """Whether a failed request is worth another."""
 
     NO = auto()
     SOON = auto()
@@ -20,9 +20,9 @@ class Again(Enum):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of asking once: evidence, and what it says about asking on.
+    """The result of asking once: the evidence, and how to go on.
 
-    `hold` is the seconds that the API asks us to wait. `requests` are those that it took.
+    `hold`: the seconds that the API asks us to wait. `requests`: how many HTTP requests it took.
     """
 
     evidence: Evidence
@@ -52,7 +52,7 @@ class Target:
         return self.instance.guid
 
     def silent(self, silence: Silence, taken: datetime) -> Evidence:
-        """Evidence that there was no answer, or after an empty list: none about the age."""
+        """Evidence of no answer; after an empty list, of an age that is not known."""
         if self.listing is not None:
             return with_age(self.listing, None, silence.detail)
         return Evidence(
@@ -63,7 +63,7 @@ class Target:
         )
 
     def with_effort(self, evidence: Evidence, now: float) -> Evidence:
-        """Evidence with what it took: requests, and the time with the waits between."""
+        """The evidence with its effort: requests, and the time with the waits between."""
         milliseconds = round((now - (self.began or now)) * 1000)
         return msgspec.structs.replace(
             evidence, attempts=max(self.attempts, 1), milliseconds=milliseconds

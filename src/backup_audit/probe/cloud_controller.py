@@ -1,6 +1,6 @@
 """The Cloud Controller API, v3: an instance's backups, and its age.
 
-What is promised where, and what was only observed, is said in docs/cloud-controller.md.
+docs/cloud-controller.md separates promises from observations.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send k
 _ENTRIES_MAX = 100_000  # entries of a list; two million fit into an answer, and would take 300 MB
 _TOKEN_MIN = 16  # characters; a shorter word may stand in any text
 _REQUEST_ID = "X-VCAP-Request-ID"  # for the platform's logs
-_ROUTER_ERROR = "X-Cf-RouterError"  # the router answers, since it finds no Cloud Controller
+_ROUTER_ERROR = "X-Cf-RouterError"  # the router itself answers: it found no Cloud Controller
 _REPEATS_OUR_TOKEN = Silence(Cause.UNREADABLE, "the answer repeats our token")
 _THROTTLING = frozenset({429, 503})
 _MAY_PASS = frozenset({429, 502, 503, 504})
@@ -50,7 +50,7 @@ class Authorization(Protocol):
 
 
 class CloudController:
-    """A BackupApi over HTTP. `clock` is the present in UTC, `now` in seconds since 1970."""
+    """A BackupApi over HTTP. `clock` gives the present in UTC, `now` in seconds since 1970."""
 
     def __init__(
         self,
@@ -84,8 +84,8 @@ class CloudController:
     def add_age(self, guid: str, listing: Evidence) -> Attempt:
         """GET /v3/service_instances/{guid}.
 
-        A throttled, broken or silent API proves nothing about the age, which may be known the next
-        time. What the Cloud Controller refuses for good stays unknown to us.
+        A throttled, broken or silent API proves nothing about the age: a later run may learn it. If
+        the Cloud Controller refuses for good, the age stays unknown.
         """
         attempt = self._ask(f"{self._instances_url}/{guid}", self._age)
         match attempt.evidence.answer:
@@ -147,7 +147,7 @@ class CloudController:
         )
 
     def _age(self, body: bytes) -> Answer:
-        """The age as an empty list has it; none if the body says none, or one to come."""
+        """An empty list with the age; without it if the body has none, or one in the future."""
         try:
             created_at = _decoded(body, _InstanceResource).created_at
         except (msgspec.DecodeError, ValueError, RecursionError):
@@ -157,7 +157,7 @@ class CloudController:
 
 
 def _passing(attempt: Attempt) -> str | None:
-    """What refused us, if it may pass: what the Cloud Controller says of the instance does not."""
+    """The status of a refusal that may pass; None if the Cloud Controller refused for good."""
     status = attempt.evidence.status or 0
     stays = attempt.outcome is Outcome.ANSWERED and status < 500 and status != 409
     return None if stays else f"HTTP {status}"
@@ -178,7 +178,7 @@ def _again(reply: Reply, answer: Answer) -> Again:
     if reply.status == 429:
         return Again.OFTEN
     if reply.status == 504 and isinstance(answer, Refusal) and answer.code is not None:
-        return Again.LATE  # of a broker that was silent for a minute
+        return Again.LATE  # the broker was silent for a minute
     may_pass = reply.status in _MAY_PASS or _ROUTER_ERROR in reply.headers
     return Again.SOON if may_pass else Again.NO
 
@@ -219,7 +219,7 @@ _T = TypeVar("_T")
 def _decoded(body: bytes, kind: type[_T]) -> _T:
     """Decode JSON that does not contradict itself; raise DecodeError, ValueError, RecursionError.
 
-    msgspec passes over what is not UTF-8 where it does not read, and takes the last of two keys.
+    msgspec does not check the UTF-8 of what it skips, and takes the last of two equal keys.
     """
     text = body.decode()
     value = msgspec.json.decode(text, type=kind)
@@ -259,9 +259,9 @@ def _refusal(reply: Reply) -> Refusal:
 
 
 def _repeats(tokens: Iterable[str], reply: Reply) -> bool:
-    """Whether an answer repeats our token, plainly or as JSON or a form writes it.
+    """Whether an answer repeats our token: plain, or escaped as in JSON or a form.
 
-    Its words would go into reports, so it is not read.
+    Its words would go into reports, so such an answer is not read.
     """
     body = reply.body
     if b"\\" in body:
@@ -283,5 +283,5 @@ def _forms(token: str) -> tuple[str, ...]:
 
 
 def _text(value: object) -> str | None:
-    """A text on one line, without control characters, cut to a sane length."""
+    """A text on one line, without control characters, cut to _TEXT_MAX."""
     return (one_line(value, _TEXT_MAX) or None) if isinstance(value, str) else None

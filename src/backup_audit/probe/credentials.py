@@ -1,4 +1,4 @@
-"""The credentials for the API, and the heartbeat's address, out of Secrets Manager."""
+"""The credentials for the API, and the heartbeat's address, from Secrets Manager."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ class Secret:
 
 
 class ReadyHeader(msgspec.Struct, frozen=True):
-    """An Authorization header of a value that somebody else renews."""
+    """A fixed Authorization header; somebody else renews it."""
 
     value: Secret
 
@@ -40,14 +40,14 @@ class ReadyHeader(msgspec.Struct, frozen=True):
 
 
 class ClientCredentials(msgspec.Struct, frozen=True):
-    """What UAA gives tokens for."""
+    """The client id and secret for UAA."""
 
     client_id: str
     client_secret: Secret
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What the secret holds: what the API wants, and the heartbeat's address if there is one."""
+    """The parsed secret."""
 
     api: ReadyHeader | ClientCredentials
     heartbeat_url: Secret | None
@@ -84,7 +84,7 @@ def read_credentials(secret_id: str, client: "Callable[[], SecretsManagerClient]
 
 
 class _Unusable(Exception):
-    """Why, without a word of the secret."""
+    """Why the secret is unusable, without quoting it."""
 
 
 def _for_the_api(document: _SecretDocument) -> ReadyHeader | ClientCredentials:

@@ -1,9 +1,9 @@
 """The engine: asks the API for many instances at the same time, and owns the time.
 
-Workers are threads. Each asks once for one instance and says what came; the schedule decides what
-comes next. The reader, who takes the results, looks at the clock: what is silent for long moves
-aside, what exceeds its time is cut, and whatever hangs on, in name resolution, say, is left behind
-with its thread. At the end nothing is waited for.
+Workers are threads. Each asks once for one instance and hands the result over; the schedule decides
+what comes next. The reader, which takes the results, looks at the clock: it moves silent requests
+aside and cuts those that exceed their time. A request that still hangs, in name resolution, say, is
+left behind with its thread. At the end, hanging threads are not waited for.
 """
 
 import random
@@ -20,7 +20,7 @@ from backup_audit.probe.attempt import Attempt, Flight, Target
 from backup_audit.probe.pacing import Deadline, Pace
 from backup_audit.probe.schedule import LONGEST_WAIT, Probed, Schedule
 
-# Handed over together: to wake the reader for each answer would cost as much as to ask.
+# Results handed over together: waking the reader for each would cost as much as asking.
 _TOGETHER = 16
 _LOOKS_EVERY = 0.25  # seconds between the reader's looks at the clock
 _BUFFERED_MAX = 50_000  # results and backups listed that wait for the reader; then workers wait too
@@ -32,7 +32,7 @@ Wait = Callable[[threading.Condition, float], object]
 class BackupApi(Protocol):
     """The Cloud Controller, asked by several threads at the same time.
 
-    What goes wrong with one instance is evidence. Asking raises CredentialsRefused or
+    A failure with one instance is evidence. Asking raises CredentialsRefused or
     ApiUnreachable if no token can be had.
     """
 
@@ -44,7 +44,7 @@ class BackupApi(Protocol):
         """Ask once for an instance's backups."""
 
     def add_age(self, guid: str, listing: Evidence) -> Attempt:
-        """Ask once for the age of an instance whose list is empty: the same evidence, with it."""
+        """Ask once for the age of an instance with an empty list; return the evidence with it."""
 
     def cut(self) -> Sequence[int]:
         """End the requests whose time is over; return the threads that hang nevertheless."""
@@ -56,8 +56,8 @@ class BackupApi(Protocol):
 class Engine:
     """Asks one API, at most `workers` requests at a time, and as many again that moved aside.
 
-    `per_second` bounds the requests that start in a second; None: unbounded. `clock` is the
-    present in UTC. `wait` waits on a condition for so many seconds at most.
+    `per_second` bounds the requests that start in a second; None: unbounded. `clock` gives
+    the present in UTC. `wait` waits on a condition for so many seconds at most.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Engine:
         """Yield every instance once with its evidence, in the order in which the answers come.
 
         Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all, and
-        whatever unexpected a worker raises.
+        any unexpected error of a worker.
         """
         pace = Pace(self._workers, self._per_second)
         schedule = Schedule(
@@ -110,8 +110,8 @@ class Engine:
 class _Crew:
     """The workers of one probe, and what they share with the reader.
 
-    One of those without work waits for the time at which the schedule has some, `_leader`; the
-    others wait to be woken.
+    One idle worker, the `_leader`, waits for the time at which the schedule has work; the others
+    wait to be woken.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class _Crew:
         self._error: Exception | None = None
 
     def results(self, size: int) -> Iterator[Probed]:
-        """Yield what the workers find; raise what one of them could not go on from."""
+        """Yield the workers' results; raise the error that stopped one of them."""
         self._hire(size)
         while True:
             with self._lock:
@@ -234,7 +234,7 @@ class _Crew:
         return None
 
     def _hand_on(self, me: int, now: float) -> None:
-        """Wake another if there is more to do, or if nobody looks after the time now."""
+        """Wake another if there is more to do, or if this worker was the leader."""
         if self._leader == me:
             self._leader = None
             self._turn.notify()
@@ -252,7 +252,7 @@ class _Crew:
         self._turn.wait()
 
     def _end(self, me: int, flight: Flight, attempt: Attempt) -> bool:
-        """Say what came; return whether the worker goes on: its place may be another's by now."""
+        """Hand a result over; return whether the worker goes on: another may have its place."""
         with self._lock:
             del self._flights[me]
             replaced = flight.is_aside or flight.is_over
@@ -269,7 +269,7 @@ class _Crew:
             return not replaced
 
     def _stop(self, error: AuditError, flight: Flight | None) -> None:
-        """No token can be had. What is known by then is reported; if nothing is, the run fails."""
+        """Stop: there is no token. Results so far are reported; without an answer the run fails."""
         with self._lock:
             if not self._schedule.outage.answered_ever:
                 self._error = self._error or error

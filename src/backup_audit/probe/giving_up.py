@@ -1,8 +1,8 @@
-"""When asking is given up: for one instance, for repeats, and for all. Every such rule stands here.
+"""The limits at which asking is given up. The schedule applies them.
 
-An outage is concluded from targets all over the list: an instance that fails, or a broker that
-hangs, says nothing about the API. In an outage one trial at a time goes out. An API that had
-answered before is given PATIENCE to come back; then the run stops asking.
+Failures make an outage only if they come from all over the list: an instance that fails, or a
+broker that hangs, says nothing about the API. In an outage one trial at a time goes out. An API
+that had answered before is given PATIENCE to come back; then the run stops asking.
 """
 
 from collections.abc import Collection
@@ -14,8 +14,8 @@ from backup_audit.probe.pacing import Outcome
 ATTEMPTS_MAX = 5  # requests for one answer
 THROTTLED_MAX = 12  # of those, if the last was answered 429: the API is up and serves others
 
-# Requests for an instance that is silent, the second at the end of the queue. When as many repeats
-# as 2 x Workers came to nothing, no more are sent.
+# Requests for a silent instance; the second is sent after all others. No more repeats are sent once
+# 2 x workers of them came to nothing.
 SILENT_MAX = 2
 FRUITLESS_REPEATS = 2  # times the workers
 
@@ -37,7 +37,7 @@ _TRIALS_AFTER = (1.0, 2.0, 4.0, 5.0)  # seconds between trials; the last again a
 
 
 class Outage:
-    """Whether nothing but failures comes, from all over the list. Times are monotonic seconds."""
+    """Failures alone, from all over the list, are an outage. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._failed: list[set[str]] = [set() for _ in range(QUARTERS)]
@@ -58,7 +58,7 @@ class Outage:
 
     @property
     def all_refused(self) -> bool:
-        """Whether the API answers 429 to everybody, as far as one can tell."""
+        """Whether the API seems to answer 429 for every instance."""
         return len(self._throttled) >= REFUSED_IN_A_ROW
 
     @property
@@ -67,11 +67,11 @@ class Outage:
         return self._refusals >= REFUSALS_MAX
 
     def wants(self, quarter: int) -> bool:
-        """Whether too few of that part of the list failed to conclude an outage."""
+        """Whether more failures from that part are needed to call it an outage."""
         return len(self._failed[quarter]) < FAILURES_IN_A_QUARTER
 
     def least_tried(self, quarters: Collection[int]) -> int:
-        """The part of the list of which the fewest failed."""
+        """The part of the list with the fewest failures."""
         return min(quarters, key=lambda quarter: len(self._failed[quarter]))
 
     def wait(self, now: float) -> float | None:
@@ -82,7 +82,7 @@ class Outage:
         self._trial_began = now
 
     def answered(self) -> None:
-        """The Cloud Controller answered: whatever failed before was no outage."""
+        """Note an answer of the Cloud Controller: earlier failures were no outage."""
         self.answered_ever = True
         for failed in self._failed:
             self._bad |= failed
@@ -93,7 +93,7 @@ class Outage:
         self.is_on = False
 
     def failed(self, guid: str, quarter: int, outcome: Outcome, began: float) -> None:
-        """A request for an instance in that quarter of the list came to nothing."""
+        """Note a failed request for an instance in that quarter of the list."""
         if outcome is Outcome.REFUSED:
             self._refusals += 1
             return
@@ -107,26 +107,26 @@ class Outage:
         self.is_on = not any(self.wants(one) for one in range(QUARTERS))
 
     def next_trial(self, began: float, now: float) -> None:
-        """In an outage: a request that began then has failed; set when the next trial starts."""
+        """Set when the next trial starts, after a request that began then failed in an outage."""
         if self._trials == 0 or began == self._trial_began:
             self._trial_began = None
             self._trial_at = now + _TRIALS_AFTER[min(self._trials, len(_TRIALS_AFTER) - 1)]
             self._trials += 1
 
     def held(self, until: float) -> None:
-        """The API asked for a pause, which is not held against it."""
+        """Note a pause that the API asked for; it is not held against the API."""
         self._throttled.clear()
         self._failing_since = max(self._failing_since, until)
 
     def silent_for(self, now: float) -> float | None:
-        """Seconds for which nothing but failures came, if that is too long to go on asking."""
+        """Seconds of nothing but failures, if that is too long to go on asking."""
         patience = PATIENCE if self.answered_ever else PATIENCE_AT_START
         silent = now - self._failing_since
         return silent if self.is_on and silent >= patience else None
 
 
 class Fruitless:
-    """What came of the instances asked, as long as nothing was an answer."""
+    """The failures of a run that has had no answer."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -135,7 +135,7 @@ class Fruitless:
         self._all_by_proxy = True
 
     def note(self, evidence: Evidence) -> None:
-        """An instance came to nothing; one that was not reached was not asked."""
+        """Count an instance without an answer; one that was not reached was not asked."""
         answer = evidence.answer
         if isinstance(answer, Silence) and answer.cause is Cause.NOT_REACHED:
             return

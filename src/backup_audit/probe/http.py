@@ -1,4 +1,4 @@
-"""HTTP as this tool needs it: a request bounded in size and time, and what went wrong with it."""
+"""HTTP as this tool needs it: a request bounded in size and time, and why it failed."""
 
 import contextlib
 import http.client
@@ -22,8 +22,8 @@ _REFUSED = "Tunnel connection failed: "  # what http.client puts before status a
 _BROKEN = "the connection broke within the answer"
 _TOO_SLOW = "no whole answer in time"
 
-# What http.client lets through besides: a chunk's size of -5, and whatever the parser of e-mails
-# that it reads headers with makes of a parameter of Content-Type that is none.
+# The last four are what http.client lets through: for a chunk's size of -5, and for a bad parameter
+# of Content-Type, since it reads headers with a parser of e-mails.
 _ERRORS = (
     requests.RequestException,
     urllib3_errors.HTTPError,
@@ -52,7 +52,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoReply(Exception):
-    """A request came to nothing; `may_pass` says whether another could fare better."""
+    """A request failed; `may_pass` says whether another could succeed."""
 
     def __init__(self, silence: Silence, *, may_pass: bool = True) -> None:
         super().__init__(silence.detail)
@@ -61,7 +61,10 @@ class NoReply(Exception):
 
 
 class HttpClient:
-    """Sends requests, each once. Time-outs are seconds; `proxy` is an http:// address for https."""
+    """Sends requests. A GET is repeated if a kept connection had closed.
+
+    Time-outs are seconds; `proxy` is the address (http://) of the proxy for https requests.
+    """
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class HttpClient:
 
     @contextlib.contextmanager
     def get(self, url: str, authorization: str | None = None) -> Iterator[Reply]:
-        """GET; raises NoReply. What is done with the answer in the block is bounded with it."""
+        """GET; raises NoReply. Large answers are limited to two at a time until the block ends."""
         prepared = self._prepared()
         prepared.url = url
         prepared.headers.pop("Authorization", None)
@@ -123,7 +126,7 @@ class HttpClient:
             except _ERRORS as error:
                 exchange.drop()
                 raise _no_reply(error, exchange, proxied=bool(self._proxies)) from None
-            if exchange.is_cut:  # http.client takes an end within the headers for the answer's
+            if exchange.is_cut:  # http.client takes a cut in the headers for the answer's end
                 exchange.drop()
                 raise NoReply(Silence(Cause.TIMEOUT, _TOO_SLOW))
             if response.status_code < 200:
@@ -137,7 +140,7 @@ class HttpClient:
     def _response(
         self, prepared: requests.PreparedRequest, exchange: Exchange
     ) -> requests.Response:
-        """Send; a GET once more if the server closed a kept connection, as it may at any time."""
+        """Send; repeat a GET if the server had closed a kept connection, as it may at any time."""
         try:
             return self._send(prepared)
         except requests.ConnectionError:
@@ -168,14 +171,14 @@ class HttpClient:
 
 
 def _check(response: requests.Response, body: bytes) -> None:
-    """Neither http.client nor urllib3 says when the headers were cut."""
+    """Raise IncompleteRead if the headers were cut: neither http.client nor urllib3 does."""
     raw = response.raw
     if not body and raw.length_remaining is None and not raw.chunked:
         raise http.client.IncompleteRead(b"")
 
 
 def _no_reply(error: Exception, exchange: Exchange, *, proxied: bool) -> NoReply:
-    """Say as evidence what the libraries raised, without their words, which may hold secrets."""
+    """Turn a library's error into evidence, without its words: they may hold secrets."""
     if isinstance(error, _NO_ADDRESS):
         return NoReply(Silence(Cause.CONNECTION, _NOWHERE), may_pass=False)
     cause, by_proxy = _cause(error)
@@ -190,7 +193,7 @@ def _no_reply(error: Exception, exchange: Exchange, *, proxied: bool) -> NoReply
 
 
 def _cause(error: BaseException) -> tuple[BaseException, bool]:
-    """What lies below the libraries' wrappings, and whether they say that it was the proxy."""
+    """The error inside the libraries' wrappers, and whether they blame the proxy."""
     by_proxy = False
     while True:
         by_proxy |= isinstance(error, urllib3_errors.ProxyError)
@@ -225,7 +228,7 @@ def _not_connected(cause: BaseException, *, by_proxy: bool, proxied: bool, is_cu
 
 
 def _no_handshake(cause: ssl.SSLError, through: str) -> NoReply:
-    # Python says one or the other of a server that closes in the handshake, by its release.
+    # A server closed in the handshake: it depends on Python's release which of the two is raised.
     if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return _unconnected(f"the connection{through} was closed in the handshake")
     reason = f"no handshake{through}"
@@ -253,7 +256,7 @@ def _no_connection_in_time(cause: BaseException, *, by_proxy: bool, proxied: boo
 
 
 def _proxy_refusal(cause: BaseException) -> NoReply | None:
-    """What a proxy's answer says, if it is no tunnel."""
+    """A proxy's answer that refuses the tunnel, if it is one."""
     text = str(cause)
     if text.startswith(_REFUSED):
         status, _, words = text.removeprefix(_REFUSED).partition(" ")

@@ -1,8 +1,8 @@
-"""How many requests are in flight, and when the next may start: pure, it is told the time.
+"""How many requests are in flight, and when the next may start. Pure: callers pass the time.
 
-The number grows with every answer until the API first says that it is too much, from then on by
-one a round trip; it shrinks by a tenth when the API throttles (429, 503, silence), once a round
-trip: additive increase, multiplicative decrease, as TCP does it.
+The number grows with every answer until the API first throttles (429, 503, silence), from then on
+by one a round trip. It shrinks by a tenth when the API throttles, at most once a round trip:
+additive increase, multiplicative decrease, as in TCP.
 """
 
 import time
@@ -20,11 +20,11 @@ _EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers
 _RESET_MAX = 3600.0  # seconds; the Cloud Controller's default window
 _BACKOFF_FIRST = 0.25  # seconds
 _BACKOFF_MAX = 8.0  # seconds
-_SHRINK = 0.9  # by more, a limit in requests at a time would be used worse (docs/benchmark.md)
+_SHRINK = 0.9  # a stronger cut would use the limit of an API worse (docs/benchmark.md)
 
 
 class Outcome(Enum):
-    """What became of a request, as far as pacing and giving up go."""
+    """How a request ended."""
 
     ANSWERED = auto()  # the Cloud Controller itself answered
     THROTTLED = auto()  # 429, 503
@@ -44,7 +44,7 @@ class Pace:
     """When the next request may start. Times are seconds on one monotonic clock.
 
     `ceiling` bounds the requests in flight, `per_second` (None: unbounded) how many start. A
-    request that moved aside is not counted: its place is given on.
+    request that moved aside is not counted: its place is free.
     """
 
     def __init__(self, ceiling: int, per_second: float | None = None) -> None:
@@ -75,11 +75,11 @@ class Pace:
             self._next_start = max(self._next_start, now) + self._interval
 
     def leave(self) -> None:
-        """A request ended or moved aside: its place is free."""
+        """Free the place of a request that ended or moved aside."""
         self.in_flight -= 1
 
     def note(self, outcome: Outcome, began: float, now: float) -> None:
-        """A request that began then has ended."""
+        """Adjust the limit to how a request ended; `began` is when it started."""
         if outcome is Outcome.ANSWERED:
             self._grow(now)
             return
@@ -91,10 +91,10 @@ class Pace:
             self.limit = max(self.limit * _SHRINK, float(self._floor))
 
     def hold(self, until: float) -> None:
-        """The API asks everybody for a pause: nothing starts until it is over.
+        """Start nothing until the pause that the API asks for is over.
 
-        Then as many may be in flight as were answered since the last pause: the API has said what
-        it lets through.
+        Afterwards as many may be in flight as were answered since the last pause: so many does the
+        API let through.
         """
         if until <= self.held_until:
             return
@@ -104,7 +104,7 @@ class Pace:
         self._answered = 0
 
     def slow_down(self) -> None:
-        """Start again with few: what comes back after an outage should not be run over."""
+        """Start again with few: an API that comes back after an outage should not be overrun."""
         self.limit = float(self._floor)
 
     def quota(self, quota: Quota, now: float) -> None:
@@ -136,21 +136,21 @@ class Deadline:
         return cls(monotonic() + seconds)
 
     def keep_back(self, seconds: float) -> None:
-        """Come so much earlier: what is left to do afterwards needs the time."""
+        """Move the deadline so much earlier, for the work that comes after asking."""
         self.at -= seconds
 
 
 def backoff(attempt: int, jitter: float) -> float:
     """Seconds to wait after an attempt (from 1): exponential, with `jitter` from 0 to 1.
 
-    Between half and all of the step, so that what failed together does not return together.
+    It is half to all of the step, so that requests that failed together do not return together.
     """
     step = min(_BACKOFF_FIRST * 2.0 ** (attempt - 1), _BACKOFF_MAX)
     return float(step * (0.5 + jitter / 2))
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that Retry-After asks for; None if that is nothing sane, or over RETRY_AFTER_MAX.
+    """Seconds that Retry-After asks for; None if it is not usable, or over RETRY_AFTER_MAX.
 
     It may be seconds, an instant in epoch seconds (Cloud Controllers before 3.139) or an HTTP date.
     """

@@ -1,8 +1,8 @@
-"""Which instance is asked next, what is asked again and when, and what is known in the end.
+"""Which instance is asked next, which again and when, and what is known in the end.
 
-Pure: it is told the time. The engine's threads only carry out what it says. Instances are asked in
-their order; what failed is asked again after a while, and what was silent once all others have been
-asked. A request that is silent for ASIDE_AFTER moves aside: its wait goes on, its place is free.
+Pure: callers pass the time. The engine's threads carry out what it decides. Instances are asked in
+their order. Failures are retried after a wait, silent instances after all others. A request that is
+silent for ASIDE_AFTER moves aside: its wait goes on, its place is free.
 """
 
 import heapq
@@ -117,7 +117,7 @@ class Schedule:
         return max(LONGEST_WAIT if wait is None else wait for wait in waits)
 
     def end(self, flight: Flight, attempt: Attempt, now: float) -> None:
-        """A request has ended; what comes after it was given up is thrown away."""
+        """Take in a request's result. Ignore it if the request was given up."""
         if flight.is_over:
             return
         self._land(flight)
@@ -140,13 +140,13 @@ class Schedule:
             self._end_repeats()
 
     def give_up(self, flight: Flight, silence: Silence, taken: datetime, now: float) -> None:
-        """Nobody waits any longer for a request, whatever it hangs in; `taken` is in UTC."""
+        """Stop waiting for a request, whatever it hangs in; `taken` is in UTC."""
         evidence = flight.target.silent(silence, taken)
         attempt = Attempt(evidence=evidence, outcome=Outcome.SILENT, again=Again.LATE)
         self.end(flight, attempt, now)
 
     def move_aside(self, now: float) -> int:
-        """Let requests that are silent for long move aside; return how many did."""
+        """Move requests aside that have been silent for long; return how many."""
         moved = 0
         for flight in self._flights:
             if now - flight.began < ASIDE_AFTER or self._aside >= self._workers:
@@ -169,11 +169,11 @@ class Schedule:
             self._is_late = True
 
     def stop(self, reason: str) -> None:
-        """Begin nothing more; what is under way may still end."""
+        """Begin nothing more; requests under way may still end."""
         self.why_stopped = self.why_stopped or reason
 
     def put_back(self, flight: Flight, why: str) -> None:
-        """An instance could not be asked, and so no other can."""
+        """Stop, since no instance can be asked, and put this one back."""
         self.stop(why)
         if not flight.is_over:
             self._land(flight)
@@ -186,9 +186,9 @@ class Schedule:
         return self.why_stopped is not None and (self._is_late or not self._flights)
 
     def close(self, taken: datetime) -> None:
-        """Know of every instance what there is: of what is still out, or was not asked, nothing.
+        """Settle every instance with what is known. Unanswered ones are NOT_REACHED.
 
-        Nor of what failed in an outage that goes on: it is no fault of the instance.
+        So are failures of an outage that lasts: they are no fault of the instance.
         """
         silence = Silence(Cause.NOT_REACHED, self.why_stopped or "the run was given up")
         for flight in [*self._flights]:
@@ -207,7 +207,7 @@ class Schedule:
         self._late.clear()
 
     def _take(self, now: float) -> Target | None:
-        """What is asked next: what is due again, the next of the list, what was silent."""
+        """The next target: one due again, else the next of the list, else a silent one."""
         if self.outage.is_suspected and (elsewhere := self._from_another_quarter()):
             return elsewhere
         if self._soon and (self._soon[0][0] <= now or self.outage.is_on):
@@ -222,7 +222,7 @@ class Schedule:
         return None
 
     def _from_another_quarter(self) -> Target | None:
-        """While failures are all that comes: one from a part of the list of which fewer failed."""
+        """While only failures come: a target from a part of the list with fewer failures."""
         wanted = [n for n in range(QUARTERS) if self._fresh[n] and self.outage.wants(n)]
         if not wanted:
             return None
@@ -236,7 +236,7 @@ class Schedule:
     def _witness(self) -> Target | None:
         """An instance that was answered, asked again to see whether the API answers at all.
 
-        Only while failures are all that comes, and a part of the list has nothing else to ask for.
+        Only while nothing but failures comes, and a part of the list has no other target.
         """
         if not self.outage.is_suspected or self.outage.is_on:
             return None
@@ -308,7 +308,7 @@ class Schedule:
         )
 
     def _ask_again(self, target: Target, attempt: Attempt, now: float, *, in_outage: bool) -> bool:
-        """Put a target back if it is worth another request; say whether it was."""
+        """Put a target back if it is worth another request; return whether it was."""
         if attempt.again is Again.LATE and not in_outage:
             if target.repeats < SILENT_MAX - 1 and self._may_repeat:
                 self._late.append(target)
@@ -336,7 +336,7 @@ class Schedule:
         self.known.append((target.instance, evidence))
 
     def _end_repeats(self) -> None:
-        """Silence is repeated no more: what is known of those that wait for it is final."""
+        """Repeat no silent request any more: what is known of those instances is final."""
         for target in self._late:
             if target.last is not None:
                 self._know(target, target.last)

@@ -2,7 +2,7 @@
 
 The adapter, the pool, proxies and time-outs are requests' and urllib3's. A socket's time-out
 begins anew with each byte, so each thread notes which connection it waits for, and until when;
-whoever owns the time cuts what is over.
+the engine cuts what is over.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ from urllib3.connectionpool import ConnectionPool
 from backup_audit import __version__
 from backup_audit.errors import InvalidSettings
 
-# It quotes addresses, with the heartbeat's key, and headers that it cannot parse, with what a
-# server repeats of ours.
+# Below ERROR it quotes addresses, with the heartbeat's key, and headers that it cannot parse, in
+# which a server may repeat our token.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 # No "cf/x.y.z" in it: the Cloud Controller warns clients that look like an old cf CLI.
@@ -55,7 +55,7 @@ class Exchange:
         self.is_answered = False
 
     def connects(self, connection: HTTPConnection) -> None:
-        """It waits for a connection to be made; raises TimeoutError if it was cut."""
+        """Note a connection that is being made; raise TimeoutError if the request was cut."""
         self._connection = connection
         self._sock = None
         self.is_connected = self.is_reused = False
@@ -64,7 +64,7 @@ class Exchange:
             raise TimeoutError
 
     def asks(self, connection: HTTPConnection) -> None:
-        """It waits for an answer; raises TimeoutError if it was cut while it had no connection."""
+        """Note the wait for an answer; raise TimeoutError if it was cut without a connection."""
         self._connection = connection
         self._sock = connection.sock  # http.client forgets it where the answer ends with it
         self.is_connected = True
@@ -73,26 +73,26 @@ class Exchange:
             raise TimeoutError
 
     def answers(self) -> None:
-        """The headers of an answer came."""
+        """Note that the headers of an answer came."""
         self.is_answered = True
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Its time does not pass in the block; it begins anew afterwards."""
+        """Let no time pass in the block; its time begins anew afterwards."""
         self.until = math.inf
         yield
         self.until = time.monotonic() + self._read_timeout
 
     def drop(self) -> None:
-        """Close the connection: nobody knows what of an answer is still to come on it."""
+        """Close the connection: the rest of an answer may still come on it."""
         if self._connection is not None:
             self._connection.close()
 
     def cut(self) -> None:
         """End the connection under the thread that waits for it.
 
-        To shut it down is not enough where more comes all the time: the thread's socket loses its
-        descriptor too. That is closed when the thread has left, so nobody else gets its number.
+        Shutting it down is not enough while data keeps coming: the thread's socket loses its
+        descriptor too. That is closed once the thread has left, so nobody else gets its number.
         """
         with self._leaving:
             if not self._has_left:
@@ -108,7 +108,7 @@ class Exchange:
                 self._rest.shutdown(socket.SHUT_RDWR)
 
     def leave(self) -> None:
-        """The thread waits no more: its connection may be another's from now on."""
+        """End the wait: another may have the connection from now on."""
         with self._leaving:
             self._has_left = True
         if self._rest is not None:
@@ -156,7 +156,7 @@ _OWN = threading.local()
 
 
 class _Watched(HTTPConnection):
-    """Notes with the thread's exchange that it is waited for."""
+    """Notes in the thread's exchange what the thread waits for."""
 
     def connect(self) -> None:
         exchange: Exchange | None = getattr(_OWN, "exchange", None)
@@ -174,7 +174,7 @@ class _Watched(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it can be used again; not with a rest of an answer, out of TLS already."""
+        """Whether it can be used again: not if decrypted bytes of an answer are left."""
         rest = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
         return super().is_connected and not rest
 
@@ -209,14 +209,14 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def close(self) -> None:
-        """Close the connections now: of pools let go, what failed may keep hold until collected."""
+        """Close connections now; an old exception may keep a pool alive."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118  # there is no iteration over it
                 manager.pools[key].close()
         super().close()
 
     def cert_verify(self, *_: object, **__: object) -> None:
-        """The context has the CAs; requests would read its own for every connection."""
+        """Do nothing: the context has the CAs. requests would read its own each time."""
 
     def get_connection_with_tls_context(
         self,
@@ -224,14 +224,14 @@ class _Adapter(HTTPAdapter):
         *args: Any,  # noqa: ANN401
         **kwargs: Any,  # noqa: ANN401
     ) -> ConnectionPool:
-        """The pool of a host: to look for it with each request takes 5 % of its CPU time."""
+        """The pool of a host, kept: looking it up would take 5 % of a request's CPU time."""
         host = "/".join((request.url or "").split("/", 3)[:3])
         if host not in self._pools:
             self._pools[host] = super().get_connection_with_tls_context(request, *args, **kwargs)
         return self._pools[host]
 
     def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:  # noqa: ARG002  # requests' own
-        """The path: what goes through a proxy is https, in a tunnel."""
+        """The path alone: requests through a proxy are https, in a tunnel."""
         return request.path_url
 
 
@@ -261,7 +261,7 @@ def new_session(ca_pem: str | None, *, size: int = 1) -> requests.Session:
     del session.headers["Connection"]  # HTTP/1.1 keeps connections without being asked
     adapter = _Adapter(_tls_context(ca_pem), size)
     session.mount("https://", adapter)
-    session.mount("http://", adapter)  # loopback only: settings.py holds that
+    session.mount("http://", adapter)  # loopback only: settings.py ensures it
     return session
 
 

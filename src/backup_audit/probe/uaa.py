@@ -1,4 +1,4 @@
-"""The Authorization header as tokens from UAA for client credentials."""
+"""Gets tokens from UAA, and renews them."""
 
 import threading
 import time
@@ -57,7 +57,7 @@ class ClientCredentialsGrant:
         self._failure: AuditError | None = None
 
     def header(self) -> str:
-        """A value that has not ended; raises CredentialsRefused, ApiUnreachable.
+        """The value of a valid token; raises CredentialsRefused, ApiUnreachable.
 
         One worker renews it ahead of its end; the others go on with the old one meanwhile.
         """
@@ -76,7 +76,7 @@ class ClientCredentialsGrant:
             self._lock.release()
 
     def _renewed_if_due(self) -> _Token:
-        """Renew the token unless another worker just has; while it lasts, a failure can wait."""
+        """Renew the token unless another worker just has; a failure can wait while it lasts."""
         token = self._token
         now = self._monotonic()
         if token is not None and now < token.renew_at:
@@ -162,7 +162,7 @@ class ClientCredentialsGrant:
             ) from None
 
     def _reply(self, send: Callable[[], AbstractContextManager[Reply]], whom: str) -> Reply:
-        """Send until there is an answer that means something, a few times."""
+        """Send until there is a usable answer, at most ATTEMPTS_MAX times."""
         attempt = silent = 0
         while True:
             attempt += 1

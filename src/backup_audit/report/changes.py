@@ -16,7 +16,7 @@ _TOO_MANY_REQUESTS = 429
 
 
 class OpenProblem(msgspec.Struct, frozen=True, gc=False):
-    """What the next run needs of a problem: a fleet of them fits into memory.
+    """What the next run needs of a problem; a fleet's problems fit into memory.
 
     `earlier` is the problem that an unknown instance, or one in grace, had before.
     `not_reached`: the run's time was over, or the API refused for its rate limit.
@@ -29,7 +29,7 @@ class OpenProblem(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def problem(self) -> Problem:
-        """The one that evidence of health ends."""
+        """The problem that evidence of health ends."""
         return self.earlier or Problem(self.verdict, self.since)
 
 
@@ -99,14 +99,14 @@ def open_problems(findings: Iterable[Finding | FindingForState]) -> dict[str, Op
 
 
 def memory_of(resolved: Iterable[Resolved]) -> dict[str, Resolved]:
-    """The ended problems that may be reopened: an end of not knowing is no end of a problem."""
+    """The ended problems that may be reopened: the end of an `unknown` ends no problem."""
     return {one.guid: one for one in resolved if one.verdict is not Verdict.UNKNOWN}
 
 
 def compared(
     finding: Finding, before: OpenProblem | None, ended: Resolved | None = None
 ) -> Finding:
-    """Say how a finding changed from what its instance had before, and what had ended before that.
+    """Add how a finding changed, from the problem before it and the one that had ended before that.
 
     Only evidence of health ends a problem.
     """
@@ -138,7 +138,7 @@ def resolved_by(finding: Finding) -> Resolved | None:
 
 
 def may_be_reopened(resolved: Resolved, due_at: datetime) -> bool:
-    """Whether a problem that ended is remembered by a run that is due then."""
+    """Whether a run due then still remembers a problem that ended."""
     return due_at - resolved.resolved_at <= REOPENED_WITHIN
 
 

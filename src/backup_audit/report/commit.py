@@ -1,9 +1,9 @@
 """The commit protocol: how a run's report is stored, once.
 
-Each object is written only if it is not there yet. A delivery that finds one goes on with what
-is there, so that all objects of a run belong together whoever wrote which. The manifest, last,
-commits the run; then latest.json moves forward. docs/decisions/0002-commit-protocol.md says what
-every crash and every race leaves.
+Each object is written only if it is not there yet. A delivery that finds one goes on with it, so
+all objects of a run belong together, whichever delivery wrote them. The manifest, last, commits the
+run; then latest.json moves forward. docs/decisions/0002-commit-protocol.md says what every crash
+and every race leaves.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,9 +33,9 @@ def commit(
     mutes: Iterable[MuteRecord],
     invocation_id: str,
 ) -> tuple[StoredReport, bool]:
-    """Write what follows from the findings that are stored there, and the manifest.
+    """Write CSV, report and manifest from the stored findings.
 
-    Return the report that is stored there then, and whether we committed it.
+    Return the report that is stored now, and whether this delivery committed it.
     """
     with closing(Summary(remembered)) as summary:
         described = [_summed_up(store, keys.findings(part), summary) for part in range(parts)]
@@ -63,7 +63,7 @@ def commit(
 def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
     """Point latest.json at a full run unless it points at one as new, or newer, already.
 
-    Return false if it points at a newer one: then this run is late, and is no news any more.
+    Return false if it points at a newer one: then this run is late, and nobody is notified of it.
     """
     run = report.run
     if run.scope is not Scope.FULL:
@@ -81,7 +81,7 @@ def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
 
     def forward(body: bytes | None) -> bytes | None:
         nonlocal is_late
-        # A pointer that nobody can read keeps nothing in its place.
+        # A damaged pointer is replaced.
         current = None if body is None else pointer(store, keys, body)
         is_late = current is not None and _order(current.run) > _order(run)
         is_there = current is not None and _order(current.run) == _order(run)
@@ -96,12 +96,14 @@ def _order(run: Run) -> tuple[datetime, str]:
 
 
 def _kept_once(store: ObjectStore, key: str, body: bytes, content_type: str) -> bytes:
-    """Write an object unless it is there; return the one that lies there now."""
+    """Write an object unless it is there; return the one stored."""
     if store.put_new(key, body, content_type):
         return body
     stored = store.get(key)
     if stored is None:
-        raise ReportStoreFailed(f"{key} was there a moment ago and is gone: who deletes reports?")
+        raise ReportStoreFailed(
+            f"{key} was there a moment ago and is gone: check what deletes reports"
+        )
     return stored.body
 
 

@@ -31,9 +31,8 @@ _VERSION_WITHIN = 2  # lines: it is the first member
 class ReportReader:
     """report.json as a stream: `head` at once, then findings and resolved, in this order, once.
 
-    What is not read is skipped.
-    Each raises msgspec.MsgspecError if it is none, and ReportStoreFailed if it is of a newer
-    version.
+    What is not read is skipped. Raises MsgspecError if the report is damaged, ReportStoreFailed if
+    it is newer.
     """
 
     def __init__(self, lines: Iterable[bytes], where: str) -> None:
@@ -82,7 +81,7 @@ def refuse_newer(body: bytes, where: str) -> None:
 
 
 class Measured:
-    """An object's pieces on their way, measured for the manifest."""
+    """Measures an object for the manifest, while its pieces pass."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -97,11 +96,11 @@ class Measured:
 
     @property
     def sha256(self) -> str:
-        """Of what has passed."""
+        """The checksum of the pieces that have passed."""
         return self._sha256.hexdigest()
 
     def described(self, key: str, rows: int) -> KeptObject:
-        """What the manifest says of it, once all of it has passed."""
+        """The manifest's entry, once all pieces have passed."""
         return KeptObject(key=key, bytes=self._bytes, sha256=self.sha256, rows=rows)
 
 
@@ -150,8 +149,8 @@ def committed_report(store: ObjectStore, keys: RunKeys) -> StoredReport | None:
 def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
     """The report that latest.json points at, read as a stream.
 
-    One that is gone, or is none, is a warning: all is new. Raise ReportStoreFailed if it could not
-    be read just now, or is of a newer version: going on would lose the memory for ever.
+    A missing or damaged report is a warning: all is new. Raise ReportStoreFailed if it could not be
+    read just now, or is of a newer version: going on would lose the memory for ever.
     """
     stored = store.get(keys.latest)
     if stored is None:

@@ -88,13 +88,13 @@ CSV_COLUMNS = (
 )
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection"); the
-# full-width forms count in some locales. In some it also parts cells at a semicolon, and then
-# within ours, quoted or not.
+# full-width forms count in some locales. In some it also splits cells at semicolons, even within
+# quotes.
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;|\t\r\n]))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def csv_line(finding: Finding) -> bytes:
-    """RFC 4180 in UTF-8. What a spreadsheet would compute gets an apostrophe before it."""
+    """RFC 4180 in UTF-8. Cells that look like formulas get an apostrophe."""
     record = msgspec.to_builtins(finding)
     record |= record["policy"] | record["evidence"]
     record["muted_until"] = finding.mute.until.isoformat() if finding.mute else None

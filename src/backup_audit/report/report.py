@@ -19,7 +19,7 @@ from backup_audit.report.changes import Resolved
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of what was to be audited was: `percent` is audited of configured, 0 to 100."""
+    """How many of the configured instances were audited; `percent` is from 0 to 100."""
 
     configured: int
     audited: int
@@ -28,7 +28,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
-    """What the run cost: HTTP requests to the API with the retries among them, and seconds."""
+    """The cost of a run: HTTP requests to the API and UAA, retries included, and seconds."""
 
     api_calls: int
     retries: int
@@ -44,13 +44,13 @@ class MuteState(StrEnum):
 
 
 class MuteRecord(MuteEntry, frozen=True, gc=False, forbid_unknown_fields=False):
-    """A configured mute and what it does."""
+    """A configured mute, and its state in this run."""
 
     state: MuteState
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """What wrote the report."""
+    """The program that wrote the report."""
 
     name: str
     version: str
@@ -73,7 +73,7 @@ class PreviousReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is settled before the first request.
+    """The settled facts of a run.
 
     `tells`: whether people are notified. `configuration_sha256` is that of the document,
     `policy_digest` changes with any instance's policy. `previous` is null if there is no report to
@@ -90,9 +90,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """How many findings messages name, how many of these are new or reopened, and ends of problems.
+    """Counts for messages: problems, the new or reopened ones among them, and resolved problems.
 
-    `muted` are the findings that are not healthy and that somebody muted: nobody is notified.
+    `muted` counts the findings that are not healthy and muted: nobody is notified of them.
     """
 
     problems: int
@@ -105,8 +105,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json without its lists.
 
     `complete` is false if an instance was not reached: the time was over, the API was down, or its
-    batch failed. `oldest_newest_backup_age_seconds`: of the newest backups of all instances, the
-    oldest is so old; null if no instance has one.
+    batch failed. `oldest_newest_backup_age_seconds`: the age of the oldest among the newest backups
+    of all instances; null if no instance has one.
     """
 
     schema_version: Literal[1] = 1
@@ -148,9 +148,9 @@ class ReportAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the function answers.
+    """The function's answer.
 
-    `report` is null after a dry run, whose worst problems, 100 at the most, are in `problems`.
+    After a dry run `report` is null, and `problems` has the worst problems, 100 at the most.
     `repeated` is true if an earlier delivery of the same run had written the report.
     `already_running` is true if nothing was asked, since another full run was at work: `run_id` is
     that run's, and there are no counts.
@@ -171,7 +171,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptObject(msgspec.Struct, frozen=True, kw_only=True):
-    """An object of the run; `rows` are its findings, without a header."""
+    """An object of the run; `rows` counts its findings, without a header."""
 
     key: str
     bytes: int
@@ -180,9 +180,9 @@ class KeptObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """manifest.json, the mark that a run is committed: every other object of the run.
+    """Marks a run as committed, and lists its findings, CSV and report with their checksums.
 
-    `invocation_id` tells which of several deliveries of the run committed it.
+    `invocation_id` names the delivery that committed it, of several of the run.
     """
 
     schema_version: Literal[1] = 1
@@ -216,7 +216,7 @@ def coverage_of(counts: dict[str, int]) -> Coverage:
 
 
 def floor_percent(part: int, whole: int) -> float:
-    """Round down to two digits: 100.0 is said of the whole only."""
+    """A percentage, rounded down to two digits: only the whole is 100.0."""
     return part * 10_000 // whole / 100
 
 

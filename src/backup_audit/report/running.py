@@ -1,4 +1,4 @@
-"""running.json: the claim of the full run at work, so that two full runs that overlap are one.
+"""running.json: a claim, so that a full run does nothing while another is at work.
 
 It bounds the load on the API: each run asks by its own ceiling of requests in flight. The role may
 delete nothing, so a claim that ends is rewritten with its end.
@@ -18,7 +18,7 @@ from backup_audit.strict import UNDECODABLE
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """running.json. The run is at work until `ends_at` (UTC) at the latest; then it was killed.
+    """running.json. The run is at work until `ends_at` (UTC); after that it counts as killed.
 
     `held_by` tells deliveries of one run apart: each claims anew, and only the last may free.
     """
@@ -111,4 +111,4 @@ def _read(body: bytes | None) -> Claim | None:
     try:
         return None if body is None else msgspec.json.decode(body, type=Claim)
     except UNDECODABLE:
-        return None  # a claim that nobody can read holds nobody
+        return None  # a damaged claim stops no run

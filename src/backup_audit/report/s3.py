@@ -58,7 +58,7 @@ class S3Store(msgspec.Struct, frozen=True):
 
     @contextmanager
     def new_object(self, key: str, content_type: str) -> "Iterator[_Upload]":
-        """What is small goes up as a whole, the rest in parts of 5 MiB."""
+        """Small objects are sent whole, others in parts of 5 MiB."""
         upload = _Upload(self, key, content_type)
         try:
             yield upload

@@ -19,7 +19,7 @@ class StoredObject(msgspec.Struct, frozen=True):
 
 
 class NewObject(Protocol):
-    """An object being written. `is_new` after the block: if not, one was there, and stays."""
+    """An object being written. If `is_new` is false after the block, one was there, and stays."""
 
     @property
     def is_new(self) -> bool: ...
@@ -38,7 +38,7 @@ class ObjectStore(Protocol):
         """Read an object; None if there is none."""
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        """Write an object unless there is one already; say whether it was written."""
+        """Write an object unless there is one already; return whether it was written."""
 
     def new_object(self, key: str, content_type: str) -> AbstractContextManager[NewObject]:
         """Write an object larger than memory unless there is one already.
@@ -53,7 +53,7 @@ class ObjectStore(Protocol):
         """Whether there is an object."""
 
     def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
-        """Write an object if the one there still has this tag; say whether it was written."""
+        """Write an object if the one there still has this tag; return whether it was written."""
 
 
 JSON = "application/json"
@@ -80,7 +80,7 @@ class RunKeys(msgspec.Struct, frozen=True):
 
     @property
     def latest(self) -> str:
-        """The key of what points at the newest full run."""
+        """The pointer to the newest full run; rewritten by each."""
         return f"{self.prefix}/latest.json"
 
     @property
@@ -96,7 +96,7 @@ class RunKeys(msgspec.Struct, frozen=True):
         return f"{self.prefix}/reports/{self._place}/{name}"
 
     def plan(self, name: str) -> str:
-        """The key of what a run in many invocations hands from one to the next."""
+        """The key of the plan, its batches and their costs."""
         return f"{self.prefix}/plans/{self._place}/{name}"
 
     @property
@@ -106,14 +106,14 @@ class RunKeys(msgspec.Struct, frozen=True):
 
 @contextmanager
 def decoding(store: ObjectStore, key: str) -> Iterator[None]:
-    """Raise ReportStoreFailed if an object is not what it must be."""
+    """Raise ReportStoreFailed if an object that is decoded in the block is damaged."""
     try:
         yield
     except UNDECODABLE as error:
         raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
 
 
-# Others can win the race for an object; who loses so often meets no race but a fault.
+# Others can win the race for an object; to lose it so often is a fault and no race.
 _CAS_ATTEMPTS = 10
 
 

@@ -1,7 +1,7 @@
-"""What a report needs of the findings, taken from each as it passes by.
+"""Sums findings up for the report, one after the other.
 
-A fleet's findings need not fit into memory: a temporary file holds the lines of those that matter,
-and in memory are only what they are sorted by and where they are.
+A fleet's findings need not fit into memory: a temporary file holds the lines of those that the
+report names; memory has only their sort keys and positions.
 """
 
 import gzip
@@ -129,7 +129,7 @@ class Summary:
 
 
 def _replaces_memory(finding: Finding) -> bool:
-    """Whether an instance has a problem, or ended one: not knowing is neither."""
+    """Whether a finding is a problem, or ended one; `unknown` is neither."""
     ended = finding.earlier_problem if finding.change is Change.RESOLVED else None
     verdict = ended.verdict if ended else finding.verdict
     return verdict.is_problem and verdict is not Verdict.UNKNOWN
@@ -144,7 +144,7 @@ def report_of(
     effort: Effort,
     finished_at: datetime,
 ) -> Report:
-    """Sum a run up."""
+    """The head of report.json."""
     return Report(
         foundation=foundation,
         run=run,
