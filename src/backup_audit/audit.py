@@ -13,15 +13,15 @@ import msgspec
 from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
-from backup_audit.fleet.sources import ConfigurationSource
+from backup_audit.fleet.sources import DocumentSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import Heartbeat, Notifier, notify
 from backup_audit.plan import (
     EXECUTION_LONGEST,
     BatchAudited,
+    Ceilings,
     Entry,
-    Pacing,
     PlanAnswer,
     StoredPlan,
     compared_with,
@@ -79,7 +79,7 @@ class Telemetry(Protocol):
 class Edges(Protocol):
     """What a run needs of the outside. Nothing is read or connected to before its use."""
 
-    source: ConfigurationSource
+    source: DocumentSource
     store: ObjectStore
     notifier: Notifier
     telemetry: Telemetry
@@ -88,7 +88,7 @@ class Edges(Protocol):
     def now(self) -> datetime:
         """The present, in UTC."""
 
-    def engine(self, pacing: Pacing) -> AbstractContextManager[Engine]:
+    def engine(self, ceilings: Ceilings) -> AbstractContextManager[Engine]:
         """The engine, within these ceilings; raises AuditError without credentials or CA."""
 
     def heartbeat(self) -> Heartbeat | None:
@@ -118,7 +118,7 @@ class Audit:
         self._store = edges.store
         self._invocation_id = invocation_id
         self._ends_at = ends_at
-        self._pacing = Pacing(
+        self._ceilings = Ceilings(
             concurrency=1,
             workers=settings.workers,
             requests_per_second=settings.requests_per_second,
@@ -131,14 +131,14 @@ class Audit:
         keys = self._keys(run)
         report = committed_report(self._store, keys)
         if report is not None:
-            return self._publish(report, keys, tells=request.tells, repeated=True)
+            return self._publish(report, keys, notifies=request.notifies, repeated=True)
         turn = self._turn(run, self._invocation_id)
         with turn.freed():
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            stored, batches, memory = self._plan(request, run, self._pacing, size=None)
+            stored, batches, memory = self._plan(request, run, self._ceilings, size=None)
             efforts = [
-                self._audit_batch(stored, number, batch, self._pacing)
+                self._audit_batch(stored, number, batch, self._ceilings)
                 for number, batch in enumerate(batches)
             ]
             return self._conclude(stored, efforts, memory)
@@ -150,8 +150,8 @@ class Audit:
         with turn.freed(at_the_end=False):
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            pacing = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
-            stored, _, _ = self._plan(request, run, pacing, size=settings.batch_size)
+            ceilings = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
+            stored, _, _ = self._plan(request, run, ceilings, size=settings.batch_size)
             answer = store_items(self._store, self._keys(run), stored)
             turn.claim(run.started_at + EXECUTION_LONGEST)
             return answer
@@ -159,8 +159,8 @@ class Audit:
     def audit_batch(self, stored: StoredPlan, number: int) -> BatchAudited:
         """Step 2, many at the same time: store a batch's findings, unless that has been done."""
         batch = read_batch(self._store, stored, number)
-        if not self._store.exists(self._keys(stored.run).report("manifest.json")):
-            effort = self._audit_batch(stored, number, batch, stored.pacing)
+        if not self._store.exists(self._keys(stored.run).manifest):
+            effort = self._audit_batch(stored, number, batch, stored.ceilings)
             store_effort(self._store, stored, number, effort)
         return BatchAudited(number, len(batch))
 
@@ -172,12 +172,12 @@ class Audit:
             turn.claim(self._ends_at)  # if this step is killed, nobody waits for the execution
             report = committed_report(self._store, keys)
             if report is not None:
-                return self._publish(report, keys, tells=stored.plan.tells, repeated=True)
+                return self._publish(report, keys, notifies=stored.plan.notifies, repeated=True)
             self._fill_in_failed_batches(stored)
             return self._conclude(stored, stored_efforts(self._store, stored), None)
 
     def _plan(
-        self, request: AuditRequest, run: Run, pacing: Pacing, size: int | None
+        self, request: AuditRequest, run: Run, ceilings: Ceilings, size: int | None
     ) -> tuple[StoredPlan, Iterable[Sequence[Entry]], _Memory | None]:
         """Settle the run in batches of this size (None: one for all), unless that has been done.
 
@@ -198,7 +198,7 @@ class Audit:
                 plan=plan,
                 mutes=mutes,
                 batches=batches,
-                pacing=pacing,
+                ceilings=ceilings,
                 attempt=self._invocation_id,
             )
             if is_ours:
@@ -213,22 +213,26 @@ class Audit:
         return plan_audit(request, run, configuration, source.uri, previous)
 
     def _audit_batch(
-        self, stored: StoredPlan, number: int, batch: Sequence[Entry], pacing: Pacing
+        self, stored: StoredPlan, number: int, batch: Sequence[Entry], ceilings: Ceilings
     ) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
         key = self._keys(stored.run).findings(number)
         if self._store.exists(key):
             return Effort(api_calls=0, retries=0, seconds=0.0)
         with self._store.new_object(key, JSON_LINES) as out:
-            return self._audit(stored.run, batch, pacing, lambda one: out.write(json_line(one)))
+            return self._audit(stored.run, batch, ceilings, lambda one: out.write(json_line(one)))
 
     def _audit(
-        self, run: Run, batch: Sequence[Entry], pacing: Pacing, keep: Callable[[Finding], object]
+        self,
+        run: Run,
+        batch: Sequence[Entry],
+        ceilings: Ceilings,
+        keep: Callable[[Finding], object],
     ) -> Effort:
         entries, telemetry = {one.instance.guid: one for one in batch}, self._edges.telemetry
         telemetry.started(len(batch))
         self._edges.deadline.keep_back(len(batch) * _SECONDS_PER_FINDING)
-        with self._edges.engine(pacing) as engine:
+        with self._edges.engine(ceilings) as engine:
             probed = engine.probe([one.instance for one in batch])
             for done, (instance, evidence) in enumerate(probed, 1):
                 keep(_finding_of(entries[instance.guid], evidence, run))
@@ -242,7 +246,7 @@ class Audit:
             def add(finding: Finding) -> None:  # it was compared with nothing
                 summary.add(msgspec.structs.replace(finding, change=None, since=None))
 
-            self._audit(run, fleet, self._pacing, add)
+            self._audit(run, fleet, self._ceilings, add)
             return Answer(
                 run_id=run.run_id,
                 scope=run.scope,
@@ -295,10 +299,10 @@ class Audit:
             mutes=stored.mutes,
             invocation_id=self._invocation_id,
         )
-        return self._publish(report, keys, tells=plan.tells and is_ours, repeated=not is_ours)
+        return self._publish(report, keys, notifies=plan.notifies and is_ours, repeated=not is_ours)
 
     def _publish(
-        self, stored: StoredReport, keys: RunKeys, *, tells: bool, repeated: bool
+        self, stored: StoredReport, keys: RunKeys, *, notifies: bool, repeated: bool
     ) -> Answer:
         """Move the pointer forward, notify, and send a heartbeat.
 
@@ -312,12 +316,12 @@ class Audit:
                 "report is stored, nothing else moves, and nobody is notified"
             )
         sent = 0
-        if tells and not is_late:
+        if notifies and not is_late:
             mode = self._settings.notify_mode
             sent = notify(stored, self._store, keys, self._edges.notifier, mode)
         self._edges.telemetry.reported(report, messages_sent=sent)
         # A delivery that lost the race leaves both to the winner.
-        if (tells or not repeated) and not is_late:
+        if (notifies or not repeated) and not is_late:
             self._beat(report)
         return Answer(
             run_id=report.run.run_id,
@@ -363,9 +367,8 @@ class Audit:
 
 
 def _finding_of(entry: Entry, evidence: Evidence, run: Run) -> Finding:
-    """Judge, and compare; a what-if is judged by another measure and compared with nothing."""
     finding = finding_of(entry.instance, evidence, run, entry.mute)
-    return finding if run.scope is Scope.WHAT_IF else compared(finding, entry.open, entry.resolved)
+    return compared(finding, entry.open, entry.resolved) if run.scope.is_compared else finding
 
 
 def _already_running(run_id: str) -> Answer:

@@ -74,7 +74,7 @@ class InvalidConfiguration(InvalidDocument):
 
 
 class ConfigurationUnavailable(AuditError):
-    """The configuration could not be read from where CONFIG_URI points."""
+    """The configuration, or the CA bundle, could not be read."""
 
 
 class CredentialsUnavailable(AuditError):

@@ -87,7 +87,7 @@ class _Invocation:
         self._ends_at = now() + timedelta(seconds=remaining)
         self._deadline = Deadline.after(remaining - min(_RESERVED, remaining * _RESERVED_SHARE_MAX))
         self._run: Run | None = None
-        self._tells = True
+        self._notifies = True
         self._batch: int | None = None
 
     def answer(self, event: object) -> msgspec.Struct:
@@ -119,7 +119,7 @@ class _Invocation:
             else:
                 why = f"{type(error).__name__}: {error}"
                 self._telemetry.warned(f"batch {self._batch} failed: {why}")
-        if not self._tells or self._batch is not None:
+        if not self._notifies or self._batch is not None:
             return
         try:
             self._notify(error)
@@ -147,19 +147,19 @@ class _Invocation:
         )
 
     def _read(self, event: object, started_at: datetime, delivery: str) -> tuple[AuditRequest, Run]:
-        self._tells = not asks_for_silence(event)
+        self._notifies = not asks_for_silence(event)
         request = parse_event(event, now())
         run = plan_run(request, started_at.astimezone(UTC), delivery)
-        self._begin(run, tells=request.tells)
+        self._begin(run, notifies=request.notifies)
         return request, run
 
     def _stored(self, plan_key: str) -> StoredPlan:
         stored = read_plan(store_of(read_settings(os.environ).report_bucket), plan_key)
-        self._begin(stored.run, tells=stored.plan.tells)
+        self._begin(stored.run, notifies=stored.plan.notifies)
         return stored
 
-    def _begin(self, run: Run, *, tells: bool) -> None:
-        self._run, self._tells = run, tells
+    def _begin(self, run: Run, *, notifies: bool) -> None:
+        self._run, self._notifies = run, notifies
         self._telemetry.identified(run.run_id)
 
     def _audit(self) -> Audit:

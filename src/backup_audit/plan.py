@@ -16,7 +16,7 @@ import msgspec
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.configuration import Configuration, Instance, layered
-from backup_audit.fleet.run import AuditRequest, Run, Scope
+from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.judge.finding import Mute, mutes_in_force
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved, State
 from backup_audit.report.reading import Previous
@@ -39,7 +39,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     resolved: Resolved | None = None
 
 
-class Pacing(msgspec.Struct, frozen=True, kw_only=True):
+class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
     """The ceilings against the API for each of so many batches audited at the same time."""
 
     concurrency: int
@@ -55,7 +55,7 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
     mutes: tuple[MuteRecord, ...]
     place: str
     batches: int
-    pacing: Pacing
+    ceilings: Ceilings
 
 
 class BatchTask(
@@ -106,7 +106,7 @@ def plan_audit(
     today = run.started_at.date()
     instances = instances_of(request, configuration)
     plan = Plan(
-        tells=request.tells,
+        notifies=request.notifies,
         instances=len(instances),
         configuration_uri=configuration_uri,
         configuration_sha256=configuration.sha256,
@@ -115,7 +115,7 @@ def plan_audit(
         warnings=(previous.warning,) if previous.warning else (),
     )
     mutes, state = mutes_in_force(configuration, today), compared_with(run, previous.state)
-    in_turn = sorted(instances, key=lambda one: _turn(previous.state.open.get(one.guid)))
+    in_turn = sorted(instances, key=lambda one: _sort_key(previous.state.open.get(one.guid)))
     fleet = [
         Entry(one, mutes.get(one.guid), state.open.get(one.guid), state.resolved.get(one.guid))
         for one in in_turn
@@ -141,8 +141,8 @@ def instances_of(request: AuditRequest, configuration: Configuration) -> Sequenc
 
 
 def compared_with(run: Run, state: State) -> State:
-    """A what-if is judged by another measure, so it is compared with nothing."""
-    return NOTHING_YET if run.scope is Scope.WHAT_IF else state
+    """The state that a run is compared with."""
+    return state if run.scope.is_compared else NOTHING_YET
 
 
 def policy_digest(instances: Sequence[Instance]) -> str:
@@ -160,11 +160,11 @@ def split(fleet: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
     return [fleet[first : first + size] for first in range(0, len(fleet), size)]
 
 
-def share(in_flight_max: int, workers: int, requests_per_second: float | None) -> Pacing:
+def share(in_flight_max: int, workers: int, requests_per_second: float | None) -> Ceilings:
     """Share ceilings out: batches at a time times workers of each is at most `in_flight_max`."""
     workers = min(workers, in_flight_max)
     concurrency = in_flight_max // workers
-    return Pacing(
+    return Ceilings(
         concurrency=concurrency,
         workers=workers,
         requests_per_second=requests_per_second / concurrency if requests_per_second else None,
@@ -194,7 +194,7 @@ def store_plan(
     plan: Plan,
     mutes: tuple[MuteRecord, ...],
     batches: Sequence[Sequence[Entry]],
-    pacing: Pacing,
+    ceilings: Ceilings,
     attempt: str,
 ) -> tuple[StoredPlan, bool]:
     """Write the batches at a place of this attempt, then plan.json, which makes them count.
@@ -207,7 +207,7 @@ def store_plan(
             for entry in batch:
                 out.write(msgspec.json.encode(entry) + b"\n")
     stored = StoredPlan(
-        run=run, plan=plan, mutes=mutes, place=place, batches=len(batches), pacing=pacing
+        run=run, plan=plan, mutes=mutes, place=place, batches=len(batches), ceilings=ceilings
     )
     if store.put_new(keys.plan("plan.json"), msgspec.json.encode(stored), JSON):
         return stored, True
@@ -235,7 +235,7 @@ def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAn
         bucket=store.bucket,
         items_key=items_key,
         plan_key=plan_key,
-        concurrency=stored.pacing.concurrency,
+        concurrency=stored.ceilings.concurrency,
     )
 
 
@@ -252,8 +252,8 @@ def stored_efforts(store: ObjectStore, stored: StoredPlan) -> Iterator[Effort]:
             yield effort
 
 
-def _turn(before: OpenProblem | None) -> tuple[bool, datetime | None]:
-    """What sorts an instance: not reached, the longest first; then the others as they come."""
+def _sort_key(before: OpenProblem | None) -> tuple[bool, datetime | None]:
+    """Not reached ones first, the longest before all; the others keep their order."""
     not_reached = before is not None and before.not_reached
     return (not not_reached, before.since if before and not_reached else None)
 

@@ -11,7 +11,7 @@ from backup_audit.fleet.sources import source_of
 from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier
-from backup_audit.plan import Pacing
+from backup_audit.plan import Ceilings
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.credentials import Credentials, ReadyHeader, read_credentials
 from backup_audit.probe.engine import Engine
@@ -57,14 +57,14 @@ class AwsEdges:
         return now()
 
     @contextmanager
-    def engine(self, pacing: Pacing) -> Iterator[Engine]:
+    def engine(self, ceilings: Ceilings) -> Iterator[Engine]:
         """The engine. Its connections are closed afterwards: a warm Lambda would keep them.
 
         Twice as many requests may be in flight as there are workers: some move aside.
         """
         settings = self._settings
         credentials = self._credentials.api
-        with new_session(self._ca_pem(), size=2 * pacing.workers) as session:
+        with new_session(self._ca_pem(), size=2 * ceilings.workers) as session:
             http = HttpClient(
                 session,
                 connect_timeout=_CONNECT_TIMEOUT,
@@ -78,7 +78,7 @@ class AwsEdges:
             )
             limit = settings.backups_limit
             api = CloudController(settings.api_url, http, authorization, clock=now, limit=limit)
-            workers, per_second = pacing.workers, pacing.requests_per_second
+            workers, per_second = ceilings.workers, ceilings.requests_per_second
             yield Engine(api, self.deadline, workers=workers, per_second=per_second, clock=now)
 
     def heartbeat(self) -> Heartbeat | None:

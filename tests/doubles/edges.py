@@ -7,9 +7,9 @@ from datetime import datetime
 
 from backup_audit.audit import Telemetry
 from backup_audit.errors import AuditError
-from backup_audit.fleet.sources import ConfigurationSource
+from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
-from backup_audit.plan import Pacing
+from backup_audit.plan import Ceilings
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.store import ObjectStore
@@ -21,7 +21,7 @@ class FakeEdges:
     def __init__(
         self,
         *,
-        source: ConfigurationSource,
+        source: DocumentSource,
         api: BackupApi,
         store: ObjectStore,
         notifier: Notifier,
@@ -43,12 +43,12 @@ class FakeEdges:
         return self._at
 
     @contextmanager
-    def engine(self, pacing: Pacing) -> Iterator[Engine]:
+    def engine(self, ceilings: Ceilings) -> Iterator[Engine]:
         self._read_secret()
         yield Engine(
             self._api,
             self.deadline,
-            workers=pacing.workers,
+            workers=ceilings.workers,
             clock=self.now,
             monotonic=lambda: 0.0,
         )

@@ -114,7 +114,7 @@ class CountingHeartbeat:
 
 
 class FixedSource:
-    """A ConfigurationSource that is always there."""
+    """A DocumentSource that is always there."""
 
     uri = "ssm:/test"
 

@@ -20,7 +20,7 @@ from tests.doubles.fakes import InMemoryStore
 def head(summary: Summary, of: Run | None = None) -> Report:
     """What a report says of findings that are summed up."""
     plan = Plan(
-        tells=True,
+        notifies=True,
         instances=sum(summary.counts.values()),
         configuration_uri="ssm:/test",
         configuration_sha256="0" * 64,

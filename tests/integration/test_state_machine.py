@@ -230,9 +230,9 @@ def test_no_more_than_the_ceiling_is_asked_at_a_time() -> None:
         machine.run(SCHEDULED)
 
         [plan_key] = [key for key in function.keys if key.endswith("plan.json")]
-        pacing = json.loads(function.read(plan_key))["pacing"]
-    assert pacing["concurrency"] * pacing["workers"] <= 5
-    assert pacing == {"concurrency": 2, "workers": 2, "requests_per_second": None}
+        ceilings = json.loads(function.read(plan_key))["ceilings"]
+    assert ceilings["concurrency"] * ceilings["workers"] <= 5
+    assert ceilings == {"concurrency": 2, "workers": 2, "requests_per_second": None}
 
 
 @pytest.mark.parametrize(

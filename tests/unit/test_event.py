@@ -30,7 +30,7 @@ def test_an_empty_event_asks_for_a_full_run() -> None:
 
     assert request == AuditRequest()
     assert request.scope is Scope.FULL
-    assert request.tells
+    assert request.notifies
 
 
 def test_every_key_is_read() -> None:
@@ -64,7 +64,7 @@ def test_instants_are_read_as_utc_whatever_the_machines_time_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "scope", "tells"),
+    ("event", "scope", "notifies"),
     [
         ({}, Scope.FULL, True),
         ({"notify": False}, Scope.FULL, False),
@@ -78,11 +78,11 @@ def test_instants_are_read_as_utc_whatever_the_machines_time_zone() -> None:
     ],
 )
 def test_the_scope_and_who_is_told_follow_from_the_event(
-    event: dict[str, Any], scope: Scope, *, tells: bool
+    event: dict[str, Any], scope: Scope, *, notifies: bool
 ) -> None:
     request = parse_event(event, NOW)
 
-    assert (request.scope, request.tells) == (scope, tells)
+    assert (request.scope, request.notifies) == (scope, notifies)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from backup_audit.probe.giving_up import (
     PATIENCE_AT_START,
     QUARTERS,
     REFUSALS_MAX,
-    REFUSED_IN_A_ROW,
+    THROTTLED_IN_A_ROW,
     Fruitless,
     Outage,
 )
@@ -132,16 +132,16 @@ def test_a_pause_that_the_api_asks_for_is_not_held_against_it() -> None:
     assert outage.silent_for(60.0 + PATIENCE) == PATIENCE
 
 
-@pytest.mark.parametrize("refused", [REFUSED_IN_A_ROW - 1, REFUSED_IN_A_ROW])
+@pytest.mark.parametrize("refused", [THROTTLED_IN_A_ROW - 1, THROTTLED_IN_A_ROW])
 def test_all_are_meant_by_429_if_so_many_in_a_row_get_it(refused: int) -> None:
     outage = Outage()
     for number in range(refused):
         outage.failed(f"guid-{number}", 0, Outcome.THROTTLED, began=0.0)
         outage.failed(f"guid-{number}", 0, Outcome.THROTTLED, began=0.0)
 
-    assert outage.all_refused is (refused == REFUSED_IN_A_ROW)
+    assert outage.all_throttled is (refused == THROTTLED_IN_A_ROW)
     outage.answered()
-    assert not outage.all_refused
+    assert not outage.all_throttled
 
 
 @pytest.mark.parametrize("refused", [REFUSALS_MAX - 1, REFUSALS_MAX])

@@ -19,8 +19,8 @@ from backup_audit.probe.giving_up import (
     PATIENCE_AT_START,
     QUARTERS,
     REFUSALS_MAX,
-    REFUSED_IN_A_ROW,
     RENEWALS_MAX,
+    THROTTLED_IN_A_ROW,
     THROTTLED_MAX,
 )
 from backup_audit.probe.http import BODY_MAX
@@ -224,7 +224,7 @@ def test_a_filter_policy_that_is_shown_asks_for_what_messages_have() -> None:
         f"silent for {ASIDE_AFTER:.0f} seconds moves aside",
         f"A run begins with {int(Pace(1_000).limit)}.",
         f"{FLOOR} requests are in flight until the reset",
-        f"once {REFUSED_IN_A_ROW} instances in a row were refused",
+        f"once {THROTTLED_IN_A_ROW} instances in a row were throttled",
         f"sent at most {ATTEMPTS_MAX} times, after 429 at most {THROTTLED_MAX}",
         f"at most {RENEWALS_MAX} times a run",
         f"refused for {REFUSALS_MAX} instances in a row",

@@ -12,7 +12,7 @@ import pytest
 from backup_audit.audit import Audit
 from backup_audit.errors import ApiUnreachable, InvalidConfiguration, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
-from backup_audit.plan import EXECUTION_LONGEST, Pacing, PlanAnswer, read_plan
+from backup_audit.plan import EXECUTION_LONGEST, Ceilings, PlanAnswer, read_plan
 from backup_audit.probe.engine import Engine
 from backup_audit.report.report import Answer
 from backup_audit.report.running import Claim, claim_until, free, take
@@ -76,9 +76,9 @@ class _Edges(FakeEdges):
         self._invocation = invocation
 
     @contextmanager
-    def engine(self, pacing: Pacing) -> Iterator[Engine]:
+    def engine(self, ceilings: Ceilings) -> Iterator[Engine]:
         self._world.happens(self._invocation)
-        with super().engine(pacing) as engine:
+        with super().engine(ceilings) as engine:
             yield engine
 
 

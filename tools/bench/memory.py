@@ -28,7 +28,7 @@ from backup_audit.aws import CLIENTS
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.notify.message import SIZE_MAX, Message
-from backup_audit.plan import Pacing, PlanAnswer, read_plan
+from backup_audit.plan import Ceilings, PlanAnswer, read_plan
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.engine import Engine
 from backup_audit.report.report import Latest
@@ -151,12 +151,12 @@ class Edges(FakeEdges):
     """Edges whose engine waits for nothing: nobody waits 90 s for an API that is dead."""
 
     @contextmanager
-    def engine(self, pacing: Pacing) -> Iterator[Engine]:
+    def engine(self, ceilings: Ceilings) -> Iterator[Engine]:
         time = FakeTime()
         yield Engine(
             self._api,
             self.deadline,
-            workers=pacing.workers,
+            workers=ceilings.workers,
             clock=self.now,
             monotonic=time.monotonic,
             wait=time.wait,

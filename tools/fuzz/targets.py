@@ -57,7 +57,7 @@ def event(data: bytes) -> None:
     assert all(_is_safe(guid) for guid in guids)
     assert len(set(guids)) == len(guids)
     assert request.max_age is None or request.max_age > timedelta(0)
-    assert not (request.dry_run and request.tells)
+    assert not (request.dry_run and request.notifies)
 
 
 def configuration(data: bytes) -> None:

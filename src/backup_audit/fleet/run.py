@@ -21,11 +21,16 @@ _SHORT = 8  # hexadecimal digits that tell apart runs of the same second
 
 
 class Scope(StrEnum):
-    """The scope of a run; runs are compared with the last full one only."""
+    """The scope of a run. Runs are compared with the last full one only."""
 
     FULL = "full"
     PARTIAL = "partial"
     WHAT_IF = "what_if"
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether such runs are compared; a what-if is judged by another measure."""
+        return self is not Scope.WHAT_IF
 
 
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +51,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
         return Scope.FULL if self.instance_guids is None else Scope.PARTIAL
 
     @property
-    def tells(self) -> bool:
+    def notifies(self) -> bool:
         """Whether people are notified: of a what-if only on request, of a dry run never."""
         if self.dry_run:
             return False

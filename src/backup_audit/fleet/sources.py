@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from types_boto3_appconfigdata import AppConfigDataClient
 
 
-class ConfigurationSource(Protocol):
-    """Where the configuration document is stored."""
+class DocumentSource(Protocol):
+    """Where a document is stored: the configuration, or the CA."""
 
     @property
     def uri(self) -> str:
-        """The address, as CONFIG_URI has it."""
+        """The address, as its setting has it."""
 
     def read(self) -> bytes:
         """Read the document; raise ConfigurationUnavailable."""
@@ -46,7 +46,7 @@ def source_of(
     instance_guids: Sequence[str] = (),
     *,
     variable: str = "CONFIG_URI",
-) -> ConfigurationSource:
+) -> DocumentSource:
     """The source that a checked address names; `instance_guids` are for "env:".
 
     `variable` is the setting that has the address: its errors say which to check.

@@ -101,6 +101,8 @@ class Silence(msgspec.Struct, frozen=True):
     by_proxy: bool = False
 
 
+TOO_SLOW = Silence(Cause.TIMEOUT, "no whole answer in time")
+
 Answer = BackupList | Refusal | Silence
 
 

@@ -5,6 +5,7 @@ import threading
 import msgspec
 
 from backup_audit.errors import HeartbeatFailed
+from backup_audit.judge.evidence import TOO_SLOW
 from backup_audit.probe.credentials import Secret
 from backup_audit.probe.http import HttpClient, NoReply
 from backup_audit.probe.session import new_session
@@ -46,7 +47,7 @@ class HttpHeartbeat(msgspec.Struct, frozen=True):
             case [NoReply() as none]:
                 raise HeartbeatFailed(none.silence.detail)
             case _:
-                raise HeartbeatFailed("no whole answer in time")
+                raise HeartbeatFailed(TOO_SLOW.detail)
 
     def _ask(self, http: HttpClient, came: list[int | NoReply]) -> None:
         try:

@@ -221,5 +221,5 @@ def text_of(lines: Iterable[str]) -> str:
 
 def subject_line(text: str) -> str:
     """ASCII, printable and short enough for SNS."""
-    printable = "".join(char if " " <= char <= "~" else "?" for char in text)
-    return printable[:SUBJECT_MAX]
+    shown = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return shown[:SUBJECT_MAX]

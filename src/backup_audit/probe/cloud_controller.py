@@ -25,7 +25,7 @@ from backup_audit.judge.evidence import (
     with_age,
 )
 from backup_audit.probe.attempt import Again, Attempt
-from backup_audit.probe.http import HttpClient, NoReply, Reply
+from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import Outcome, quota_of, retry_after
 from backup_audit.text import one_line
 
@@ -36,7 +36,6 @@ _REQUEST_ID = "X-VCAP-Request-ID"  # for the platform's logs
 _ROUTER_ERROR = "X-Cf-RouterError"  # the router itself answers: it found no Cloud Controller
 _REPEATS_OUR_TOKEN = Silence(Cause.UNREADABLE, "the answer repeats our token")
 _THROTTLING = frozenset({429, 503})
-_MAY_PASS = frozenset({429, 502, 503, 504})
 
 
 class Authorization(Protocol):
@@ -179,7 +178,7 @@ def _again(reply: Reply, answer: Answer) -> Again:
         return Again.OFTEN
     if reply.status == 504 and isinstance(answer, Refusal) and answer.code is not None:
         return Again.LATE  # the broker was silent for a minute
-    may_pass = reply.status in _MAY_PASS or _ROUTER_ERROR in reply.headers
+    may_pass = reply.status in MAY_PASS or _ROUTER_ERROR in reply.headers
     return Again.SOON if may_pass else Again.NO
 
 

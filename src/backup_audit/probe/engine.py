@@ -15,7 +15,7 @@ from typing import Protocol
 
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
-from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.judge.evidence import TOO_SLOW, BackupList, Evidence
 from backup_audit.probe.attempt import Attempt, Flight, Target
 from backup_audit.probe.pacing import Deadline, Pace
 from backup_audit.probe.schedule import LONGEST_WAIT, Probed, Schedule
@@ -24,7 +24,6 @@ from backup_audit.probe.schedule import LONGEST_WAIT, Probed, Schedule
 _TOGETHER = 16
 _LOOKS_EVERY = 0.25  # seconds between the reader's looks at the clock
 _BUFFERED_MAX = 50_000  # results and backups listed that wait for the reader; then workers wait too
-_HUNG = Silence(Cause.TIMEOUT, "no whole answer in time")
 
 Wait = Callable[[threading.Condition, float], object]
 
@@ -129,7 +128,7 @@ class _Crew:
         self._wait = wait
         lock = threading.Lock()
         self._lock = lock
-        self._turn = threading.Condition(lock)
+        self._idle = threading.Condition(lock)
         self._time = threading.Condition(lock)
         self._reader = threading.Condition(lock)
         self._leader: int | None = None
@@ -152,7 +151,7 @@ class _Crew:
                 found, self._schedule.known = self._schedule.known, []
                 is_done = self._schedule.is_done
                 if self._buffered >= _BUFFERED_MAX:
-                    self._turn.notify_all()
+                    self._idle.notify_all()
                     self._time.notify()
                 self._buffered = 0
             yield from found
@@ -163,7 +162,7 @@ class _Crew:
         """Let the workers go. Those whose requests are still out are not waited for."""
         with self._lock:
             self._is_over = True
-            self._turn.notify_all()
+            self._idle.notify_all()
             self._time.notify_all()
             idle = [one for ident, one in self._threads.items() if ident not in self._flights]
         self._api.cut_all()
@@ -185,7 +184,7 @@ class _Crew:
             flight = self._flights.get(ident)
             if flight is None or flight.is_over:
                 continue
-            self._schedule.give_up(flight, _HUNG, self._clock(), now)
+            self._schedule.give_up(flight, TOO_SLOW, self._clock(), now)
             if flight.is_aside:
                 self._time.notify()
             else:
@@ -237,9 +236,9 @@ class _Crew:
         """Wake another if there is more to do, or if this worker was the leader."""
         if self._leader == me:
             self._leader = None
-            self._turn.notify()
+            self._idle.notify()
         elif self._schedule.wait(now) == 0.0:
-            self._turn.notify()
+            self._idle.notify()
 
     def _rest(self, me: int, now: float, seconds: float) -> None:
         if self._leader in (None, me):
@@ -249,7 +248,7 @@ class _Crew:
             return
         if now + seconds < self._leads_until:
             self._time.notify()
-        self._turn.wait()
+        self._idle.wait()
 
     def _end(self, me: int, flight: Flight, attempt: Attempt) -> bool:
         """Hand a result over; return whether the worker goes on: another may have its place."""

@@ -28,7 +28,7 @@ REFUSALS_MAX = 3
 RENEWALS_MAX = 3
 SILENT_TOKENS_MAX = 2  # times that UAA may let a request for a token time out
 
-REFUSED_IN_A_ROW = 3  # targets answered 429 with none answered meanwhile: then all are meant
+THROTTLED_IN_A_ROW = 3  # targets answered 429 with none answered meanwhile: then all are meant
 QUARTERS = 4  # parts of the list that an outage must show in
 FAILURES_IN_A_QUARTER = 2  # targets of each part
 PATIENCE = 90.0  # seconds without an answer, for an API that had answered
@@ -57,9 +57,9 @@ class Outage:
         return any(self._failed)
 
     @property
-    def all_refused(self) -> bool:
+    def all_throttled(self) -> bool:
         """Whether the API seems to answer 429 for every instance."""
-        return len(self._throttled) >= REFUSED_IN_A_ROW
+        return len(self._throttled) >= THROTTLED_IN_A_ROW
 
     @property
     def token_is_refused(self) -> bool:

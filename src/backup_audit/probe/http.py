@@ -10,17 +10,17 @@ import msgspec
 import requests
 import urllib3.exceptions as urllib3_errors
 
-from backup_audit.judge.evidence import Cause, Silence
+from backup_audit.judge.evidence import TOO_SLOW, Cause, Silence
 from backup_audit.probe.session import Exchange, Exchanges
 from backup_audit.text import one_line
 
+MAY_PASS = frozenset({429, 502, 503, 504})  # statuses that are worth another request
 BODY_MAX = 4 * 1024 * 1024  # bytes, unpacked; about 50,000 backups
 _SMALL = 64 * 1024  # bytes; larger answers are read and parsed two at a time, to bound memory
 _LARGE_AT_A_TIME = 2
 _WORDS_MAX = 200  # characters of a proxy's reason phrase
 _REFUSED = "Tunnel connection failed: "  # what http.client puts before status and reason phrase
 _BROKEN = "the connection broke within the answer"
-_TOO_SLOW = "no whole answer in time"
 
 # The last four are what http.client lets through: for a chunk's size of -5, and for a bad parameter
 # of Content-Type, since it reads headers with a parser of e-mails.
@@ -128,7 +128,7 @@ class HttpClient:
                 raise _no_reply(error, exchange, proxied=bool(self._proxies)) from None
             if exchange.is_cut:  # http.client takes a cut in the headers for the answer's end
                 exchange.drop()
-                raise NoReply(Silence(Cause.TIMEOUT, _TOO_SLOW))
+                raise NoReply(TOO_SLOW)
             if response.status_code < 200:
                 exchange.drop()  # the answer itself is still to come: not for the next request
             if len(body) > BODY_MAX:
@@ -187,7 +187,7 @@ def _no_reply(error: Exception, exchange: Exchange, *, proxied: bool) -> NoReply
         return NoReply(garbled, may_pass=False)
     if exchange.is_connected:
         if exchange.is_cut or isinstance(cause, (TimeoutError, urllib3_errors.TimeoutError)):
-            return NoReply(Silence(Cause.TIMEOUT, _TOO_SLOW))
+            return NoReply(TOO_SLOW)
         return NoReply(Silence(Cause.CONNECTION, _broken_reason(cause, exchange)))
     return _not_connected(cause, by_proxy=by_proxy, proxied=proxied, is_cut=exchange.is_cut)
 

@@ -60,7 +60,7 @@ class Schedule:
         for place, instance in enumerate(instances):
             quarter = place * QUARTERS // len(instances)
             self._fresh[quarter].append(Target(instance, quarter))
-        self._unknown = len(instances)
+        self._open = len(instances)
         self._soon: list[tuple[float, int, Target]] = []
         self._late: deque[Target] = deque()
         self._flights: dict[Flight, None] = {}  # in the order in which they began
@@ -81,7 +81,7 @@ class Schedule:
 
     @property
     def is_done(self) -> bool:
-        return self._unknown == 0
+        return self._open == 0
 
     @property
     def failure(self) -> Exception | None:
@@ -280,7 +280,7 @@ class Schedule:
         self.outage.failed(target.guid, target.quarter, attempt.outcome, flight.began)
         if self.outage.token_is_refused:
             self.stop("the Cloud Controller refuses our token")
-        if attempt.hold is not None and self.outage.all_refused:
+        if attempt.hold is not None and self.outage.all_throttled:
             self._hold_all(attempt.hold, now)
         if self.outage.is_on:
             if not was_on:
@@ -332,7 +332,7 @@ class Schedule:
     def _know(self, target: Target, evidence: Evidence) -> None:
         if not self.outage.answered_ever:
             self._fruitless.note(evidence)
-        self._unknown -= 1
+        self._open -= 1
         self.known.append((target.instance, evidence))
 
     def _end_repeats(self) -> None:

@@ -11,13 +11,12 @@ from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
 from backup_audit.judge.evidence import Cause
 from backup_audit.probe.credentials import ClientCredentials
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKENS_MAX
-from backup_audit.probe.http import HttpClient, NoReply, Reply
+from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import backoff, retry_after
 from backup_audit.settings import secure_url
 from backup_audit.strict import UNDECODABLE
 
 _RENEWED_BEFORE = 60.0  # seconds before a token's end; the cf CLI keeps the same margin
-_MAY_PASS = frozenset({429, 502, 503, 504})
 _TRIED_AGAIN_AFTER = 10.0  # seconds after a renewal ahead of time that failed
 _LIFETIME_DEFAULT = 600.0  # seconds, where UAA does not say; its own default is 43,200
 
@@ -170,7 +169,7 @@ class ClientCredentialsGrant:
             try:
                 with send() as reply:
                     pass
-                if reply.status not in _MAY_PASS or attempt >= ATTEMPTS_MAX:
+                if reply.status not in MAY_PASS or attempt >= ATTEMPTS_MAX:
                     return reply
                 hold = retry_after(reply.headers.get("Retry-After"), time.time())
             except NoReply as none:

@@ -40,12 +40,12 @@ def commit(
     with closing(Summary(remembered)) as summary:
         described = [_summed_up(store, keys.findings(part), summary) for part in range(parts)]
         rows = sum(part.rows for part in described)
-        csv = _stored_once(store, keys.report("findings.csv"), CSV, summary.csv())
+        csv = _write_or_measure(store, keys.report("findings.csv"), CSV, summary.csv())
         described.append(csv.described(keys.report("findings.csv"), rows))
-        key, head = keys.report("report.json"), head_of(summary)
+        key, head = keys.report_json, head_of(summary)
         resolved = summary.resolved(head.run.due_at)
         pieces = report_pieces(head, mutes, summary.unhealthy(), resolved)
-        body = _stored_once(store, key, JSON, pieces)
+        body = _write_or_measure(store, key, JSON, pieces)
         described.append(body.described(key, summary.unhealthy_count))
     report = StoredReport(store, key)
     manifest = Manifest(
@@ -54,7 +54,7 @@ def commit(
         invocation_id=invocation_id,
         objects=described,
     )
-    stored = _kept_once(store, keys.report("manifest.json"), as_json(manifest), JSON)
+    stored = _write_or_read(store, keys.manifest, as_json(manifest), JSON)
     # Our own write may be answered "exists" when the first answer was lost and the client retried.
     committed_by_us = msgspec.json.decode(stored, type=Manifest).invocation_id == invocation_id
     return report, committed_by_us
@@ -71,8 +71,8 @@ def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
     latest = Latest(
         run=run,
         complete=report.complete,
-        report_key=keys.report("report.json"),
-        manifest_key=keys.report("manifest.json"),
+        report_key=keys.report_json,
+        manifest_key=keys.manifest,
         findings_prefix=keys.findings_prefix,
         coverage=report.coverage,
         counts=report.counts,
@@ -95,7 +95,7 @@ def _order(run: Run) -> tuple[datetime, str]:
     return run.due_at, run.run_id
 
 
-def _kept_once(store: ObjectStore, key: str, body: bytes, content_type: str) -> bytes:
+def _write_or_read(store: ObjectStore, key: str, body: bytes, content_type: str) -> bytes:
     """Write an object unless it is there; return the one stored."""
     if store.put_new(key, body, content_type):
         return body
@@ -117,7 +117,7 @@ def _summed_up(store: ObjectStore, key: str, summary: Summary) -> KeptObject:
     return part.described(key, rows)
 
 
-def _stored_once(
+def _write_or_measure(
     store: ObjectStore, key: str, content_type: str, pieces: Iterable[bytes]
 ) -> Measured:
     """Write an object unless it is there; measure the one that is there now."""

@@ -141,9 +141,9 @@ class Previous(msgspec.Struct, frozen=True):
 
 def committed_report(store: ObjectStore, keys: RunKeys) -> StoredReport | None:
     """The report of this run if an earlier delivery has committed it."""
-    if not store.exists(keys.report("manifest.json")):
+    if not store.exists(keys.manifest):
         return None
-    return StoredReport(store, keys.report("report.json"))
+    return StoredReport(store, keys.report_json)
 
 
 def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:

@@ -75,12 +75,12 @@ class PreviousReport(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The settled facts of a run.
 
-    `tells`: whether people are notified. `configuration_sha256` is that of the document,
+    `notifies`: whether people are notified. `configuration_sha256` is that of the document,
     `policy_digest` changes with any instance's policy. `previous` is null if there is no report to
     compare with.
     """
 
-    tells: bool
+    notifies: bool
     instances: int
     configuration_uri: str
     configuration_sha256: str

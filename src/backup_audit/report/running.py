@@ -20,7 +20,7 @@ from backup_audit.strict import UNDECODABLE
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """running.json. The run is at work until `ends_at` (UTC); after that it counts as killed.
 
-    `held_by` tells deliveries of one run apart: each claims anew, and only the last may free.
+    `held_by` is the delivery, of several of one run: each claims anew, only the last may free.
     """
 
     schema_version: Literal[1] = 1

@@ -87,6 +87,14 @@ class RunKeys(msgspec.Struct, frozen=True):
     def running(self) -> str:
         return f"{self.prefix}/running.json"
 
+    @property
+    def report_json(self) -> str:
+        return self.report("report.json")
+
+    @property
+    def manifest(self) -> str:
+        return self.report("manifest.json")
+
     def findings(self, part: int) -> str:
         """The key of a part of the findings; a run in one invocation has part 0 only."""
         return f"{self.findings_prefix}part-{part:05d}.jsonl"
