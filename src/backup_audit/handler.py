@@ -47,7 +47,7 @@ class LambdaContext(Protocol):
 class PlanTask(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step", tag="plan"
 ):
-    """What the first step gets: the execution's input, its id (its ARN) and its start.
+    """The input of the first step: the execution's input, its id (its ARN) and its start.
 
     The execution stands for the invocation: a retry of the step is the same run. Without a start,
     by hand, it begins now.
@@ -61,7 +61,7 @@ class PlanTask(
 class ConcludeTask(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step", tag="conclude"
 ):
-    """What the last step gets."""
+    """The input of the last step."""
 
     plan_key: str
 
@@ -111,7 +111,7 @@ class _Invocation:
     def failed(self, error: Exception) -> None:
         """Log, count and notify; a second error does not hide the first.
 
-        A batch only logs: it is tried again, and the last step reports what became of it.
+        A batch only logs: it is tried again, and the last step reports it if it failed for good.
         """
         with suppress(Exception):
             if self._batch is None:

@@ -68,7 +68,7 @@ class BatchTask(
 
 
 class BatchAudited(msgspec.Struct, frozen=True):
-    """What a batch answers; its findings are in the bucket."""
+    """The answer of a batch; its findings are in the bucket."""
 
     batch: int
     instances: int

@@ -1,6 +1,6 @@
 """Strict reading of documents that people write: every fault at once, each with its position.
 
-msgspec stops at the first fault. Where it finds one, the document is walked again, field by field,
+msgspec stops at the first fault. If it finds one, the document is walked again, field by field,
 to list them all. The types stay the only description of what is allowed.
 """
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 # of digits, with what is allowed.
 NOT_AS_EXPECTED = (msgspec.ValidationError, ValueError)
 
-# What msgspec raises of bytes that are not the JSON wanted; the second of text that is not UTF-8.
+# What msgspec raises for bytes that are not the JSON wanted: the second if they are not UTF-8.
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 _SHOWN_MAX = 60  # characters of a faulty value that a message quotes

@@ -1,7 +1,7 @@
-"""Whether the reports in a bucket are those that were written: each names the sha256 of the last.
+"""Whether the reports in a bucket are those that were written.
 
-A change to a report is seen unless all reports after it are changed too. Object Lock prevents that
-(docs/decisions/0007-chain-of-reports.md).
+Each names the sha256 of the one before, so a change to a report is seen unless all reports after it
+are changed too. Object Lock prevents that (docs/decisions/0007-chain-of-reports.md).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A committed run as the chain sees it: its own sha256, and those it names of the last."""
+    """A committed run as the chain sees it: its own sha256, and those of the run before."""
 
     run_id: str
     scope: Scope

@@ -70,7 +70,7 @@ AGES = Group(
             verdict=Verdict.UNKNOWN,
         ),
         _age(
-            "no time, or none that can be told",
+            "no time, or none that can be read",
             http(b"{}"),
             *map(_created, (b"null", b"0", b"1769828400", b'""', b'"2026-01-31"')),
             *map(

@@ -36,7 +36,7 @@ def _lengths(*values: object) -> tuple[bytes, ...]:
 
 _LENGTHS = Group(
     "Content-Length",
-    "Where the end of an answer cannot be told by its length, a list counts if it is whole: "
+    "If the length of an answer does not show where it ends, a list counts if it is whole: "
     "nothing that would still be JSON can follow the brace that ends it.",
     (
         _broken("too long, by a byte", *(http(body, length=len(body) + 1) for body in TEMPTING)),

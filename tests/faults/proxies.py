@@ -154,7 +154,7 @@ PROXIES = Group(
             f'{_REFUSES} 403, "{"F" * _CUT}…"',
         ),
         _fails(
-            "says what it was told of us",
+            "repeats what it heard of us",
             b"HTTP/1.1 407 Authorization: [" + OUR_TOKEN + b"]\r\n\r\n",
             f'{_REFUSES} 407, "Authorization: []"',
         ),

@@ -132,14 +132,14 @@ def test_a_pause_that_the_api_asks_for_is_not_held_against_it() -> None:
     assert outage.silent_for(60.0 + PATIENCE) == PATIENCE
 
 
-@pytest.mark.parametrize("refused", [THROTTLED_IN_A_ROW - 1, THROTTLED_IN_A_ROW])
-def test_all_are_meant_by_429_if_so_many_in_a_row_get_it(refused: int) -> None:
+@pytest.mark.parametrize("throttled", [THROTTLED_IN_A_ROW - 1, THROTTLED_IN_A_ROW])
+def test_all_are_meant_by_429_if_so_many_in_a_row_get_it(throttled: int) -> None:
     outage = Outage()
-    for number in range(refused):
+    for number in range(throttled):
         outage.failed(f"guid-{number}", 0, Outcome.THROTTLED, began=0.0)
         outage.failed(f"guid-{number}", 0, Outcome.THROTTLED, began=0.0)
 
-    assert outage.all_throttled is (refused == THROTTLED_IN_A_ROW)
+    assert outage.all_throttled is (throttled == THROTTLED_IN_A_ROW)
     outage.answered()
     assert not outage.all_throttled
 

@@ -17,7 +17,7 @@ from backup_audit.text import parse_duration
 # A clock may run ahead by this much: NTP keeps hosts within seconds, a request can take a minute.
 CLOCK_SKEW = timedelta(minutes=5)
 
-_SHORT = 8  # hexadecimal digits that tell apart runs of the same second
+_SHORT = 8  # hexadecimal digits that separate runs of the same second
 
 
 class Scope(StrEnum):
@@ -61,7 +61,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One audit. `due_at` orders runs: the scheduled time, else the start.
 
-    Times are UTC. `as_of` and `max_age_seconds` make a what-if, null where none was asked for.
+    Times are UTC. `as_of` and `max_age_seconds` make a what-if, null if none was asked for.
     """
 
     run_id: str
@@ -76,8 +76,8 @@ def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) ->
     """Make the run that a request asks for, with its id.
 
     A scheduled full run is named by its scheduled time alone, so that a second delivery of the
-    same event is the same run. The id of any other has a digest of what it asks for, and by hand
-    of its invocation too.
+    same event is the same run. Any other id ends with a digest of what the run asks for, and by
+    hand of its invocation too.
     """
     due_at = request.scheduled_time or started_at
     run_id = f"{due_at:%Y%m%dT%H%M%SZ}"
@@ -106,7 +106,7 @@ Flag = Annotated[bool, msgspec.Meta(description="true or false")]
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the schedule sends, or a person; an empty object asks for a full run."""
+    """The event of the schedule, or of a person; an empty object asks for a full run."""
 
     scheduled_time: Instant | UnsetType = UNSET
     instance_guids: (

@@ -22,7 +22,7 @@ class Change(StrEnum):
 
 
 class AppliedPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy judged by, in seconds, and where each demand was written."""
+    """The policy that was applied, in seconds, and the sources of its demands."""
 
     max_age_seconds: int
     max_age_source: str
@@ -33,7 +33,7 @@ class AppliedPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the verdict rests on; null where the API gave no such thing.
+    """The evidence for the verdict; null if the API gave no such thing.
 
     `http_status` to `title` are the answer's, `silence` says why there is none. `detail` explains
     the refusal, or the missing answer. `backup_count` counts the list as it came. `request_id` is

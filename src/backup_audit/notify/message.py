@@ -101,7 +101,7 @@ def run_failed(
     failed_at: datetime,
     invocation_id: str,
 ) -> Message:
-    """Say that the audit failed and why; for foreign errors, only the type."""
+    """A message that the audit failed, and why; for foreign errors, only the type."""
     is_ours = isinstance(error, AuditError)
     reason = printable(str(error)) if is_ours else "an error that the audit does not know"
     if len(reason) > _ERROR_MAX:
@@ -129,7 +129,7 @@ def run_failed(
 
 
 def run_incomplete(stored: StoredReport) -> Message:
-    """Say that a report does not cover the fleet."""
+    """A message that a report does not cover the fleet."""
     report, coverage = stored.head, stored.head.coverage
     document = RunIncomplete(
         message_id=f"{report.run.run_id}/run_incomplete",
@@ -153,7 +153,7 @@ def run_incomplete(stored: StoredReport) -> Message:
 
 
 def finding_messages(stored: StoredReport) -> Iterator[Message]:
-    """A message for each problem instance, and for each whose problem ended."""
+    """A message for each problem instance, and for each problem that ended."""
     return (_finding_message(stored, finding) for finding in stored.news())
 
 

@@ -1,4 +1,4 @@
-"""The topic: messages go out in batches, and what SNS does not take is sent again."""
+"""The topic: sends messages in batches, and sends again those that SNS does not take."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,8 +1,8 @@
 """One requests Session for all workers, with one TLS context, whose connections can be cut.
 
 The adapter, the pool, proxies and time-outs are requests' and urllib3's. A socket's time-out
-begins anew with each byte, so each thread notes which connection it waits for, and until when;
-the engine cuts what is over.
+begins anew with each byte. So each thread notes which connection it waits for, and until when; the
+engine cuts requests that are over.
 """
 
 import contextlib

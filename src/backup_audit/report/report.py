@@ -36,7 +36,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MuteState(StrEnum):
-    """What a configured mute does in this run."""
+    """The state of a configured mute in a run."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
