@@ -44,7 +44,7 @@ def test_a_failed_run_says_why_and_exits_with_1(capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr()
     assert status == 1
     assert printed.out == ""
-    assert printed.err.splitlines()[-1].startswith("ConfigurationUnavailable: the configuration")
+    assert printed.err.splitlines()[-1].startswith("ConfigurationUnavailable: CONFIG_URI")
 
 
 @pytest.mark.parametrize("content", [None, "{", "\ufeffno json"])
