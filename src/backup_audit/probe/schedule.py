@@ -53,13 +53,12 @@ class Schedule:
         self._workers = workers
         self._ends_at = ends_at
         self._jitter = jitter
-        self._fresh: list[deque[Target]] = [deque() for _ in range(QUARTERS)]
+        self._fresh: list[deque[Instance]] = [deque() for _ in range(QUARTERS)]
         self._witnesses: list[deque[Target]] = [
             deque(maxlen=FAILURES_IN_A_QUARTER) for _ in range(QUARTERS)
         ]
         for place, instance in enumerate(instances):
-            quarter = place * QUARTERS // len(instances)
-            self._fresh[quarter].append(Target(instance, quarter))
+            self._fresh[place * QUARTERS // len(instances)].append(instance)
         self._open = len(instances)
         self._soon: list[tuple[float, int, Target]] = []
         self._late: deque[Target] = deque()
@@ -178,7 +177,7 @@ class Schedule:
         if not flight.is_over:
             self._land(flight)
             if not flight.is_witness:
-                self._fresh[flight.target.quarter].appendleft(flight.target)
+                self._push(flight.target, ready_at=0.0)
 
     @property
     def is_closing(self) -> bool:
@@ -198,10 +197,13 @@ class Schedule:
                 self._know(flight.target, flight.target.with_effort(evidence, flight.began))
         waiting = (target for _, _, target in self._soon)
         api_died = self.outage.is_on and self.outage.answered_ever
-        for target in chain(waiting, self._late, *self._fresh):
+        for target in chain(waiting, self._late):
             last = None if api_died else target.last
             self._know(target, last or target.silent(silence, taken))
-        for fresh in self._fresh:
+        for quarter, fresh in enumerate(self._fresh):
+            for instance in fresh:
+                target = Target(instance, quarter)
+                self._know(target, target.silent(silence, taken))
             fresh.clear()
         self._soon.clear()
         self._late.clear()
@@ -212,9 +214,9 @@ class Schedule:
             return elsewhere
         if self._soon and (self._soon[0][0] <= now or self.outage.is_on):
             return heapq.heappop(self._soon)[2]
-        fresh = next(filter(None, self._fresh), None)
-        if fresh is not None:
-            return fresh.popleft()
+        for quarter, fresh in enumerate(self._fresh):
+            if fresh:
+                return Target(fresh.popleft(), quarter)
         if self._late:
             target = self._late.popleft()
             target.repeats += 1
@@ -227,9 +229,10 @@ class Schedule:
         if not wanted:
             return None
         self._trials += 1
-        fresh = self._fresh[self.outage.least_tried(wanted)]
+        quarter = self.outage.least_tried(wanted)
+        fresh = self._fresh[quarter]
         place = int(len(fresh) * (self._trials * _GOLDEN % 1))  # whatever pattern the list has
-        target = fresh[place]
+        target = Target(fresh[place], quarter)
         del fresh[place]
         return target
 
