@@ -17,6 +17,7 @@ from backup_audit.judge.evidence import (
     Silence,
     UnreadableBackup,
     read_backup,
+    with_age,
 )
 from backup_audit.judge.verdict import Judgement, Verdict, judge
 
@@ -132,6 +133,28 @@ def test_an_entry_without_a_time_is_no_backup(entry: object) -> None:
 
 def test_an_empty_list_without_grace_was_never_backed_up() -> None:
     assert verdict_on(BackupList(())).verdict is Verdict.NEVER_BACKED_UP
+
+
+def test_an_age_that_could_not_be_found_out_proves_nothing() -> None:
+    listing = BackupList((), age_missing="HTTP 429")
+
+    judgement = verdict_on(listing, policy(grace=24 * HOUR))
+
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.reason == (
+        "the list of backups is empty, and the instance's age could not be found out: HTTP 429"
+    )
+
+
+def test_an_age_is_added_to_an_empty_list_and_to_nothing_else() -> None:
+    listing = Evidence(answer=BackupList((), limit=7), observed_at=NOW, status=200)
+    refusal = Evidence(answer=Refusal(10001), observed_at=NOW, status=500)
+
+    assert with_age(listing, NOW).answer == BackupList((), instance_created_at=NOW, limit=7)
+    assert with_age(listing, None, "HTTP 503").answer == BackupList(
+        (), age_missing="HTTP 503", limit=7
+    )
+    assert with_age(refusal, NOW) == refusal
 
 
 def test_no_grace_is_given_to_an_instance_whose_age_is_not_known() -> None:
