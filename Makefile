@@ -37,7 +37,7 @@ SAM := $(SAM_VENV)/bin/sam
 PYTHON313 ?= $(firstword $(shell python3.13 -c 'import pip, sys; print(sys.executable)' 2>/dev/null) \
 	$(wildcard $(shell pyenv root 2>/dev/null)/versions/3.13.*/bin/python3.13))
 # Two for each of two cores: many tests wait for a server that answers late.
-PYTEST := $(BIN)/pytest --numprocesses 4
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist worksteal
 # Extras stay in the lists: an older pip takes coverage[toml] for another package than coverage,
 # and refuses the newest release of it as not pinned.
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
