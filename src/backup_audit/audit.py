@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Protocol
 
-import msgspec
-
 from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
@@ -216,18 +214,23 @@ class Audit:
         self, stored: StoredPlan, number: int, batch: Sequence[Entry], ceilings: Ceilings
     ) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
-        key = self._keys(stored.run).findings(number)
+        run = stored.run
+        key = self._keys(run).findings(number)
         if self._store.exists(key):
             return Effort(api_calls=0, retries=0, seconds=0.0)
         with self._store.new_object(key, JSON_LINES) as out:
-            return self._audit(stored.run, batch, ceilings, lambda one: out.write(json_line(one)))
+
+            def keep(entry: Entry, evidence: Evidence) -> None:
+                out.write(json_line(_finding_of(entry, evidence, run)))
+
+            return self._audit(run, batch, ceilings, keep)
 
     def _audit(
         self,
         run: Run,
         batch: Sequence[Entry],
         ceilings: Ceilings,
-        keep: Callable[[Finding], object],
+        keep: Callable[[Entry, Evidence], None],
     ) -> Effort:
         entries, telemetry = {one.instance.guid: one for one in batch}, self._edges.telemetry
         telemetry.started(len(batch))
@@ -235,7 +238,7 @@ class Audit:
         with self._edges.engine(ceilings) as engine:
             probed = engine.probe([one.instance for one in batch])
             for done, (instance, evidence) in enumerate(probed, 1):
-                keep(_finding_of(entries[instance.guid], evidence, run))
+                keep(entries[instance.guid], evidence)
                 telemetry.progressed(done, len(batch))
             return self._effort(run, engine.calls, engine.retries)
 
@@ -243,8 +246,8 @@ class Audit:
         *_, fleet = self._settle(request, run, Previous())
         with closing(Summary()) as summary:
 
-            def add(finding: Finding) -> None:  # it was compared with nothing
-                summary.add(msgspec.structs.replace(finding, change=None, since=None))
+            def add(entry: Entry, evidence: Evidence) -> None:  # there is nothing to compare with
+                summary.add(finding_of(entry.instance, evidence, run, entry.mute))
 
             self._audit(run, fleet, self._ceilings, add)
             return Answer(

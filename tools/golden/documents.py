@@ -32,7 +32,8 @@ from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.pacing import Outcome
 from backup_audit.report.rendering import as_json
-from backup_audit.settings import NotifyMode, Settings
+from backup_audit.settings import NotifyMode
+from tests.doubles.builders import SETTINGS
 from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
     CountingHeartbeat,
@@ -65,24 +66,14 @@ CONFIGURATION: dict[str, Any] = {
         {"guid": "no-such-guid", "owner": "team-a", "reason": "is gone", "until": "2026-12-31"},
     ],
 }
-_SETTINGS = Settings(
-    api_url="https://api.example.com",
+_SETTINGS = msgspec.structs.replace(
+    SETTINGS,
     credentials_secret="backup-audit/cloud-controller",
-    ca_bundle=None,
     config_uri="ssm:/backup-audit/configuration",
-    instance_guids=(),
-    report_bucket="reports",
-    report_prefix="backup-audit",
-    topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit",
-    notify_mode=NotifyMode.DIGEST,
     foundation="example",
     workers=1,  # so that the findings come in their order
-    requests_per_second=None,
     in_flight_max=1,
     batch_size=4,
-    proxy_url=None,
-    read_timeout=65.0,
-    backups_limit=None,
 )
 _NO_SUPPORT = Refusal(10008, "CF-UnprocessableEntity", "The service offering does not support it.")
 _DOWN = Refusal(10001, "CF-ServiceBrokerBadResponse", "The broker said no.")

@@ -75,10 +75,6 @@ class Schedule:
         self._is_late = False
 
     @property
-    def aside(self) -> int:
-        return self._aside
-
-    @property
     def is_done(self) -> bool:
         return self._open == 0
 
