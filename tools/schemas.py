@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from backup_audit.fleet.configuration import ConfigurationDocument
-from backup_audit.fleet.run import Event
+from backup_audit.fleet.run import AuditRequest
 from backup_audit.judge.finding import Finding
 from backup_audit.notify.digest import Digest
 from backup_audit.notify.message import FindingMessage, RunFailed, RunIncomplete
@@ -18,7 +18,7 @@ from backup_audit.report.report import Answer, Latest, Manifest, WholeReport
 DOCUMENTS = {
     "answer": Answer,
     "configuration": ConfigurationDocument,
-    "event": Event,
+    "event": AuditRequest,
     "finding": Finding,
     "latest": Latest,
     "manifest": Manifest,

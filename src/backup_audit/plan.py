@@ -15,9 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.fleet.configuration import Configuration, Instance, layered
+from backup_audit.fleet.configuration import Configuration, Demands, Instance, Mute, layered
 from backup_audit.fleet.run import AuditRequest, Run
-from backup_audit.judge.finding import Mute, mutes_in_force
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved, State
 from backup_audit.report.reading import Previous
 from backup_audit.report.rendering import as_json
@@ -114,7 +113,8 @@ def plan_audit(
         previous=previous.report,
         warnings=(previous.warning,) if previous.warning else (),
     )
-    mutes, state = mutes_in_force(configuration, today), compared_with(run, previous.state)
+    mutes = {mute.guid: mute for mute in configuration.mutes if mute.is_in_force(today)}
+    state = compared_with(run, previous.state)
     in_turn = sorted(instances, key=lambda one: _sort_key(previous.state.open.get(one.guid)))
     fleet = [
         Entry(one, mutes.get(one.guid), state.open.get(one.guid), state.resolved.get(one.guid))
@@ -126,16 +126,17 @@ def plan_audit(
 def instances_of(request: AuditRequest, configuration: Configuration) -> Sequence[Instance]:
     """The instances that an event asks for, configured or not, under the policy it asks for."""
     instances: Sequence[Instance] = configuration.instances
-    if request.instance_guids is not None:
+    if request.instance_guids:
         configured = {instance.guid: instance for instance in instances}
         instances = [
             configured.get(guid) or Instance(guid, configuration.default_policy)
             for guid in request.instance_guids
         ]
-    if request.max_age is None:
+    if not request.max_age:
         return instances
+    stated = Demands(max_age=request.max_age)
     return [
-        msgspec.structs.replace(one, policy=layered(one.policy, "event", max_age=request.max_age))
+        msgspec.structs.replace(one, policy=layered(one.policy, stated, "event"))
         for one in instances
     ]
 
@@ -150,7 +151,7 @@ def policy_digest(instances: Sequence[Instance]) -> str:
     digest = hashlib.sha256()
     for one in sorted(instances, key=lambda instance: instance.guid):
         policy = one.policy
-        demands = (one.guid, policy.max_age, policy.min_backups, policy.grace)
+        demands = (one.guid, policy.max_age_seconds, policy.min_backups, policy.grace_seconds)
         digest.update(msgspec.json.encode(demands))
     return digest.hexdigest()
 

@@ -34,13 +34,13 @@ _DAY = 24 * _HOUR
 _DAYS_FROM = 48 * _HOUR  # below this people count hours: "26 h", not "1 d 2 h"
 
 
-def parse_duration(text: str) -> timedelta:
-    """Read "26h", "7d", "90m" or "1d12h"; raise ValueError for anything else."""
+def parse_duration(text: str) -> int:
+    """Read "26h", "7d", "90m" or "1d12h" as seconds; raise ValueError for anything else."""
     match = re.search(DURATION_PATTERN, text)
     if match is None:
         raise ValueError(f'{text!r} is not a duration such as "26h", "7d", "90m" or "1d12h"')
     days, hours, minutes = (int(part[:-1]) if part else 0 for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes)
+    return days * _DAY + hours * _HOUR + minutes * _MINUTE
 
 
 def format_duration(duration: timedelta) -> str:

@@ -44,7 +44,7 @@ from tests.doubles.stubborn_server import listening
 pytestmark = pytest.mark.loopback
 
 FORTY_SECONDS = (("Retry-After", "40"),)
-WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace=timedelta(hours=24))
+WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace_seconds=24 * 3600)
 
 
 class FixedToken:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from backup_audit.fleet.configuration import BUILT_IN, Instance
+from backup_audit.fleet.configuration import BUILT_IN, Instance, Mute
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import (
     Answer,
@@ -15,7 +15,7 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
 )
-from backup_audit.judge.finding import Finding, Mute, finding_of
+from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.message import Message
 from backup_audit.report.report import ReportAddress
@@ -24,7 +24,7 @@ from backup_audit.settings import NotifyMode, Settings
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ADDRESS = ReportAddress(bucket="reports", key="backup-audit/report.json")
-MUTE = Mute(owner="team-orders", reason="moves this month", until=NOW.date())
+MUTE = Mute(guid="guid-1", owner="team-orders", reason="moves this month", until=NOW.date())
 SETTINGS = Settings(
     api_url="https://api.example.com",
     credentials_secret="api",

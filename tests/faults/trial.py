@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import msgspec
 
@@ -24,7 +23,7 @@ from tests.doubles.fake_time import FakeTime
 from tests.faults.fault import TOKEN, Channel, Fault
 from tests.faults.server import CA_PEM, FAULTY, NEIGHBOUR, site
 
-_WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace=timedelta(hours=24))
+_WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace_seconds=24 * 3600)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

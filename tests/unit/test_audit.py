@@ -549,7 +549,7 @@ def test_a_partial_run_compares_and_leaves_the_state_alone(world: World) -> None
     world.run()
     before = world.store.objects["backup-audit/latest.json"]
 
-    answer = world.run(AuditRequest(instance_guids=("stale", "other")), invocation="i")
+    answer = world.run(AuditRequest(instance_guids=["stale", "other"]), invocation="i")
 
     assert answer.scope == "partial"
     assert answer.counts == {v.value: 0 for v in Verdict} | {"stale": 1, "not_found": 1}
@@ -560,7 +560,7 @@ def test_a_partial_run_compares_and_leaves_the_state_alone(world: World) -> None
 def test_a_what_if_overrides_every_policy_and_compares_with_nothing(world: World) -> None:
     world.run()
 
-    world.run(AuditRequest(max_age=timedelta(hours=1)), invocation="i")
+    world.run(AuditRequest(max_age="1h"), invocation="i")
 
     report = next(
         msgspec.json.decode(body, type=WholeReport)
@@ -668,8 +668,8 @@ def test_a_full_run_that_tells_nobody_sends_one_too(world: World) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        AuditRequest(instance_guids=("stale",)),
-        AuditRequest(max_age=timedelta(hours=1)),
+        AuditRequest(instance_guids=["stale"]),
+        AuditRequest(max_age="1h"),
         AuditRequest(dry_run=True),
     ],
     ids=["partial", "what-if", "dry"],

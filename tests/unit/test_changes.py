@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from backup_audit.fleet.configuration import BUILT_IN, Instance
+from backup_audit.fleet.configuration import BUILT_IN, Instance, Mute
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
-from backup_audit.judge.finding import Change, Finding, Mute, Problem, finding_of
+from backup_audit.judge.finding import Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import NOTHING_YET, State, compared, open_problems
 from backup_audit.report.reading import read_state
@@ -30,7 +30,7 @@ def history(*verdicts: Verdict, gap: timedelta = DAY) -> list[Finding]:
 
 
 def young() -> Finding:
-    policy = msgspec.structs.replace(BUILT_IN, grace=DAY)
+    policy = msgspec.structs.replace(BUILT_IN, grace_seconds=24 * 3600)
     listed = evidence(BackupList((), instance_created_at=NOW))
     found = finding_of(Instance("guid-1", policy), listed, run(), None)
     assert found.verdict is Verdict.IN_GRACE

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
+from backup_audit.fleet.configuration import Mute
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Change, Finding, Mute, Problem, finding_of
+from backup_audit.judge.finding import Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests
 from backup_audit.notify.message import (

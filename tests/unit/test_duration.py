@@ -15,19 +15,19 @@ from backup_audit.text import (
 
 
 @pytest.mark.parametrize(
-    ("text", "duration"),
+    ("text", "seconds"),
     [
-        ("26h", timedelta(hours=26)),
-        ("7d", timedelta(days=7)),
-        ("90m", timedelta(minutes=90)),
-        ("1d12h", timedelta(hours=36)),
-        ("1d2h3m", timedelta(days=1, hours=2, minutes=3)),
-        ("0h", timedelta(0)),
-        ("9999d99999h999999m", timedelta(days=9999, hours=99999, minutes=999999)),
+        ("26h", 26 * 3600),
+        ("7d", 7 * 86_400),
+        ("90m", 90 * 60),
+        ("1d12h", 36 * 3600),
+        ("1d2h3m", 86_400 + 2 * 3600 + 3 * 60),
+        ("0h", 0),
+        ("9999d99999h999999m", 9999 * 86_400 + 99_999 * 3600 + 999_999 * 60),
     ],
 )
-def test_what_people_write_is_read(text: str, duration: timedelta) -> None:
-    assert parse_duration(text) == duration
+def test_what_people_write_is_read(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def test_two_durations_that_differ_never_read_the_same(first: int, second: int) 
 
 @given(st.integers(0, 9999), st.integers(0, 99999), st.integers(0, 999999))
 def test_every_combination_of_units_is_read_back(days: int, hours: int, minutes: int) -> None:
-    expected = timedelta(days=days, hours=hours, minutes=minutes)
+    seconds = days * 86_400 + hours * 3600 + minutes * 60
 
-    assert parse_duration(f"{days}d{hours}h{minutes}m") == expected
+    assert parse_duration(f"{days}d{hours}h{minutes}m") == seconds

@@ -48,8 +48,8 @@ def test_every_key_is_read() -> None:
 
     assert request == AuditRequest(
         scheduled_time=NOW,
-        instance_guids=("a", "b"),
-        max_age=timedelta(hours=36),
+        instance_guids=["a", "b"],
+        max_age="1d12h",
         as_of=NOW - timedelta(days=1),
         dry_run=True,
         notify=False,
@@ -59,7 +59,7 @@ def test_every_key_is_read() -> None:
 def test_instants_are_read_as_utc_whatever_the_machines_time_zone() -> None:
     request = parse_event({"scheduled_time": "2026-01-31T06:00:00+01:00"}, NOW)
 
-    assert request.scheduled_time is not None
+    assert request.scheduled_time
     assert request.scheduled_time.tzinfo is UTC
 
 

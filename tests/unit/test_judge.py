@@ -30,7 +30,11 @@ BAD = UnreadableBackup("created_at is 0")
 def policy(
     max_age: timedelta = 26 * HOUR, min_backups: int = 1, grace: timedelta = 0 * HOUR
 ) -> Policy:
-    return Policy(max_age=max_age, min_backups=min_backups, grace=grace)
+    return Policy(
+        max_age_seconds=int(max_age.total_seconds()),
+        min_backups=min_backups,
+        grace_seconds=int(grace.total_seconds()),
+    )
 
 
 def made(*ages: timedelta) -> tuple[Backup, ...]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance, MuteEntry
+from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance, Mute
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import finding_of
@@ -42,7 +42,7 @@ def problem(days_ago: int = 1, *, not_reached: bool = False) -> OpenProblem:
 
 
 def planned(
-    previous: Previous, of: Run | None = None, mutes: tuple[MuteEntry, ...] = ()
+    previous: Previous, of: Run | None = None, mutes: tuple[Mute, ...] = ()
 ) -> tuple[Plan, list[Entry]]:
     fleet = tuple(instance(guid) for guid in GUIDS)
     configuration = Configuration(fleet, BUILT_IN, mutes, "0" * 64)
@@ -67,10 +67,10 @@ def test_a_fleet_is_cut_into_batches_of_so_many(size: int, cut: list[list[str]])
 
 
 def test_an_entry_has_the_mute_and_the_state_of_its_own_instance() -> None:
-    mute = MuteEntry("a", "team", "reason", NOW.date())
+    mute = Mute("a", "team", "reason", NOW.date())
     state = State({"b": problem()}, {"e": ended("e")})
 
-    _, batch = planned(Previous(state=state), mutes=(mute, MuteEntry("e", "t", "r", NOW.date())))
+    _, batch = planned(Previous(state=state), mutes=(mute, Mute("e", "t", "r", NOW.date())))
 
     assert [one.instance.guid for one in batch] == list(GUIDS)
     assert [one.instance.guid for one in batch if one.mute] == ["a", "e"]
@@ -187,7 +187,7 @@ def test_an_event_takes_configured_instances_as_they_are_and_others_under_the_de
     known = Instance("a", strict, "orders-db", "team-orders")
     configuration = Configuration((known,), BUILT_IN, (), "0" * 64)
 
-    request = AuditRequest(instance_guids=("x", "a"))
+    request = AuditRequest(instance_guids=["x", "a"])
 
     assert list(instances_of(request, configuration)) == [Instance("x", BUILT_IN), known]
 
@@ -195,7 +195,7 @@ def test_an_event_takes_configured_instances_as_they_are_and_others_under_the_de
 def test_an_events_max_age_replaces_that_of_every_instance() -> None:
     configuration = Configuration((instance("a"),), BUILT_IN, (), "0" * 64)
 
-    [asked] = instances_of(AuditRequest(max_age=timedelta(hours=2)), configuration)
+    [asked] = instances_of(AuditRequest(max_age="2h"), configuration)
 
-    assert (asked.policy.max_age, asked.policy.max_age_source) == (timedelta(hours=2), "event")
+    assert (asked.policy.max_age_seconds, asked.policy.max_age_source) == (7200, "event")
     assert asked.policy.min_backups_source == BUILT_IN.min_backups_source

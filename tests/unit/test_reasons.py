@@ -20,7 +20,7 @@ from backup_audit.judge.verdict import Judgement, Verdict, judge
 from tests.doubles.builders import NOW, evidence
 
 HOUR = timedelta(hours=1)
-GRACE = Policy(max_age=26 * HOUR, min_backups=1, grace=48 * HOUR)
+GRACE = Policy(max_age_seconds=26 * 3600, min_backups=1, grace_seconds=48 * 3600)
 BAD = UnreadableBackup("created_at is -1")
 AHEAD = Backup(NOW + timedelta(minutes=90))
 

@@ -32,8 +32,8 @@ def test_a_run_by_hand_is_a_run_of_its_own() -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        AuditRequest(scheduled_time=DUE, instance_guids=("a",)),
-        AuditRequest(scheduled_time=DUE, max_age=timedelta(hours=1)),
+        AuditRequest(scheduled_time=DUE, instance_guids=["a"]),
+        AuditRequest(scheduled_time=DUE, max_age="1h"),
         AuditRequest(scheduled_time=DUE, as_of=DUE),
     ],
 )
@@ -46,7 +46,7 @@ def test_no_other_run_takes_the_name_of_the_full_one(request_: AuditRequest) -> 
 
 def test_what_is_asked_for_tells_scheduled_what_ifs_apart() -> None:
     names = {
-        plan_run(AuditRequest(scheduled_time=DUE, max_age=timedelta(hours=n)), LATER, "i").run_id
+        plan_run(AuditRequest(scheduled_time=DUE, max_age=f"{n}h"), LATER, "i").run_id
         for n in range(1, 4)
     }
 

@@ -238,8 +238,8 @@ def test_a_delivery_that_ends_leaves_the_claim_to_the_delivery_still_at_work() -
 @pytest.mark.parametrize(
     "request_",
     [
-        AuditRequest(instance_guids=("a",)),
-        AuditRequest(max_age=timedelta(hours=1)),
+        AuditRequest(instance_guids=["a"]),
+        AuditRequest(max_age="1h"),
         AuditRequest(as_of=NOW),
         AuditRequest(dry_run=True),
     ],

@@ -5,7 +5,6 @@
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import timedelta
 
 import msgspec
 import pytest
@@ -368,7 +367,7 @@ LISTING = Evidence(answer=BackupList(()), observed_at=NOW, status=200)
 
 
 def young(guid: str) -> Instance:
-    policy = msgspec.structs.replace(instance().policy, grace=timedelta(hours=24))
+    policy = msgspec.structs.replace(instance().policy, grace_seconds=24 * 3600)
     return Instance(guid, policy)
 
 

@@ -8,7 +8,7 @@ import contextlib
 import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ import msgspec
 from backup_audit.errors import InvalidConfiguration, InvalidDocument
 from backup_audit.fleet.configuration import (
     BUILT_IN,
+    Demands,
     Instance,
     Policy,
     layered,
@@ -28,6 +29,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.http import Reply
 from backup_audit.report.rendering import csv_line, json_line
+from backup_audit.text import parse_duration
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 _RUN = Run(run_id="20260131T050000Z", scope=Scope.FULL, due_at=NOW, started_at=NOW)
@@ -56,7 +58,7 @@ def event(data: bytes) -> None:
     guids = request.instance_guids or ()
     assert all(_is_safe(guid) for guid in guids)
     assert len(set(guids)) == len(guids)
-    assert request.max_age is None or request.max_age > timedelta(0)
+    assert not request.max_age or parse_duration(request.max_age) > 0
     assert not (request.dry_run and request.notifies)
 
 
@@ -142,7 +144,7 @@ def _finding(reply: Reply, policy: Policy) -> Finding:
 
 
 def _with_grace(policy: Policy) -> Policy:
-    return layered(policy, "defaults", grace=timedelta(hours=24))
+    return layered(policy, Demands(grace="24h"), "defaults")
 
 
 def _check_proof(verdict: Verdict, status: int, body: bytes) -> None:
@@ -189,9 +191,9 @@ def _check_faults(invalid: InvalidDocument) -> None:
 
 
 def _check_policy(policy: Policy) -> None:
-    assert policy.max_age > timedelta(0)
+    assert policy.max_age_seconds > 0
     assert policy.min_backups >= 1
-    assert policy.grace >= timedelta(0)
+    assert policy.grace_seconds >= 0
 
 
 def _hides_something(text: str) -> bool:

@@ -105,9 +105,9 @@ class _World:
         """Run everything, one after the other; yield what the function answers."""
         for day, answers in enumerate([_first(), _second(), _third()]):
             yield self._run(AuditRequest(scheduled_time=FIRST_DAY + day * _DAY), day, answers)
-        some = AuditRequest(instance_guids=("1b-stale", "not-configured"))
+        some = AuditRequest(instance_guids=["1b-stale", "not-configured"])
         yield self._run(some, 2, _third(), NotifyMode.FINDING)
-        what_if = AuditRequest(max_age=timedelta(hours=2), as_of=FIRST_DAY + _DAY, notify=True)
+        what_if = AuditRequest(max_age="2h", as_of=FIRST_DAY + _DAY, notify=True)
         yield self._run(what_if, 2, _second())
         yield self._run(AuditRequest(dry_run=True), 2, _first())
         self._failed(2)

@@ -55,32 +55,32 @@ Day = Annotated[date, msgspec.Meta(description='a date such as "2026-12-31"')]
 SchemaVersion = Annotated[Literal[1], msgspec.Meta(description="1, the only version there is")]
 
 
-class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The policy of every instance that states nothing else."""
+class Demands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The demands that somebody states; the others are those of the layer below."""
 
     max_age: PositiveDuration | UnsetType = UNSET
     min_backups: MinBackups | UnsetType = UNSET
     grace: Duration | UnsetType = UNSET
 
 
-class InstanceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class InstanceEntry(Demands, frozen=True, kw_only=True):
     """An instance with more than its GUID."""
 
     guid: Guid
     name: Text | UnsetType = UNSET
     owner: Text | UnsetType = UNSET
-    max_age: PositiveDuration | UnsetType = UNSET
-    min_backups: MinBackups | UnsetType = UNSET
-    grace: Duration | UnsetType = UNSET
 
 
-class MuteEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Mute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A person's decision not to be notified of an instance, up to and including a day (UTC)."""
 
     guid: Guid
     owner: Text
     reason: Text
     until: Day
+
+    def is_in_force(self, today: date) -> bool:
+        return today <= self.until
 
 
 class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,8 +91,8 @@ class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=T
         msgspec.Meta(min_length=1, description="a list of at least one instance"),
     ]
     schema_version: SchemaVersion = 1
-    defaults: Defaults = Defaults()
-    mutes: list[MuteEntry] = []
+    defaults: Demands = Demands()
+    mutes: list[Mute] = []
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,40 +101,44 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     A source is "built-in", "defaults", "instances[3]" or "event".
     """
 
-    max_age: timedelta
-    min_backups: int
-    grace: timedelta
+    max_age_seconds: int
     max_age_source: str = "built-in"
+    min_backups: int
     min_backups_source: str = "built-in"
+    grace_seconds: int
     grace_source: str = "built-in"
 
     def __post_init__(self) -> None:
-        if self.max_age <= timedelta(0):
+        if self.max_age_seconds <= 0:
             raise ValueError("max_age must be longer than zero")
         if self.min_backups < 1:
             raise ValueError("min_backups must be at least 1")
-        if self.grace < timedelta(0):
+        if self.grace_seconds < 0:
             raise ValueError("grace must not be negative")
+
+    @property
+    def max_age(self) -> timedelta:
+        return timedelta(seconds=self.max_age_seconds)
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.grace_seconds)
 
 
 # 26 h: a backup a day, and 2 h for one that runs late. No grace unless somebody decides on one.
-BUILT_IN = Policy(max_age=timedelta(hours=26), min_backups=1, grace=timedelta(0))
+BUILT_IN = Policy(max_age_seconds=26 * 3600, min_backups=1, grace_seconds=0)
 
 
-def layered(
-    policy: Policy,
-    source: str,
-    *,
-    max_age: timedelta | None = None,
-    min_backups: int | None = None,
-    grace: timedelta | None = None,
-) -> Policy:
-    """Replace the demands that a source states; None keeps one as it is."""
-    demands = {"max_age": max_age, "min_backups": min_backups, "grace": grace}
-    stated = {name: value for name, value in demands.items() if value is not None}
-    return msgspec.structs.replace(
-        policy, **stated, **{f"{name}_source": source for name in stated}
-    )
+def layered(policy: Policy, stated: Demands, source: str) -> Policy:
+    """Replace the demands that a source states."""
+    changes: dict[str, int | str] = {}
+    if stated.max_age:
+        changes |= {"max_age_seconds": parse_duration(stated.max_age), "max_age_source": source}
+    if stated.min_backups:
+        changes |= {"min_backups": stated.min_backups, "min_backups_source": source}
+    if stated.grace:
+        changes |= {"grace_seconds": parse_duration(stated.grace), "grace_source": source}
+    return msgspec.structs.replace(policy, **changes)
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -151,7 +155,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
     instances: tuple[Instance, ...]
     default_policy: Policy
-    mutes: tuple[MuteEntry, ...]
+    mutes: tuple[Mute, ...]
     sha256: str
 
 
@@ -216,26 +220,16 @@ def _duplicates(raw: object) -> Iterator[str]:
 
 
 def _resolved(document: ConfigurationDocument, sha256: str) -> Configuration:
-    default_policy = _layered(BUILT_IN, document.defaults, "defaults")
+    default_policy = layered(BUILT_IN, document.defaults, "defaults")
     instances = tuple(
         Instance(entry, default_policy)
         if isinstance(entry, str)
         else Instance(
             guid=entry.guid,
-            policy=_layered(default_policy, entry, f"instances[{index}]"),
+            policy=layered(default_policy, entry, f"instances[{index}]"),
             name=entry.name or None,
             owner=entry.owner or None,
         )
         for index, entry in enumerate(document.instances)
     )
     return Configuration(instances, default_policy, tuple(document.mutes), sha256)
-
-
-def _layered(policy: Policy, stated: Defaults | InstanceEntry, source: str) -> Policy:
-    return layered(
-        policy,
-        source,
-        max_age=parse_duration(stated.max_age) if stated.max_age else None,
-        min_backups=stated.min_backups or None,
-        grace=parse_duration(stated.grace) if stated.grace else None,
-    )

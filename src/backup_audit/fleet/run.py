@@ -33,29 +33,38 @@ class Scope(StrEnum):
         return self is not Scope.WHAT_IF
 
 
-class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event asks for; all times are aware."""
+Instant = Annotated[
+    datetime, msgspec.Meta(tz=True, description='an RFC 3339 time such as "2026-01-31T05:00:00Z"')
+]
+Flag = Annotated[bool, msgspec.Meta(description="true or false")]
 
-    scheduled_time: datetime | None = None
-    instance_guids: tuple[str, ...] | None = None
-    max_age: timedelta | None = None
-    as_of: datetime | None = None
-    dry_run: bool = False
-    notify: bool | None = None
+
+class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The event of the schedule, or of a person; an empty object asks for a full run."""
+
+    scheduled_time: Instant | UnsetType = UNSET
+    instance_guids: (
+        Annotated[list[Guid], msgspec.Meta(min_length=1, description="a list of at least one GUID")]
+        | UnsetType
+    ) = UNSET
+    max_age: PositiveDuration | UnsetType = UNSET
+    as_of: Instant | UnsetType = UNSET
+    dry_run: Flag = False
+    notify: Flag | UnsetType = UNSET
 
     @property
     def scope(self) -> Scope:
         """A changed policy or instant makes a what-if, a choice of instances a partial run."""
-        if self.max_age is not None or self.as_of is not None:
+        if self.max_age or self.as_of:
             return Scope.WHAT_IF
-        return Scope.FULL if self.instance_guids is None else Scope.PARTIAL
+        return Scope.PARTIAL if self.instance_guids else Scope.FULL
 
     @property
     def notifies(self) -> bool:
         """Whether people are notified: of a what-if only on request, of a dry run never."""
         if self.dry_run:
             return False
-        return self.scope is not Scope.WHAT_IF if self.notify is None else self.notify
+        return self.scope is not Scope.WHAT_IF if self.notify is UNSET else self.notify
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +90,7 @@ def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) ->
     """
     due_at = request.scheduled_time or started_at
     run_id = f"{due_at:%Y%m%dT%H%M%SZ}"
-    if request.scheduled_time is None:
+    if not request.scheduled_time:
         run_id += f"-{request.scope}-{_digest(request, invocation_id)}"
     elif request.scope is not Scope.FULL:
         run_id += f"-{request.scope}-{_digest(request)}"
@@ -90,8 +99,8 @@ def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) ->
         scope=request.scope,
         due_at=due_at,
         started_at=started_at,
-        as_of=request.as_of,
-        max_age_seconds=int(request.max_age.total_seconds()) if request.max_age else None,
+        as_of=request.as_of or None,
+        max_age_seconds=parse_duration(request.max_age) if request.max_age else None,
     )
 
 
@@ -99,40 +108,15 @@ def _digest(request: AuditRequest, *more: str) -> str:
     return hashlib.sha256(msgspec.json.encode((request, more))).hexdigest()[:_SHORT]
 
 
-Instant = Annotated[
-    datetime, msgspec.Meta(tz=True, description='an RFC 3339 time such as "2026-01-31T05:00:00Z"')
-]
-Flag = Annotated[bool, msgspec.Meta(description="true or false")]
-
-
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The event of the schedule, or of a person; an empty object asks for a full run."""
-
-    scheduled_time: Instant | UnsetType = UNSET
-    instance_guids: (
-        Annotated[list[Guid], msgspec.Meta(min_length=1, description="a list of at least one GUID")]
-        | UnsetType
-    ) = UNSET
-    max_age: PositiveDuration | UnsetType = UNSET
-    as_of: Instant | UnsetType = UNSET
-    dry_run: Flag = False
-    notify: Flag | UnsetType = UNSET
-
-
 def parse_event(raw: object, now: datetime) -> AuditRequest:
-    """Read an event; raise InvalidEvent with all its faults."""
-    event, faults = read_strictly(raw, Event)
-    if event is not None:
-        faults = _contradictions(event, now)
-    if event is None or faults:
+    """Read an event, its times as UTC in whole seconds; raise InvalidEvent with all its faults."""
+    request, faults = read_strictly(raw, AuditRequest)
+    if request is not None:
+        faults = _contradictions(request, now)
+    if request is None or faults:
         raise InvalidEvent(faults)
-    return AuditRequest(
-        scheduled_time=_utc(event.scheduled_time),
-        instance_guids=tuple(event.instance_guids) if event.instance_guids else None,
-        max_age=parse_duration(event.max_age) if event.max_age else None,
-        as_of=_utc(event.as_of),
-        dry_run=event.dry_run,
-        notify=None if event.notify is UNSET else event.notify,
+    return msgspec.structs.replace(
+        request, scheduled_time=_utc(request.scheduled_time), as_of=_utc(request.as_of)
     )
 
 
@@ -141,14 +125,14 @@ def asks_for_silence(raw: object) -> bool:
     return isinstance(raw, dict) and (raw.get("dry_run") is True or raw.get("notify") is False)
 
 
-def _contradictions(event: Event, now: datetime) -> list[str]:
+def _contradictions(request: AuditRequest, now: datetime) -> list[str]:
     faults = []
-    if event.scheduled_time and event.scheduled_time - now > CLOCK_SKEW:
+    if request.scheduled_time and request.scheduled_time - now > CLOCK_SKEW:
         # latest.json only moves forward: a run of next year would hold it for a year.
         faults.append("scheduled_time: is in the future; leave it out to run by hand")
-    if event.dry_run and event.notify is True:
+    if request.dry_run and request.notify is True:
         faults.append("notify: cannot be true with dry_run, which notifies nobody")
-    counted = Counter(event.instance_guids or [])
+    counted = Counter(request.instance_guids or [])
     faults += [
         f"instance_guids: {guid!r} is listed {count} times"
         for guid, count in counted.items()
@@ -157,5 +141,5 @@ def _contradictions(event: Event, now: datetime) -> list[str]:
     return faults
 
 
-def _utc(instant: datetime | UnsetType) -> datetime | None:
-    return instant.astimezone(UTC).replace(microsecond=0) if instant else None
+def _utc(instant: datetime | UnsetType) -> datetime | UnsetType:
+    return instant.astimezone(UTC).replace(microsecond=0) if instant else UNSET

@@ -1,12 +1,12 @@
 """A finding: one line of findings.jsonl, everything a run found out about one instance."""
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
-from backup_audit.fleet.configuration import Configuration, Instance, MuteEntry, Policy
+from backup_audit.fleet.configuration import Instance, Mute, Policy
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.judge.verdict import Severity, Verdict, judge
@@ -19,17 +19,6 @@ class Change(StrEnum):
     ONGOING = "ongoing"
     RESOLVED = "resolved"
     REOPENED = "reopened"
-
-
-class AppliedPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy that was applied, in seconds, and the sources of its demands."""
-
-    max_age_seconds: int
-    max_age_source: str
-    min_backups: int
-    min_backups_source: str
-    grace_seconds: int
-    grace_source: str
 
 
 class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,14 +42,6 @@ class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     milliseconds: int
     observed_at: datetime
-
-
-class Mute(msgspec.Struct, frozen=True, kw_only=True):
-    """Why nobody is notified: a person's decision, in force up to and including `until` (UTC)."""
-
-    owner: str
-    reason: str
-    until: date
 
 
 class Problem(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +72,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     earlier_problem: Problem | None = None
     mute: Mute | None = None
-    policy: AppliedPolicy
+    policy: Policy
     evidence: EvidenceSummary
 
     @property
@@ -141,33 +122,8 @@ def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | No
         verdict=judgement.verdict,
         reason=judgement.reason,
         mute=mute,
-        policy=_applied(instance.policy),
+        policy=instance.policy,
         evidence=_summary(evidence, judgement.newest, run.as_of or evidence.observed_at),
-    )
-
-
-def mutes_in_force(configuration: Configuration, today: date) -> dict[str, Mute]:
-    """Mutes still in force, by GUID."""
-    return {
-        entry.guid: Mute(owner=entry.owner, reason=entry.reason, until=entry.until)
-        for entry in configuration.mutes
-        if in_force(entry, today)
-    }
-
-
-def in_force(entry: MuteEntry, today: date) -> bool:
-    """A mute holds up to and including its last day."""
-    return today <= entry.until
-
-
-def _applied(policy: Policy) -> AppliedPolicy:
-    return AppliedPolicy(
-        max_age_seconds=int(policy.max_age.total_seconds()),
-        max_age_source=policy.max_age_source,
-        min_backups=policy.min_backups,
-        min_backups_source=policy.min_backups_source,
-        grace_seconds=int(policy.grace.total_seconds()),
-        grace_source=policy.grace_source,
     )
 
 

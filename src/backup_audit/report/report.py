@@ -11,9 +11,9 @@ from typing import Literal
 import msgspec
 
 from backup_audit import __version__
-from backup_audit.fleet.configuration import Configuration, MuteEntry
+from backup_audit.fleet.configuration import Configuration, Mute
 from backup_audit.fleet.run import Run, Scope
-from backup_audit.judge.finding import Finding, NotifiedFinding, in_force
+from backup_audit.judge.finding import Finding, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved
 
@@ -43,7 +43,7 @@ class MuteState(StrEnum):
     UNMATCHED = "unmatched"  # no configured instance has its GUID
 
 
-class MuteRecord(MuteEntry, frozen=True, gc=False, forbid_unknown_fields=False):
+class MuteRecord(Mute, frozen=True, gc=False, forbid_unknown_fields=False):
     """A configured mute, and its state in this run."""
 
     state: MuteState
@@ -224,10 +224,10 @@ def mute_records(configuration: Configuration, today: date) -> tuple[MuteRecord,
     """Every configured mute, so that one that ended or never matched is seen."""
     configured = {instance.guid for instance in configuration.instances}
 
-    def state(entry: MuteEntry) -> MuteState:
+    def state(entry: Mute) -> MuteState:
         if entry.guid not in configured:
             return MuteState.UNMATCHED
-        return MuteState.ACTIVE if in_force(entry, today) else MuteState.EXPIRED
+        return MuteState.ACTIVE if entry.is_in_force(today) else MuteState.EXPIRED
 
     return tuple(
         MuteRecord(one.guid, one.owner, one.reason, one.until, state(one))
