@@ -18,6 +18,9 @@ from backup_audit.strict import read_strictly
 # More threads than this make it slower, not faster, in one Python process.
 WORKERS_MAX = 96
 
+# Seconds. The Cloud Controller waits 60 s for a broker; a little more lets its own error arrive.
+READ_TIMEOUT = 65.0
+
 DEFAULT_PREFIX = "backup-audit"
 
 # An address holds no user, no query and no fragment, and the characters of RFC 3986 only.
@@ -45,6 +48,12 @@ def _from_to(least: int, most: int) -> Meta:
     return Meta(ge=least, le=most, description=f"a whole number from {least} to {most}")
 
 
+ApiUrl = Annotated[str, _whole(_SECURE, "an https:// address such as https://api.sys.example.com")]
+ProxyUrl = Annotated[
+    str, _whole(rf"http://{_NAME}{_PORT}/?", "an address such as http://proxy.example.com:3128")
+]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """One deployment. A field is the variable of its name in capitals, or of `name=`.
 
@@ -53,20 +62,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     invocations.
     """
 
-    api_url: Annotated[
-        str, _whole(_SECURE, "an https:// address such as https://api.sys.example.com")
-    ] = field(name="CF_API_URL")
+    api_url: ApiUrl = field(name="CF_API_URL")
     credentials_secret: str = field(name="CF_CREDENTIALS_SECRET")
     ca_bundle: (
         Annotated[str, _whole(_URI, "one of ssm:/name, s3://bucket/key, file:path")] | None
     ) = None
-    proxy_url: (
-        Annotated[
-            str,
-            _whole(rf"http://{_NAME}{_PORT}/?", "an address such as http://proxy.example.com:3128"),
-        ]
-        | None
-    ) = None
+    proxy_url: ProxyUrl | None = None
     config_uri: Annotated[
         str,
         _whole(
@@ -97,10 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ) = None
     in_flight_max: Annotated[int, _from_to(1, 1000)] = 96
     batch_size: Annotated[int, _from_to(1, 20_000)] = 5000
-    # The Cloud Controller waits 60 s for a broker; a little more lets its own error arrive.
     read_timeout: Annotated[
         float, Meta(gt=0, le=300, description="a number of seconds above 0, at most 300")
-    ] = field(name="READ_TIMEOUT_SECONDS", default=65.0)
+    ] = field(name="READ_TIMEOUT_SECONDS", default=READ_TIMEOUT)
     backups_limit: Annotated[int, _from_to(1, 10_000)] | None = None
 
 

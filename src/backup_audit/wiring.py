@@ -1,9 +1,11 @@
 """Joins the edges and the use case. Nothing is read or connected to before a step needs it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+
+import msgspec
 
 from backup_audit.audit import Telemetry
 from backup_audit.aws import CLIENTS
@@ -13,7 +15,12 @@ from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier
 from backup_audit.plan import Ceilings
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.credentials import Credentials, ReadyHeader, read_credentials
+from backup_audit.probe.credentials import (
+    ClientCredentials,
+    Credentials,
+    ReadyHeader,
+    read_credentials,
+)
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
@@ -21,7 +28,7 @@ from backup_audit.probe.session import new_session
 from backup_audit.probe.uaa import ClientCredentialsGrant
 from backup_audit.report.s3 import S3Store
 from backup_audit.report.store import ObjectStore
-from backup_audit.settings import Settings
+from backup_audit.settings import READ_TIMEOUT, Settings
 
 # Seconds. An API that has not taken a connection by then is down, or behind a firewall that drops.
 _CONNECT_TIMEOUT = 5.0
@@ -42,6 +49,47 @@ def notifier_of(topic_arn: str) -> Notifier:
     return SnsNotifier(topic_arn, lambda: CLIENTS.sns)
 
 
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """How an API is reached: its address, our credentials, what lies between, what is waited for.
+
+    `ca` has PEM certificates that replace the public CAs. `read_timeout` is seconds.
+    """
+
+    api_url: str
+    credentials: ReadyHeader | ClientCredentials
+    ca: bytes | None = None
+    proxy_url: str | None = None
+    read_timeout: float = READ_TIMEOUT
+    backups_limit: int | None = None
+
+
+@contextmanager
+def connected(access: Access, ceilings: Ceilings, deadline: Deadline) -> Iterator[Engine]:
+    """An engine. Its connections are closed afterwards: a warm Lambda would keep them.
+
+    Twice as many requests may be in flight as there are workers: some move aside. Raises
+    InvalidSettings if `ca` holds no certificate.
+    """
+    ca_pem = access.ca.decode("ascii", "replace") if access.ca is not None else None
+    with new_session(ca_pem, size=2 * ceilings.workers) as session:
+        http = HttpClient(
+            session,
+            connect_timeout=_CONNECT_TIMEOUT,
+            read_timeout=access.read_timeout,
+            proxy=access.proxy_url,
+        )
+        credentials = access.credentials
+        authorization = (
+            credentials
+            if isinstance(credentials, ReadyHeader)
+            else ClientCredentialsGrant(access.api_url, http, credentials)
+        )
+        limit = access.backups_limit
+        api = CloudController(access.api_url, http, authorization, clock=now, limit=limit)
+        workers, per_second = ceilings.workers, ceilings.requests_per_second
+        yield Engine(api, deadline, workers=workers, per_second=per_second, clock=now)
+
+
 class AwsEdges:
     """The Edges of one invocation."""
 
@@ -56,30 +104,17 @@ class AwsEdges:
     def now(self) -> datetime:
         return now()
 
-    @contextmanager
-    def engine(self, ceilings: Ceilings) -> Iterator[Engine]:
-        """The engine. Its connections are closed afterwards: a warm Lambda would keep them.
-
-        Twice as many requests may be in flight as there are workers: some move aside.
-        """
+    def engine(self, ceilings: Ceilings) -> AbstractContextManager[Engine]:
         settings = self._settings
-        credentials = self._credentials.api
-        with new_session(self._ca_pem(), size=2 * ceilings.workers) as session:
-            http = HttpClient(
-                session,
-                connect_timeout=_CONNECT_TIMEOUT,
-                read_timeout=settings.read_timeout,
-                proxy=settings.proxy_url,
-            )
-            authorization = (
-                credentials
-                if isinstance(credentials, ReadyHeader)
-                else ClientCredentialsGrant(settings.api_url, http, credentials)
-            )
-            limit = settings.backups_limit
-            api = CloudController(settings.api_url, http, authorization, clock=now, limit=limit)
-            workers, per_second = ceilings.workers, ceilings.requests_per_second
-            yield Engine(api, self.deadline, workers=workers, per_second=per_second, clock=now)
+        access = Access(
+            api_url=settings.api_url,
+            credentials=self._credentials.api,
+            ca=self._ca(),
+            proxy_url=settings.proxy_url,
+            read_timeout=settings.read_timeout,
+            backups_limit=settings.backups_limit,
+        )
+        return connected(access, ceilings, self.deadline)
 
     def heartbeat(self) -> Heartbeat | None:
         url = self._credentials.heartbeat_url
@@ -89,8 +124,7 @@ class AwsEdges:
     def _credentials(self) -> Credentials:
         return read_credentials(self._settings.credentials_secret, lambda: CLIENTS.secretsmanager)
 
-    def _ca_pem(self) -> str | None:
+    def _ca(self) -> bytes | None:
         if self._settings.ca_bundle is None:
             return None
-        bundle = source_of(self._settings.ca_bundle, CLIENTS, variable="CA_BUNDLE")
-        return bundle.read().decode("ascii", "replace")
+        return source_of(self._settings.ca_bundle, CLIENTS, variable="CA_BUNDLE").read()

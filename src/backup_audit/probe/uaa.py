@@ -122,7 +122,7 @@ class ClientCredentialsGrant:
         if reply.status in (400, 401, 403):
             raise CredentialsRefused(
                 f"UAA refused client {credentials.client_id!r} (HTTP {reply.status}): check "
-                "client_id and client_secret in the secret, and the client's grant type"
+                "client_id and client_secret, and the client's grant type"
             )
         if reply.status != 200:
             raise ApiUnreachable(f"UAA answered HTTP {reply.status} instead of a token")
