@@ -7,7 +7,6 @@ EVENT ?= events/manual-full.json
 FLEET ?= sample
 OUT ?= .local
 REPEATS ?= 3
-LOCAL_BUCKET := backup-audit-reports
 QUICK ?=
 ONLY ?=
 UPGRADE ?=
@@ -27,6 +26,7 @@ SECURITY_VENV := .venv-security
 GUARD_VENV := .venv-guard
 SBOM_VENV := .venv-sbom
 SHIPS_VENV := .venv-ships
+CLI_VENV := .venv-cli
 WHEEL_VENV := .venv-wheel
 FUZZ_VENV := .venv-fuzz
 MUTANTS_VENV := .venv-mutants
@@ -44,7 +44,10 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-strip-extras \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help run test check e2e python313 mutants fuzz security pip-audit sbom wheel bench bench-docs lint types \
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
+
+.PHONY: help run cli test check e2e python313 mutants fuzz security pip-audit sbom wheel bench bench-docs lint types \
 	template lock schemas readme documents faults verify build clean
 
 help: ## list the targets
@@ -63,8 +66,11 @@ help: ## list the targets
 run: $(VENV)/ready ## run the function against a cloud on this machine
 	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
 
+cli: $(CLI_VENV)/ready ## set up the command line and nothing else: .venv-cli/bin/backup-audit
+	@$(CLI_VENV)/bin/backup-audit --help | head -n 12
+
 verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with their sha256
-	@$(BIN)/backup-audit verify '$(if $(filter s3://%,$(OUT)),$(OUT),$(OUT)/s3/$(LOCAL_BUCKET))'
+	@$(BIN)/backup-audit verify '$(OUT)'
 
 test: $(VENV)/ready ## run the tests
 	$(PYTEST)
@@ -123,16 +129,19 @@ sbom: $(SBOM_VENV)/ready $(SHIPS_VENV)/ready ## write dist/sbom.cdx.json, a Cycl
 		--output-reproducible --of JSON -o dist/sbom.cdx.json
 	@$(BIN)/python -m tools.sbom dist/sbom.cdx.json
 
-wheel: $(VENV)/ready ## build dist/*.whl, install it in an empty environment and run its command
+wheel: $(VENV)/ready ## build dist/*.whl, install it with its extra in an empty environment and run its commands
 	rm -rf dist/*.whl $(WHEEL_VENV)
 	$(BIN)/python -m hatchling build --target wheel
 	$(PYTHON) -m venv --without-pip $(WHEEL_VENV)
-	$(BIN)/uv pip install --quiet --python $(WHEEL_VENV)/bin/python --constraint src/requirements.txt dist/*.whl
+	$(BIN)/uv pip install --quiet --python $(WHEEL_VENV)/bin/python --constraint requirements/cli.txt \
+		"$$(ls dist/*.whl)[cli]"
 	$(WHEEL_VENV)/bin/backup-audit verify tests/golden/today/bucket
+	$(WHEEL_VENV)/bin/backup-audit try --help >/dev/null
 
 # Environments that hold our code hold the versions that ship; the others are by themselves.
 lock: $(VENV)/ready ## pin what pyproject.toml states, with hashes; UPGRADE=1 takes the newest of everything
 	$(UV_COMPILE) pyproject.toml -o src/requirements.txt
+	$(UV_COMPILE) pyproject.toml --extra cli -c src/requirements.txt -o requirements/cli.txt
 	$(UV_COMPILE) pyproject.toml --group dev -c src/requirements.txt -o requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --group mutants -c requirements/dev.txt -o requirements/mutants.txt
 	for name in bench fuzz; do \
@@ -160,14 +169,23 @@ clean: ## remove what the other targets made, except what a run left in .local
 
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
 $(VENV)/ready: requirements/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
+	@$(NEW_ENOUGH)
 	@echo "Setting up $(VENV) (once) ..."
 	@$(PYTHON) -m venv --without-pip --clear $(VENV)
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 		--require-hashes --requirement requirements/dev.txt
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(CLI_VENV)/ready: requirements/cli.txt
+	@$(NEW_ENOUGH)
+	@echo "Setting up $(CLI_VENV) (once) ..."
+	@$(PYTHON) -m venv --without-pip --clear $(CLI_VENV)
+	@$(PYTHON) -m pip --python $(CLI_VENV)/bin/python install --quiet --no-compile --disable-pip-version-check \
+		--require-hashes --requirement requirements/cli.txt
+	@$(PYTHON) -m pip --python $(CLI_VENV)/bin/python install --quiet --no-compile --disable-pip-version-check \
+		--no-deps --editable .
 	@touch $@
 
 $(SHIPS_VENV)/ready: src/requirements.txt $(VENV)/ready

@@ -105,7 +105,7 @@ def token_refused(said: str, asked: int) -> CredentialsRefused:
     """The Cloud Controller does not accept the token that UAA, or the secret, gave."""
     instances = "the instance asked" if asked == 1 else f"each of {asked} instances asked"
     return CredentialsRefused(
-        f"the Cloud Controller refuses our token for {instances} ({said}): a token ends, and is for "
-        "one foundation; a client needs cloud_controller.global_auditor or "
+        f"the Cloud Controller refuses our token for {instances} ({said}): a token ends, and is "
+        "for one foundation; a client needs cloud_controller.global_auditor or "
         "cloud_controller.admin_read_only"
     )

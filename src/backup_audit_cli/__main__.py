@@ -2,42 +2,137 @@
 
 import argparse
 import sys
+import traceback
 
-from backup_audit_cli.run import run
-from backup_audit_cli.verify import verify
+from backup_audit.errors import AuditError
+from backup_audit_cli.documents import MEANING
+from backup_audit_cli.exit_status import ExitStatus, WrongUsage, status_of
+from backup_audit_cli.output import complain
 
+_STATUSES = "exit status:\n" + "\n".join(
+    f"  {status.value:<4}{status.meaning}" for status in ExitStatus
+)
+
+_TRY = """\
+Ask a foundation for the backups of some instances, judge the answers as the audit does, and print
+verdicts and reasons. Nothing is written, and neither AWS nor a configuration is needed:
+
+  cf oauth-token | backup-audit try --api https://api.sys.example.com GUID ...
+
+The token is read from standard input. With --client-id it is the secret of that client instead; at
+a terminal, a prompt asks for it. No proxy and no CA is taken from the environment.
+"""
 _RUN = """\
 Run one audit here, with the settings and the AWS credentials of the environment. The answer goes to
-stdout, log lines and metrics to stderr. Exit status: 0 the run has its report, 1 it failed, 2 there
-is no event, or wrong usage.
+stdout. Log lines and metrics go to stderr, as on Lambda; a terminal gets only what went wrong.
 """
 _VERIFY = """\
 Compare every object of every committed run with the run's manifest, and every run with what the
-runs after it say of it. A folder holds the objects as files under their keys. Exit status: 0 all is
-as it was written, 1 something is not, 2 there is nothing that can be verified, or wrong usage.
+runs after it say of it.
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Carry out one command; return its exit status."""
+def new_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
     parser = argparse.ArgumentParser(
-        prog="backup-audit", description="Audits the backups of Cloud Foundry service instances."
+        prog="backup-audit",
+        description="Audits the backups of Cloud Foundry service instances.",
+        epilog=_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("run", help="run one audit here", description=_RUN)
-    command.add_argument("argument", metavar="EVENT", help="file with the event, - for stdin")
-    command.set_defaults(carry_out=run)
+    def command(name: str, short: str, description: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=short,
+            description=description,
+            epilog=_STATUSES,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
-    command = commands.add_parser(
-        "verify", help="are stored reports what was written?", description=_VERIFY
+    trial = command("try", "ask a foundation, judge, print; write nothing", _TRY)
+    trial.add_argument("guids", metavar="GUID", nargs="+", help="a service instance's GUID")
+    trial.add_argument(
+        "--api", required=True, metavar="URL", help="such as https://api.sys.example.com"
     )
-    command.add_argument("argument", metavar="WHERE", help="s3://bucket[/prefix], or a folder")
-    command.set_defaults(carry_out=verify)
+    trial.add_argument("--client-id", metavar="ID", help="a client of the foundation's UAA")
+    trial.add_argument("--ca", metavar="FILE", help="PEM certificates that replace the public CAs")
+    trial.add_argument(
+        "--proxy", metavar="URL", help="HTTP proxy, such as http://proxy.example.com:3128"
+    )
+    trial.add_argument(
+        "--max-age",
+        metavar="DURATION",
+        help="how old the newest backup may be, such as 26h, 7d, 90m (default: 26h)",
+    )
+    trial.set_defaults(carry_out=_try)
 
-    chosen = parser.parse_args(arguments)
-    status: int = chosen.carry_out(chosen.argument)
+    run = command("run", "run one audit here", _RUN)
+    run.add_argument("event", metavar="EVENT", help=MEANING)
+    run.set_defaults(carry_out=_run)
+
+    verify = command("verify", "are stored reports what was written?", _VERIFY)
+    verify.add_argument(
+        "where", metavar="WHERE", help="s3://bucket[/prefix] or a folder, with reports/ below it"
+    )
+    verify.set_defaults(carry_out=_verify)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> ExitStatus:
+    """Carry out one command; return its exit status."""
+    chosen = new_parser().parse_args(arguments)
+    try:
+        status: ExitStatus = chosen.carry_out(chosen)
+    except WrongUsage as error:
+        complain(f"error: {error}")
+        return ExitStatus.USAGE
+    except AuditError as error:
+        complain(f"{type(error).__name__}: {error}")
+        return status_of(error)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return ExitStatus.INTERRUPTED
+    except Exception:  # noqa: BLE001  # Python's own status for it is 1, which means something else
+        traceback.print_exc()
+        return ExitStatus.BUG
     return status
+
+
+# Each is imported when it is called: `verify` needs no rich, and `try` no AWS.
+
+
+def _try(chosen: argparse.Namespace) -> ExitStatus:
+    try:
+        from backup_audit_cli.try_out import Wanted, try_out
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "rich":
+            raise
+        raise WrongUsage("rich is not installed: pip install 'backup-audit[cli]'") from None
+    return try_out(
+        Wanted(
+            api=chosen.api,
+            guids=chosen.guids,
+            client_id=chosen.client_id,
+            ca=chosen.ca,
+            proxy=chosen.proxy,
+            max_age=chosen.max_age,
+        )
+    )
+
+
+def _run(chosen: argparse.Namespace) -> ExitStatus:
+    from backup_audit_cli.run import run
+
+    return run(chosen.event)
+
+
+def _verify(chosen: argparse.Namespace) -> ExitStatus:
+    from backup_audit_cli.verify import verify
+
+    return verify(chosen.where)
 
 
 if __name__ == "__main__":

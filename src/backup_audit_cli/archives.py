@@ -9,7 +9,10 @@ from backup_audit.errors import ReportStoreFailed
 
 
 class Archive(Protocol):
-    """A bucket, or a copy of it, to be read as a whole."""
+    """A place that holds objects below it: a bucket, a prefix of one, or a folder with a copy.
+
+    Keys are relative to it.
+    """
 
     def keys(self) -> Iterator[str]:
         """Every key, in any order; raise ReportStoreFailed."""
@@ -25,7 +28,10 @@ _PIECE = 256 * 1024  # bytes
 
 
 class BucketArchive:
-    """An Archive in S3, below a prefix; its reader needs s3:ListBucket and s3:GetObject."""
+    """An Archive in S3; its reader needs s3:ListBucket and s3:GetObject.
+
+    `prefix` ends with a slash, or is empty.
+    """
 
     def __init__(self, bucket: str, prefix: str, client: "Callable[[], S3Client]") -> None:
         self._bucket = bucket
@@ -37,7 +43,8 @@ class BucketArchive:
         try:
             pages = self._client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
-                yield from (entry["Key"] for entry in page.get("Contents", []))
+                for entry in page.get("Contents", []):
+                    yield entry["Key"].removeprefix(self._prefix)
         except aws_errors() as error:
             where = f"s3://{self._bucket}/{self._prefix}"
             raise ReportStoreFailed(f"{where} could not be listed: {said(error)}") from error
@@ -45,10 +52,11 @@ class BucketArchive:
     def pieces(self, key: str) -> Iterator[bytes]:
         """An object's bytes."""
         try:
-            body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
+            whole = self._prefix + key
+            body = self._client().get_object(Bucket=self._bucket, Key=whole)["Body"]
             yield from body.iter_chunks(_PIECE)
         except aws_errors() as error:
-            where = f"s3://{self._bucket}/{key}"
+            where = f"s3://{self._bucket}/{self._prefix}{key}"
             raise ReportStoreFailed(f"{where} could not be read: {said(error)}") from error
 
 
@@ -77,8 +85,8 @@ class FolderArchive:
 
 
 def archive_at(where: str) -> Archive:
-    """The reports at s3://bucket, s3://bucket/prefix, or in a folder."""
+    """What is below s3://bucket or s3://bucket/prefix, or in a folder, also as file:folder."""
     if not where.startswith("s3://"):
-        return FolderArchive(Path(where))
-    bucket, _, prefix = where.removeprefix("s3://").partition("/")
-    return BucketArchive(bucket, prefix, lambda: CLIENTS.s3)
+        return FolderArchive(Path(where.removeprefix("file:")))
+    bucket, _, prefix = where.removeprefix("s3://").rstrip("/").partition("/")
+    return BucketArchive(bucket, f"{prefix}/" if prefix else "", lambda: CLIENTS.s3)

@@ -1,18 +1,21 @@
 """Runs the function for a person at a shell.
 
 The same handler, with the settings and the AWS credentials of the environment. The answer goes to
-stdout, log lines and metrics to stderr.
+stdout, log lines and metrics to stderr. At a terminal, of the log only warnings and progress show:
+an error is said once, when the command ends.
 """
 
 import contextlib
+import io
 import json
 import sys
 import uuid
-from pathlib import Path
 
-from backup_audit.errors import AuditError
 from backup_audit.handler import handler
-from backup_audit.text import printable
+from backup_audit.judge.verdict import Verdict
+from backup_audit_cli.documents import read_document
+from backup_audit_cli.exit_status import ExitStatus, WrongUsage
+from backup_audit_cli.output import complain, say
 
 
 class ShellContext:
@@ -26,19 +29,51 @@ class ShellContext:
         return 60 * 60 * 1000
 
 
-def run(event_file: str) -> int:
-    """Run one audit; return 0 if the run has its report, 1 if it failed, 2 if there is no event."""
+class TerminalLog(io.TextIOBase):
+    """Takes log lines and metrics, and says what a person at a terminal needs of them."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            said = _for_people(line)
+            if said:
+                complain(said)
+        return len(text)
+
+
+def run(where: str) -> ExitStatus:
+    """Run one audit, print its answer; raise WrongUsage without an event, and AuditError."""
+    event = _event(where)
+    log = TerminalLog() if sys.stderr.isatty() else sys.stderr
+    with contextlib.redirect_stdout(log):
+        answer = handler(event, ShellContext())
+    say(json.dumps(answer, indent=2))
+    problems = sum(
+        count for verdict, count in answer["counts"].items() if Verdict(verdict).is_problem
+    )
+    return ExitStatus.WRONG if problems else ExitStatus.FINE
+
+
+def _event(where: str) -> object:
     try:
-        text = sys.stdin.read() if event_file == "-" else Path(event_file).read_text("utf-8")
-        event = json.loads(text)
-    except (OSError, ValueError) as error:
-        print(f"{event_file}: {error}", file=sys.stderr)
-        return 2
+        return json.loads(read_document(where, "EVENT"))
+    except (ValueError, RecursionError) as error:
+        raise WrongUsage(f"EVENT {where} is not JSON: {error}") from None
+
+
+def _for_people(line: str) -> str | None:
+    """What a log line says to a person; None for metrics, for the usual, and for the last error."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            answer = handler(event, ShellContext())
-    except AuditError as error:
-        print(f"{type(error).__name__}: {printable(str(error))}", file=sys.stderr)
-        return 1
-    print(json.dumps(answer, indent=2))
-    return 0
+        record = json.loads(line)
+    except ValueError:
+        return line
+    match record:
+        case {"level": "WARNING", "message": message}:
+            return f"warning: {message}"
+        case {"level": "INFO", "done": done, "total": total}:
+            return f"{done} of {total} asked"
+        case _:
+            return None

@@ -1,20 +1,23 @@
-"""Verifies a bucket, or a copy of one: whether its reports are those that were written.
+"""Verifies whether the reports below a place are those that were written.
 
-A folder holds the objects as files under their keys. Every object of every committed run is
-compared with the run's manifest, and every run with what the runs after it say of it.
+The place is a bucket, a prefix, or a folder with a copy of either, however deep. Every object of
+every committed run is compared with the run's manifest, and every run with what the runs after it
+say of it.
 """
 
 import hashlib
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
+from backup_audit.fleet.run import Run
 from backup_audit.report.report import KeptObject, Latest, Manifest, Report
 from backup_audit.strict import UNDECODABLE
+from backup_audit.text import brief_duration
 from backup_audit_cli.archives import Archive, archive_at
 from backup_audit_cli.chain import (
     Link,
@@ -25,21 +28,27 @@ from backup_audit_cli.chain import (
     newest_full,
     note,
 )
+from backup_audit_cli.exit_status import ExitStatus
+from backup_audit_cli.output import say
 
 T = TypeVar("T")
 
-_OF_A_RUN = re.compile(r"(?P<prefix>.+)/(findings|reports)/(?P<place>dt=[^/]+/run=[^/]+)/[^/]+")
+_OF_A_RUN = re.compile(
+    r"(?P<root>(.*/)?)(findings|reports)/(?P<place>dt=[^/]+/run=[^/]+)/(?P<name>[^/]+)"
+)
+_LATE = timedelta(days=1)
 
 Places = Mapping[str, Sequence[str]]  # the keys of each run, by "dt=2026-01-31/run=..."
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found below a prefix. `chain`: what the newest full run vouches for, itself first.
+    """What was found below a root. `chain`: what the newest full run vouches for, itself first.
 
+    `root` is where findings/ and reports/ are: empty, or relative and with a slash at its end.
     `objects` is how many were compared with a manifest.
     """
 
-    prefix: str
+    root: str
     objects: int
     runs: int
     chain: tuple[Link, ...]
@@ -52,39 +61,36 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verified(archive: Archive) -> list[Verified]:
-    """Verify the runs below each prefix; raise ReportStoreFailed if that cannot be read."""
-    prefixes: dict[str, dict[str, list[str]]] = {}
+    """Verify the runs below each root; raise ReportStoreFailed if that cannot be read."""
+    roots: dict[str, dict[str, list[str]]] = {}
     for key in sorted(archive.keys()):
         if found := _OF_A_RUN.fullmatch(key):
-            places = prefixes.setdefault(found["prefix"], {})
+            places = roots.setdefault(found["root"], {})
             places.setdefault(found["place"], []).append(key)
-    return [_Verification(archive, prefix).of(places) for prefix, places in prefixes.items()]
+    return [_Verification(archive, root).of(places) for root, places in roots.items()]
 
 
-def verify(where: str) -> int:
+def verify(where: str) -> ExitStatus:
     """Print what was found at s3://bucket, s3://bucket/prefix or in a folder.
 
-    Return 0 if all is as it was written, 1 if something is not, 2 if nothing can be verified.
+    Raise ReportStoreFailed if nothing there can be verified.
     """
-    try:
-        found = verified(archive_at(where))
-    except ReportStoreFailed as error:
-        print(error, file=sys.stderr)
-        return 2
+    found = verified(archive_at(where))
     if not any(one.runs for one in found):
-        print(f"{where} holds no committed run", file=sys.stderr)
-        return 2
+        raise ReportStoreFailed(
+            f"{where} holds no committed run: no reports/dt=.../run=.../manifest.json is below it"
+        )
     for one in found:
-        print("\n".join(_lines(one)))
-    return 0 if all(one.is_whole for one in found) else 1
+        say("\n".join(_lines(one, where)))
+    return ExitStatus.FINE if all(one.is_whole for one in found) else ExitStatus.WRONG
 
 
 class _Verification:
-    """One prefix, being verified."""
+    """One root, being verified."""
 
-    def __init__(self, archive: Archive, prefix: str) -> None:
+    def __init__(self, archive: Archive, root: str) -> None:
         self._archive = archive
-        self._prefix = prefix
+        self._root = root
         self._objects = 0
         self._remarks: list[Remark] = []
 
@@ -96,7 +102,7 @@ class _Verification:
         if newest is not None:
             self._check_latest(newest)
         return Verified(
-            prefix=self._prefix,
+            root=self._root,
             objects=self._objects,
             runs=len(links),
             chain=tuple(chain_of(links, newest)) if newest else (),
@@ -105,8 +111,8 @@ class _Verification:
 
     def _link(self, place: str, keys: Sequence[str]) -> Link | None:
         """The run at a place; None if it is not committed, or cannot be read."""
-        manifest_key = f"{self._prefix}/reports/{place}/manifest.json"
-        report_key = f"{self._prefix}/reports/{place}/report.json"
+        manifest_key = f"{self._root}reports/{place}/manifest.json"
+        report_key = f"{self._root}reports/{place}/report.json"
         if manifest_key not in keys:
             self._remarks.append(note(f"{place} has no manifest: it is not committed"))
             return None
@@ -119,6 +125,7 @@ class _Verification:
         report = self._read(report_key, body, Report)
         if report is None:
             return None
+        self._remarks += _lateness(report.run)
         return Link(
             run_id=report.run.run_id,
             scope=report.run.scope,
@@ -131,27 +138,33 @@ class _Verification:
     def _check_objects(
         self, manifest: Manifest, place: str, keys: Sequence[str]
     ) -> Iterator[Remark]:
-        described = {kept.key: kept for kept in manifest.objects}
+        described = {self._key(kept) for kept in manifest.objects}
         for kept in manifest.objects:
+            key = self._key(kept)
             self._objects += 1
-            if kept.key not in keys:
-                yield fault(f"{kept.key} is gone; run {manifest.run.run_id} had {kept.bytes} bytes")
-            elif not self._is_as_described(kept):
-                yield fault(f"{kept.key} is not what run {manifest.run.run_id} wrote")
+            if key not in keys:
+                yield fault(f"{key} is gone; run {manifest.run.run_id} had {kept.bytes} bytes")
+            elif not self._is_as_described(key, kept):
+                yield fault(f"{key} is not what run {manifest.run.run_id} wrote")
         for key in keys:
-            if key.startswith(f"{self._prefix}/findings/{place}/") and key not in described:
+            if key.startswith(f"{self._root}findings/{place}/") and key not in described:
                 yield fault(f"{key} is no part of run {manifest.run.run_id}: its manifest has none")
 
-    def _is_as_described(self, kept: KeptObject) -> bool:
+    def _key(self, kept: KeptObject) -> str:
+        """The key below our place: the manifest has that of the bucket, with the prefix."""
+        found = _OF_A_RUN.fullmatch(kept.key)
+        return self._root + kept.key.removeprefix(found["root"]) if found else kept.key
+
+    def _is_as_described(self, key: str, kept: KeptObject) -> bool:
         digest = hashlib.sha256()
         length = 0
-        for piece in self._archive.pieces(kept.key):
+        for piece in self._archive.pieces(key):
             digest.update(piece)
             length += len(piece)
         return (length, digest.hexdigest()) == (kept.bytes, kept.sha256)
 
     def _check_latest(self, newest: Link) -> None:
-        key = f"{self._prefix}/latest.json"
+        key = f"{self._root}latest.json"
         try:
             body = self._body(key)
         except ReportStoreFailed:
@@ -173,8 +186,19 @@ class _Verification:
             return None
 
 
-def _lines(found: Verified) -> Iterable[str]:
-    yield f"{found.prefix}: committed runs: {found.runs}, objects compared: {found.objects}"
+def _lateness(run: Run) -> Iterator[Remark]:
+    """Reports can be made for times long past: a reader should know which were."""
+    late = run.started_at - run.due_at
+    if late > _LATE:
+        yield note(
+            f"run {run.run_id} was made {brief_duration(late)} after it was due: "
+            f"due {run.due_at:%Y-%m-%d %H:%M}, made {run.started_at:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def _lines(found: Verified, where: str) -> Iterable[str]:
+    place = f"{where.rstrip('/')}/{found.root}".rstrip("/")
+    yield f"{place}: committed runs: {found.runs}, objects compared: {found.objects}"
     if found.chain:
         newest, oldest = found.chain[0].run_id, found.chain[-1].run_id
         yield f"  the newest full run, {newest}, vouches for those back to {oldest}"

@@ -256,6 +256,11 @@ def test_a_crash_shows_code_and_no_values(
     [
         (command_line, [], {"--help"}),
         (command_line, ["run"], {"--help"}),
+        (
+            command_line,
+            ["try"],
+            {"--help", "--api", "--ca", "--client-id", "--max-age", "--proxy"},
+        ),
         (command_line, ["verify"], {"--help"}),
         (local_cloud, [], {"--help", "--event", "--fleet", "--out"}),
     ],

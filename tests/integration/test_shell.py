@@ -8,7 +8,9 @@ import pytest
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit_cli.__main__ import main
-from tests.integration.deployment import deployed
+from backup_audit_cli.exit_status import ExitStatus
+from tests.integration.deployment import HEALTHY, deployed
+from tools.local_cloud.aws import BUCKET
 
 pytestmark = pytest.mark.loopback
 
@@ -20,7 +22,7 @@ def test_the_answer_goes_to_stdout_and_the_log_to_stderr(
         status = main(["run", "events/manual-full.json"])
 
     printed = capsys.readouterr()
-    assert status == 0
+    assert status == ExitStatus.WRONG
     assert json.loads(printed.out)["counts"]["stale"] == 1
     assert '"audit finished"' in printed.err
 
@@ -28,23 +30,97 @@ def test_the_answer_goes_to_stdout_and_the_log_to_stderr(
 def test_an_event_is_read_from_standard_input(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"dry_run": true}'))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"dry_run": true}')))
 
-    with deployed():
+    with deployed([HEALTHY]):
         status = main(["run", "-"])
 
-    assert status == 0
+    assert status == ExitStatus.FINE
     assert json.loads(capsys.readouterr().out)["dry_run"] is True
 
 
-def test_a_failed_run_says_why_and_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_run_says_why_in_its_last_line_and_exits_by_kind(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with deployed(CONFIG_URI="ssm:/not/there"):
         status = main(["run", "events/dry-run.json"])
 
     printed = capsys.readouterr()
-    assert status == 1
+    assert status == ExitStatus.UNAVAILABLE
     assert printed.out == ""
     assert printed.err.splitlines()[-1].startswith("ConfigurationUnavailable: CONFIG_URI")
+
+
+class Terminal(io.StringIO):
+    """Standard error of a person at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("setting", "event", "status", "says"),
+    [
+        (("CONFIG_URI", "ssm:/no"), "{}", ExitStatus.UNAVAILABLE, "ConfigurationUnavailable: CONF"),
+        (("REPORT_BUCKET", ""), "{}", ExitStatus.USAGE, "InvalidSettings: the environment has 1"),
+        (
+            ("FOUNDATION", "f"),
+            '{"dry_rn": true}',
+            ExitStatus.USAGE,
+            "InvalidEvent: the event has 1 fault: dry_rn",
+        ),
+        (("CF_CREDENTIALS_SECRET", "no"), "{}", ExitStatus.CREDENTIALS, "CredentialsUnavailable: "),
+        (("CF_API_URL", "https://a.invalid"), "{}", ExitStatus.UNREACHABLE, "ApiUnreachable: the"),
+    ],
+)
+def test_at_a_terminal_an_error_is_said_once(
+    *,
+    setting: tuple[str, str],
+    event: str,
+    status: ExitStatus,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "event.json"
+    path.write_text(event, "utf-8")
+    terminal = Terminal()
+
+    with deployed():
+        monkeypatch.setenv(*setting)
+        monkeypatch.setattr("sys.stderr", terminal)
+        ended = main(["run", str(path)])
+
+    [line] = terminal.getvalue().splitlines()
+    assert line.startswith(says)
+    assert ended == status
+
+
+def test_at_a_terminal_warnings_and_progress_are_said_without_the_form_of_a_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("backup_audit.telemetry._PROGRESS_EVERY", 0.0)
+    terminal = Terminal()
+
+    with deployed([HEALTHY]) as function:
+        function.write("backup-audit/latest.json", b"{}")
+        monkeypatch.setattr("sys.stderr", terminal)
+        main(["run", "events/manual-full.json"])
+
+    assert terminal.getvalue().splitlines() == [
+        "warning: backup-audit/latest.json points at nothing readable: all is new",
+        "1 of 1 asked",
+    ]
+    assert json.loads(capsys.readouterr().out)["counts"]["healthy"] == 1
+
+
+def test_an_event_at_an_address_is_read_as_a_configuration_is() -> None:
+    with deployed([HEALTHY]) as function:
+        function.write("event.json", b'{"dry_run": true}')
+
+        assert main(["run", f"s3://{BUCKET}/event.json"]) == ExitStatus.FINE
+        assert main(["run", "file:events/dry-run.json"]) == ExitStatus.FINE
+        assert main(["run", f"s3://{BUCKET}/none.json"]) == ExitStatus.UNAVAILABLE
 
 
 @pytest.mark.parametrize("content", [None, "{", "\ufeffno json"])
@@ -57,7 +133,7 @@ def test_an_event_file_that_cannot_be_read_exits_with_2(
 
     status = main(["run", str(path)])
 
-    assert status == 2
+    assert status == ExitStatus.USAGE
     assert str(path) in capsys.readouterr().err
 
 
@@ -66,6 +142,7 @@ def test_an_event_file_that_cannot_be_read_exits_with_2(
     [
         ([], "usage: backup-audit [-h] COMMAND"),
         (["run"], "usage: backup-audit run [-h] EVENT"),
+        (["try"], "usage: backup-audit try [-h] --api URL"),
         (["verify"], "usage: backup-audit verify [-h] WHERE"),
     ],
 )
@@ -89,5 +166,5 @@ def test_an_error_steers_no_terminal(
     event = tmp_path / "event.json"
     event.write_text("{}")
 
-    assert main(["run", str(event)]) == 1
+    assert main(["run", str(event)]) == ExitStatus.UNAVAILABLE
     assert capsys.readouterr().err == "ReportStoreFailed:  [2J 2J \n"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from backup_audit.aws import CLIENTS
 from backup_audit_cli.__main__ import main
+from backup_audit_cli.exit_status import ExitStatus
 from tests.integration.deployment import ONE_INSTANCE, deployed
 from tools.local_cloud.aws import BUCKET
 
@@ -59,8 +61,8 @@ def test_a_bucket_that_nobody_touched_is_as_it_was_written(copy: Copy) -> None:
     status, said = copy.verify()
 
     assert status == 0, said
-    assert said.splitlines() == [
-        "backup-audit: committed runs: 4, objects compared: 12",
+    assert [line for line in said.splitlines() if " note: run " not in line] == [
+        f"{copy.folder}/backup-audit: committed runs: 4, objects compared: 12",
         f"  the newest full run, {RUNS[2]}, vouches for those back to {RUNS[0]}",
         "  all is as it was written",
     ]
@@ -73,11 +75,12 @@ def test_a_bucket_in_s3_is_read_as_a_copy_of_it(
         for key, body in written.items():
             CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         assert main(["verify", f"s3://{BUCKET}/backup-audit"]) == 0
-        assert main(["verify", f"s3://{BUCKET}/other"]) == 2
-        assert main(["verify", "s3://no-such-bucket"]) == 2
+        assert main(["verify", f"s3://{BUCKET}/"]) == 0
+        assert main(["verify", f"s3://{BUCKET}/other"]) == ExitStatus.UNAVAILABLE
+        assert main(["verify", "s3://no-such-bucket"]) == ExitStatus.UNAVAILABLE
 
     told = capsys.readouterr()
-    assert "committed runs: 4, objects compared: 12" in told.out
+    assert told.out.count("s3://backup-audit-reports/backup-audit: committed runs: 4, obj") == 2
     assert f"s3://{BUCKET}/other holds no committed run" in told.err
     assert "s3://no-such-bucket/ could not be listed: NoSuchBucket" in told.err
 
@@ -188,13 +191,63 @@ def test_a_document_that_cannot_be_read_is_a_fault_and_no_crash(copy: Copy, name
 def test_a_folder_without_reports_cannot_be_verified(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["verify", str(tmp_path)]) == 2
-    assert main(["verify", str(tmp_path / "none")]) == 2
+    none_below = "no reports/dt=.../run=.../manifest.json is below it"
+    assert main(["verify", str(tmp_path)]) == ExitStatus.UNAVAILABLE
+    assert main(["verify", str(tmp_path / "none")]) == ExitStatus.UNAVAILABLE
 
     assert capsys.readouterr().err.splitlines() == [
-        f"{tmp_path} holds no committed run",
-        f"there is no folder {tmp_path / 'none'}",
+        f"ReportStoreFailed: {tmp_path} holds no committed run: {none_below}",
+        f"ReportStoreFailed: there is no folder {tmp_path / 'none'}",
     ]
+
+
+@pytest.mark.parametrize("above", ["", "bucket", "s3/backup-audit-reports", "a/b/c/d"])
+def test_a_copy_is_found_however_deep_it_is(
+    written: dict[str, bytes], above: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key, body in written.items():
+        path = tmp_path / above / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+
+    assert main(["verify", f"file:{tmp_path}"]) == 0
+    place = tmp_path / above / "backup-audit"
+    assert f"{place}: committed runs: 4, objects compared: 12" in capsys.readouterr().out
+
+
+def test_a_copy_of_a_prefix_alone_is_as_good_as_one_of_the_bucket(
+    copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", f"{copy.folder}/backup-audit/"]) == 0
+    assert f"{copy.folder}/backup-audit: committed runs: 4, objects" in capsys.readouterr().out
+
+    path = copy.path(DAYS[0], "findings.csv")
+    path.write_bytes(path.read_bytes() + b"one more")
+    assert main(["verify", f"{copy.folder}/backup-audit"]) == 1
+
+
+def test_a_folder_inside_of_reports_has_none_below_it(copy: Copy) -> None:
+    assert main(["verify", f"{copy.folder}/backup-audit/reports"]) == ExitStatus.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("late", "noted"),
+    [
+        (timedelta(days=1, seconds=-60), False),
+        (timedelta(days=1, seconds=60), True),
+        (timedelta(days=9), True),
+    ],
+)
+def test_a_run_made_more_than_a_day_after_it_was_due_is_noted(
+    *, late: timedelta, noted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    due = datetime.now(UTC) - late
+    with deployed() as function:
+        function.invoke({"scheduled_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"})
+        assert main(["verify", f"s3://{BUCKET}"]) == 0
+
+    said = capsys.readouterr().out
+    assert (f"after it was due: due {due:%Y-%m-%d %H:%M}, made " in said) is noted
 
 
 def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:

@@ -4,6 +4,7 @@
 this one, for there is no network.
 """
 
+import re
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +20,7 @@ from packaging.requirements import Requirement
 from backup_audit import __version__
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 INFO = f"backup_audit-{__version__}.dist-info"
 
 
@@ -51,12 +53,20 @@ def test_it_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     assert packed == modules
 
 
-def test_it_needs_what_ships_to_lambda_and_no_more(wheel: Path) -> None:
+def test_it_needs_what_ships_to_lambda_and_for_a_terminal_an_extra(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         metadata = message_from_bytes(archive.read(f"{INFO}/METADATA"))
 
     needed = {Requirement(text) for text in metadata.get_all("Requires-Dist", [])}
-    assert needed == {Requirement(text) for text in PROJECT["dependencies"]}
+    extra = {Requirement(f"{one}; extra == 'cli'") for one in EXTRAS["cli"]}
+    assert needed == {Requirement(text) for text in PROJECT["dependencies"]} | extra
+    assert set(EXTRAS) == {"cli"}
+
+
+def test_nothing_of_the_extra_ships_to_lambda() -> None:
+    ships = Path("src/requirements.txt").read_text("utf-8")
+
+    assert [one for one in EXTRAS["cli"] if re.search(rf"^{Requirement(one).name}==", ships)] == []
 
 
 def test_its_command_runs_outside_the_source_tree(environment: Path, tmp_path: Path) -> None:
@@ -73,6 +83,20 @@ def test_its_command_runs_outside_the_source_tree(environment: Path, tmp_path: P
     assert "all is as it was written" in said.stdout
 
 
+@pytest.mark.parametrize("command", ["run", "try", "verify"])
+def test_every_command_says_how_it_is_used(command: str, environment: Path, tmp_path: Path) -> None:
+    said = subprocess.run(
+        [environment / "bin" / "backup-audit", command, "--help"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert said.stdout.startswith(f"usage: backup-audit {command} ")
+    assert said.stderr == ""
+
+
 def test_the_module_is_the_same_command(environment: Path, tmp_path: Path) -> None:
     said = subprocess.run(
         [environment / "bin" / "python", "-m", "backup_audit_cli", "run", "no-such-file"],
@@ -83,4 +107,4 @@ def test_the_module_is_the_same_command(environment: Path, tmp_path: Path) -> No
     )
 
     assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr.startswith("no-such-file: ")
+    assert said.stderr == "error: EVENT no-such-file: No such file or directory\n"

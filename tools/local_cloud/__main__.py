@@ -7,7 +7,6 @@ read again by the next run there, so problems go on, end and come back as they w
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -40,11 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"interrupted; what the run had written is in {options.out}", file=sys.stderr)
         return 130
-    try:
-        show(outcome, options.out)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    show(outcome, options.out)
     return 1 if outcome.error else 0
 
 

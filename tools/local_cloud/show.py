@@ -1,7 +1,5 @@
 """What a person sees of a run."""
 
-import io
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import indent
@@ -12,30 +10,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backup_audit.judge.verdict import Verdict
 from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
+from backup_audit_cli.output import say
+from backup_audit_cli.table import Row, new_console, plain_lines, styled, table_of
 from tools.local_cloud.aws import BUCKET, WrittenFile
 from tools.local_cloud.judged import EverJudged
 from tools.local_cloud.local_run import LOG, MESSAGES, Outcome
 from tools.local_cloud.messages import SentMessage
 from tools.local_cloud.scaled import said
 
-_WIDTH = 120  # columns, where no terminal says otherwise
 _ROWS_MAX = 40
-
-Row = tuple[str, str | None, str, str, str]  # verdict, name, GUID, change, reason
 
 
 def show(outcome: Outcome, out: Path) -> None:
     """Print it all to stdout; plain text if that is no terminal."""
-    width = None if sys.stdout.isatty() else _WIDTH
-    console = Console(width=width, markup=False, highlight=False, emoji=False)
+    console = new_console()
     with console.capture() as captured:
         _show(console, outcome, out)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may know less than UTF-8
-    for line in captured.get().splitlines():
-        print(line.rstrip())  # rich fills up with spaces
+    say(plain_lines(captured.get()))
 
 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
@@ -93,21 +87,36 @@ def _show_counts(console: Console, counts: dict[str, int]) -> None:
     table = Table("verdict", box=box.SIMPLE)
     table.add_column("instances", justify="right")
     for verdict, count in counts.items():
-        table.add_row(verdict, str(count))
+        table.add_row(styled(Verdict(verdict)) if count else verdict, str(count))
     console.print(table)
 
 
 def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
     """The problems, then the problems that ended; a dry run has only its answer."""
     if report is None:
-        return [(p["verdict"], p["name"], p["guid"], "", p["reason"]) for p in answer["problems"]]
+        return [
+            Row(verdict=Verdict(p["verdict"]), name=p["name"], guid=p["guid"], reason=p["reason"])
+            for p in answer["problems"]
+        ]
     problems = [
-        (f.verdict, f.name, f.guid, (f.change or "") + (", muted" if f.mute else ""), f.reason)
+        Row(
+            verdict=f.verdict,
+            name=f.name,
+            guid=f.guid,
+            change=(f.change or "") + (", muted" if f.mute else ""),
+            reason=f.reason,
+        )
         for f in report.findings
         if f.verdict.is_problem
     ]
     resolved = [
-        ("healthy", r.name, r.guid, "resolved", f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M}")
+        Row(
+            verdict=Verdict.HEALTHY,
+            name=r.name,
+            guid=r.guid,
+            change="resolved",
+            reason=f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M}",
+        )
         for r in report.resolved
         if r.resolved_at == report.run.due_at
     ]
@@ -118,12 +127,7 @@ def _show_problems(console: Console, rows: Sequence[Row]) -> None:
     if not rows:
         console.print("No problem, and none that ended.\n")
         return
-    table = Table("verdict", "instance", "change", "reason", box=box.SIMPLE)
-    for verdict, name, guid, change, reason in rows[:_ROWS_MAX]:
-        instance = f"{name}\n{guid}" if name else guid
-        table.add_row(Text(verdict), Text(instance), Text(change), Text(reason))
-    table.columns[1].no_wrap = True
-    console.print(table)
+    console.print(table_of(rows[:_ROWS_MAX], console.width))
     if len(rows) > _ROWS_MAX:
         console.print(f"… and {len(rows) - _ROWS_MAX} more in report.json\n")
 

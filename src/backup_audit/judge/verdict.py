@@ -61,7 +61,7 @@ _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
 _CF_NOT_FOUND = 10010  # CF-ResourceNotFound: gone, or not visible to our client
-_CF_NO_ROUTE = 10000  # CF-NotFound: this Cloud Controller has no backups endpoint
+CF_NO_ROUTE = 10000  # CF-NotFound: this Cloud Controller has no backups endpoint
 _CF_BROKER_BUSY = "CF-ConcurrencyError"  # a 422 that passes: docs/decisions/0003-verdicts.md
 
 
@@ -193,7 +193,7 @@ def _error(refusal: Refusal) -> str:
 
 
 def _meaning(status: int | None, refusal: Refusal) -> str:
-    if status == 404 and refusal.code == _CF_NO_ROUTE:
+    if status == 404 and refusal.code == CF_NO_ROUTE:
         return "this Cloud Controller has no backups endpoint"
     if status is not None and 300 <= status < 400:
         return "the API redirects, which is not followed"
