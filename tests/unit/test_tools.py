@@ -74,7 +74,8 @@ def test_all_that_is_packed_is_covered() -> None:
 def test_each_environment_that_is_stated_has_its_list_and_no_other() -> None:
     lists = {path.stem for path in Path("requirements").iterdir()}
 
-    assert lists == PROJECT["dependency-groups"].keys()
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert lists == PROJECT["dependency-groups"].keys() | extras.keys()
 
 
 def test_the_ban_on_the_world_is_lifted_for_files_that_need_it_and_no_other() -> None:
