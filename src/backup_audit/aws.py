@@ -5,13 +5,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from backup_audit.text import one_line
 
 if TYPE_CHECKING:
-    from boto3 import Session
-    from botocore.config import Config
     from types_boto3_appconfigdata import AppConfigDataClient
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -33,46 +31,35 @@ class AwsClients:
     Threads may share clients, but a Session makes only one at a time.
     """
 
+    s3: "S3Client"
+    sns: "SNSClient"
+    ssm: "SSMClient"
+    secretsmanager: "SecretsManagerClient"
+    appconfigdata: "AppConfigDataClient"
+
     def __init__(self) -> None:
-        self._making = threading.RLock()
+        self._making = threading.Lock()
 
-    @cached_property
-    def s3(self) -> "S3Client":
+    def __getattr__(self, service: str) -> Any:  # noqa: ANN401  # asked once: it stays from then on
+        if service not in AwsClients.__annotations__:
+            raise AttributeError(service)
         with self._making:
-            return self._session.client("s3", config=self._config)
+            if service not in vars(self):
+                setattr(self, service, self._made(service))
+            return vars(self)[service]
 
-    @cached_property
-    def sns(self) -> "SNSClient":
-        with self._making:
-            return self._session.client("sns", config=self._config)
-
-    @cached_property
-    def ssm(self) -> "SSMClient":
-        with self._making:
-            return self._session.client("ssm", config=self._config)
-
-    @cached_property
-    def secretsmanager(self) -> "SecretsManagerClient":
-        with self._making:
-            return self._session.client("secretsmanager", config=self._config)
-
-    @cached_property
-    def appconfigdata(self) -> "AppConfigDataClient":
-        with self._making:
-            return self._session.client("appconfigdata", config=self._config)
-
-    @cached_property
-    def _config(self) -> "Config":
+    def _made(self, service: str) -> object:
         from botocore.config import Config
 
-        return Config(
+        config = Config(
             connect_timeout=5,  # seconds
             read_timeout=30,  # seconds; a large object takes a few
             retries={"mode": "standard", "max_attempts": 5},
         )
+        return self._session.client(service, config=config)
 
     @cached_property
-    def _session(self) -> "Session":
+    def _session(self) -> Any:  # noqa: ANN401  # boto3 is not imported yet
         import boto3
 
         return boto3.Session()

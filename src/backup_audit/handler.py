@@ -17,6 +17,7 @@ from backup_audit.fleet.run import (
     parse_event,
     plan_run,
 )
+from backup_audit.notify.message import run_failed
 from backup_audit.notify.send import notify_of_failure
 from backup_audit.plan import BatchTask, StoredPlan, read_plan
 from backup_audit.probe.pacing import Deadline
@@ -113,20 +114,20 @@ class _Invocation:
 
         A batch only logs: it is tried again, and the last step reports it if it failed for good.
         """
-        with suppress(Exception):
-            if self._batch is None:
-                self._telemetry.failed(error, foundation_of(os.environ))
-            else:
+        if self._batch is not None:
+            with suppress(Exception):
                 why = f"{type(error).__name__}: {error}"
                 self._telemetry.warned(f"batch {self._batch} failed: {why}")
-        if not self._notifies or self._batch is not None:
             return
-        try:
-            self._notify(error)
-        except Exception as second:  # noqa: BLE001  # the first error is raised again
-            said = second if isinstance(second, AuditError) else type(second).__name__
-            with suppress(Exception):
-                self._telemetry.warned(f"nobody was notified, or it could not be noted: {said}")
+        with suppress(Exception):
+            self._telemetry.failed(error, foundation_of(os.environ))
+        if self._notifies:
+            try:
+                self._notify(error)
+            except Exception as second:  # noqa: BLE001  # the first error is raised again
+                said = second if isinstance(second, AuditError) else type(second).__name__
+                with suppress(Exception):
+                    self._telemetry.warned(f"nobody was notified, or it could not be noted: {said}")
 
     def _notify(self, error: Exception) -> None:
         """Notify of a failure. The settings may be broken: only those needed are read."""
@@ -135,16 +136,16 @@ class _Invocation:
         if not topic:
             self._telemetry.warned("nobody can be notified: TOPIC_ARN is not set")
             return
-        notify_of_failure(
+        message = run_failed(
             error,
-            notifier_of(topic),
+            run_id=self._run.run_id if self._run else None,
             foundation=foundation_of(os.environ),
             failed_at=now(),
             invocation_id=self._id,
-            run_id=self._run.run_id if self._run else None,
-            store=store_of(bucket) if bucket else None,
-            keys=RunKeys.of(prefix, self._run) if self._run else None,
         )
+        store = store_of(bucket) if bucket else None
+        keys = RunKeys.of(prefix, self._run) if self._run else None
+        notify_of_failure(message, notifier_of(topic), store, keys)
 
     def _read(self, event: object, started_at: datetime, delivery: str) -> tuple[AuditRequest, Run]:
         self._notifies = not asks_for_silence(event)
@@ -168,11 +169,12 @@ class _Invocation:
         return Audit(settings, edges, self._id, self._ends_at)
 
 
-def _task(event: dict[str, Any]) -> PlanTask | BatchTask | ConcludeTask:
+_Task = PlanTask | BatchTask | ConcludeTask
+
+
+def _task(event: dict[str, Any]) -> _Task:
     try:
-        task: PlanTask | BatchTask | ConcludeTask = msgspec.convert(
-            event, PlanTask | BatchTask | ConcludeTask
-        )
+        task: _Task = msgspec.convert(event, _Task)
     except NOT_AS_EXPECTED as error:
         raise InvalidEvent([one_line(str(error), _FAULT_MAX)]) from None
     return task

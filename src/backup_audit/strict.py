@@ -40,11 +40,13 @@ def read_strictly(
 
 
 def _faults(document: object, expected: object, at: str, strict: bool) -> Iterator[str]:  # noqa: FBT001
-    struct = _member(expected, msgspec.Struct)
-    item = _list_item(expected)
+    kinds = [kind for kind, _ in _alternatives(expected)]
+    struct = next((kind for kind in kinds if hasattr(kind, "__struct_fields__")), None)
+    items = next((kind for kind in kinds if get_origin(kind) is list), None)
     if struct is not None and isinstance(document, dict):
         yield from _struct_faults(document, struct, at, strict)
-    elif item is not None and isinstance(document, list) and document:
+    elif items is not None and isinstance(document, list) and document:
+        [item] = get_args(items)
         for index, value in enumerate(document):
             yield from _faults(value, item, f"{at}[{index}]", strict)
     else:
@@ -73,7 +75,7 @@ def _value_faults(value: object, expected: object, at: str, strict: bool) -> Ite
     try:
         msgspec.convert(value, expected, strict=strict)
     except NOT_AS_EXPECTED as error:
-        described = _description(expected)
+        described = next((text for _, text in _alternatives(expected) if text), None)
         wrong = f"{_shown(value)} is not {described}" if described else _cut(str(error))
         yield f"{at or 'the document'}: {wrong}"
 
@@ -96,31 +98,15 @@ def _cut(text: str) -> str:
     return printable(text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…", "�")
 
 
-def _members(expected: object) -> tuple[Any, ...]:
-    """The alternatives of a union; a type that is none is its only alternative."""
-    if get_origin(expected) in (Union, types.UnionType):
-        return get_args(expected)
-    return (expected,)
-
-
-def _member(expected: object, base: type) -> type | None:
-    members = _members(expected)
-    return next((one for one in members if isinstance(one, type) and issubclass(one, base)), None)
-
-
-def _list_item(expected: object) -> object | None:
-    for member in _members(expected):
-        bare = get_args(member)[0] if get_origin(member) is Annotated else member
-        if get_origin(bare) is list:
-            item: object = get_args(bare)[0]
-            return item
-    return None
-
-
-def _description(expected: object) -> str | None:
-    """A type's description for people, from its Meta."""
-    for member in _members(expected):
-        for annotation in get_args(member)[1:]:
-            if isinstance(annotation, msgspec.Meta) and annotation.description:
-                return annotation.description
-    return None
+def _alternatives(expected: object) -> Iterator[tuple[Any, str | None]]:
+    """The types that a union names, or the only one; each with what its Meta says for people."""
+    is_union = get_origin(expected) in (Union, types.UnionType)
+    for member in get_args(expected) if is_union else (expected,):
+        if get_origin(member) is Annotated:
+            kind, *notes = get_args(member)
+            yield (
+                kind,
+                next((one.description for one in notes if isinstance(one, msgspec.Meta)), None),
+            )
+        else:
+            yield member, None

@@ -136,21 +136,19 @@ class PowertoolsTelemetry:
                 "messages_sent": messages_sent,
             },
         )
-        if report.run.scope is Scope.FULL:
-            self._emit(report)
-
-    def failed(self, error: Exception, foundation: str | None) -> None:
-        self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
-        metrics = self._metrics(foundation)
-        metrics.add_metric("RunsFailed", MetricUnit.Count, 1)
-        metrics.flush_metrics()
-
-    def _emit(self, report: Report) -> None:
+        if report.run.scope is not Scope.FULL:
+            return
         metrics = self._metrics(report.foundation)
         for metric in METRICS:
             value = metric.value(report)
             if value is not None:
                 metrics.add_metric(metric.name, metric.unit, value)
+        metrics.flush_metrics()
+
+    def failed(self, error: Exception, foundation: str | None) -> None:
+        self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
+        metrics = self._metrics(foundation)
+        metrics.add_metric("RunsFailed", MetricUnit.Count, 1)
         metrics.flush_metrics()
 
     def _metrics(self, foundation: str | None) -> AmazonCloudWatchEMFProvider:

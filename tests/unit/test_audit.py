@@ -23,6 +23,7 @@ from backup_audit.errors import (
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.message import run_failed
 from backup_audit.notify.send import notify_of_failure
 from backup_audit.report.report import Answer as RunAnswer
 from backup_audit.report.report import Latest, Manifest, WholeReport
@@ -728,16 +729,10 @@ KEYS = RunKeys("backup-audit", "2026-01-31", "r")
 
 
 def fail(world: World, store: InMemoryStore | None) -> None:
-    notify_of_failure(
-        ApiUnreachable("down"),
-        world.notifier,
-        foundation="test",
-        failed_at=NOW,
-        invocation_id="i",
-        run_id="r",
-        store=store,
-        keys=KEYS,
+    message = run_failed(
+        ApiUnreachable("down"), run_id="r", foundation="test", failed_at=NOW, invocation_id="i"
     )
+    notify_of_failure(message, world.notifier, store, KEYS)
 
 
 def test_a_failure_is_told_once_for_all_retries(world: World) -> None:

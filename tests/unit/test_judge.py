@@ -49,7 +49,7 @@ def verdict_on(
     as_of: datetime | None = None,
 ) -> Judgement:
     evidence = Evidence(answer=answer, observed_at=NOW, status=status)
-    return judge(evidence, demanded, NOW, as_of)
+    return judge(evidence, demanded, as_of)
 
 
 @pytest.mark.parametrize(

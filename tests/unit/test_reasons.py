@@ -30,7 +30,7 @@ def hours(*ages: float) -> tuple[Backup, ...]:
 
 
 def said(answer: Answer, policy: Policy = BUILT_IN, status: int | None = 200) -> Judgement:
-    return judge(evidence(answer, status), policy, NOW)
+    return judge(evidence(answer, status), policy)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_of_an_empty_list() -> None:
 def test_of_backups_that_were_made_after_the_instant(
     listed: tuple[Backup, ...], of_them: str
 ) -> None:
-    judgement = judge(evidence(BackupList(listed)), BUILT_IN, NOW, NOW - 5 * HOUR)
+    judgement = judge(evidence(BackupList(listed)), BUILT_IN, NOW - 5 * HOUR)
 
     assert judgement.verdict is Verdict.NEVER_BACKED_UP
     assert judgement.reason == f"none of the {of_them} listed existed at 2026-01-31T00:00:00Z"
@@ -119,7 +119,7 @@ def test_of_backups_that_were_made_after_the_instant(
 def test_a_backup_of_a_clock_that_is_ahead_exists_when_the_instant_is_the_present() -> None:
     ahead = BackupList((Backup(NOW + timedelta(minutes=1)),))
 
-    assert judge(evidence(ahead), BUILT_IN, NOW, NOW).verdict is Verdict.HEALTHY
+    assert judge(evidence(ahead), BUILT_IN, NOW).verdict is Verdict.HEALTHY
 
 
 @pytest.mark.parametrize(

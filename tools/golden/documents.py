@@ -26,7 +26,7 @@ from backup_audit.judge.evidence import (
     UnreadableBackup,
     with_age,
 )
-from backup_audit.notify.message import Message
+from backup_audit.notify.message import Message, run_failed
 from backup_audit.notify.send import notify_of_failure
 from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Attempt
@@ -139,14 +139,14 @@ class _World:
 
     def _failed(self, day: int) -> None:
         for invocation, run_id in (("invocation-9", "20260130T060000Z"), ("invocation-10", None)):
-            notify_of_failure(
+            message = run_failed(
                 ApiUnreachable("none of the 10 instances asked got an answer"),
-                self.notifier,
                 foundation="example" if run_id else None,
                 failed_at=FIRST_DAY + day * _DAY + timedelta(hours=1),
                 invocation_id=invocation,
                 run_id=run_id,
             )
+            notify_of_failure(message, self.notifier, None, None)
 
     def _audit(self, now: datetime, answers: _Answers, mode: NotifyMode, invocation: str) -> Audit:
         edges = FakeEdges(

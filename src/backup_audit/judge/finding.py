@@ -111,7 +111,7 @@ def in_short(finding: Finding) -> NotifiedFinding:
 
 def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | None) -> Finding:
     """Judge one instance and write down why."""
-    judgement = judge(evidence, instance.policy, evidence.observed_at, run.as_of)
+    judgement = judge(evidence, instance.policy, run.as_of)
     return Finding(
         run_id=run.run_id,
         scope=run.scope,

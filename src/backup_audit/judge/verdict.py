@@ -73,18 +73,14 @@ class Judgement(msgspec.Struct, frozen=True):
     newest: datetime | None = None
 
 
-def judge(
-    evidence: Evidence, policy: Policy, now: datetime, as_of: datetime | None = None
-) -> Judgement:
-    """Judge one instance.
+def judge(evidence: Evidence, policy: Policy, as_of: datetime | None = None) -> Judgement:
+    """Judge one instance, at `as_of` (aware), or when the evidence was taken.
 
-    `now` is the present when the evidence was taken, `as_of` the instant to judge at (default:
-    now), both aware. Backups made after `as_of` and not after `now` did not exist yet: they are
-    left out.
+    Backups made after `as_of` and before the evidence did not exist yet: they are left out.
     """
     match evidence.answer:
         case BackupList() as listing:
-            return _judge_list(listing, policy, now, as_of)
+            return _judge_list(listing, policy, evidence.observed_at, as_of)
         case Refusal() as refusal:
             return _judge_refusal(evidence.status, refusal)
         case Silence(cause=Cause.NOT_REACHED, detail=detail):

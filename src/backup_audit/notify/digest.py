@@ -1,17 +1,15 @@
 """The usual message: a run's news, in as few parts as possible."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import Literal
 
 import msgspec
 
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.message import SIZE_MAX, Message, message_of, named, text_of
+from backup_audit.notify.message import SIZE_MAX, Message, RunReported, message_of, named, text_of
 from backup_audit.report.reading import StoredReport
-from backup_audit.report.report import Coverage, Report, ReportAddress
+from backup_audit.report.report import Coverage, Report
 
 _MEANING = {
     Verdict.NEVER_BACKED_UP: "no backup exists to restore from",
@@ -24,22 +22,15 @@ _PARTS_MAX = 999_999  # a number as wide as any count of parts, to measure with
 _HEADINGS_MAX = 2_000  # bytes of titles by verdict, and of attributes
 
 
-class Digest(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="digest"):
+class Digest(RunReported, frozen=True, kw_only=True, tag="digest"):
     """One run's news. `part` counts from 1; `counts`, `muted`, `coverage` are of the whole run."""
 
-    schema_version: Literal[1] = 1
-    message_id: str
-    foundation: str
-    run_id: str
-    scope: Scope
-    due_at: datetime
     complete: bool
     part: int
     parts: int
     counts: dict[str, int]
     coverage: Coverage
     muted: int
-    report: ReportAddress
     findings: list[NotifiedFinding]
     resolved: list[NotifiedFinding]
 
@@ -88,13 +79,13 @@ def _digest(
         run_id=run.run_id,
         scope=run.scope,
         due_at=run.due_at,
+        report=stored.address,
         complete=report.complete,
         part=part,
         parts=parts,
         counts=report.counts,
         coverage=report.coverage,
         muted=report.news.muted,
-        report=stored.address,
         findings=problems,
         resolved=resolved,
     )
@@ -110,7 +101,6 @@ def _digest(
             "",
             f"Report: {stored.address.uri}",
         ],
-        event="digest",
         severity=worst.severity,
         verdict=tuple(verdict for verdict in Verdict if verdict in verdicts),
         change=tuple(change for change in Change if change in changes),

@@ -5,7 +5,7 @@ digest.py has the usual one, which names many instances.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -55,41 +55,42 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.body.encode()) + attributes + len(self.subject)
 
 
-class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_failed"):
-    """The audit failed. `run_id` is null if the event was too broken to give one."""
+class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """What every message says of itself, for programs."""
 
     schema_version: Literal[1] = 1
     message_id: str
     foundation: str | None
     run_id: str | None
+
+
+class RunFailed(Document, frozen=True, kw_only=True, tag="run_failed"):
+    """The audit failed. `run_id` is null if the event was too broken to give one."""
+
     failed_at: datetime
     error: str
     reason: str
 
 
-class RunIncomplete(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run_incomplete"
-):
-    """Not every instance was reached: the time was over, say, or the API was down."""
+class RunReported(Document, frozen=True, kw_only=True):
+    """What every message about a report says."""
 
-    schema_version: Literal[1] = 1
-    message_id: str
-    foundation: str
-    run_id: str
-    coverage: Coverage
-    report: ReportAddress
-
-
-class FindingMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="finding"):
-    """One problem instance, or one whose problem is resolved (verdict healthy)."""
-
-    schema_version: Literal[1] = 1
-    message_id: str
     foundation: str
     run_id: str
     scope: Scope
     due_at: datetime
     report: ReportAddress
+
+
+class RunIncomplete(RunReported, frozen=True, kw_only=True, tag="run_incomplete"):
+    """Not every instance was reached: the time was over, say, or the API was down."""
+
+    coverage: Coverage
+
+
+class FindingMessage(RunReported, frozen=True, kw_only=True, tag="finding"):
+    """One problem instance, or one whose problem is resolved (verdict healthy)."""
+
     finding: NotifiedFinding
 
 
@@ -123,7 +124,6 @@ def run_failed(
         document,
         f"[backup-audit] {where}: the audit failed ({kind})",
         [happened, "", f"{kind}: {reason}", "", "The function's log has the rest."],
-        event="run_failed",
         severity=Severity.CRITICAL,
     )
 
@@ -135,8 +135,10 @@ def run_incomplete(stored: StoredReport) -> Message:
         message_id=f"{report.run.run_id}/run_incomplete",
         foundation=report.foundation,
         run_id=report.run.run_id,
-        coverage=coverage,
+        scope=report.run.scope,
+        due_at=report.run.due_at,
         report=stored.address,
+        coverage=coverage,
     )
     happened = (
         f"The backup audit of {report.foundation} (run {report.run.run_id}) did not reach "
@@ -147,7 +149,6 @@ def run_incomplete(stored: StoredReport) -> Message:
         document,
         f"[backup-audit] {report.foundation}: the audit is incomplete",
         [happened, f"Report: {stored.address.uri}"],
-        event="run_incomplete",
         severity=Severity.WARNING,
     )
 
@@ -174,7 +175,6 @@ def _finding_message(stored: StoredReport, finding: NotifiedFinding) -> Message:
         document,
         f"[backup-audit] {report.foundation}: {said} {finding.name or finding.guid}",
         [f"{named(finding)}: {finding.reason}", *owned, f"Report: {stored.address.uri}"],
-        event="finding",
         severity=finding.severity,
         verdict=finding.verdict,
         instance_guid=finding.guid,
@@ -182,19 +182,15 @@ def _finding_message(stored: StoredReport, finding: NotifiedFinding) -> Message:
     )
 
 
-class _Document(Protocol):
-    @property
-    def message_id(self) -> str: ...
-
-    @property
-    def foundation(self) -> str | None: ...
-
-
 def message_of(
-    document: _Document, subject: str, lines: Iterable[str], **attributes: Attribute | None
+    document: Document, subject: str, lines: Iterable[str], **attributes: Attribute | None
 ) -> Message:
     """A message of this text; attributes without a value are left out."""
-    attributes |= {"foundation": document.foundation, "schema_version": "1"}
+    attributes |= {
+        "event": str(document.__struct_config__.tag),
+        "foundation": document.foundation,
+        "schema_version": "1",
+    }
     return Message(
         message_id=document.message_id,
         subject=subject_line(subject),

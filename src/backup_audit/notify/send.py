@@ -5,13 +5,12 @@ than not at all. docs/decisions/0002-commit-protocol.md has every case.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from backup_audit.notify.digest import digests
-from backup_audit.notify.message import Message, finding_messages, run_failed, run_incomplete
+from backup_audit.notify.message import Message, finding_messages, run_incomplete
 from backup_audit.report.reading import StoredReport
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import JSON, ObjectStore, RunKeys
@@ -49,10 +48,10 @@ def notify(
     mark = keys.report("notified.json")
     if store.get(mark) is not None:
         return 0
-    return _publish_and_mark(news_of(stored, mode), store, mark, notifier)
+    return _publish_and_mark(_news(stored, mode), store, mark, notifier)
 
 
-def news_of(stored: StoredReport, mode: NotifyMode) -> Iterator[Message]:
+def _news(stored: StoredReport, mode: NotifyMode) -> Iterator[Message]:
     """All messages of a report; none if nothing is wrong and nothing has changed for the better."""
     if not stored.head.complete:
         yield run_incomplete(stored)
@@ -60,24 +59,9 @@ def news_of(stored: StoredReport, mode: NotifyMode) -> Iterator[Message]:
 
 
 def notify_of_failure(
-    error: Exception,
-    notifier: Notifier,
-    *,
-    foundation: str | None,
-    failed_at: datetime,
-    invocation_id: str,
-    run_id: str | None = None,
-    store: ObjectStore | None = None,
-    keys: RunKeys | None = None,
+    message: Message, notifier: Notifier, store: ObjectStore | None, keys: RunKeys | None
 ) -> None:
     """Notify of a failed run, once for all retries of a scheduled run, if S3 can be asked."""
-    message = run_failed(
-        error,
-        run_id=run_id,
-        foundation=foundation,
-        failed_at=failed_at,
-        invocation_id=invocation_id,
-    )
     if store is None or keys is None:
         notifier.publish([message])
         return
@@ -85,8 +69,7 @@ def notify_of_failure(
     try:
         notified_before = store.get(mark) is not None
     except Exception:  # noqa: BLE001  # rather twice than not at all
-        notifier.publish([message])
-        return
+        notified_before = False
     if not notified_before:
         _publish_and_mark([message], store, mark, notifier)
 
