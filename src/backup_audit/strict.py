@@ -103,10 +103,7 @@ def _alternatives(expected: object) -> Iterator[tuple[Any, str | None]]:
     is_union = get_origin(expected) in (Union, types.UnionType)
     for member in get_args(expected) if is_union else (expected,):
         if get_origin(member) is Annotated:
-            kind, *notes = get_args(member)
-            yield (
-                kind,
-                next((one.description for one in notes if isinstance(one, msgspec.Meta)), None),
-            )
+            kind, meta = get_args(member)
+            yield kind, meta.description
         else:
             yield member, None

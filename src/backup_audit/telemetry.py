@@ -101,29 +101,28 @@ class PowertoolsTelemetry:
         function_name: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._logger = _LOGGER
         self._function_name = function_name
-        self._logger.append_keys(invocation_id=invocation_id, run_id=None)
+        _LOGGER.append_keys(invocation_id=invocation_id, run_id=None)
         self._monotonic = monotonic
         self._progress_due = monotonic() + _PROGRESS_EVERY
 
     def identified(self, run_id: str) -> None:
-        self._logger.append_keys(run_id=run_id)
+        _LOGGER.append_keys(run_id=run_id)
 
     def started(self, instances: int) -> None:
-        self._logger.info("audit started", extra={"instances": instances})
+        _LOGGER.info("audit started", extra={"instances": instances})
 
     def progressed(self, done: int, total: int) -> None:
         if self._monotonic() >= self._progress_due:
             self._progress_due = self._monotonic() + _PROGRESS_EVERY
-            self._logger.info("audit in progress", extra={"done": done, "total": total})
+            _LOGGER.info("audit in progress", extra={"done": done, "total": total})
 
     def warned(self, warning: str) -> None:
-        self._logger.warning(warning)
+        _LOGGER.warning(warning)
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """Log the outcome; metrics follow full runs only, as alarms do."""
-        self._logger.info(
+        _LOGGER.info(
             "audit finished",
             extra={
                 "scope": report.run.scope,
@@ -146,7 +145,7 @@ class PowertoolsTelemetry:
         metrics.flush_metrics()
 
     def failed(self, error: Exception, foundation: str | None) -> None:
-        self._logger.error("audit failed", exc_info=error, extra={"reason": str(error)})
+        _LOGGER.error("audit failed", exc_info=error, extra={"reason": str(error)})
         metrics = self._metrics(foundation)
         metrics.add_metric("RunsFailed", MetricUnit.Count, 1)
         metrics.flush_metrics()

@@ -1,13 +1,21 @@
 """The usual message: a run's news, in as few parts as possible."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.message import SIZE_MAX, Message, RunReported, message_of, named, text_of
+from backup_audit.notify.message import (
+    SIZE_MAX,
+    Message,
+    RunReported,
+    message_of,
+    named,
+    packed,
+    text_of,
+)
 from backup_audit.report.reading import StoredReport
 from backup_audit.report.report import Coverage, Report
 
@@ -42,23 +50,9 @@ def digests(stored: StoredReport) -> Iterator[Message]:
     how many there are, and none is held longer than it takes to send it.
     """
     room = SIZE_MAX - _HEADINGS_MAX - _digest(stored, [], _PARTS_MAX, _PARTS_MAX).size
-    parts = sum(1 for _ in _chunks(stored.news(), room))
-    for part, chunk in enumerate(_chunks(stored.news(), room), 1):
-        yield _digest(stored, chunk, part, parts)
-
-
-def _chunks(findings: Iterable[NotifiedFinding], room: int) -> Iterator[list[NotifiedFinding]]:
-    chunk: list[NotifiedFinding] = []
-    size = 0
-    for finding in findings:
-        weight = _weight(finding)
-        if chunk and size + weight > room:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(finding)
-        size += weight
-    if chunk:
-        yield chunk
+    parts = sum(1 for _ in packed(stored.news(), _weight, room))
+    for part, findings in enumerate(packed(stored.news(), _weight, room), 1):
+        yield _digest(stored, findings, part, parts)
 
 
 def _weight(finding: NotifiedFinding) -> int:

@@ -34,24 +34,20 @@ class HttpHeartbeat(msgspec.Struct, frozen=True):
                 read_timeout=self.answer_timeout,
                 proxy=self.proxy,
             )
-            came: list[int | NoReply] = []
-            asking = threading.Thread(target=self._ask, args=(http, came), daemon=True)
+            failures: list[str | None] = []
+            asking = threading.Thread(target=self._ask, args=(http, failures), daemon=True)
             asking.start()
             asking.join(_CONNECT_TIMEOUT + self.answer_timeout)
             http.cut_all()
-        match came:
-            case [int(status)] if 200 <= status < 300:
-                return
-            case [int(status)]:
-                raise HeartbeatFailed(f"the answer was HTTP {status}")
-            case [NoReply() as none]:
-                raise HeartbeatFailed(none.silence.detail)
-            case _:
-                raise HeartbeatFailed(TOO_SLOW.detail)
+        failure = failures[0] if failures else TOO_SLOW.detail
+        if failure:
+            raise HeartbeatFailed(failure)
 
-    def _ask(self, http: HttpClient, came: list[int | NoReply]) -> None:
+    def _ask(self, http: HttpClient, failures: list[str | None]) -> None:
+        """Ask, and add why the heartbeat was not taken, or None."""
         try:
             with http.get(self.url.reveal()) as reply:
-                came.append(reply.status)
+                taken = 200 <= reply.status < 300
+                failures.append(None if taken else f"the answer was HTTP {reply.status}")
         except NoReply as none:
-            came.append(none)
+            failures.append(none.silence.detail)

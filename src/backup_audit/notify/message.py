@@ -3,9 +3,9 @@
 digest.py has the usual one, which names many instances.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from backup_audit.judge.verdict import Severity
 from backup_audit.report.reading import StoredReport
 from backup_audit.report.report import Coverage, ReportAddress
 from backup_audit.text import printable
+
+T = TypeVar("T")
 
 SIZE_MAX = 256 * 1024  # bytes; SNS counts body and attributes, an e-mail topic takes no more
 SUBJECT_MAX = 99  # characters; SNS refuses more
@@ -198,6 +200,26 @@ def message_of(
         document=msgspec.Raw(msgspec.json.encode(document)),
         attributes={name: value for name, value in attributes.items() if value},
     )
+
+
+def packed(
+    items: Iterable[T], size_of: Callable[[T], int], room: int, most: int | None = None
+) -> Iterator[list[T]]:
+    """Share items out to lists, in order: of at most `most`, and at most `room` large together.
+
+    An item larger than that has a list of its own.
+    """
+    together: list[T] = []
+    size = 0
+    for item in items:
+        more = size_of(item)
+        if together and (len(together) == most or size + more > room):
+            yield together
+            together, size = [], 0
+        together.append(item)
+        size += more
+    if together:
+        yield together
 
 
 def named(finding: NotifiedFinding) -> str:

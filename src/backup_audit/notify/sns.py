@@ -9,7 +9,7 @@ import msgspec
 
 from backup_audit.aws import aws_errors, code_of, said
 from backup_audit.errors import NotificationFailed
-from backup_audit.notify.message import SIZE_MAX, Message, attribute_value
+from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, packed
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -51,7 +51,9 @@ class SnsNotifier(msgspec.Struct, frozen=True):
                 return self._publish_batch(batch, ())
             return _Outcome(len(batch), [first] * len(batch), answered=False)
 
-        for outcome in _few_at_a_time(send, _batches(messages)):
+        # Together they may be no larger than one.
+        batches = packed(messages, lambda message: message.size, SIZE_MAX, BATCH_MAX)
+        for outcome in _few_at_a_time(send, batches):
             total += outcome.size
             failed += len(outcome.failures)
             in_a_row = in_a_row + 1 if len(outcome.failures) == outcome.size else 0
@@ -102,21 +104,6 @@ def _few_at_a_time(
                 yield from (sent.result() for sent in done)
             under_way.add(pool.submit(send, batch))
         yield from (sent.result() for sent in as_completed(under_way))
-
-
-def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """At most ten messages together, and together no larger than one may be."""
-    batch: list[Message] = []
-    size = 0
-    for message in messages:
-        more = message.size
-        if batch and (len(batch) == BATCH_MAX or size + more > SIZE_MAX):
-            yield batch
-            batch, size = [], 0
-        batch.append(message)
-        size += more
-    if batch:
-        yield batch
 
 
 def _entry(entry_id: str, message: Message) -> "PublishBatchRequestEntryTypeDef":
