@@ -1,5 +1,8 @@
 """Every test runs without sockets, AWS account or clock of its own, unless it says so."""
 
+import atexit
+import gc
+from collections.abc import Generator
 from functools import cache
 
 import pytest
@@ -21,6 +24,22 @@ settings.load_profile("suite")
 # The suite opens hundreds of sessions, and for them all once is enough.
 _load_file = cache(JSONFileLoader().load_file)
 setattr(JSONFileLoader, "load_file", lambda _, file_path: _load_file(file_path))  # noqa: B010
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector off modules and tests, which live as long as the suite.
+
+    It would go through all of them again and again, a third of the time of a collection.
+    """
+    gc.disable()
+    try:
+        collected = yield
+        gc.freeze()
+    finally:
+        gc.enable()
+    atexit.register(gc.unfreeze)  # duckdb complains of what is left when Python ends
+    return collected
 
 
 @pytest.hookimpl(tryfirst=True)
