@@ -9,7 +9,13 @@ from backup_audit.fleet.configuration import BUILT_IN, Instance, Mute
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.finding import Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.changes import NOTHING_YET, State, compared, open_problems
+from backup_audit.report.changes import (
+    NOTHING_YET,
+    State,
+    compared,
+    open_problems,
+    resolved_by,
+)
 from backup_audit.report.reading import read_state
 from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, run
 from tests.doubles.fakes import InMemoryStore
@@ -176,6 +182,13 @@ def test_a_problem_behind_a_grace_goes_on_when_it_is_back() -> None:
         Change.NEW,
         Change.RESOLVED,
     ]
+
+
+def test_an_unknown_instance_ends_no_problem_though_it_carries_one() -> None:
+    *_, unknown = history(Verdict.STALE, Verdict.UNKNOWN)
+
+    assert unknown.earlier_problem
+    assert resolved_by(unknown) is None
 
 
 def test_a_finding_that_ends_a_problem_carries_it() -> None:

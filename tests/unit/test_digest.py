@@ -188,6 +188,16 @@ def test_a_long_digest_becomes_several_whole_messages() -> None:
     assert len({message.message_id for message in messages}) == len(messages)
 
 
+def test_a_long_digest_of_a_foundation_with_a_long_name_fits_too() -> None:
+    report = stored([finding(guid=f"guid-{number:05}") for number in range(2_000)])
+    report.head = msgspec.structs.replace(report.head, foundation="f" * 5_000)
+
+    messages = list(digests(report))
+
+    assert len(messages) > 1
+    assert all(message.size <= SIZE_MAX for message in messages)
+
+
 texts = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=200)
 told = st.builds(
     lambda verdict, guid, name, owner: finding(verdict, guid, name=name, owner=owner),
@@ -280,6 +290,15 @@ def test_a_failed_run_says_why() -> None:
         "schema_version": "1",
     }
     assert document(message)["error"] == "InvalidConfiguration"
+
+
+def test_of_an_error_that_is_not_ours_only_the_type_is_told() -> None:
+    message = failed(KeyError("canary-secret"))
+
+    assert document(message)["reason"] == "an error that the audit does not know"
+    assert document(message)["error"] == "KeyError"
+    assert "KeyError: an error that the audit does not know" in message.text
+    assert "canary-secret" not in message.body + message.subject
 
 
 def test_a_failure_before_anything_is_known_is_told_too() -> None:

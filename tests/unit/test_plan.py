@@ -6,12 +6,28 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance, Mute
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Verdict
-from backup_audit.plan import Entry, instances_of, plan_audit, split
+from backup_audit.plan import (
+    BatchTask,
+    Ceilings,
+    Entry,
+    PlanAnswer,
+    StoredPlan,
+    find_plan,
+    instances_of,
+    plan_audit,
+    read_batch,
+    read_plan,
+    share,
+    split,
+    store_items,
+    store_plan,
+)
 from backup_audit.report.changes import (
     OpenProblem,
     Resolved,
@@ -20,8 +36,10 @@ from backup_audit.report.changes import (
     open_problems,
 )
 from backup_audit.report.reading import Previous
-from backup_audit.report.report import Plan, PreviousReport
+from backup_audit.report.report import MuteRecord, MuteState, Plan, PreviousReport
+from backup_audit.report.store import RunKeys
 from tests.doubles.builders import NOW, a_list, evidence, instance, run
+from tests.doubles.fakes import InMemoryStore
 
 GUIDS = ("a", "b", "c", "d", "e")
 
@@ -199,3 +217,105 @@ def test_an_events_max_age_replaces_that_of_every_instance() -> None:
 
     assert (asked.policy.max_age_seconds, asked.policy.max_age_source) == (7200, "event")
     assert asked.policy.min_backups_source == BUILT_IN.min_backups_source
+
+
+@pytest.mark.parametrize(
+    ("in_flight_max", "workers", "rate", "shared"),
+    [
+        (96, 8, 24.0, Ceilings(concurrency=12, workers=8, requests_per_second=2.0)),
+        (5, 2, 1.0, Ceilings(concurrency=2, workers=2, requests_per_second=0.5)),
+        (3, 8, 6.0, Ceilings(concurrency=1, workers=3, requests_per_second=6.0)),
+        (96, 8, None, Ceilings(concurrency=12, workers=8, requests_per_second=None)),
+    ],
+)
+def test_batches_at_the_same_time_share_the_ceilings(
+    in_flight_max: int, workers: int, rate: float | None, shared: Ceilings
+) -> None:
+    assert share(in_flight_max, workers, rate) == shared
+
+
+KEYS = RunKeys.of("backup-audit", run())
+CEILINGS = Ceilings(concurrency=3, workers=2, requests_per_second=None)
+BATCHES = [[Entry(instance("a")), Entry(instance("b"))], [Entry(instance("c"))]]
+
+
+def stored_by(attempt: str, store: InMemoryStore) -> tuple[StoredPlan, bool]:
+    plan, _ = planned(Previous())
+    mutes = (MuteRecord("a", "team", "reason", NOW.date(), MuteState.ACTIVE),)
+    return store_plan(
+        store,
+        KEYS,
+        run(),
+        plan=plan,
+        mutes=mutes,
+        batches=BATCHES,
+        ceilings=CEILINGS,
+        attempt=attempt,
+    )
+
+
+def test_a_plan_is_read_as_it_was_stored() -> None:
+    store = InMemoryStore()
+    assert find_plan(store, KEYS) is None
+
+    plan, is_ours = stored_by("first", store)
+
+    assert is_ours
+    assert find_plan(store, KEYS) == read_plan(store, KEYS.plan("plan.json")) == plan
+    assert plan.run == run()
+    assert plan.plan == planned(Previous())[0]
+    assert [mute.guid for mute in plan.mutes] == ["a"]
+    assert (plan.batches, plan.ceilings) == (2, CEILINGS)
+    assert [read_batch(store, plan, number) for number in range(2)] == BATCHES
+
+
+def test_of_two_attempts_at_a_plan_the_first_counts() -> None:
+    store = InMemoryStore()
+    first, _ = stored_by("first", store)
+    written = dict(store.objects)
+
+    second, is_ours = stored_by("second", store)
+    again, is_ours_again = stored_by("first", store)
+
+    assert second == again == first
+    assert (is_ours, is_ours_again) == (False, True)
+    assert written.items() <= store.objects.items()
+    assert len(store.objects) == len(written) + len(BATCHES)
+
+
+def test_a_plan_that_is_not_there_sends_to_the_step_that_makes_it() -> None:
+    with pytest.raises(ReportStoreFailed) as raised:
+        read_plan(InMemoryStore(), "a/plan.json")
+
+    assert str(raised.value) == "there is no s3://reports/a/plan.json: run the step plan first"
+
+
+def test_a_damaged_batch_is_named() -> None:
+    store = InMemoryStore()
+    plan, _ = stored_by("first", store)
+    [key] = [key for key in store.objects if key.endswith("batch-00001.jsonl")]
+    store.objects[key] = b"{"
+
+    with pytest.raises(ReportStoreFailed) as raised:
+        read_batch(store, plan, 1)
+
+    assert str(raised.value).startswith(f"s3://reports/{key} cannot be read: ")
+
+
+def test_the_map_has_an_item_for_each_batch_and_is_told_where_and_how_many_at_once() -> None:
+    store = InMemoryStore()
+    plan, _ = stored_by("first", store)
+
+    answer = store_items(store, KEYS, plan)
+
+    assert answer == PlanAnswer(
+        run_id=run().run_id,
+        instances=len(GUIDS),
+        batches=2,
+        bucket="reports",
+        items_key=f"{plan.place}/items.json",
+        plan_key=KEYS.plan("plan.json"),
+        concurrency=3,
+    )
+    items = msgspec.json.decode(store.objects[answer.items_key], type=list[BatchTask])
+    assert items == [BatchTask(answer.plan_key, 0), BatchTask(answer.plan_key, 1)]

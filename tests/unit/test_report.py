@@ -261,3 +261,11 @@ def test_a_mute_of_an_instance_that_is_not_configured_is_seen() -> None:
     [record] = mute_records(configuration, NOW.date() + timedelta(days=1))
 
     assert record.state is MuteState.UNMATCHED
+
+
+def test_the_worst_are_no_more_than_asked_for() -> None:
+    with closing(Summary()) as summary:
+        for verdict in (Verdict.UNKNOWN, Verdict.STALE, Verdict.NEVER_BACKED_UP):
+            summary.add(finding(verdict, verdict))
+
+        assert [one.guid for one in summary.worst(2)] == ["never_backed_up", "stale"]

@@ -253,3 +253,31 @@ def test_the_longest_without_a_backup_comes_first_and_those_of_no_known_age_last
 
     assert [one.guid for one in report.findings] == ["c", "b", "a", "d"]
     assert report.oldest_newest_backup_age_seconds == 2
+
+
+class _Numbers(msgspec.Struct):
+    number: int
+    numbers: list[int]
+
+
+@pytest.mark.parametrize(
+    ("strict", "faults"),
+    [
+        (
+            True,
+            [
+                "number: Expected `int`, got `str`",
+                "numbers[0]: Expected `int`, got `str`",
+                "numbers[1]: Expected `int`, got `str`",
+            ],
+        ),
+        (False, ["numbers[1]: Expected `int`, got `str`"]),
+    ],
+)
+def test_a_text_that_spells_a_number_is_a_fault_only_where_reading_is_strict(
+    strict: bool,  # noqa: FBT001
+    faults: list[str],
+) -> None:
+    document = {"number": "1", "numbers": ["2", "x"]}
+
+    assert read_strictly(document, _Numbers, strict=strict) == (None, faults)
