@@ -72,6 +72,22 @@ def test_each_document_is_read_by_its_type() -> None:
         msgspec.json.decode(json.dumps(document), type=DOCUMENTS[kind])
 
 
+def test_fields_of_a_newer_version_are_ignored_wherever_they_stand() -> None:
+    for kind, document in by_kind():
+        msgspec.json.decode(json.dumps(with_more(document)), type=DOCUMENTS[kind])
+
+
+def with_more(value: object) -> object:
+    """A document with another field in every object."""
+    match value:
+        case dict():
+            return {key: with_more(part) for key, part in value.items()} | {"of_tomorrow": 0}
+        case list():
+            return [with_more(part) for part in value]
+        case _:
+            return value
+
+
 def test_findings_are_read_back_as_they_were() -> None:
     for name, body in committed().items():
         if "/findings/" in name:

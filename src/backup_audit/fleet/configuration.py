@@ -71,7 +71,7 @@ class InstanceEntry(Demands, frozen=True, kw_only=True):
     owner: Text | UnsetType = UNSET
 
 
-class Mute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Mute(msgspec.Struct, frozen=True):
     """A person's decision not to be notified of an instance, up to and including a day (UTC)."""
 
     guid: Guid
@@ -83,6 +83,10 @@ class Mute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return today <= self.until
 
 
+class MuteEntry(Mute, frozen=True, forbid_unknown_fields=True):
+    """A mute as people write it: a key that nobody knows is a mistake."""
+
+
 class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document that CONFIG_URI points at."""
 
@@ -92,7 +96,7 @@ class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     ]
     schema_version: SchemaVersion = 1
     defaults: Demands = Demands()
-    mutes: list[Mute] = []
+    mutes: list[MuteEntry] = []
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ class MuteState(StrEnum):
     UNMATCHED = "unmatched"  # no configured instance has its GUID
 
 
-class MuteRecord(Mute, frozen=True, gc=False, forbid_unknown_fields=False):
+class MuteRecord(Mute, frozen=True, gc=False):
     """A configured mute, and its state in this run."""
 
     state: MuteState
