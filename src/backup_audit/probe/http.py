@@ -4,14 +4,17 @@ import contextlib
 import http.client
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 
 import msgspec
 import requests
+import urllib3
 import urllib3.exceptions as urllib3_errors
 
 from backup_audit.judge.evidence import TOO_SLOW, Cause, Silence
-from backup_audit.probe.session import Exchange, Exchanges
+from backup_audit.probe.session import Exchange
 from backup_audit.text import one_line
 
 MAY_PASS = frozenset({429, 502, 503, 504})  # statuses that are worth another request
@@ -20,7 +23,6 @@ _SMALL = 64 * 1024  # bytes; larger answers are read and parsed two at a time, t
 _LARGE_AT_A_TIME = 2
 _WORDS_MAX = 200  # characters of a proxy's reason phrase
 _REFUSED = "Tunnel connection failed: "  # what http.client puts before status and reason phrase
-_BROKEN = "the connection broke within the answer"
 
 # The last four are what http.client lets through: for a chunk's size of -5, and for a bad parameter
 # of Content-Type, since it reads headers with a parser of e-mails.
@@ -35,7 +37,10 @@ _ERRORS = (
     ValueError,
 )
 
-_NOWHERE = "the address cannot be asked for"
+_NOWHERE = Silence(Cause.CONNECTION, "the address cannot be asked for")
+_UNMADE = Silence(Cause.CONNECTION, "the connection broke while it was made")
+_PACKED = Silence(Cause.UNREADABLE, "the answer could not be unpacked")
+_TOO_LARGE = Silence(Cause.TOO_LARGE, f"the answer is larger than {BODY_MAX} bytes")
 _NO_ADDRESS = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
@@ -61,7 +66,7 @@ class NoReply(Exception):
 
 
 class HttpClient:
-    """Sends requests. A GET is repeated if a kept connection had closed.
+    """Sends requests. A GET is repeated if a kept connection had closed; a redirect is an answer.
 
     Time-outs are seconds; `proxy` is the address (http://) of the proxy for https requests.
     """
@@ -75,121 +80,117 @@ class HttpClient:
         proxy: str | None = None,
     ) -> None:
         self._session = session
-        self._exchanges = Exchanges(connect_timeout, read_timeout)
+        self._headers = session.prepare_request(requests.Request("GET", "https://api/")).headers
+        self._timeouts = (connect_timeout, read_timeout)
         self._proxies = {"https": proxy} if proxy else {}
-        self._own = threading.local()
         self._lock = threading.Lock()
         self._large = threading.BoundedSemaphore(_LARGE_AT_A_TIME)
+        self._under_way: set[Exchange] = set()
+        self._is_over = False
         self.calls = 0
-        self.cut = self._exchanges.cut
-        self.cut_all = self._exchanges.cut_all
 
-    @contextlib.contextmanager
-    def get(self, url: str, authorization: str | None = None) -> Iterator[Reply]:
+    def get(self, url: str, authorization: str | None = None) -> AbstractContextManager[Reply]:
         """GET; raises NoReply. Large answers are limited to two at a time until the block ends."""
-        prepared = self._prepared()
-        prepared.url = url
-        prepared.headers.pop("Authorization", None)
+        request = requests.PreparedRequest()  # by hand: to prepare one costs more than to send it
+        request.method = "GET"
+        request.url = url
+        request.headers = self._headers.copy()
         if authorization is not None:
-            prepared.headers["Authorization"] = authorization
-        with self._sent(prepared) as reply:
-            yield reply
+            request.headers["Authorization"] = authorization
+        return self._sent(request)
 
-    @contextlib.contextmanager
-    def post(self, url: str, form: Mapping[str, str]) -> Iterator[Reply]:
+    def post(self, url: str, form: Mapping[str, str]) -> AbstractContextManager[Reply]:
         """POST a form; raises NoReply."""
         try:
-            prepared = self._session.prepare_request(requests.Request("POST", url, data=form))
+            request = self._session.prepare_request(requests.Request("POST", url, data=form))
         except _ERRORS as error:
-            raise NoReply(Silence(Cause.CONNECTION, _NOWHERE), may_pass=False) from error
-        with self._sent(prepared) as reply:
-            yield reply
+            raise NoReply(_NOWHERE, may_pass=False) from error
+        return self._sent(request)
 
-    def _prepared(self) -> requests.PreparedRequest:
-        """The thread's own request: to prepare one costs more than to send it."""
-        prepared: requests.PreparedRequest | None = getattr(self._own, "request", None)
-        if prepared is None:
-            prepared = self._session.prepare_request(requests.Request("GET", "https://api/"))
-            self._own.request = prepared
-        return prepared
+    def cut(self) -> list[int]:
+        """End the requests whose time is over; return the threads that hang nevertheless."""
+        now = time.monotonic()
+        over = [one for one in self._under_way.copy() if now >= one.until]
+        for exchange in over:
+            if not exchange.is_cut:
+                exchange.cut()
+        return [exchange.thread for exchange in over if exchange.is_hung(now)]
+
+    def cut_all(self) -> None:
+        """End all, and those to come: threads that were left behind may be about to begin one."""
+        self._is_over = True
+        for exchange in self._under_way.copy():
+            exchange.cut()
 
     @contextlib.contextmanager
-    def _sent(self, prepared: requests.PreparedRequest) -> Iterator[Reply]:
+    def _sent(self, request: requests.PreparedRequest) -> Iterator[Reply]:
         with self._lock:
             self.calls += 1
-        with self._exchanges.exchange() as exchange, contextlib.ExitStack() as large:
+        with Exchange(*self._timeouts) as exchange:
+            self._under_way.add(exchange)
+            exchange.is_cut = self._is_over
             try:
-                response = self._response(prepared, exchange)
-                exchange.answers()
-                body = self._body(response, exchange, large)
-                _check(response, body)
-            except _ERRORS as error:
-                exchange.drop()
-                raise _no_reply(error, exchange, proxied=bool(self._proxies)) from None
-            if exchange.is_cut:  # http.client takes a cut in the headers for the answer's end
-                exchange.drop()
-                raise NoReply(TOO_SLOW)
-            if response.status_code < 200:
-                exchange.drop()  # the answer itself is still to come: not for the next request
-            if len(body) > BODY_MAX:
-                exchange.drop()
-                too_large = f"the answer is larger than {BODY_MAX} bytes"
-                raise NoReply(Silence(Cause.TOO_LARGE, too_large), may_pass=False)
-            yield Reply(status=response.status_code, headers=response.headers, body=body)
+                yield self._reply(request, exchange)
+            finally:
+                self._under_way.discard(exchange)
 
-    def _response(
-        self, prepared: requests.PreparedRequest, exchange: Exchange
-    ) -> requests.Response:
+    def _reply(self, request: requests.PreparedRequest, exchange: Exchange) -> Reply:
+        try:
+            response = self._response(request, exchange)
+            exchange.is_answered = True
+            body = self._body(response.raw, exchange)
+        except _ERRORS as error:
+            exchange.drop()
+            raise _no_reply(error, exchange, proxied=bool(self._proxies)) from None
+        if exchange.is_cut:  # http.client takes a cut in the headers for the answer's end
+            exchange.drop()
+            raise NoReply(TOO_SLOW)
+        if response.status_code < 200:
+            exchange.drop()  # the answer itself is still to come: not for the next request
+        if len(body) > BODY_MAX:
+            exchange.drop()
+            raise NoReply(_TOO_LARGE, may_pass=False)
+        return Reply(status=response.status_code, headers=response.raw.headers, body=body)
+
+    def _response(self, request: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
         """Send; repeat a GET if the server had closed a kept connection, as it may at any time."""
         try:
-            return self._send(prepared)
+            return self._send(request)
         except requests.ConnectionError:
-            if exchange.is_cut or not exchange.is_reused or prepared.method != "GET":
+            if exchange.is_cut or not exchange.is_reused or request.method != "GET":
                 raise
-        return self._send(prepared)
+        return self._send(request)
 
-    def _send(self, prepared: requests.PreparedRequest) -> requests.Response:
-        return self._session.send(
-            prepared,
-            stream=True,
-            timeout=self._exchanges.timeouts,
-            proxies=self._proxies,
-            allow_redirects=False,
-        )
+    def _send(self, request: requests.PreparedRequest) -> requests.Response:
+        """Let the adapter send: the Session would keep cookies, and follow redirects."""
+        adapter = self._session.get_adapter(request.url or "")
+        return adapter.send(request, stream=True, timeout=self._timeouts, proxies=self._proxies)
 
-    def _body(
-        self, response: requests.Response, exchange: Exchange, large: contextlib.ExitStack
-    ) -> bytes:
-        """Read the body, at most a byte more than BODY_MAX."""
-        body: bytes = response.raw.read(_SMALL, decode_content=True)
-        if len(body) < _SMALL:
-            return body
-        with exchange.paused():  # others' large answers are not held against this one
-            large.enter_context(self._large)
-        rest: bytes = response.raw.read(BODY_MAX + 1 - _SMALL, decode_content=True)
-        return body + rest
+    def _body(self, raw: urllib3.BaseHTTPResponse, exchange: Exchange) -> bytes:
+        """Read the body, at most a byte more than BODY_MAX.
 
-
-def _check(response: requests.Response, body: bytes) -> None:
-    """Raise IncompleteRead if the headers were cut: neither http.client nor urllib3 does."""
-    raw = response.raw
-    if not body and raw.length_remaining is None and not raw.chunked:
-        raise http.client.IncompleteRead(b"")
+        Raises IncompleteRead if the headers were cut: neither http.client nor urllib3 does.
+        """
+        body = raw.read(_SMALL, decode_content=True)
+        if len(body) == _SMALL:
+            exchange.take(self._large)
+            body += raw.read(BODY_MAX + 1 - _SMALL, decode_content=True)
+        if not body and raw.length_remaining is None and not raw.chunked:
+            raise http.client.IncompleteRead(b"")
+        return body
 
 
 def _no_reply(error: Exception, exchange: Exchange, *, proxied: bool) -> NoReply:
     """Turn a library's error into evidence, without its words: they may hold secrets."""
     if isinstance(error, _NO_ADDRESS):
-        return NoReply(Silence(Cause.CONNECTION, _NOWHERE), may_pass=False)
+        return NoReply(_NOWHERE, may_pass=False)
     cause, by_proxy = _cause(error)
     if isinstance(cause, urllib3_errors.DecodeError):
-        garbled = Silence(Cause.UNREADABLE, "the answer could not be unpacked")
-        return NoReply(garbled, may_pass=False)
+        return NoReply(_PACKED, may_pass=False)
+    is_late = exchange.is_cut or isinstance(cause, (TimeoutError, urllib3_errors.TimeoutError))
     if exchange.is_connected:
-        if exchange.is_cut or isinstance(cause, (TimeoutError, urllib3_errors.TimeoutError)):
-            return NoReply(TOO_SLOW)
-        return NoReply(Silence(Cause.CONNECTION, _broken_reason(cause, exchange)))
-    return _not_connected(cause, by_proxy=by_proxy, proxied=proxied, is_cut=exchange.is_cut)
+        return NoReply(TOO_SLOW if is_late else _broken(cause, exchange))
+    return _unconnected(cause, is_late=is_late, by_proxy=by_proxy, proxied=proxied)
 
 
 def _cause(error: BaseException) -> tuple[BaseException, bool]:
@@ -198,89 +199,78 @@ def _cause(error: BaseException) -> tuple[BaseException, bool]:
     while True:
         by_proxy |= isinstance(error, urllib3_errors.ProxyError)
         match error:
-            case urllib3_errors.MaxRetryError(reason=Exception() as inner):
-                error = inner
-            case urllib3_errors.ProxyError(original_error=inner):
-                error = inner
-            case requests.RequestException(args=[BaseException() as inner, *_]):
-                error = inner
-            case urllib3_errors.SSLError(args=[BaseException() as inner, *_]):
-                error = inner
-            case urllib3_errors.ProtocolError(args=[_, BaseException() as inner, *_]):
+            case (
+                urllib3_errors.MaxRetryError(reason=Exception() as inner)
+                | urllib3_errors.ProxyError(original_error=inner)
+                | urllib3_errors.ProtocolError(args=[_, BaseException() as inner, *_])
+                | urllib3_errors.SSLError(args=[BaseException() as inner, *_])
+                | requests.RequestException(args=[BaseException() as inner, *_])
+            ):
                 error = inner
             case _:
                 return error, by_proxy
 
 
-def _not_connected(cause: BaseException, *, by_proxy: bool, proxied: bool, is_cut: bool) -> NoReply:
-    refused = _proxy_refusal(cause) if proxied and not is_cut else None
-    if refused is not None:
-        return refused
+def _broken(cause: BaseException, exchange: Exchange) -> Silence:
+    match cause:
+        case ConnectionError() if not exchange.is_answered:  # RemoteDisconnected is one, a reset
+            reason = "the connection was closed without an answer"
+        case http.client.BadStatusLine() | http.client.LineTooLong():
+            reason = "the answer is not HTTP"
+        case _:
+            reason = "the connection broke within the answer"
+    return Silence(Cause.CONNECTION, reason)
+
+
+def _unconnected(cause: BaseException, *, is_late: bool, by_proxy: bool, proxied: bool) -> NoReply:
     if isinstance(cause, urllib3_errors.NewConnectionError):
-        return _nowhere(cause, by_proxy)
-    if is_cut or isinstance(cause, (TimeoutError, urllib3_errors.TimeoutError)):
-        return _no_connection_in_time(cause, by_proxy=by_proxy, proxied=proxied)
+        return NoReply(_nowhere(cause, by_proxy=by_proxy))
+    if is_late:
+        return NoReply(_no_connection_in_time(cause, by_proxy=by_proxy, proxied=proxied))
     if isinstance(cause, ssl.SSLError):
         return _no_handshake(cause, " through the proxy" if proxied else "")
-    if isinstance(cause, OSError) and proxied:
-        return _unconnected("the proxy closed the connection without an answer", by_proxy=True)
-    return _unconnected("the connection broke while it was made")
+    return NoReply(_refused_by_proxy(cause) if proxied else _UNMADE)
 
 
-def _no_handshake(cause: ssl.SSLError, through: str) -> NoReply:
-    # A server closed in the handshake: it depends on Python's release which of the two is raised.
-    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return _unconnected(f"the connection{through} was closed in the handshake")
-    reason = f"no handshake{through}"
-    if isinstance(cause, ssl.SSLCertVerificationError):  # such as "certificate has expired"
-        reason = f"certificate verify failed{through}: {cause.verify_message}"
-    return NoReply(Silence(Cause.CONNECTION, f"TLS failed: {reason}"), may_pass=False)
-
-
-def _nowhere(cause: urllib3_errors.NewConnectionError, by_proxy: bool) -> NoReply:  # noqa: FBT001
+def _nowhere(cause: urllib3_errors.NewConnectionError, *, by_proxy: bool) -> Silence:
     if isinstance(cause, urllib3_errors.NameResolutionError):
         host = "the proxy's host name" if by_proxy else "the host name"
-        return _unconnected(f"{host} is not known", by_proxy)
+        return Silence(Cause.CONNECTION, f"{host} is not known", by_proxy)
     what = "the proxy is not there" if by_proxy else "no connection"
-    return _unconnected(f"{what}: refused or unreachable", by_proxy)
+    return Silence(Cause.CONNECTION, f"{what}: refused or unreachable", by_proxy)
 
 
-def _no_connection_in_time(cause: BaseException, *, by_proxy: bool, proxied: bool) -> NoReply:
+def _no_connection_in_time(cause: BaseException, *, by_proxy: bool, proxied: bool) -> Silence:
     through = " through the proxy" if proxied else ""
     reason = f"no connection{through} within the connect time-out"
     if by_proxy and isinstance(cause, urllib3_errors.ConnectTimeoutError):
         reason = "the proxy took no connection within the connect time-out"
-    elif proxied and not _is_of_tls(cause):
+    elif proxied and "handshake" not in f"{cause} {cause.__cause__}":  # ssl says so in its text
         reason, by_proxy = "the proxy gave no whole answer within the connect time-out", True
-    return NoReply(Silence(Cause.TIMEOUT, reason, by_proxy))
+    return Silence(Cause.TIMEOUT, reason, by_proxy)
 
 
-def _proxy_refusal(cause: BaseException) -> NoReply | None:
-    """A proxy's answer that refuses the tunnel, if it is one."""
+def _no_handshake(cause: ssl.SSLError, through: str) -> NoReply:
+    # A server closed in the handshake: it depends on Python's release which of the two is raised.
+    may_pass = isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    if may_pass:
+        reason = f"the connection{through} was closed in the handshake"
+    elif isinstance(cause, ssl.SSLCertVerificationError):  # such as "certificate has expired"
+        reason = f"TLS failed: certificate verify failed{through}: {cause.verify_message}"
+    else:
+        reason = f"TLS failed: no handshake{through}"
+    return NoReply(Silence(Cause.CONNECTION, reason), may_pass=may_pass)
+
+
+def _refused_by_proxy(cause: BaseException) -> Silence:
+    """What a proxy did instead of opening the tunnel."""
     text = str(cause)
     if text.startswith(_REFUSED):
         status, _, words = text.removeprefix(_REFUSED).partition(" ")
         said = f', "{one_line(words, _WORDS_MAX)}"' if words else ""
-        return _unconnected(f"the proxy refuses: HTTP {status}{said}", by_proxy=True)
-    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, ConnectionError):
-        return _unconnected("the proxy's answer is not HTTP", by_proxy=True)
-    return None
-
-
-def _unconnected(reason: str, by_proxy: bool = False) -> NoReply:  # noqa: FBT001, FBT002
-    return NoReply(Silence(Cause.CONNECTION, reason, by_proxy))
-
-
-def _is_of_tls(cause: BaseException) -> bool:
-    """Whether it was the handshake that took too long: ssl says so in its text."""
-    return "handshake" in f"{cause} {cause.__cause__}"
-
-
-def _broken_reason(cause: BaseException, exchange: Exchange) -> str:
-    match cause:
-        case ConnectionError() if not exchange.is_answered:  # RemoteDisconnected is one, a reset
-            return "the connection was closed without an answer"
-        case http.client.BadStatusLine() | http.client.LineTooLong():
-            return "the answer is not HTTP"
-        case _:
-            return _BROKEN
+        reason = f"the proxy refuses: HTTP {status}{said}"
+    elif isinstance(cause, OSError):  # RemoteDisconnected is an HTTPException too
+        reason = "the proxy closed the connection without an answer"
+    else:
+        reason = "the proxy's answer is not HTTP"
+    return Silence(Cause.CONNECTION, reason, by_proxy=True)

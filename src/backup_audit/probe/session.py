@@ -13,14 +13,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, Self
 
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 
@@ -38,7 +36,10 @@ _STEPS = 3  # of connecting, each with its own time-out: to a host, a proxy's an
 
 
 class Exchange:
-    """A request of one thread: the connection it waits for, and until when (monotonic seconds)."""
+    """A request of one thread: the connection it waits for, and until when (monotonic seconds).
+
+    A context, for the thread's connections.
+    """
 
     def __init__(self, connect_timeout: float, read_timeout: float) -> None:
         self._connect_timeout = connect_timeout
@@ -46,41 +47,49 @@ class Exchange:
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
         self._rest: socket.socket | None = None
+        self._place: threading.BoundedSemaphore | None = None
         self._leaving = threading.Lock()
         self._has_left = False
+        self.thread = threading.get_ident()
         self.until = math.inf
         self.is_cut = False
         self.is_connected = False
         self.is_reused = True  # until a connection is made
         self.is_answered = False
 
+    def __enter__(self) -> Self:
+        _OWN.exchange = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the wait: another may have the connection, and the place, from now on."""
+        _OWN.exchange = None
+        with self._leaving:
+            self._has_left = True
+        if self._rest is not None:
+            self._rest.close()
+        if self._place is not None:
+            self._place.release()
+
     def connects(self, connection: HTTPConnection) -> None:
         """Note a connection that is being made; raise TimeoutError if the request was cut."""
         self._connection = connection
         self._sock = None
         self.is_connected = self.is_reused = False
-        self.until = time.monotonic() + _STEPS * self._connect_timeout
-        if self.is_cut:
-            raise TimeoutError
+        self._go_on(_STEPS * self._connect_timeout)
 
     def asks(self, connection: HTTPConnection) -> None:
         """Note the wait for an answer; raise TimeoutError if it was cut without a connection."""
         self._connection = connection
         self._sock = connection.sock  # http.client forgets it where the answer ends with it
         self.is_connected = True
-        self.until = time.monotonic() + self._read_timeout
-        if self.is_cut:
-            raise TimeoutError
+        self._go_on(self._read_timeout)
 
-    def answers(self) -> None:
-        """Note that the headers of an answer came."""
-        self.is_answered = True
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Let no time pass in the block; its time begins anew afterwards."""
+    def take(self, place: threading.BoundedSemaphore) -> None:
+        """Take a place until the end; its time begins anew once it is there."""
         self.until = math.inf
-        yield
+        place.acquire()
+        self._place = place
         self.until = time.monotonic() + self._read_timeout
 
     def drop(self) -> None:
@@ -95,61 +104,24 @@ class Exchange:
         descriptor too. That is closed once the thread has left, so nobody else gets its number.
         """
         with self._leaving:
-            if not self._has_left:
-                self._cut()
+            if self._has_left:
+                return
+            self.is_cut = True
+            sock = self._sock or (self._connection.sock if self._connection else None)
+            descriptor = socket.socket.detach(sock) if sock is not None else -1
+            if descriptor >= 0:
+                self._rest = socket.socket(fileno=descriptor)
+                with contextlib.suppress(OSError):  # the other side was faster
+                    self._rest.shutdown(socket.SHUT_RDWR)
 
-    def _cut(self) -> None:
-        self.is_cut = True
-        sock = self._sock or (self._connection.sock if self._connection is not None else None)
-        descriptor = socket.socket.detach(sock) if sock is not None else -1
-        if descriptor >= 0:
-            self._rest = socket.socket(fileno=descriptor)
-            with contextlib.suppress(OSError):  # the other side was faster
-                self._rest.shutdown(socket.SHUT_RDWR)
+    def is_hung(self, now: float) -> bool:
+        """Whether its thread should have come back from the cut by now."""
+        return now >= self.until + _HUNG_AFTER
 
-    def leave(self) -> None:
-        """End the wait: another may have the connection from now on."""
-        with self._leaving:
-            self._has_left = True
-        if self._rest is not None:
-            self._rest.close()
-
-
-class Exchanges:
-    """The requests under way, by thread."""
-
-    def __init__(self, connect_timeout: float, read_timeout: float) -> None:
-        self.timeouts = (connect_timeout, read_timeout)
-        self._by_thread: dict[int, Exchange] = {}
-        self._are_over = False
-
-    @contextlib.contextmanager
-    def exchange(self) -> Iterator[Exchange]:
-        """The request that this thread sends in the block."""
-        me = threading.get_ident()
-        exchange = self._by_thread[me] = _OWN.exchange = Exchange(*self.timeouts)
-        exchange.is_cut = self._are_over
-        try:
-            yield exchange
-        finally:
-            _OWN.exchange = None
-            self._by_thread.pop(me, None)
-            exchange.leave()
-
-    def cut(self) -> list[int]:
-        """Cut what is over; return the threads that hang nevertheless."""
-        now = time.monotonic()
-        over = [(me, one) for me, one in self._by_thread.copy().items() if now >= one.until]
-        for _, exchange in over:
-            if not exchange.is_cut:
-                exchange.cut()
-        return [me for me, exchange in over if now >= exchange.until + _HUNG_AFTER]
-
-    def cut_all(self) -> None:
-        """Cut all, and those to come: threads that were left behind may be about to begin one."""
-        self._are_over = True
-        for exchange in self._by_thread.copy().values():
-            exchange.cut()
+    def _go_on(self, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+        if self.is_cut:
+            raise TimeoutError
 
 
 _OWN = threading.local()
@@ -159,17 +131,13 @@ class _Watched(HTTPConnection):
     """Notes in the thread's exchange what the thread waits for."""
 
     def connect(self) -> None:
-        exchange: Exchange | None = getattr(_OWN, "exchange", None)
-        if exchange is not None:
-            exchange.connects(self)
+        _OWN.exchange.connects(self)
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # urllib3's own
         if self.is_closed:
             self.connect()
-        exchange: Exchange | None = getattr(_OWN, "exchange", None)
-        if exchange is not None:
-            exchange.asks(self)
+        _OWN.exchange.asks(self)
         super().request(*args, **kwargs)
 
     @property
@@ -234,17 +202,18 @@ class _Adapter(HTTPAdapter):
         """The path alone: requests through a proxy are https, in a tunnel."""
         return request.path_url
 
+    def build_response(
+        self, _: requests.PreparedRequest, raw: BaseHTTPResponse
+    ) -> requests.Response:
+        """What we read of an answer; to look for cookies too would take 5 % of the CPU time."""
+        response = requests.Response()
+        response.status_code = raw.status
+        response.raw = raw
+        return response
+
 
 def _watch(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-
-class _NoRedirects(requests.Session):
-    """Follows no redirect: it would carry the token elsewhere."""
-
-    def resolve_redirects(self, *_: object, **__: object) -> Iterator[requests.Response]:
-        """There are none to follow; a 3xx is an answer like any other."""
-        return iter(())
 
 
 def new_session(ca_pem: str | None, *, size: int = 1) -> requests.Session:
@@ -253,9 +222,8 @@ def new_session(ca_pem: str | None, *, size: int = 1) -> requests.Session:
     `trust_env` is off: ~/.netrc would replace our token, REQUESTS_CA_BUNDLE our CA, HTTPS_PROXY
     our proxy. `ca_pem` replaces the public CAs; raises InvalidSettings if it holds no certificate.
     """
-    session = _NoRedirects()
+    session = requests.Session()
     session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # none are kept
     session.headers["User-Agent"] = USER_AGENT
     session.headers["Accept"] = "application/json"
     del session.headers["Connection"]  # HTTP/1.1 keeps connections without being asked
