@@ -12,8 +12,8 @@ A map of the package, in the order in which a run passes through it:
     probe/      asks for many instances at a time: engine (threads, and the clock), schedule (which
                 instance is asked next, and again), giving_up (the limits at which asking ends),
                 pacing (how many requests at a time, how long between them), attempt (the result of
-                asking once), cloud_controller (the API, and which answers are worth a retry), uaa
-                (tokens), credentials (the secret), http (one request), session (connections)
+                asking once), cloud_controller (the API, and which answers are worth a retry),
+                authorization (the secret, UAA's tokens), http (one request), session (connections)
     judge/      pure: evidence (what the API answered), verdict (the rules, reasons, severities),
                 finding (evidence and verdict, as they are stored)
     report/     store (keys, conditional writes), s3 (the bucket), running (one full run at a time),

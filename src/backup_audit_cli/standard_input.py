@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from backup_audit.errors import CredentialsRefused
-from backup_audit.probe.credentials import ClientCredentials, ReadyHeader, Secret
+from backup_audit.probe.authorization import ClientCredentials, ReadyHeader, Secret
 from backup_audit.text import brief_duration
 from backup_audit_cli.exit_status import WrongUsage
 

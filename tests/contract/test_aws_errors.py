@@ -26,7 +26,7 @@ from backup_audit.errors import (
 )
 from backup_audit.fleet.sources import source_of
 from backup_audit.notify.sns import SnsNotifier
-from backup_audit.probe.credentials import read_credentials
+from backup_audit.probe.authorization import read_credentials
 from backup_audit.report.s3 import PART_SIZE, S3Store
 from tests.doubles.builders import a_message
 from tests.doubles.scripted_server import Answer, scripted_server

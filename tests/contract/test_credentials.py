@@ -8,7 +8,7 @@ from moto import mock_aws
 
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import CredentialsUnavailable
-from backup_audit.probe.credentials import (
+from backup_audit.probe.authorization import (
     ClientCredentials,
     Credentials,
     ReadyHeader,

@@ -11,7 +11,7 @@ from backup_audit.errors import HeartbeatFailed
 from backup_audit.notify import heartbeat as heartbeat_module
 from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.notify.send import Heartbeat
-from backup_audit.probe.credentials import Secret
+from backup_audit.probe.authorization import Secret
 from tests.doubles.fakes import CountingHeartbeat
 from tests.doubles.scripted_server import Answer, Raw, scripted_server
 from tests.doubles.stubborn_server import listening

@@ -9,10 +9,14 @@ from urllib.parse import parse_qs
 import pytest
 
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
-from backup_audit.probe.credentials import ClientCredentials, ReadyHeader, Secret
+from backup_audit.probe.authorization import (
+    ClientCredentials,
+    ClientCredentialsGrant,
+    ReadyHeader,
+    Secret,
+)
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import HttpClient
-from backup_audit.probe.uaa import ClientCredentialsGrant
 from tests.doubles.fake_time import FakeTime
 from tests.doubles.http_client import client
 from tests.doubles.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server

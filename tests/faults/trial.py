@@ -11,8 +11,8 @@ import msgspec
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import BUILT_IN, Instance
 from backup_audit.judge.finding import Finding, finding_of
+from backup_audit.probe.authorization import ReadyHeader, Secret
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.credentials import ReadyHeader, Secret
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline

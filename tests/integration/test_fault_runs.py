@@ -13,14 +13,13 @@ import pytest
 
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.probe.authorization import ClientCredentials, ClientCredentialsGrant, Secret
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.credentials import ClientCredentials, Secret
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, PATIENCE, QUARTERS, RENEWALS_MAX
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.session import new_session
-from backup_audit.probe.uaa import ClientCredentialsGrant
 from tests.doubles.builders import instance
 from tests.doubles.fake_time import FakeTime
 from tests.integration.deployment import hours_ago

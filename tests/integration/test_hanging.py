@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.probe.authorization import ReadyHeader, Secret
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.credentials import ReadyHeader, Secret
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.giving_up import SILENT_MAX
 from backup_audit.probe.http import HttpClient

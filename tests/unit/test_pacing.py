@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.probe.pacing import FLOOR, Outcome, Pace, Quota
+from backup_audit.probe.pacing import FLOOR, Outcome, Pace
 
 ANSWERED, THROTTLED, SILENT, FAILED = (
     Outcome.ANSWERED,
@@ -136,25 +136,6 @@ def test_time_that_was_not_used_is_not_made_up_for() -> None:
     pace.start(100)
 
     assert pace.wait(100) == pytest.approx(0.5)
-
-
-def test_a_quota_that_seems_used_up_slows_down_until_its_reset() -> None:
-    pace = Pace(32)
-    pace.quota(Quota(remaining=0, resets_in=60), 0)
-    ended(pace, ANSWERED, 100, now=59)
-    assert pace.limit == FLOOR
-
-    ended(pace, ANSWERED, 4, now=60)
-    assert pace.limit > FLOOR
-
-
-def test_a_quota_that_is_there_again_lets_it_grow() -> None:
-    pace = Pace(32)
-    pace.quota(Quota(remaining=0, resets_in=60), 0)
-    pace.quota(Quota(remaining=100, resets_in=60), 1)
-    ended(pace, ANSWERED, 4, now=2)
-
-    assert pace.limit > FLOOR
 
 
 @pytest.mark.parametrize(("answered", "limit"), [(3, FLOOR), (4, 4), (7, 7), (31, 31), (90, 32)])

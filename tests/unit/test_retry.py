@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_audit.probe.giving_up import ATTEMPTS_MAX
-from backup_audit.probe.pacing import RETRY_AFTER_MAX, Quota, backoff, quota_of, retry_after
+from backup_audit.probe.pacing import RETRY_AFTER_MAX, backoff, retry_after
 from tests.doubles.builders import NOW
 
 PRESENT = NOW.timestamp()
@@ -62,31 +62,3 @@ def test_whatever_a_server_asks_for_the_wait_is_bounded(value: str) -> None:
 def test_a_wait_is_never_zero_nor_endless(attempt: int, jitter: float) -> None:
     assert 0 < backoff(attempt, jitter) <= 8
     assert math.isfinite(backoff(attempt, jitter))
-
-
-@pytest.mark.parametrize(
-    ("remaining", "reset", "quota"),
-    [
-        ("0", PRESENT - 1, Quota(0, 0.0)),
-        ("0", PRESENT, Quota(0, 0.0)),
-        ("0", PRESENT + 1, Quota(0, 1.0)),
-        ("1800", PRESENT + 3599, Quota(1800, 3599.0)),
-        ("1800", PRESENT + 3600, Quota(1800, 3600.0)),
-        ("1800", PRESENT + 3601, Quota(1800, 3600.0)),
-    ],
-)
-def test_a_quota_resets_at_an_instant_within_the_hour(
-    remaining: str, reset: float, quota: Quota
-) -> None:
-    headers = {"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset": str(int(reset))}
-
-    assert quota_of(headers, PRESENT) == quota
-
-
-@pytest.mark.parametrize("value", ["", "-1", "1.5", "x", "\u0663", "9" * 16, None])
-@pytest.mark.parametrize("name", ["X-RateLimit-Remaining", "X-RateLimit-Reset"])
-def test_a_quota_that_is_no_number_is_none(name: str, value: str | None) -> None:
-    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(PRESENT)), name: value}
-
-    told = {key: text for key, text in headers.items() if text is not None}
-    assert quota_of(told, PRESENT) is None

@@ -187,6 +187,28 @@ def test_a_quota_that_is_used_up_ends_the_asking_at_once() -> None:
     assert simulation.schedule.failure is None
 
 
+def test_a_quota_that_is_used_up_again_and_again_costs_few_requests_in_vain() -> None:
+    """At most those that were under way, each time: 2,000 answers a minute, then 429."""
+    answered: Counter[int] = Counter()
+    in_vain = 0
+
+    def server(_: str, now: float) -> tuple[float, Attempt]:
+        nonlocal in_vain
+        minute = int(now // 60)
+        if answered[minute] == 2000:
+            in_vain += 1
+            return FAST, limited(60 * (minute + 1) - now)
+        answered[minute] += 1
+        return FAST, HEALTHY
+
+    simulation = Simulation(fleet(6000), server)
+    found = simulation.run()
+
+    assert all(one.status == 200 for one in found.values())
+    assert in_vain <= 2 * WORKERS
+    assert simulation.now < 130
+
+
 @pytest.mark.parametrize(("left", "attempts"), [(59.9, 1), (60.0, 1), (60.1, 2)])
 def test_nothing_is_waited_for_past_the_end_of_the_run(left: float, attempts: int) -> None:
     found = Simulation(fleet(1), lambda *_: (0.0, limited()), ends_at=left).run()

@@ -8,8 +8,8 @@ from pathlib import Path
 from backup_audit.fleet.configuration import BUILT_IN, Instance
 from backup_audit.judge.evidence import Backup, BackupList, Evidence
 from backup_audit.probe.attempt import Attempt
+from backup_audit.probe.authorization import ReadyHeader, Secret
 from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.credentials import ReadyHeader, Secret
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline

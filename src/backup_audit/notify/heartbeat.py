@@ -6,7 +6,7 @@ import msgspec
 
 from backup_audit.errors import HeartbeatFailed
 from backup_audit.judge.evidence import TOO_SLOW
-from backup_audit.probe.credentials import Secret
+from backup_audit.probe.authorization import Secret
 from backup_audit.probe.http import HttpClient, NoReply
 from backup_audit.probe.session import new_session
 

@@ -7,7 +7,7 @@ import msgspec
 
 from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import Evidence, Silence, with_age
-from backup_audit.probe.pacing import Outcome, Quota
+from backup_audit.probe.pacing import Outcome
 
 
 class Again(Enum):
@@ -29,7 +29,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     again: Again = Again.NO
     hold: float | None = None
-    quota: Quota | None = None
     requests: int = 1
 
 
@@ -43,6 +42,7 @@ class Target:
         self.attempts = 0  # requests, the first for the age not counted
         self.counted = 0  # those that count against it
         self.is_repeated = False
+        self.is_known = False  # to the end: another request only shows whether the API answers
         self.repeats = 0  # of silence
         self.last: Evidence | None = None
         self.listing: Evidence | None = None  # an empty list, where the age may excuse it
@@ -71,11 +71,10 @@ class Target:
 
 
 class Flight:
-    """A request under way. One for a witness only shows whether the API answers at all."""
+    """A request under way."""
 
-    def __init__(self, target: Target, began: float, *, is_witness: bool) -> None:
+    def __init__(self, target: Target, began: float) -> None:
         self.target = target
         self.began = began
-        self.is_witness = is_witness
         self.is_aside = False
         self.is_over = False

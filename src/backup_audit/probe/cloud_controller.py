@@ -26,7 +26,7 @@ from backup_audit.judge.evidence import (
 )
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
-from backup_audit.probe.pacing import Outcome, quota_of, retry_after
+from backup_audit.probe.pacing import Outcome, retry_after
 from backup_audit.text import one_line
 
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
@@ -129,9 +129,7 @@ class CloudController:
         )
 
     def _attempt(self, reply: Reply, answer: Answer) -> Attempt:
-        now = self._now()
-        throttles = reply.status in _THROTTLING
-        hold = retry_after(reply.headers.get("Retry-After"), now) if throttles else None
+        asks_to_wait = reply.headers.get("Retry-After") if reply.status in _THROTTLING else None
         return Attempt(
             evidence=Evidence(
                 answer=answer,
@@ -141,8 +139,7 @@ class CloudController:
             ),
             outcome=_outcome(reply.status, answer),
             again=_again(reply, answer),
-            hold=hold,
-            quota=quota_of(reply.headers, now),
+            hold=retry_after(asks_to_wait, self._now()),
         )
 
     def _age(self, body: bytes) -> Answer:

@@ -6,6 +6,7 @@ aside and cuts those that exceed their time. A request that still hangs, in name
 left behind with its thread. At the end, hanging threads are not waited for.
 """
 
+import math
 import random
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Protocol
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import TOO_SLOW, BackupList, Evidence
-from backup_audit.probe.attempt import Attempt, Flight, Target
+from backup_audit.probe.attempt import Attempt, Flight
 from backup_audit.probe.pacing import Deadline, Pace
 from backup_audit.probe.schedule import LONGEST_WAIT, Probed, Schedule
 
@@ -53,7 +54,7 @@ class BackupApi(Protocol):
 
 
 class Engine:
-    """Asks one API, at most `workers` requests at a time, and as many again that moved aside.
+    """Asks one API about one list: `workers` requests at a time, and as many that moved aside.
 
     `per_second` bounds the requests that start in a second; None: unbounded. `clock` gives
     the present in UTC. `wait` waits on a condition for so many seconds at most.
@@ -79,12 +80,26 @@ class Engine:
         self._monotonic = monotonic
         self._wait = wait
         self._jitter = jitter
-        self.retries = 0
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._reader = threading.Condition(self._lock)
+        self._schedule: Schedule
+        self._threads: list[threading.Thread] = []
+        self._flights: dict[int, Flight] = {}  # by thread, those given up among them
+        self._looked_at = math.inf  # when the next of the idle workers wakes by itself
+        self._buffered = 0
+        self._is_over = False
+        self._error: Exception | None = None
 
     @property
     def calls(self) -> int:
-        """HTTP requests sent so far, retries included."""
+        """HTTP requests sent, retries and those for tokens included."""
         return self._api.calls
+
+    @property
+    def retries(self) -> int:
+        """Requests sent again."""
+        return self._schedule.retries
 
     def probe(self, instances: Sequence[Instance]) -> Iterator[Probed]:
         """Yield every instance once with its evidence, in the order in which the answers come.
@@ -92,131 +107,92 @@ class Engine:
         Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all, and
         any unexpected error of a worker.
         """
-        pace = Pace(self._workers, self._per_second)
-        schedule = Schedule(
-            instances, pace, workers=self._workers, ends_at=self._deadline.at, jitter=self._jitter
+        self._schedule = Schedule(
+            instances,
+            Pace(self._workers, self._per_second),
+            workers=self._workers,
+            ends_at=self._deadline.at,
+            jitter=self._jitter,
         )
-        crew = _Crew(schedule, self._api, self._clock, self._monotonic, self._wait)
         try:
-            yield from crew.results(min(self._workers, len(instances)))
+            self._hire(min(self._workers, len(instances)))
+            yield from self._results()
         finally:
-            crew.dismiss()
-            self.retries += schedule.retries
-        if schedule.failure is not None:
-            raise schedule.failure
+            self._dismiss()
+        if self._schedule.failure is not None:
+            raise self._schedule.failure
 
-
-class _Crew:
-    """The workers of one probe, and what they share with the reader.
-
-    One idle worker, the `_leader`, waits for the time at which the schedule has work; the others
-    wait to be woken.
-    """
-
-    def __init__(
-        self,
-        schedule: Schedule,
-        api: BackupApi,
-        clock: Callable[[], datetime],
-        monotonic: Callable[[], float],
-        wait: Wait,
-    ) -> None:
-        self._schedule = schedule
-        self._api = api
-        self._clock = clock
-        self._monotonic = monotonic
-        self._wait = wait
-        lock = threading.Lock()
-        self._lock = lock
-        self._idle = threading.Condition(lock)
-        self._time = threading.Condition(lock)
-        self._reader = threading.Condition(lock)
-        self._leader: int | None = None
-        self._leads_until = 0.0
-        self._threads: dict[int, threading.Thread] = {}
-        self._flights: dict[int, Flight] = {}
-        self._buffered = 0
-        self._is_over = False
-        self._error: Exception | None = None
-
-    def results(self, size: int) -> Iterator[Probed]:
+    def _results(self) -> Iterator[Probed]:
         """Yield the workers' results; raise the error that stopped one of them."""
-        self._hire(size)
+        schedule = self._schedule
         while True:
             with self._lock:
                 self._look()
-                if not self._schedule.known and not self._schedule.is_done:
+                if not schedule.known and not schedule.is_done:
                     self._reader.wait(_LOOKS_EVERY)
                     self._look()
-                found, self._schedule.known = self._schedule.known, []
-                is_done = self._schedule.is_done
+                found, schedule.known = schedule.known, []
+                is_done = schedule.is_done
                 if self._buffered >= _BUFFERED_MAX:
                     self._idle.notify_all()
-                    self._time.notify()
                 self._buffered = 0
             yield from found
             if is_done:
                 return
 
-    def dismiss(self) -> None:
-        """Let the workers go. Those whose requests are still out are not waited for."""
-        with self._lock:
-            self._is_over = True
-            self._idle.notify_all()
-            self._time.notify_all()
-            idle = [one for ident, one in self._threads.items() if ident not in self._flights]
-        self._api.cut_all()
-        for thread in idle:
-            thread.join()
+    def _look(self) -> None:
+        """Look at the clock: move aside, cut, give up, stop."""
+        if self._error is not None:
+            raise self._error
+        schedule, now = self._schedule, self._monotonic()
+        for thread in self._api.cut():
+            flight = self._flights.get(thread)
+            if flight is None or flight.is_over:
+                continue
+            schedule.give_up(flight, TOO_SLOW, self._clock(), now)
+            if flight.is_aside:
+                self._idle.notify()
+            else:
+                self._hire(1)
+        self._hire(schedule.move_aside(now))
+        schedule.check(now)
+        if schedule.is_closing:
+            schedule.close(self._clock())
 
     def _hire(self, count: int) -> None:
         for _ in range(count):
             thread = threading.Thread(target=self._work, name="probe", daemon=True)
             thread.start()
-            self._threads[thread.ident or 0] = thread
+            self._threads.append(thread)
 
-    def _look(self) -> None:
-        """Look at the clock: move aside, cut, give up, stop."""
-        if self._error is not None:
-            raise self._error
-        now = self._monotonic()
-        for ident in self._api.cut():
-            flight = self._flights.get(ident)
-            if flight is None or flight.is_over:
-                continue
-            self._schedule.give_up(flight, TOO_SLOW, self._clock(), now)
-            if flight.is_aside:
-                self._time.notify()
-            else:
-                self._hire(1)
-        self._hire(self._schedule.move_aside(now))
-        self._schedule.check(now)
-        if self._schedule.is_closing:
-            self._schedule.close(self._clock())
+    def _dismiss(self) -> None:
+        """Let the workers go. Those whose requests are still out are not waited for."""
+        with self._lock:
+            self._is_over = True
+            self._idle.notify_all()
+            idle = [one for one in self._threads if one.ident not in self._flights]
+        self._api.cut_all()
+        for thread in idle:
+            thread.join()
 
     def _work(self) -> None:
-        me = threading.get_ident()
         flight = None
         try:
-            while (flight := self._next(me)) is not None:
-                attempt = self._ask(flight.target)
-                if not self._end(me, flight, attempt):
+            while (flight := self._next()) is not None:
+                target = flight.target
+                if target.listing is None:
+                    attempt = self._api.list_backups(target.guid)
+                else:
+                    attempt = self._api.add_age(target.guid, target.listing)
+                if not self._end(flight, attempt):
                     return
-        except AuditError as error:
-            self._stop(error, flight)
         except Exception as error:  # noqa: BLE001  # raised again by the reader
-            self._fail(error)
+            self._stop(error, flight)
         finally:
             with self._lock:
-                self._flights.pop(me, None)
-                self._threads.pop(me, None)
+                self._flights.pop(threading.get_ident(), None)
 
-    def _ask(self, target: Target) -> Attempt:
-        if target.listing is None:
-            return self._api.list_backups(target.guid)
-        return self._api.add_age(target.guid, target.listing)
-
-    def _next(self, me: int) -> Flight | None:
+    def _next(self) -> Flight | None:
         """Wait for the next request to send; None if there is none for this worker any more."""
         with self._lock:
             while not self._is_over:
@@ -224,59 +200,48 @@ class _Crew:
                 wait = LONGEST_WAIT
                 if self._buffered < _BUFFERED_MAX:  # else the reader wakes us
                     flight = self._schedule.next(now)
-                    if flight is not None:
-                        self._flights[me] = flight
-                        self._hand_on(me, now)
-                        return flight
                     wait = self._schedule.wait(now)
-                self._rest(me, now, wait)
+                    if flight is not None:
+                        self._flights[threading.get_ident()] = flight
+                        if now + wait < self._looked_at:
+                            self._idle.notify()
+                        return flight
+                self._rest(now, wait)
         return None
 
-    def _hand_on(self, me: int, now: float) -> None:
-        """Wake another if there is more to do, or if this worker was the leader."""
-        if self._leader == me:
-            self._leader = None
-            self._idle.notify()
-        elif self._schedule.wait(now) == 0.0:
-            self._idle.notify()
-
-    def _rest(self, me: int, now: float, seconds: float) -> None:
-        if self._leader in (None, me):
-            self._leader = me
-            self._leads_until = now + seconds
-            self._wait(self._time, seconds)
+    def _rest(self, now: float, seconds: float) -> None:
+        """Wait to be woken, and no longer than so if no other worker wakes by then."""
+        if now + seconds >= self._looked_at:
+            self._idle.wait()
             return
-        if now + seconds < self._leads_until:
-            self._time.notify()
-        self._idle.wait()
+        self._looked_at = now + seconds
+        self._wait(self._idle, seconds)
+        self._looked_at = math.inf
 
-    def _end(self, me: int, flight: Flight, attempt: Attempt) -> bool:
+    def _end(self, flight: Flight, attempt: Attempt) -> bool:
         """Hand a result over; return whether the worker goes on: another may have its place."""
+        schedule = self._schedule
         with self._lock:
-            del self._flights[me]
+            del self._flights[threading.get_ident()]
             replaced = flight.is_aside or flight.is_over
-            before = len(self._schedule.known)
-            self._schedule.end(flight, attempt, self._monotonic())
+            before = len(schedule.known)
+            schedule.end(flight, attempt, self._monotonic())
             if replaced:
-                self._time.notify()  # another sees what there is to ask again
-            for _, evidence in self._schedule.known[before:]:
+                self._idle.notify()  # another sees what there is to ask again
+            for _, evidence in schedule.known[before:]:
                 answer = evidence.answer
                 self._buffered += 1 + len(answer.backups) if isinstance(answer, BackupList) else 1
-            enough = len(self._schedule.known) >= _TOGETHER or self._buffered >= _BUFFERED_MAX
-            if enough or self._schedule.is_done:
+            enough = len(schedule.known) >= _TOGETHER or self._buffered >= _BUFFERED_MAX
+            if enough or schedule.is_done:
                 self._reader.notify()
             return not replaced
 
-    def _stop(self, error: AuditError, flight: Flight | None) -> None:
-        """Stop: there is no token. Results so far are reported; without an answer the run fails."""
+    def _stop(self, error: Exception, flight: Flight | None) -> None:
+        """Stop. If there is no token any more, results so far are reported; else the run fails."""
         with self._lock:
-            if not self._schedule.outage.answered_ever:
+            if isinstance(error, AuditError) and self._schedule.outage.answered_ever:
+                if flight is not None:
+                    self._schedule.put_back(flight, str(error))
+            else:
                 self._error = self._error or error
-            elif flight is not None:
-                self._schedule.put_back(flight, str(error))
-            self._reader.notify()
-
-    def _fail(self, error: Exception) -> None:
-        with self._lock:
-            self._error = self._error or error
             self._reader.notify()

@@ -6,18 +6,15 @@ additive increase, multiplicative decrease, as in TCP.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-
-import msgspec
 
 FLOOR = 4  # requests in flight that a throttling API still gets
 _START = 32  # requests in flight before the first answer; as many as the settings' default
 RETRY_AFTER_MAX = 3600.0  # seconds: the window of the Cloud Controller's rate limit
 _EPOCH_FROM = 10**9  # a Retry-After this large is an instant: Cloud Controllers before 3.139
-_RESET_MAX = 3600.0  # seconds; the Cloud Controller's default window
 _BACKOFF_FIRST = 0.25  # seconds
 _BACKOFF_MAX = 8.0  # seconds
 _SHRINK = 0.9  # a stronger cut would use the limit of an API worse (docs/benchmark.md)
@@ -31,13 +28,6 @@ class Outcome(Enum):
     SILENT = auto()  # no whole answer in time
     FAILED = auto()  # no connection, or something before the Cloud Controller answered
     REFUSED = auto()  # 401: our token is not accepted
-
-
-class Quota(msgspec.Struct, frozen=True):
-    """X-RateLimit-Remaining, an estimate in steps of a tenth, and the seconds until its reset."""
-
-    remaining: int
-    resets_in: float
 
 
 class Pace:
@@ -58,7 +48,6 @@ class Pace:
         self._answered_at = 0.0
         self._answered = 0
         self.held_until = 0.0
-        self._low_until = 0.0
         self.in_flight = 0
 
     def wait(self, now: float) -> float | None:
@@ -81,7 +70,10 @@ class Pace:
     def note(self, outcome: Outcome, began: float, now: float) -> None:
         """Adjust the limit to how a request ended; `began` is when it started."""
         if outcome is Outcome.ANSWERED:
-            self._grow(now)
+            self._answered_at = now
+            self._answered += 1
+            step = 1.0 if self._ramping else 1 / self.limit
+            self.limit = min(self.limit + step, float(self._ceiling))
             return
         # While others are answered, silence is that of one target and says nothing of the API.
         silent = outcome is Outcome.SILENT and self._answered_at <= began
@@ -106,22 +98,6 @@ class Pace:
     def slow_down(self) -> None:
         """Start again with few: an API that comes back after an outage should not be overrun."""
         self.limit = float(self._floor)
-
-    def quota(self, quota: Quota, now: float) -> None:
-        """Go slowly while the API's quota seems used up; it may still let requests through."""
-        if quota.remaining > 0:
-            self._low_until = 0.0
-            return
-        self._low_until = now + quota.resets_in
-        self._ramping = False
-        self.limit = float(self._floor)
-
-    def _grow(self, now: float) -> None:
-        self._answered_at = now
-        self._answered += 1
-        if now >= self._low_until:
-            step = 1.0 if self._ramping else 1 / self.limit
-            self.limit = min(self.limit + step, float(self._ceiling))
 
 
 class Deadline:
@@ -169,16 +145,3 @@ def retry_after(value: str | None, now: float) -> float | None:
         except (ValueError, OverflowError):  # a year, or a zone, beyond what a date can hold
             return None
     return max(seconds, 0.0) if seconds <= RETRY_AFTER_MAX else None
-
-
-def quota_of(headers: Mapping[str, str], now: float) -> Quota | None:
-    """What X-RateLimit-Remaining and -Reset (epoch seconds) say, if they do."""
-    remaining = headers.get("X-RateLimit-Remaining")
-    reset = headers.get("X-RateLimit-Reset", "")
-    if remaining is None or not (_is_number(remaining) and _is_number(reset)):
-        return None
-    return Quota(int(remaining), min(max(int(reset) - now, 0.0), _RESET_MAX))
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 15

@@ -88,12 +88,11 @@ class Schedule:
         self.check(now)
         if self.wait(now) > 0:
             return None
-        witness = self._witness()
-        target = witness or self._take(now)
+        target = self._witness() or self._take(now)
         if target is None:
             return None
         target.began = now if target.began is None else target.began
-        flight = Flight(target, now, is_witness=witness is not None)
+        flight = Flight(target, now)
         self._flights[flight] = None
         self._pace.start(now)
         if self.outage.is_on:
@@ -116,23 +115,12 @@ class Schedule:
         if flight.is_over:
             return
         self._land(flight)
-        target = flight.target
         in_outage = self._judge_api(flight, attempt, now)
-        if flight.is_witness:
-            return
-        self._count(target, attempt)
-        target.counted += not in_outage
-        target.last = target.with_effort(attempt.evidence, now)
-        if self._asks_for_age(target, attempt):
-            target.listing, target.last = target.last, None
-            target.attempts -= 1
-            target.counted = 0
-            target.is_repeated = False
-            self._push(target, now)
-        elif not self._ask_again(target, attempt, now, in_outage=in_outage):
-            self._know(target, target.last)
-        if not self._may_repeat:
-            self._end_repeats()
+        target = flight.target
+        if not target.is_known:
+            self._judge_instance(target, attempt, now, in_outage=in_outage)
+        if target.is_known and attempt.outcome is Outcome.ANSWERED:
+            self._witnesses[target.quarter].append(target)
 
     def give_up(self, flight: Flight, silence: Silence, taken: datetime, now: float) -> None:
         """Stop waiting for a request, whatever it hangs in; `taken` is in UTC."""
@@ -172,7 +160,7 @@ class Schedule:
         self.stop(why)
         if not flight.is_over:
             self._land(flight)
-            if not flight.is_witness:
+            if not flight.target.is_known:
                 self._push(flight.target, ready_at=0.0)
 
     @property
@@ -188,7 +176,7 @@ class Schedule:
         silence = Silence(Cause.NOT_REACHED, self.why_stopped or "the run was given up")
         for flight in [*self._flights]:
             self._land(flight)
-            if not flight.is_witness:
+            if not flight.target.is_known:
                 evidence = flight.target.silent(silence, taken)
                 self._know(flight.target, flight.target.with_effort(evidence, flight.began))
         waiting = (target for _, _, target in self._soon)
@@ -246,10 +234,6 @@ class Schedule:
         witnesses = next(there, None)
         return witnesses.popleft() if witnesses else None
 
-    @property
-    def _may_repeat(self) -> bool:
-        return self._fruitless_repeats < FRUITLESS_REPEATS * self._workers
-
     def _land(self, flight: Flight) -> None:
         flight.is_over = True
         del self._flights[flight]
@@ -258,21 +242,11 @@ class Schedule:
         else:
             self._pace.leave()
 
-    def _count(self, target: Target, attempt: Attempt) -> None:
-        self.retries += target.is_repeated
-        target.is_repeated = True
-        target.attempts += attempt.requests
-        if target.repeats and attempt.again is Again.LATE:
-            self._fruitless_repeats += 1
-
     def _judge_api(self, flight: Flight, attempt: Attempt, now: float) -> bool:
         """Note what a request says about the API; return whether there is an outage."""
         self._pace.note(attempt.outcome, flight.began, now)
-        if attempt.quota is not None:
-            self._pace.quota(attempt.quota, now)
         if attempt.outcome is Outcome.ANSWERED:
             self.outage.answered()
-            self._witnesses[flight.target.quarter].append(flight.target)
             return False
         was_on = self.outage.is_on
         target = flight.target
@@ -294,6 +268,28 @@ class Schedule:
         if until >= self._ends_at:
             left = self._ends_at - now
             self.stop(f"the API asks to wait {seconds:.0f} s, the run has {left:.0f} s left")
+
+    def _judge_instance(
+        self, target: Target, attempt: Attempt, now: float, *, in_outage: bool
+    ) -> None:
+        """Settle what is known of an instance, or put it back to be asked again."""
+        self.retries += target.is_repeated
+        target.is_repeated = True
+        target.attempts += attempt.requests
+        target.counted += not in_outage
+        target.last = target.with_effort(attempt.evidence, now)
+        if target.repeats and attempt.again is Again.LATE:
+            self._fruitless_repeats += 1
+        if self._asks_for_age(target, attempt):
+            target.listing, target.last = target.last, None
+            target.attempts -= 1
+            target.counted = 0
+            target.is_repeated = False
+            self._push(target, now)
+        elif not self._ask_again(target, attempt, now, in_outage=in_outage):
+            self._know(target, target.last)
+        if not self._may_repeat:
+            self._end_repeats()
 
     @staticmethod
     def _asks_for_age(target: Target, attempt: Attempt) -> bool:
@@ -331,8 +327,13 @@ class Schedule:
     def _know(self, target: Target, evidence: Evidence) -> None:
         if not self.outage.answered_ever:
             self._fruitless.note(evidence)
+        target.is_known = True
         self._open -= 1
         self.known.append((target.instance, evidence))
+
+    @property
+    def _may_repeat(self) -> bool:
+        return self._fruitless_repeats < FRUITLESS_REPEATS * self._workers
 
     def _end_repeats(self) -> None:
         """Repeat no silent request any more: what is known of those instances is final."""

@@ -1,20 +1,33 @@
-"""Gets tokens from UAA, and renews them."""
+"""How we authorize: the secret with the API's credentials, and the tokens that UAA gives for them.
 
+The same secret may hold the heartbeat's address.
+"""
+
+import math
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
+from backup_audit.aws import aws_errors, said
+from backup_audit.errors import (
+    ApiUnreachable,
+    AuditError,
+    CredentialsRefused,
+    CredentialsUnavailable,
+)
 from backup_audit.judge.evidence import Cause
-from backup_audit.probe.credentials import ClientCredentials
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import backoff, retry_after
 from backup_audit.settings import secure_url
 from backup_audit.strict import UNDECODABLE
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
 
 _RENEWED_BEFORE = 60.0  # seconds before a token's end; the cf CLI keeps the same margin
 _TRIED_AGAIN_AFTER = 10.0  # seconds after a renewal ahead of time that failed
@@ -25,12 +38,135 @@ _FETCHED_WITHIN = 120.0
 _HOLD_MAX = 30.0  # seconds; what UAA's Retry-After may ask for
 
 
+class Secret:
+    """A text that does not show in logs, tracebacks or messages."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself, to put into a request and nowhere else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class ReadyHeader(msgspec.Struct, frozen=True):
+    """A fixed Authorization header; somebody else renews it."""
+
+    value: Secret
+
+    def header(self) -> str:
+        return self.value.reveal()
+
+    def renewed(self, refused: str) -> str | None:  # noqa: ARG002  # the port's signature
+        return None
+
+
+class ClientCredentials(msgspec.Struct, frozen=True):
+    """The client id and secret for UAA."""
+
+    client_id: str
+    client_secret: Secret
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """The parsed secret."""
+
+    api: ReadyHeader | ClientCredentials
+    heartbeat_url: Secret | None
+
+
+class _SecretDocument(msgspec.Struct, forbid_unknown_fields=True):
+    authorization: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    heartbeat_url: str | None = None
+
+
+_SHAPES = (
+    'it must hold JSON with either "authorization" (such as "bearer eyJ…") '
+    'or "client_id" and "client_secret", and may hold a "heartbeat_url"'
+)
+
+
+def read_credentials(secret_id: str, client: "Callable[[], SecretsManagerClient]") -> Credentials:
+    """Read the secret (ARN or name); raise CredentialsUnavailable, which never quotes it."""
+    try:
+        text = client().get_secret_value(SecretId=secret_id).get("SecretString", "")
+    except aws_errors() as error:
+        raise CredentialsUnavailable(
+            f"the secret {secret_id} could not be read: {said(error)}"
+        ) from error
+    try:
+        document = msgspec.json.decode(text, type=_SecretDocument)
+        return Credentials(_for_the_api(document), _heartbeat_url(document.heartbeat_url))
+    except msgspec.MsgspecError:
+        raise CredentialsUnavailable(f"the secret {secret_id} is unusable: {_SHAPES}") from None
+    except _Unusable as unusable:
+        raise CredentialsUnavailable(f"the secret {secret_id} is unusable: {unusable}") from None
+
+
+class _Unusable(Exception):
+    """Why the secret is unusable, without quoting it."""
+
+
+def _for_the_api(document: _SecretDocument) -> ReadyHeader | ClientCredentials:
+    match document:
+        case _SecretDocument(authorization=str(value), client_id=None, client_secret=None):
+            if not value.isascii() or not value.isprintable() or not value.strip():
+                raise _Unusable("authorization cannot stand in a header")
+            return ReadyHeader(Secret(value.strip()))
+        case _SecretDocument(
+            authorization=None, client_id=str(client_id), client_secret=str(client_secret)
+        ) if client_id:
+            return ClientCredentials(client_id, Secret(client_secret))
+        case _:
+            raise _Unusable(_SHAPES)
+
+
+def _heartbeat_url(text: str | None) -> Secret | None:
+    """Check an address; unlike the API's it may have a query, where some switches want the key."""
+    if text is None:
+        return None
+    usable = text.isascii() and text.isprintable() and " " not in text and "#" not in text
+    try:
+        secure_url(text.partition("?")[0])
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _Unusable("heartbeat_url is not an address such as https://switch.example.com/key")
+    return Secret(text)
+
+
+class _TokenBody(msgspec.Struct):
+    access_token: str
+    expires_in: float = 0.0
+
+
+class _Link(msgspec.Struct):
+    href: str
+
+
+class _Links(msgspec.Struct):
+    uaa: _Link | None = None
+    login: _Link | None = None
+
+
+class _Root(msgspec.Struct):
+    links: _Links
+
+
 class _Token(msgspec.Struct, frozen=True):
     """A token as the header has it; times are seconds on the monotonic clock."""
 
     header: str
     renew_at: float
     ends_at: float
+
+
+_NO_TOKEN = _Token("", renew_at=-math.inf, ends_at=-math.inf)
 
 
 class ClientCredentialsGrant:
@@ -51,7 +187,7 @@ class ClientCredentialsGrant:
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._token: _Token | None = None
+        self._token = _NO_TOKEN
         self._renewals = 0
         self._failure: AuditError | None = None
 
@@ -62,28 +198,28 @@ class ClientCredentialsGrant:
         """
         token = self._token
         now = self._monotonic()
-        if token is not None and now < token.renew_at:
+        if now < token.renew_at:
             return token.header
-        lasts = token is not None and now < token.ends_at
-        if not self._lock.acquire(timeout=0 if lasts else _FETCHED_WITHIN):
-            if lasts and token is not None:
-                return token.header
+        lasts = now < token.ends_at
+        if self._lock.acquire(timeout=0 if lasts else _FETCHED_WITHIN):
+            try:
+                return self._renewed_if_due().header
+            finally:
+                self._lock.release()
+        if not lasts:
             raise ApiUnreachable(f"UAA gave no token within {_FETCHED_WITHIN:.0f} s")
-        try:
-            return self._renewed_if_due().header
-        finally:
-            self._lock.release()
+        return token.header
 
     def _renewed_if_due(self) -> _Token:
         """Renew the token unless another worker just has; a failure can wait while it lasts."""
         token = self._token
         now = self._monotonic()
-        if token is not None and now < token.renew_at:
+        if now < token.renew_at:
             return token
         try:
             self._token = self._fetch_once()
         except AuditError:
-            if token is None or now >= token.ends_at:
+            if now >= token.ends_at:
                 raise
             self._failure = None
             self._token = msgspec.structs.replace(token, renew_at=now + _TRIED_AGAIN_AFTER)
@@ -92,7 +228,7 @@ class ClientCredentialsGrant:
     def renewed(self, refused: str) -> str | None:
         """Fetch another token, unless another worker has, or it was tried too often."""
         with self._lock:
-            if self._token is not None and self._token.header != refused:
+            if self._token.header != refused:
                 return self._token.header
             if self._renewals >= RENEWALS_MAX and self._failure is None:
                 return None
@@ -169,31 +305,13 @@ class ClientCredentialsGrant:
             try:
                 with send() as reply:
                     pass
-                if reply.status not in MAY_PASS or attempt >= ATTEMPTS_MAX:
+                if reply.status not in MAY_PASS or attempt == ATTEMPTS_MAX:
                     return reply
                 hold = retry_after(reply.headers.get("Retry-After"), time.time())
             except NoReply as none:
                 silent += none.silence.cause is Cause.TIMEOUT
-                if not none.may_pass or attempt >= ATTEMPTS_MAX or silent >= SILENT_TOKENS_MAX:
+                if not none.may_pass or attempt == ATTEMPTS_MAX or silent == SILENT_TOKENS_MAX:
                     why = none.silence.detail
                     raise ApiUnreachable(f"{whom} gave no answer: {why}") from None
             usual = backoff(attempt, jitter=1.0)
             self._sleep(usual if hold is None or hold > _HOLD_MAX else hold)
-
-
-class _TokenBody(msgspec.Struct):
-    access_token: str
-    expires_in: float = 0.0
-
-
-class _Link(msgspec.Struct):
-    href: str
-
-
-class _Links(msgspec.Struct):
-    uaa: _Link | None = None
-    login: _Link | None = None
-
-
-class _Root(msgspec.Struct):
-    links: _Links
