@@ -18,9 +18,8 @@ from typing import Any, Self
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import ConnectionPool
 
 from backup_audit import __version__
 from backup_audit.errors import InvalidSettings
@@ -151,36 +150,25 @@ class _WatchedTls(_Watched, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
-
-
 class _Adapter(HTTPAdapter):
     """requests' adapter with one TLS context for all connections."""
 
     def __init__(self, tls: ssl.SSLContext, size: int) -> None:
         self._tls = tls
-        self._pools: dict[str, ConnectionPool] = {}
+        self._pools: dict[str, HTTPConnectionPool] = {}
         super().__init__(pool_maxsize=size)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
-        _watch(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:  # noqa: ANN401
         manager: PoolManager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
-        _watch(manager)
         return manager
 
     def close(self) -> None:
         """Close connections now; an old exception may keep a pool alive."""
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118  # there is no iteration over it
-                manager.pools[key].close()
+        for pool in self._pools.values():
+            pool.close()
         super().close()
 
     def cert_verify(self, *_: object, **__: object) -> None:
@@ -191,11 +179,13 @@ class _Adapter(HTTPAdapter):
         request: requests.PreparedRequest,
         *args: Any,  # noqa: ANN401
         **kwargs: Any,  # noqa: ANN401
-    ) -> ConnectionPool:
+    ) -> HTTPConnectionPool:
         """The pool of a host, kept: looking it up would take 5 % of a request's CPU time."""
         host = "/".join((request.url or "").split("/", 3)[:3])
         if host not in self._pools:
-            self._pools[host] = super().get_connection_with_tls_context(request, *args, **kwargs)
+            pool: Any = super().get_connection_with_tls_context(request, *args, **kwargs)
+            pool.ConnectionCls = _WatchedTls if pool.scheme == "https" else _Watched
+            self._pools[host] = pool
         return self._pools[host]
 
     def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:  # noqa: ARG002  # requests' own
@@ -210,10 +200,6 @@ class _Adapter(HTTPAdapter):
         response.status_code = raw.status
         response.raw = raw
         return response
-
-
-def _watch(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
 def new_session(ca_pem: str | None, *, size: int = 1) -> requests.Session:
