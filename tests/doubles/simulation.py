@@ -32,9 +32,7 @@ class Simulation:
         per_second: float | None = None,
     ) -> None:
         self.pace = Pace(workers, per_second)
-        self.schedule = Schedule(
-            instances, self.pace, workers=workers, ends_at=ends_at, jitter=lambda: 1.0
-        )
+        self.schedule = Schedule(instances, self.pace, ends_at=ends_at, jitter=lambda: 1.0)
         self._server = server
         self._ends_at = ends_at
         self._coming: list[tuple[float, int, Flight, Attempt]] = []

@@ -35,16 +35,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Target:
     """An instance that is being asked for, and what is known of it so far."""
 
-    def __init__(self, instance: Instance, quarter: int) -> None:
+    def __init__(self, instance: Instance, quarter: int, began: float) -> None:
         self.instance = instance
         self.quarter = quarter  # of the list, from 0
-        self.began: float | None = None
+        self.began = began
         self.attempts = 0  # requests, the first for the age not counted
         self.counted = 0  # those that count against it
-        self.is_repeated = False
         self.is_known = False  # to the end: another request only shows whether the API answers
         self.repeats = 0  # of silence
-        self.last: Evidence | None = None
+        self.last: Evidence | None = None  # of what is asked for now: the list, or the age
         self.listing: Evidence | None = None  # an empty list, where the age may excuse it
 
     @property
@@ -64,7 +63,7 @@ class Target:
 
     def with_effort(self, evidence: Evidence, now: float) -> Evidence:
         """The evidence with its effort: requests, and the time with the waits between."""
-        milliseconds = round((now - (self.began or now)) * 1000)
+        milliseconds = round((now - self.began) * 1000)
         return msgspec.structs.replace(
             evidence, attempts=max(self.attempts, 1), milliseconds=milliseconds
         )

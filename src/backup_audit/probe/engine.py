@@ -74,8 +74,7 @@ class Engine:
     ) -> None:
         self._api = api
         self._deadline = deadline
-        self._workers = workers
-        self._per_second = per_second
+        self._pace = Pace(workers, per_second)
         self._clock = clock
         self._monotonic = monotonic
         self._wait = wait
@@ -108,14 +107,10 @@ class Engine:
         any unexpected error of a worker.
         """
         self._schedule = Schedule(
-            instances,
-            Pace(self._workers, self._per_second),
-            workers=self._workers,
-            ends_at=self._deadline.at,
-            jitter=self._jitter,
+            instances, self._pace, ends_at=self._deadline.at, jitter=self._jitter
         )
         try:
-            self._hire(min(self._workers, len(instances)))
+            self._hire(min(self._pace.ceiling, len(instances)))
             yield from self._results()
         finally:
             self._dismiss()

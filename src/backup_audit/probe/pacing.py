@@ -38,7 +38,7 @@ class Pace:
     """
 
     def __init__(self, ceiling: int, per_second: float | None = None) -> None:
-        self._ceiling = ceiling
+        self.ceiling = ceiling
         self._floor = min(FLOOR, ceiling)
         self.limit = float(min(_START, ceiling))
         self._interval = 1 / per_second if per_second else 0.0
@@ -73,7 +73,7 @@ class Pace:
             self._answered_at = now
             self._answered += 1
             step = 1.0 if self._ramping else 1 / self.limit
-            self.limit = min(self.limit + step, float(self._ceiling))
+            self.limit = min(self.limit + step, float(self.ceiling))
             return
         # While others are answered, silence is that of one target and says nothing of the API.
         silent = outcome is Outcome.SILENT and self._answered_at <= began

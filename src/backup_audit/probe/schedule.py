@@ -45,12 +45,10 @@ class Schedule:
         instances: Sequence[Instance],
         pace: Pace,
         *,
-        workers: int,
         ends_at: float,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._pace = pace
-        self._workers = workers
         self._ends_at = ends_at
         self._jitter = jitter
         self._fresh: list[deque[Instance]] = [deque() for _ in range(QUARTERS)]
@@ -91,7 +89,6 @@ class Schedule:
         target = self._witness() or self._take(now)
         if target is None:
             return None
-        target.began = now if target.began is None else target.began
         flight = Flight(target, now)
         self._flights[flight] = None
         self._pace.start(now)
@@ -132,7 +129,7 @@ class Schedule:
         """Move requests aside that have been silent for long; return how many."""
         moved = 0
         for flight in self._flights:
-            if now - flight.began < ASIDE_AFTER or self._aside >= self._workers:
+            if now - flight.began < ASIDE_AFTER or self._aside >= self._pace.ceiling:
                 break
             if not flight.is_aside:
                 flight.is_aside = True
@@ -186,7 +183,7 @@ class Schedule:
             self._know(target, last or target.silent(silence, taken))
         for quarter, fresh in enumerate(self._fresh):
             for instance in fresh:
-                target = Target(instance, quarter)
+                target = Target(instance, quarter, self._ends_at)
                 self._know(target, target.silent(silence, taken))
             fresh.clear()
         self._soon.clear()
@@ -194,20 +191,20 @@ class Schedule:
 
     def _take(self, now: float) -> Target | None:
         """The next target: one due again, else the next of the list, else a silent one."""
-        if self.outage.is_suspected and (elsewhere := self._from_another_quarter()):
+        if self.outage.is_suspected and (elsewhere := self._from_another_quarter(now)):
             return elsewhere
         if self._soon and (self._soon[0][0] <= now or self.outage.is_on):
             return heapq.heappop(self._soon)[2]
         for quarter, fresh in enumerate(self._fresh):
             if fresh:
-                return Target(fresh.popleft(), quarter)
+                return Target(fresh.popleft(), quarter, now)
         if self._late:
             target = self._late.popleft()
             target.repeats += 1
             return target
         return None
 
-    def _from_another_quarter(self) -> Target | None:
+    def _from_another_quarter(self, now: float) -> Target | None:
         """While only failures come: a target from a part of the list with fewer failures."""
         wanted = [n for n in range(QUARTERS) if self._fresh[n] and self.outage.wants(n)]
         if not wanted:
@@ -216,7 +213,7 @@ class Schedule:
         quarter = self.outage.least_tried(wanted)
         fresh = self._fresh[quarter]
         place = int(len(fresh) * (self._trials * _GOLDEN % 1))  # whatever pattern the list has
-        target = Target(fresh[place], quarter)
+        target = Target(fresh[place], quarter, now)
         del fresh[place]
         return target
 
@@ -273,34 +270,22 @@ class Schedule:
         self, target: Target, attempt: Attempt, now: float, *, in_outage: bool
     ) -> None:
         """Settle what is known of an instance, or put it back to be asked again."""
-        self.retries += target.is_repeated
-        target.is_repeated = True
+        self.retries += target.last is not None
         target.attempts += attempt.requests
         target.counted += not in_outage
         target.last = target.with_effort(attempt.evidence, now)
         if target.repeats and attempt.again is Again.LATE:
             self._fruitless_repeats += 1
-        if self._asks_for_age(target, attempt):
+        is_empty = isinstance(target.last.answer, BackupList) and not target.last.answer.backups
+        if is_empty and target.listing is None and target.instance.policy.grace:
             target.listing, target.last = target.last, None
             target.attempts -= 1
             target.counted = 0
-            target.is_repeated = False
             self._push(target, now)
         elif not self._ask_again(target, attempt, now, in_outage=in_outage):
             self._know(target, target.last)
         if not self._may_repeat:
             self._end_repeats()
-
-    @staticmethod
-    def _asks_for_age(target: Target, attempt: Attempt) -> bool:
-        """Whether an empty list may be excused by the instance's age."""
-        answer = attempt.evidence.answer
-        return (
-            target.listing is None
-            and isinstance(answer, BackupList)
-            and not answer.backups
-            and bool(target.instance.policy.grace)
-        )
 
     def _ask_again(self, target: Target, attempt: Attempt, now: float, *, in_outage: bool) -> bool:
         """Put a target back if it is worth another request; return whether it was."""
@@ -333,7 +318,7 @@ class Schedule:
 
     @property
     def _may_repeat(self) -> bool:
-        return self._fruitless_repeats < FRUITLESS_REPEATS * self._workers
+        return self._fruitless_repeats < FRUITLESS_REPEATS * self._pace.ceiling
 
     def _end_repeats(self) -> None:
         """Repeat no silent request any more: what is known of those instances is final."""
