@@ -223,7 +223,7 @@ def test_a_filter_policy_that_is_shown_asks_for_what_messages_have() -> None:
     [
         f"silent for {ASIDE_AFTER:.0f} seconds moves aside",
         f"A run begins with {int(Pace(1_000).limit)}.",
-        f"{FLOOR} requests are in flight until the reset",
+        f"to no fewer than {FLOOR}",
         f"once {THROTTLED_IN_A_ROW} instances in a row were throttled",
         f"sent at most {ATTEMPTS_MAX} times, after 429 at most {THROTTLED_MAX}",
         f"at most {RENEWALS_MAX} times a run",
