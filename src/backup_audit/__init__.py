@@ -18,8 +18,7 @@ A map of the package, in the order in which a run passes through it:
                 finding (evidence and verdict, as they are stored)
     report/     store (keys, conditional writes), s3 (the bucket), running (one full run at a time),
                 changes (new, ongoing, resolved, reopened), summary (counts, order), rendering
-                (JSON, CSV), report (the documents), commit (the order of writing), reading (the
-                last report)
+                (JSON, CSV), report (the documents), commit (the order of writing, the last report)
     notify/     digest (the usual message), message (the other texts, attributes, sizes), send
                 (once), sns (the topic), heartbeat (the dead man's switch)
     telemetry   log lines and metrics

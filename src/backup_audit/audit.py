@@ -3,7 +3,7 @@
 Each step may be repeated: it does what earlier deliveries of the run left undone.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Protocol
@@ -17,46 +17,46 @@ from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import Heartbeat, Notifier, notify
 from backup_audit.plan import (
     EXECUTION_LONGEST,
-    BatchAudited,
-    Ceilings,
     Entry,
     PlanAnswer,
-    StoredPlan,
-    compared_with,
-    find_plan,
     plan_audit,
     read_batch,
     share,
     split,
-    store_effort,
     store_items,
     store_plan,
     stored_efforts,
 )
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
-from backup_audit.report.changes import Resolved, compared
-from backup_audit.report.commit import advance_latest, commit
-from backup_audit.report.reading import (
+from backup_audit.report.changes import compared
+from backup_audit.report.commit import (
     Previous,
     StoredReport,
+    advance_latest,
+    commit,
     committed_report,
     previous_of,
-    read_state,
 )
 from backup_audit.report.rendering import json_line
-from backup_audit.report.report import Answer, Effort, MuteRecord, Plan, Report, coverage_of
+from backup_audit.report.report import (
+    Answer,
+    Ceilings,
+    Effort,
+    MuteRecord,
+    Plan,
+    Report,
+    StoredPlan,
+    coverage_of,
+)
 from backup_audit.report.running import Turn
-from backup_audit.report.store import JSON_LINES, ObjectStore, RunKeys
-from backup_audit.report.summary import Summary, report_of
+from backup_audit.report.store import ObjectStore, RunKeys, find, settle
+from backup_audit.report.summary import Summary
 from backup_audit.settings import Settings
 
 
 class Telemetry(Protocol):
     """What operators see of a run besides its report: log lines and metrics."""
-
-    def identified(self, run_id: str) -> None:
-        """Put the id of the run on every line from now on."""
 
     def started(self, instances: int) -> None:
         """Log how many instances will be asked for."""
@@ -69,9 +69,6 @@ class Telemetry(Protocol):
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """Log the end of a run that has its report."""
-
-    def failed(self, error: Exception, foundation: str | None) -> None:
-        """Log an error that ended the run; `foundation` is None if no setting names it."""
 
 
 class Edges(Protocol):
@@ -99,7 +96,7 @@ _PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda
 # written into the CSV. Measured: 0.05 ms on a whole CPU, of which Lambda may give a fourth.
 _SECONDS_PER_FINDING = 0.0002
 
-_Memory = Mapping[str, Resolved]  # the problems that ended and may be reopened, by GUID
+_NOTHING = Effort(api_calls=0, retries=0, seconds=0.0)
 
 
 class Audit:
@@ -116,11 +113,6 @@ class Audit:
         self._store = edges.store
         self._invocation_id = invocation_id
         self._ends_at = ends_at
-        self._ceilings = Ceilings(
-            concurrency=1,
-            workers=settings.workers,
-            requests_per_second=settings.requests_per_second,
-        )
 
     def run(self, request: AuditRequest, run: Run) -> Answer:
         """Carry a run out, or what an earlier delivery of it left undone."""
@@ -134,12 +126,9 @@ class Audit:
         with turn.freed():
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            stored, batches, memory = self._plan(request, run, self._ceilings, size=None)
-            efforts = [
-                self._audit_batch(stored, number, batch, self._ceilings)
-                for number, batch in enumerate(batches)
-            ]
-            return self._conclude(stored, efforts, memory)
+            stored = self._plan(request, run, self._own_ceilings, size=None)
+            efforts = [self._audit_batch(stored, number) for number in range(stored.batches)]
+            return self._conclude(stored, efforts)
 
     def plan(self, request: AuditRequest, run: Run) -> PlanAnswer | Answer:
         """Step 1: settle a run and write its batches, unless there is a plan already."""
@@ -149,18 +138,15 @@ class Audit:
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
             ceilings = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
-            stored, _, _ = self._plan(request, run, ceilings, size=settings.batch_size)
+            stored = self._plan(request, run, ceilings, size=settings.batch_size)
             answer = store_items(self._store, self._keys(run), stored)
             turn.claim(run.started_at + EXECUTION_LONGEST)
             return answer
 
-    def audit_batch(self, stored: StoredPlan, number: int) -> BatchAudited:
-        """Step 2, many at the same time: store a batch's findings, unless that has been done."""
-        batch = read_batch(self._store, stored, number)
-        if not self._store.exists(self._keys(stored.run).manifest):
-            effort = self._audit_batch(stored, number, batch, stored.ceilings)
-            store_effort(self._store, stored, number, effort)
-        return BatchAudited(number, len(batch))
+    def audit_batch(self, stored: StoredPlan, number: int) -> Effort:
+        """Step 2, many at the same time: store a batch's findings; answer what it has cost."""
+        effort = self._audit_batch(stored, number)
+        return settle(self._store, stored.effort_key(number), effort)
 
     def conclude(self, stored: StoredPlan) -> Answer:
         """Step 3: write the report and notify; instances of batches that failed are `unknown`."""
@@ -172,84 +158,56 @@ class Audit:
             if report is not None:
                 return self._publish(report, keys, notifies=stored.plan.notifies, repeated=True)
             self._fill_in_failed_batches(stored)
-            return self._conclude(stored, stored_efforts(self._store, stored), None)
+            return self._conclude(stored, stored_efforts(self._store, stored))
 
     def _plan(
-        self, request: AuditRequest, run: Run, ceilings: Ceilings, size: int | None
-    ) -> tuple[StoredPlan, Iterable[Sequence[Entry]], _Memory | None]:
-        """Settle the run in batches of this size (None: one for all), unless that has been done.
-
-        With the plan come the batches, and the ended problems that may be reopened, if known now.
-        """
+        self, request: AuditRequest, run: Run, ceilings: Ceilings, *, size: int | None
+    ) -> StoredPlan:
+        """Settle the run in batches of this size (None: one for all), unless that has been done."""
         keys = self._keys(run)
-        stored = find_plan(self._store, keys)
-        if stored is None:
-            previous = previous_of(self._store, keys)
-            if previous.warning:
-                self._edges.telemetry.warned(previous.warning)
-            plan, mutes, fleet = self._settle(request, run, previous)
-            batches = split(fleet, size) if size else [fleet]
-            stored, is_ours = store_plan(
-                self._store,
-                keys,
-                run,
-                plan=plan,
-                mutes=mutes,
-                batches=batches,
-                ceilings=ceilings,
-                attempt=self._invocation_id,
-            )
-            if is_ours:
-                return stored, batches, compared_with(run, previous.state).resolved
-        return stored, (read_batch(self._store, stored, n) for n in range(stored.batches)), None
+        stored = find(self._store, keys.plan, StoredPlan)
+        if stored is not None:
+            return stored
+        previous = previous_of(self._store, keys)
+        if previous.warning:
+            self._edges.telemetry.warned(previous.warning)
+        plan, mutes, fleet = self._settled(request, run, previous)
+        batches = split(fleet, size or len(fleet))
+        ours = StoredPlan(
+            run=run,
+            plan=plan,
+            mutes=mutes,
+            place=keys.batches(self._invocation_id),
+            batches=len(batches),
+            ceilings=ceilings,
+        )
+        return store_plan(self._store, keys, ours, batches)
 
-    def _settle(
+    def _settled(
         self, request: AuditRequest, run: Run, previous: Previous
     ) -> tuple[Plan, tuple[MuteRecord, ...], list[Entry]]:
         source = self._edges.source
         configuration = parse_configuration(source.read(), source.uri)
         return plan_audit(request, run, configuration, source.uri, previous)
 
-    def _audit_batch(
-        self, stored: StoredPlan, number: int, batch: Sequence[Entry], ceilings: Ceilings
-    ) -> Effort:
+    def _audit_batch(self, stored: StoredPlan, number: int) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
         run = stored.run
         key = self._keys(run).findings(number)
         if self._store.exists(key):
-            return Effort(api_calls=0, retries=0, seconds=0.0)
-        with self._store.new_object(key, JSON_LINES) as out:
-
-            def keep(entry: Entry, evidence: Evidence) -> None:
+            return _NOTHING
+        batch = read_batch(self._store, stored, number)
+        with self._store.new_object(key) as out, self._edges.engine(stored.ceilings) as engine:
+            for entry, evidence in self._asked(engine, batch):
                 out.write(json_line(_finding_of(entry, evidence, run)))
-
-            return self._audit(run, batch, ceilings, keep)
-
-    def _audit(
-        self,
-        run: Run,
-        batch: Sequence[Entry],
-        ceilings: Ceilings,
-        keep: Callable[[Entry, Evidence], None],
-    ) -> Effort:
-        entries, telemetry = {one.instance.guid: one for one in batch}, self._edges.telemetry
-        telemetry.started(len(batch))
-        self._edges.deadline.keep_back(len(batch) * _SECONDS_PER_FINDING)
-        with self._edges.engine(ceilings) as engine:
-            probed = engine.probe([one.instance for one in batch])
-            for done, (instance, evidence) in enumerate(probed, 1):
-                keep(entries[instance.guid], evidence)
-                telemetry.progressed(done, len(batch))
             return self._effort(run, engine.calls, engine.retries)
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
-        *_, fleet = self._settle(request, run, Previous())
-        with closing(Summary()) as summary:
-
-            def add(entry: Entry, evidence: Evidence) -> None:  # there is nothing to compare with
+        """Judge, compare with nothing, and store nothing."""
+        *_, fleet = self._settled(request, run, Previous())
+        with closing(Summary()) as summary, self._edges.engine(self._own_ceilings) as engine:
+            for entry, evidence in self._asked(engine, fleet):
                 summary.add(finding_of(entry.instance, evidence, run, entry.mute))
-
-            self._audit(run, fleet, self._ceilings, add)
             return Answer(
                 run_id=run.run_id,
                 scope=run.scope,
@@ -259,6 +217,16 @@ class Audit:
                 coverage=coverage_of(summary.counts),
                 problems=summary.worst(_PROBLEMS_SHOWN_MAX),
             )
+
+    def _asked(self, engine: Engine, batch: Sequence[Entry]) -> Iterator[tuple[Entry, Evidence]]:
+        """Ask for every instance of a batch; yield each once, as the answers come."""
+        entries, telemetry = {one.instance.guid: one for one in batch}, self._edges.telemetry
+        telemetry.started(len(batch))
+        self._edges.deadline.keep_back(len(batch) * _SECONDS_PER_FINDING)
+        probed = engine.probe([one.instance for one in batch])
+        for done, (instance, evidence) in enumerate(probed, 1):
+            yield entries[instance.guid], evidence
+            telemetry.progressed(done, len(batch))
 
     def _fill_in_failed_batches(self, stored: StoredPlan) -> None:
         """Write the findings of batches that have none; raise ApiUnreachable if none has any."""
@@ -274,35 +242,24 @@ class Audit:
             silence, now = Silence(Cause.NOT_REACHED, why), self._edges.now()
             evidence = Evidence(answer=silence, observed_at=now)
             batch = read_batch(self._store, stored, number)
-            with self._store.new_object(keys.findings(number), JSON_LINES) as out:
+            with self._store.new_object(keys.findings(number)) as out:
                 for entry in batch:
                     out.write(json_line(_finding_of(entry, evidence, run)))
 
-    def _conclude(
-        self, stored: StoredPlan, efforts: Iterable[Effort], memory: _Memory | None
-    ) -> Answer:
-        run, plan, keys = stored.run, stored.plan, self._keys(stored.run)
-        costs = list(efforts)
-        effort = self._effort(
-            run, sum(one.api_calls for one in costs), sum(one.retries for one in costs)
-        )
-
-        def head_of(summary: Summary) -> Report:
-            foundation, now = self._settings.foundation, self._edges.now()
-            return report_of(
-                run, plan, summary, foundation=foundation, effort=effort, finished_at=now
-            )
-
+    def _conclude(self, stored: StoredPlan, efforts: Iterable[Effort]) -> Answer:
+        costs, keys = list(efforts), self._keys(stored.run)
+        calls, retries = sum(one.api_calls for one in costs), sum(one.retries for one in costs)
         report, is_ours = commit(
             self._store,
             keys,
-            stored.batches,
-            self._memory(stored) if memory is None else memory,
-            head_of,
-            mutes=stored.mutes,
+            stored,
+            foundation=self._settings.foundation,
+            effort=self._effort(stored.run, calls, retries),
+            finished_at=self._edges.now(),
             invocation_id=self._invocation_id,
         )
-        return self._publish(report, keys, notifies=plan.notifies and is_ours, repeated=not is_ours)
+        notifies = stored.plan.notifies and is_ours
+        return self._publish(report, keys, notifies=notifies, repeated=not is_ours)
 
     def _publish(
         self, stored: StoredReport, keys: RunKeys, *, notifies: bool, repeated: bool
@@ -354,12 +311,11 @@ class Audit:
         key, telemetry = self._keys(run).running, self._edges.telemetry
         return Turn(self._store, key, run, held_by, self._edges.now, telemetry.warned)
 
-    def _memory(self, stored: StoredPlan) -> _Memory:
-        """From the report that the batches were compared with, whatever latest.json names now."""
-        previous = stored.plan.previous
-        if previous is None:
-            return {}
-        return compared_with(stored.run, read_state(self._store, previous.report_key)).resolved
+    @property
+    def _own_ceilings(self) -> Ceilings:
+        """Those of a run in one invocation."""
+        settings = self._settings
+        return share(settings.workers, settings.workers, settings.requests_per_second)
 
     def _keys(self, run: Run) -> RunKeys:
         return RunKeys.of(self._settings.report_prefix, run)

@@ -19,8 +19,9 @@ from backup_audit.fleet.run import (
 )
 from backup_audit.notify.message import run_failed
 from backup_audit.notify.send import notify_of_failure
-from backup_audit.plan import BatchTask, StoredPlan, read_plan
+from backup_audit.plan import BatchTask, read_plan
 from backup_audit.probe.pacing import Deadline
+from backup_audit.report.report import StoredPlan
 from backup_audit.report.store import RunKeys
 from backup_audit.settings import DEFAULT_PREFIX, foundation_of, read_settings
 from backup_audit.strict import NOT_AS_EXPECTED

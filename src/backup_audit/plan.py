@@ -8,22 +8,25 @@ the configuration says later. docs/decisions/0002-commit-protocol.md and
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.configuration import Configuration, Demands, Instance, Mute, layered
 from backup_audit.fleet.run import AuditRequest, Run
-from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved, State
-from backup_audit.report.reading import Previous
-from backup_audit.report.rendering import as_json
-from backup_audit.report.report import Effort, MuteRecord, Plan, mute_records
-from backup_audit.report.store import JSON, JSON_LINES, ObjectStore, RunKeys, decoding
-
-T = TypeVar("T")
+from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
+from backup_audit.report.commit import Previous
+from backup_audit.report.report import (
+    Ceilings,
+    Effort,
+    MuteRecord,
+    Plan,
+    StoredPlan,
+    mute_records,
+)
+from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
 
 # TimeoutSeconds of the state machine: an execution, and its claim, ends before the next day's.
 EXECUTION_LONGEST = timedelta(hours=20)
@@ -38,25 +41,6 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     resolved: Resolved | None = None
 
 
-class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
-    """The ceilings against the API for each of so many batches audited at the same time."""
-
-    concurrency: int
-    workers: int
-    requests_per_second: float | None
-
-
-class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """plan.json: the plan of a run, and where its batches are stored."""
-
-    run: Run
-    plan: Plan
-    mutes: tuple[MuteRecord, ...]
-    place: str
-    batches: int
-    ceilings: Ceilings
-
-
 class BatchTask(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step", tag="audit_batch"
 ):
@@ -64,13 +48,6 @@ class BatchTask(
 
     plan_key: str
     batch: int
-
-
-class BatchAudited(msgspec.Struct, frozen=True):
-    """The answer of a batch; its findings are in the bucket."""
-
-    batch: int
-    instances: int
 
 
 class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +91,7 @@ def plan_audit(
         warnings=(previous.warning,) if previous.warning else (),
     )
     mutes = {mute.guid: mute for mute in configuration.mutes if mute.is_in_force(today)}
-    state = compared_with(run, previous.state)
+    state = previous.state if run.scope.is_compared else NOTHING_YET
     in_turn = sorted(instances, key=lambda one: _sort_key(previous.state.open.get(one.guid)))
     fleet = [
         Entry(one, mutes.get(one.guid), state.open.get(one.guid), state.resolved.get(one.guid))
@@ -139,11 +116,6 @@ def instances_of(request: AuditRequest, configuration: Configuration) -> Sequenc
         msgspec.structs.replace(one, policy=layered(one.policy, stated, "event"))
         for one in instances
     ]
-
-
-def compared_with(run: Run, state: State) -> State:
-    """The state that a run is compared with."""
-    return state if run.scope.is_compared else NOTHING_YET
 
 
 def policy_digest(instances: Sequence[Instance]) -> str:
@@ -172,14 +144,9 @@ def share(in_flight_max: int, workers: int, requests_per_second: float | None) -
     )
 
 
-def find_plan(store: ObjectStore, keys: RunKeys) -> StoredPlan | None:
-    """Read the plan of a run, if there is one."""
-    return _find(store, keys.plan("plan.json"), StoredPlan)
-
-
 def read_plan(store: ObjectStore, plan_key: str) -> StoredPlan:
     """Read a plan; raise ReportStoreFailed if there is none."""
-    found = _find(store, plan_key, StoredPlan)
+    found = find(store, plan_key, StoredPlan)
     if found is None:
         raise ReportStoreFailed(
             f"there is no s3://{store.bucket}/{plan_key}: run the step plan first"
@@ -188,37 +155,22 @@ def read_plan(store: ObjectStore, plan_key: str) -> StoredPlan:
 
 
 def store_plan(
-    store: ObjectStore,
-    keys: RunKeys,
-    run: Run,
-    *,
-    plan: Plan,
-    mutes: tuple[MuteRecord, ...],
-    batches: Sequence[Sequence[Entry]],
-    ceilings: Ceilings,
-    attempt: str,
-) -> tuple[StoredPlan, bool]:
-    """Write the batches at a place of this attempt, then plan.json, which makes them count.
+    store: ObjectStore, keys: RunKeys, ours: StoredPlan, batches: Iterable[Sequence[Entry]]
+) -> StoredPlan:
+    """Write the batches at their place, then plan.json, which makes them count.
 
-    Return the plan that counts, and whether it is this one.
+    Return the plan that counts: that of another delivery, if it was faster.
     """
-    place = keys.plan(f"batches-{hashlib.sha256(attempt.encode()).hexdigest()[:8]}")
     for number, batch in enumerate(batches):
-        with store.new_object(_batch_key(place, number), JSON_LINES) as out:
+        with store.new_object(ours.batch_key(number)) as out:
             for entry in batch:
                 out.write(msgspec.json.encode(entry) + b"\n")
-    stored = StoredPlan(
-        run=run, plan=plan, mutes=mutes, place=place, batches=len(batches), ceilings=ceilings
-    )
-    if store.put_new(keys.plan("plan.json"), msgspec.json.encode(stored), JSON):
-        return stored, True
-    first = read_plan(store, keys.plan("plan.json"))
-    return first, first.place == place
+    return settle(store, keys.plan, ours)
 
 
 def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entry]:
     """Read a batch, counted from 0."""
-    key = _batch_key(stored.place, number)
+    key = stored.batch_key(number)
     decode = msgspec.json.Decoder(Entry).decode
     with decoding(store, key):
         return [decode(line) for line in store.lines(key)]
@@ -226,29 +178,23 @@ def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entr
 
 def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAnswer:
     """Write the items of the map, which are references to batches."""
-    plan_key, items_key = keys.plan("plan.json"), f"{stored.place}/items.json"
-    items = [BatchTask(plan_key, number) for number in range(stored.batches)]
-    store.put_new(items_key, msgspec.json.encode(items), JSON)
+    items = [BatchTask(keys.plan, number) for number in range(stored.batches)]
+    store.put_new(stored.items_key, msgspec.json.encode(items))
     return PlanAnswer(
         run_id=stored.run.run_id,
         instances=stored.plan.instances,
         batches=stored.batches,
         bucket=store.bucket,
-        items_key=items_key,
-        plan_key=plan_key,
+        items_key=stored.items_key,
+        plan_key=keys.plan,
         concurrency=stored.ceilings.concurrency,
     )
-
-
-def store_effort(store: ObjectStore, stored: StoredPlan, number: int, effort: Effort) -> None:
-    """Write what a batch has cost, for the last step to sum up."""
-    store.put_new(_effort_key(stored.place, number), as_json(effort), JSON)
 
 
 def stored_efforts(store: ObjectStore, stored: StoredPlan) -> Iterator[Effort]:
     """Read what the batches have cost; one that failed has written nothing."""
     for number in range(stored.batches):
-        effort = _find(store, _effort_key(stored.place, number), Effort)
+        effort = find(store, stored.effort_key(number), Effort)
         if effort is not None:
             yield effort
 
@@ -257,17 +203,3 @@ def _sort_key(before: OpenProblem | None) -> tuple[bool, datetime | None]:
     """Not reached ones first, the longest before all; the others keep their order."""
     not_reached = before is not None and before.not_reached
     return (not not_reached, before.since if before and not_reached else None)
-
-
-def _find(store: ObjectStore, key: str, kind: type[T]) -> T | None:
-    found = store.get(key)
-    with decoding(store, key):
-        return None if found is None else msgspec.json.decode(found.body, type=kind)
-
-
-def _batch_key(place: str, number: int) -> str:
-    return f"{place}/batch-{number:05d}.jsonl"
-
-
-def _effort_key(place: str, number: int) -> str:
-    return f"{place}/effort-{number:05d}.json"

@@ -13,7 +13,6 @@ from backup_audit.fleet.sources import source_of
 from backup_audit.notify.heartbeat import HttpHeartbeat
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier
-from backup_audit.plan import Ceilings
 from backup_audit.probe.authorization import (
     ClientCredentials,
     ClientCredentialsGrant,
@@ -26,6 +25,7 @@ from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.session import new_session
+from backup_audit.report.report import Ceilings
 from backup_audit.report.s3 import S3Store
 from backup_audit.report.store import ObjectStore
 from backup_audit.settings import READ_TIMEOUT, Settings

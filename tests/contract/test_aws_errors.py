@@ -91,7 +91,7 @@ def store() -> S3Store:
 
 
 def multipart() -> object:
-    with store().new_object("large", "text/plain") as large:
+    with store().new_object("large.json") as large:
         large.write(b"x" * PART_SIZE)
         large.write(b"y")
     return large.is_new
@@ -125,10 +125,10 @@ STEPS: dict[str, tuple[str, Step, type[AuditError]]] = {
     "get": ("s3.GetObject", lambda: store().get("x"), ReportStoreFailed),
     "lines": ("s3.GetObject", lambda: list(store().lines("x")), ReportStoreFailed),
     "head": ("s3.HeadObject", lambda: store().exists("x"), ReportStoreFailed),
-    "put": ("s3.PutObject", lambda: store().put_new("y", b"", "text/plain"), ReportStoreFailed),
+    "put": ("s3.PutObject", lambda: store().put_new("y.json", b""), ReportStoreFailed),
     "put if unchanged": (
         "s3.PutObject",
-        lambda: store().put_if_unchanged("x", b"", "text/plain", '"tag"'),
+        lambda: store().put_if_unchanged("x.json", b"", '"tag"'),
         ReportStoreFailed,
     ),
     "create": ("s3.CreateMultipartUpload", multipart, ReportStoreFailed),

@@ -29,8 +29,6 @@ from backup_audit.report.store import ObjectStore
 from tests.doubles.fakes import InMemoryStore
 from tools.local_cloud.s3_writes import one_write_at_a_time
 
-JSON = "application/json"
-
 
 @pytest.fixture(params=["fake", "s3"])
 def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
@@ -50,7 +48,7 @@ def test_an_object_that_is_not_there_is_none(store: ObjectStore) -> None:
 def test_what_was_written_is_read(store: ObjectStore) -> None:
     body = bytes(range(256))
 
-    assert store.put_new("a/b.json", body, JSON)
+    assert store.put_new("a/b.json", body)
 
     stored = store.get("a/b.json")
     assert stored
@@ -58,34 +56,34 @@ def test_what_was_written_is_read(store: ObjectStore) -> None:
 
 
 def test_an_object_that_is_there_is_not_written_again(store: ObjectStore) -> None:
-    store.put_new("a", b"first", JSON)
+    store.put_new("a.json", b"first")
 
-    assert not store.put_new("a", b"second", JSON)
+    assert not store.put_new("a.json", b"second")
 
-    stored = store.get("a")
+    stored = store.get("a.json")
     assert stored
     assert stored.body == b"first"
 
 
 def test_an_object_changes_only_under_the_tag_that_was_read(store: ObjectStore) -> None:
-    store.put_new("a", b"first", JSON)
-    read = store.get("a")
+    store.put_new("a.json", b"first")
+    read = store.get("a.json")
     assert read
 
-    assert store.put_if_unchanged("a", b"second", JSON, read.etag)
-    assert not store.put_if_unchanged("a", b"third", JSON, read.etag)
+    assert store.put_if_unchanged("a.json", b"second", read.etag)
+    assert not store.put_if_unchanged("a.json", b"third", read.etag)
 
-    stored = store.get("a")
+    stored = store.get("a.json")
     assert stored
     assert stored.body == b"second"
 
 
 def test_an_object_that_is_gone_is_not_changed(store: ObjectStore) -> None:
-    store.put_new("a", b"first", JSON)
-    read = store.get("a")
+    store.put_new("a.json", b"first")
+    read = store.get("a.json")
     assert read
 
-    assert not store.put_if_unchanged("other", b"second", JSON, read.etag)
+    assert not store.put_if_unchanged("other.json", b"second", read.etag)
 
 
 def test_of_many_writers_one_wins(store: ObjectStore) -> None:
@@ -94,7 +92,7 @@ def test_of_many_writers_one_wins(store: ObjectStore) -> None:
 
     def write(number: int) -> None:
         together.wait()
-        outcomes.append(store.put_new("a", str(number).encode(), JSON))
+        outcomes.append(store.put_new("a.json", str(number).encode()))
 
     writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     for writer in writers:
@@ -109,7 +107,7 @@ BIG = [b"%07d\n" % number * 64 for number in range(2 * PART_SIZE // 512 + 3)]
 
 
 def write_new(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> bool:
-    with store.new_object(key, JSON) as out:
+    with store.new_object(key) as out:
         for piece in pieces:
             out.write(piece)
     return out.is_new
@@ -117,20 +115,20 @@ def write_new(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> bool:
 
 @pytest.mark.parametrize("pieces", [[], [b"x"], [b"a\n", b"", b"b\n"], BIG], ids=len)
 def test_what_was_written_in_pieces_is_one_object(store: ObjectStore, pieces: list[bytes]) -> None:
-    assert write_new(store, "a", pieces)
+    assert write_new(store, "a.json", pieces)
 
-    stored = store.get("a")
+    stored = store.get("a.json")
     assert stored
     assert stored.body == b"".join(pieces)
 
 
 @pytest.mark.parametrize("pieces", [[b"second"], BIG], ids=len)
 def test_pieces_do_not_replace_an_object(store: ObjectStore, pieces: list[bytes]) -> None:
-    store.put_new("a", b"first", JSON)
+    store.put_new("a.json", b"first")
 
-    assert not write_new(store, "a", pieces)
+    assert not write_new(store, "a.json", pieces)
 
-    stored = store.get("a")
+    stored = store.get("a.json")
     assert stored
     assert stored.body == b"first"
 
@@ -139,11 +137,11 @@ def test_pieces_do_not_replace_an_object(store: ObjectStore, pieces: list[bytes]
 def test_an_object_is_not_there_before_the_end_of_its_block(
     store: ObjectStore, pieces: list[bytes]
 ) -> None:
-    with store.new_object("a", JSON) as out:
+    with store.new_object("a.json") as out:
         for piece in pieces:
             out.write(piece)
-        assert not store.exists("a")
-    assert store.exists("a")
+        assert not store.exists("a.json")
+    assert store.exists("a.json")
 
 
 @pytest.mark.parametrize("pieces", [[b"x"], BIG], ids=len)
@@ -152,7 +150,7 @@ def test_a_block_that_breaks_off_leaves_nothing(
     store: ObjectStore, pieces: list[bytes], kind: type[BaseException]
 ) -> None:
     def break_off() -> None:
-        with store.new_object("a", JSON) as out:
+        with store.new_object("a.json") as out:
             for piece in pieces:
                 out.write(piece)
             raise kind("the source is gone")
@@ -160,29 +158,29 @@ def test_a_block_that_breaks_off_leaves_nothing(
     with pytest.raises(kind, match="the source is gone"):
         break_off()
 
-    assert not store.exists("a")
-    assert write_new(store, "a", pieces)
+    assert not store.exists("a.json")
+    assert write_new(store, "a.json", pieces)
 
 
 @pytest.mark.parametrize("body", [b"", b"a\n", b"a\nb", b"a\n\nb\n", b"".join(BIG)], ids=len)
 def test_lines_come_with_their_ends(store: ObjectStore, body: bytes) -> None:
-    store.put_new("a", body, JSON)
+    store.put_new("a.json", body)
 
-    lines = list(store.lines("a"))
+    lines = list(store.lines("a.json"))
 
     assert b"".join(lines) == body
     assert all(line.count(b"\n") == 1 for line in lines[:-1])
 
 
 def test_lines_of_an_object_that_is_not_there_are_a_failure(store: ObjectStore) -> None:
-    with pytest.raises(ReportStoreFailed, match="s3://reports/a could not be read"):
-        list(store.lines("a"))
+    with pytest.raises(ReportStoreFailed, match="s3://reports/a.json could not be read"):
+        list(store.lines("a.json"))
 
 
 def test_an_object_exists_once_it_is_written(store: ObjectStore) -> None:
-    assert not store.exists("a")
-    store.put_new("a", b"", JSON)
-    assert store.exists("a")
+    assert not store.exists("a.json")
+    store.put_new("a.json", b"")
+    assert store.exists("a.json")
 
 
 def s3_store() -> S3Store:
@@ -197,7 +195,7 @@ def uploads_left() -> list[Any]:
 
 
 def break_off(store: ObjectStore) -> None:
-    with store.new_object("a", JSON) as out:
+    with store.new_object("a.json") as out:
         for piece in BIG:
             out.write(piece)
         raise RuntimeError("the source is gone")
@@ -219,11 +217,11 @@ def test_of_two_uploads_one_wins_and_the_other_is_cleared_away() -> None:
 
         def overtaken() -> Iterator[bytes]:
             yield from BIG
-            store.put_new("a", b"first", JSON)
+            store.put_new("a.json", b"first")
 
-        assert not write_new(store, "a", overtaken())
+        assert not write_new(store, "a.json", overtaken())
 
-        stored = store.get("a")
+        stored = store.get("a.json")
         assert stored
         assert stored.body == b"first"
         assert uploads_left() == []
@@ -249,9 +247,9 @@ def test_an_upload_that_was_done_and_answered_otherwise_goes_on_with_the_object(
 
         monkeypatch.setattr(CLIENTS.s3, "complete_multipart_upload", completed)
 
-        assert not write_new(store, "a", BIG)
+        assert not write_new(store, "a.json", BIG)
 
-        stored = store.get("a")
+        stored = store.get("a.json")
         assert stored
         assert stored.body == b"".join(BIG)
 
@@ -264,10 +262,10 @@ def test_an_upload_that_was_not_done_is_a_failure_and_is_cleared_away(
         store = s3_store()
         monkeypatch.setattr(CLIENTS.s3, "complete_multipart_upload", Mock(side_effect=error))
 
-        with pytest.raises(ReportStoreFailed, match="s3://reports/a could not be written"):
-            write_new(store, "a", BIG)
+        with pytest.raises(ReportStoreFailed, match="s3://reports/a.json could not be written"):
+            write_new(store, "a.json", BIG)
 
-        assert not store.exists("a")
+        assert not store.exists("a.json")
         assert uploads_left() == []
 
 
@@ -306,17 +304,17 @@ def test_a_body_that_breaks_off_is_a_failure(
     monkeypatch.setattr(client, "get_object", Mock(return_value=answer))
     store = S3Store("reports", lambda: client)
 
-    with pytest.raises(ReportStoreFailed, match=r"s3://reports/a could not be read: ."):
-        list(getattr(store, act)("a"))
+    with pytest.raises(ReportStoreFailed, match=r"s3://reports/a.json could not be read: ."):
+        list(getattr(store, act)("a.json"))
 
 
 @pytest.mark.parametrize(
     ("operation", "act"),
     [
-        ("create_multipart_upload", lambda store: write_new(store, "a", BIG)),
-        ("upload_part", lambda store: write_new(store, "a", BIG)),
-        ("put_object", lambda store: write_new(store, "a", [b"x"])),
-        ("head_object", lambda store: store.exists("a")),
+        ("create_multipart_upload", lambda store: write_new(store, "a.json", BIG)),
+        ("upload_part", lambda store: write_new(store, "a.json", BIG)),
+        ("put_object", lambda store: write_new(store, "a.json", [b"x"])),
+        ("head_object", lambda store: store.exists("a.json")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -339,7 +337,9 @@ def test_an_operation_that_breaks_off_is_a_failure(
         store = s3_store()
         monkeypatch.setattr(CLIENTS.s3, operation, Mock(side_effect=error))
 
-        with pytest.raises(ReportStoreFailed, match=r"s3://reports/a could not be (read|written)"):
+        with pytest.raises(
+            ReportStoreFailed, match=r"s3://reports/a.json could not be (read|written)"
+        ):
             act(store)
 
 
@@ -349,17 +349,17 @@ def stubbed() -> tuple[S3Store, Stubber]:
 
 
 def put(key: str, **more: str) -> dict[str, Any]:
-    return {"Bucket": "reports", "Key": key, "Body": b"x", "ContentType": JSON} | more
+    return {"Bucket": "reports", "Key": key, "Body": b"x", "ContentType": "application/json"} | more
 
 
 def test_a_collision_of_writers_is_tried_again_and_no_encryption_is_asked_for() -> None:
     store, stub = stubbed()
-    expected = put("a", IfNoneMatch="*")
+    expected = put("a.json", IfNoneMatch="*")
     stub.add_client_error("put_object", "ConditionalRequestConflict", "", 409, None, expected)
     stub.add_response("put_object", {}, expected)
 
     with stub:
-        assert store.put_new("a", b"x", JSON)
+        assert store.put_new("a.json", b"x")
 
     stub.assert_no_pending_responses()
 
@@ -370,35 +370,57 @@ def test_writers_that_collide_for_ever_are_a_failure() -> None:
         stub.add_client_error("put_object", "ConditionalRequestConflict", "busy", 409)
 
     with stub, pytest.raises(ReportStoreFailed, match="ConditionalRequestConflict: busy"):
-        store.put_new("a", b"x", JSON)
+        store.put_new("a.json", b"x")
 
 
 def test_an_object_deleted_meanwhile_is_not_changed() -> None:
     store, stub = stubbed()
-    stub.add_client_error("put_object", "NoSuchKey", "", 404, None, put("a", IfMatch='"tag"'))
+    stub.add_client_error("put_object", "NoSuchKey", "", 404, None, put("a.json", IfMatch='"tag"'))
 
     with stub:
-        assert not store.put_if_unchanged("a", b"x", JSON, '"tag"')
+        assert not store.put_if_unchanged("a.json", b"x", '"tag"')
+
+
+@pytest.mark.parametrize(
+    ("key", "content_type"),
+    [
+        ("a.json", "application/json"),
+        ("a.jsonl", "application/x-ndjson"),
+        ("a.csv", "text/csv; charset=utf-8"),
+    ],
+)
+def test_the_end_of_a_key_says_what_the_object_is(key: str, content_type: str) -> None:
+    with mock_aws(), one_write_at_a_time():
+        client = CLIENTS.s3
+        client.create_bucket(Bucket="reports")
+        store = S3Store("reports", lambda: client)
+
+        store.put_new(key, b"x")
+        write_new(store, f"large-{key}", BIG)
+
+        for written in (key, f"large-{key}"):
+            stored = client.head_object(Bucket="reports", Key=written)
+            assert stored["ContentType"] == content_type
 
 
 def reads(store: ObjectStore) -> None:
-    store.get("a/b")
+    store.get("a/b.json")
 
 
 def writes(store: ObjectStore) -> None:
-    store.put_new("a/b", b"x", JSON)
+    store.put_new("a/b.json", b"x")
 
 
 def reads_lines(store: ObjectStore) -> None:
-    list(store.lines("a/b"))
+    list(store.lines("a/b.json"))
 
 
 def looks(store: ObjectStore) -> None:
-    store.exists("a/b")
+    store.exists("a/b.json")
 
 
 def uploads(store: ObjectStore) -> None:
-    write_new(store, "a/b", BIG)
+    write_new(store, "a/b.json", BIG)
 
 
 @pytest.mark.parametrize(
@@ -417,7 +439,10 @@ def test_a_refusal_names_the_object_and_what_aws_said(
     store, stub = stubbed()
     stub.add_client_error(operation, "AccessDenied", "not yours", 403)
 
-    with stub, pytest.raises(ReportStoreFailed, match=r"s3://reports/a/b .*AccessDenied: not your"):
+    with (
+        stub,
+        pytest.raises(ReportStoreFailed, match=r"s3://reports/a/b.json .*AccessDenied: not your"),
+    ):
         act(store)
 
 
@@ -430,5 +455,5 @@ def test_a_store_that_cannot_be_reached_is_a_failure(act: Callable[[ObjectStore]
         config=Config(retries={"total_max_attempts": 1}),
     )
 
-    with pytest.raises(ReportStoreFailed, match="s3://reports/a/b could not be"):
+    with pytest.raises(ReportStoreFailed, match="s3://reports/a/b.json could not be"):
         act(S3Store("reports", lambda: client))

@@ -9,9 +9,9 @@ from backup_audit.audit import Telemetry
 from backup_audit.errors import AuditError
 from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
-from backup_audit.plan import Ceilings
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
+from backup_audit.report.report import Ceilings
 from backup_audit.report.store import ObjectStore
 
 

@@ -39,8 +39,7 @@ class InMemoryStore:
             body = self.objects.get(key)
         return None if body is None else StoredObject(body, _etag(body))
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        assert content_type
+    def put_new(self, key: str, body: bytes) -> bool:
         with self._lock:
             if key in self.objects:
                 return False
@@ -48,10 +47,10 @@ class InMemoryStore:
             return True
 
     @contextmanager
-    def new_object(self, key: str, content_type: str) -> Iterator["_NewObject"]:
+    def new_object(self, key: str) -> Iterator["_NewObject"]:
         new = _NewObject()
         yield new
-        new.is_new = self.put_new(key, new.getvalue(), content_type)
+        new.is_new = self.put_new(key, new.getvalue())
 
     def lines(self, key: str) -> Iterator[bytes]:
         stored = self.get(key)
@@ -62,8 +61,7 @@ class InMemoryStore:
     def exists(self, key: str) -> bool:
         return self.get(key) is not None
 
-    def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
-        assert content_type
+    def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
         with self._lock:
             if key not in self.objects or _etag(self.objects[key]) != etag:
                 return False

@@ -7,33 +7,21 @@ import msgspec
 from backup_audit.fleet.run import Run
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
-from backup_audit.report.commit import commit
-from backup_audit.report.reading import StoredReport
-from backup_audit.report.rendering import json_line
-from backup_audit.report.report import Effort, Plan, Report, WholeReport
+from backup_audit.report.commit import StoredReport, commit
+from backup_audit.report.rendering import json_line, report_pieces
+from backup_audit.report.report import (
+    Ceilings,
+    Effort,
+    Plan,
+    PreviousReport,
+    StoredPlan,
+    WholeReport,
+)
 from backup_audit.report.store import RunKeys
-from backup_audit.report.summary import Summary, report_of
 from tests.doubles.builders import NOW, run
 from tests.doubles.fakes import InMemoryStore
 
-
-def head(summary: Summary, of: Run | None = None) -> Report:
-    """What a report says of findings that are summed up."""
-    plan = Plan(
-        notifies=True,
-        instances=sum(summary.counts.values()),
-        configuration_uri="ssm:/test",
-        configuration_sha256="0" * 64,
-        policy_digest="0" * 64,
-    )
-    return report_of(
-        of or run(),
-        plan,
-        summary,
-        foundation="test",
-        effort=Effort(api_calls=plan.instances, retries=0, seconds=1.5),
-        finished_at=NOW,
-    )
+_EARLIER = "earlier/report.json"
 
 
 def stored(
@@ -43,12 +31,37 @@ def stored(
     of: Run | None = None,
     store: InMemoryStore | None = None,
 ) -> StoredReport:
-    """The report of these findings, in a bucket of its own."""
-    store, keys = store or InMemoryStore(), RunKeys.of("backup-audit", of or run())
+    """The report of these findings, in a bucket of its own.
+
+    `remembered` are the ended problems that the report before it names.
+    """
+    store, of = store or InMemoryStore(), of or run()
+    previous = None
+    if remembered:
+        head = stored(findings).head
+        store.objects[_EARLIER] = b"".join(report_pieces(head, (), (), remembered))
+        previous = PreviousReport(
+            run_id="earlier", report_key=_EARLIER, report_sha256="0" * 64, manifest_sha256=None
+        )
+    plan = Plan(
+        notifies=True,
+        instances=len(findings),
+        configuration_uri="ssm:/test",
+        configuration_sha256="0" * 64,
+        policy_digest="0" * 64,
+        previous=previous,
+    )
+    ceilings = Ceilings(concurrency=1, workers=4, requests_per_second=None)
+    keys = RunKeys.of("backup-audit", of)
     store.objects[keys.findings(0)] = b"".join(map(json_line, findings))
-    memory = {one.guid: one for one in remembered}
     report, _ = commit(
-        store, keys, 1, memory, lambda told: head(told, of), mutes=(), invocation_id="i"
+        store,
+        keys,
+        StoredPlan(run=of, plan=plan, mutes=(), place="plans", batches=1, ceilings=ceilings),
+        foundation="test",
+        effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
+        finished_at=NOW,
+        invocation_id="i",
     )
     return report
 

@@ -154,11 +154,11 @@ def test_two_deliveries_at_once_leave_one_report_and_one_digest(world: World) ->
     waited = threading.local()
 
     class Slow(InMemoryStore):
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        def put_new(self, key: str, body: bytes) -> bool:
             if not getattr(waited, "done", False):
                 waited.done = True
                 both_audit.wait()  # neither writes before both have judged
-            return super().put_new(key, body, content_type)
+            return super().put_new(key, body)
 
     world.store = Slow()
     answers: list[RunAnswer] = []
@@ -198,10 +198,10 @@ def test_a_retry_after_the_configuration_changed_audits_the_list_that_it_reports
     class Dying(InMemoryStore):
         dies = True
 
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        def put_new(self, key: str, body: bytes) -> bool:
             if self.dies and died_before in key:
                 raise ReportStoreFailed("the function died")
-            return super().put_new(key, body, content_type)
+            return super().put_new(key, body)
 
     world.store = store = Dying()
     muted = {"owner": "team", "reason": "moves", "until": "2026-01-31"}
@@ -237,10 +237,10 @@ def test_a_retry_is_compared_with_the_report_that_its_findings_were(world: World
     class Dying(InMemoryStore):
         dies = True
 
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        def put_new(self, key: str, body: bytes) -> bool:
             if self.dies and key.endswith("findings.csv"):
                 raise ReportStoreFailed("the function died")
-            return super().put_new(key, body, content_type)
+            return super().put_new(key, body)
 
     dying = Dying()
     dying.objects = world.store.objects
@@ -284,8 +284,8 @@ def test_a_run_that_died_before_moving_the_pointer_moves_it_at_its_retry(world: 
 
 def test_a_write_whose_answer_was_lost_is_still_ours(world: World) -> None:
     class Forgetful(InMemoryStore):
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-            written = super().put_new(key, body, content_type)
+        def put_new(self, key: str, body: bytes) -> bool:
+            written = super().put_new(key, body)
             return written and not key.endswith("manifest.json")
 
     world.store = Forgetful()
@@ -411,9 +411,9 @@ def test_the_pointer_leads_to_a_committed_run(world: World) -> None:
 
 def test_a_pointer_that_others_keep_changing_is_a_failure(world: World) -> None:
     class Contended(InMemoryStore):
-        def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+        def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
             is_claim = key.endswith("running.json")
-            return is_claim and super().put_if_unchanged(key, body, content_type, etag)
+            return is_claim and super().put_if_unchanged(key, body, etag)
 
     world.store = Contended()
     world.run(AuditRequest(scheduled_time=NOW))
@@ -525,8 +525,8 @@ def test_a_committed_report_that_is_damaged_is_a_failure(world: World) -> None:
 
 def test_an_object_that_vanishes_between_two_requests_is_a_failure(world: World) -> None:
     class Vanishing(InMemoryStore):
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-            return "/findings/" not in key and super().put_new(key, body, content_type)
+        def put_new(self, key: str, body: bytes) -> bool:
+            return "/findings/" not in key and super().put_new(key, body)
 
     world.store = Vanishing()
 
@@ -700,12 +700,12 @@ def test_a_run_that_fails_sends_no_heartbeat(world: World) -> None:
 
 def test_a_delivery_that_another_was_faster_than_leaves_the_heartbeat_to_it(world: World) -> None:
     class Overtaken(InMemoryStore):
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        def put_new(self, key: str, body: bytes) -> bool:
             if key.endswith("manifest.json"):
                 manifest = msgspec.json.decode(body, type=Manifest)
                 other = msgspec.structs.replace(manifest, invocation_id="another")
-                super().put_new(key, msgspec.json.encode(other), content_type)
-            return super().put_new(key, body, content_type)
+                super().put_new(key, msgspec.json.encode(other))
+            return super().put_new(key, body)
 
     world.store = Overtaken()
 

@@ -16,7 +16,8 @@ from backup_audit.report.changes import (
     open_problems,
     resolved_by,
 )
-from backup_audit.report.reading import read_state
+from backup_audit.report.commit import advance_latest, previous_of
+from backup_audit.report.store import RunKeys
 from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, run
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored
@@ -51,9 +52,10 @@ def the_next(
     plain = young() if verdict is Verdict.IN_GRACE else finding(verdict, mute=mute)
     found = msgspec.structs.replace(plain, due_at=due_at)
     current = compared(found, state.open.get(found.guid), state.resolved.get(found.guid))
-    store = InMemoryStore()
+    store, keys = InMemoryStore(), RunKeys.of("backup-audit", the_run)
     report = stored([current], remembered=list(state.resolved.values()), of=the_run, store=store)
-    return current, read_state(store, report.address.key)
+    advance_latest(store, keys, report.head)
+    return current, previous_of(store, keys).state
 
 
 def changes(*verdicts: Verdict, gap: timedelta = DAY) -> list[Change | None]:

@@ -144,9 +144,9 @@ class _Store(InMemoryStore):
         self._world.point(f"get {key.rsplit('/', 1)[1]}")
         return super().get(key)
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+    def put_new(self, key: str, body: bytes) -> bool:
         self._world.point(f"put {key.rsplit('/', 1)[1]}")
-        return super().put_new(key, body, content_type)
+        return super().put_new(key, body)
 
 
 class _Notifier(RecordingNotifier):

@@ -35,7 +35,7 @@ from backup_audit.report.changes import (
     compared,
     open_problems,
 )
-from backup_audit.report.reading import Previous
+from backup_audit.report.commit import Previous
 from backup_audit.report.report import MuteRecord, MuteState, Plan, PreviousReport
 from backup_audit.report.store import RunKeys
 from tests.doubles.builders import NOW, a_list, evidence, instance, run

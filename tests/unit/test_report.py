@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import date, timedelta
 
 import msgspec
@@ -17,10 +16,10 @@ from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import policy_digest
 from backup_audit.report.changes import Resolved
-from backup_audit.report.reading import ReportReader
 from backup_audit.report.rendering import (
     CSV_COLUMNS,
     CSV_HEADER,
+    ReportReader,
     csv_line,
     json_line,
     report_pieces,
@@ -32,16 +31,14 @@ from backup_audit.report.report import (
     floor_percent,
     mute_records,
 )
-from backup_audit.report.summary import Summary
 from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, run
 from tests.doubles.fakes import InMemoryStore
-from tests.doubles.reports import head, stored, whole
+from tests.doubles.reports import stored, whole
 
 
 def written(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> bytes:
-    with closing(Summary()) as summary:
-        summary.add(finding())
-        return b"".join(report_pieces(head(summary), [], map(json_line, findings), resolved))
+    head = stored([finding()]).head
+    return b"".join(report_pieces(head, [], map(json_line, findings), resolved))
 
 
 def resolved_problem(guid: str) -> Resolved:
@@ -142,7 +139,7 @@ def test_a_report_is_one_json_value_with_an_entry_a_line_and_is_read_as_a_stream
     assert len(entries) == len(found) + len(resolved)
     reader = ReportReader(body.splitlines(keepends=True), "there")
     assert reader.head.counts == document.counts
-    assert list(reader.findings(Finding)) == found
+    assert list(reader.findings()) == found
     assert list(reader.resolved()) == resolved
     skipping = ReportReader(body.splitlines(keepends=True), "there")
     assert list(skipping.resolved()) == resolved
@@ -159,7 +156,7 @@ def test_a_report_that_ends_early_is_no_report() -> None:
 
 def read_all(lines: list[bytes]) -> None:
     reader = ReportReader(lines, "there")
-    list(reader.findings(Finding))
+    list(reader.findings())
     list(reader.resolved())
 
 

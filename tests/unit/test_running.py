@@ -12,12 +12,12 @@ import pytest
 from backup_audit.audit import Audit
 from backup_audit.errors import ApiUnreachable, InvalidConfiguration, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
-from backup_audit.plan import EXECUTION_LONGEST, Ceilings, PlanAnswer, read_plan
+from backup_audit.plan import EXECUTION_LONGEST, PlanAnswer, read_plan
 from backup_audit.probe.engine import Engine
-from backup_audit.report.report import Answer
-from backup_audit.report.running import Claim, claim_until, free, take
+from backup_audit.report.report import Answer, Ceilings
+from backup_audit.report.running import Claim, Turn
 from backup_audit.report.store import StoredObject
-from tests.doubles.builders import NOW, SETTINGS, a_list
+from tests.doubles.builders import NOW, SETTINGS, a_list, run
 from tests.doubles.crashing import Died
 from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
@@ -302,10 +302,10 @@ def test_a_first_or_last_step_that_was_killed_holds_others_for_lambdas_time_only
     step: str, late: timedelta, *, waits: bool
 ) -> None:
     class Dying(InMemoryStore):
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        def put_new(self, key: str, body: bytes) -> bool:
             if key.endswith(dies_at):
                 raise Died
-            return super().put_new(key, body, content_type)
+            return super().put_new(key, body)
 
     dies_at = {"plan": "plan.json", "conclude": "report.json"}[step]
     world = World()
@@ -334,7 +334,7 @@ def test_a_plan_that_fails_frees_its_claim() -> None:
 
 def test_a_claim_that_cannot_be_freed_is_a_warning_and_hides_no_error() -> None:
     class Refusing(InMemoryStore):
-        def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+        def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
             raise ReportStoreFailed("no")
 
     world = World()
@@ -359,7 +359,17 @@ def test_a_claim_that_cannot_be_freed_is_a_warning_and_hides_no_error() -> None:
 
 
 def a_claim(name: str, ends_at: datetime = NOW + LAMBDA) -> Claim:
-    return claim_until(f"run-{name}", name, ends_at)
+    return Claim(run_id=f"run-{name}", held_by=name, ends_at=ends_at + SECOND)
+
+
+def a_turn(store: InMemoryStore, name: str, held_by: str | None = None) -> Turn:
+    """The turn of a full run, now."""
+    of = msgspec.structs.replace(run(), run_id=f"run-{name}")
+    return Turn(store, KEY, of, held_by or name, lambda: NOW, lambda _: None)
+
+
+def take(store: InMemoryStore, name: str) -> str | None:
+    return a_turn(store, name).claim(NOW + LAMBDA)
 
 
 @pytest.mark.parametrize("before", [None, a_claim("before", NOW - LAMBDA)])
@@ -378,10 +388,10 @@ def test_of_two_that_begin_at_the_same_moment_one_is_at_work(before: Claim | Non
     store = Racing()
     if before:
         store.objects[KEY] = msgspec.json.encode(before)
-    others: dict[str, Claim | None] = {}
+    others: dict[str, str | None] = {}
 
     def begin(name: str) -> None:
-        others[name] = take(store, KEY, a_claim(name), NOW)
+        others[name] = take(store, name)
 
     threads = [threading.Thread(target=begin, args=(name,)) for name in "ab"]
     for thread in threads:
@@ -391,15 +401,16 @@ def test_of_two_that_begin_at_the_same_moment_one_is_at_work(before: Claim | Non
 
     [winner] = [name for name, other in others.items() if other is None]
     [other] = [other for other in others.values() if other is not None]
-    assert other.held_by == winner == claim_of(store).held_by
+    assert other == f"run-{winner}"
+    assert claim_of(store) == a_claim(winner)
 
 
 def test_a_claim_whose_answer_was_lost_is_still_ours() -> None:
     class Forgetful(InMemoryStore):
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-            return super().put_new(key, body, content_type) and False
+        def put_new(self, key: str, body: bytes) -> bool:
+            return super().put_new(key, body) and False
 
-    assert take(Forgetful(), KEY, a_claim("a"), NOW) is None
+    assert take(Forgetful(), "a") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"schema_version": 2}', b'{"run_id": "\xff"}'])
@@ -407,42 +418,46 @@ def test_a_claim_that_nobody_can_read_holds_nobody(damage: bytes) -> None:
     store = InMemoryStore()
     store.objects[KEY] = damage
 
-    assert take(store, KEY, a_claim("a"), NOW) is None
+    assert take(store, "a") is None
     assert claim_of(store) == a_claim("a")
 
 
 def test_a_claim_that_others_keep_changing_is_a_failure() -> None:
     class Contended(InMemoryStore):
-        def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        def put_new(self, key: str, body: bytes) -> bool:
             return False
 
     with pytest.raises(ReportStoreFailed, match="look for another writer"):
-        take(Contended(), KEY, a_claim("a"), NOW)
+        take(Contended(), "a")
 
 
-@pytest.mark.parametrize("holder", [a_claim("b"), claim_until("run-a", "another", NOW + LAMBDA)])
-def test_only_the_holder_frees(holder: Claim) -> None:
+@pytest.mark.parametrize("holder", [("b", "b"), ("a", "another")])
+def test_only_the_holder_frees(holder: tuple[str, str]) -> None:
     store = InMemoryStore()
-    take(store, KEY, holder, NOW)
+    a_turn(store, *holder).claim(NOW + LAMBDA)
 
-    free(store, KEY, "run-a", "a", NOW)
+    with a_turn(store, "a").freed():
+        pass
 
-    assert claim_of(store) == holder
+    assert claim_of(store).ends_at == NOW + LAMBDA + SECOND
 
 
 def test_where_nothing_is_claimed_nothing_is_freed() -> None:
     store = InMemoryStore()
 
-    free(store, KEY, "run-a", "a", NOW)
+    with a_turn(store, "a").freed():
+        pass
 
     assert store.objects == {}
 
 
 @pytest.mark.parametrize("microsecond", [0, 1, 999_999])
 def test_a_claim_ends_with_a_second_that_is_not_before_the_end(microsecond: int) -> None:
+    store = InMemoryStore()
     ends_at = (NOW + LAMBDA).replace(microsecond=microsecond)
 
-    claimed = claim_until("run", "holder", ends_at).ends_at
+    a_turn(store, "a").claim(ends_at)
 
+    claimed = claim_of(store).ends_at
     assert claimed.microsecond == 0
     assert ends_at <= claimed <= ends_at + SECOND

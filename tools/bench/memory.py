@@ -28,10 +28,10 @@ from backup_audit.aws import CLIENTS
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.notify.message import SIZE_MAX, Message
-from backup_audit.plan import Ceilings, PlanAnswer, read_plan
+from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.engine import Engine
-from backup_audit.report.report import Latest
+from backup_audit.report.report import Ceilings, Latest
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.edges import FakeEdges
@@ -75,16 +75,14 @@ class FileStore:
         path = self._path(key)
         return StoredObject(path.read_bytes(), "tag") if path.exists() else None
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        assert content_type
+    def put_new(self, key: str, body: bytes) -> bool:
         if self.exists(key):
             return False
         self._path(key).write_bytes(body)
         return True
 
     @contextmanager
-    def new_object(self, key: str, content_type: str) -> "Iterator[_NewFile]":
-        assert content_type
+    def new_object(self, key: str) -> "Iterator[_NewFile]":
         with _NewFile(self._path(key), "xb") as file:
             yield file
 
@@ -95,8 +93,7 @@ class FileStore:
     def exists(self, key: str) -> bool:
         return self._path(key).exists()
 
-    def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
-        assert content_type
+    def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
         assert etag
         self._path(key).write_bytes(body)
         return True

@@ -11,7 +11,7 @@ from backup_audit.judge.finding import finding_of
 from backup_audit.plan import plan_audit
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.report.changes import State, compared, open_problems
-from backup_audit.report.reading import Previous
+from backup_audit.report.commit import Previous
 from tests.doubles.builders import NOW, instance, run
 from tests.doubles.fakes import attempt
 from tests.doubles.simulation import HEALTHY, SILENCE, Server, Simulation

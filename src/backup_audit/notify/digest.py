@@ -16,7 +16,7 @@ from backup_audit.notify.message import (
     packed,
     text_of,
 )
-from backup_audit.report.reading import StoredReport
+from backup_audit.report.commit import StoredReport
 from backup_audit.report.report import Coverage, Report
 
 _MEANING = {

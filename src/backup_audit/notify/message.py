@@ -13,7 +13,7 @@ from backup_audit.errors import AuditError
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, NotifiedFinding
 from backup_audit.judge.verdict import Severity
-from backup_audit.report.reading import StoredReport
+from backup_audit.report.commit import StoredReport
 from backup_audit.report.report import Coverage, ReportAddress
 from backup_audit.text import printable
 

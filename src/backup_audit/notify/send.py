@@ -11,9 +11,9 @@ import msgspec
 
 from backup_audit.notify.digest import digests
 from backup_audit.notify.message import Message, finding_messages, run_incomplete
-from backup_audit.report.reading import StoredReport
+from backup_audit.report.commit import StoredReport
 from backup_audit.report.rendering import as_json
-from backup_audit.report.store import JSON, ObjectStore, RunKeys
+from backup_audit.report.store import ObjectStore, RunKeys
 from backup_audit.settings import NotifyMode
 
 
@@ -79,5 +79,5 @@ def _publish_and_mark(
 ) -> int:
     count = notifier.publish(messages)
     if count:
-        store.put_new(mark, as_json(Notified(messages=count)), JSON)
+        store.put_new(mark, as_json(Notified(messages=count)))
     return count

@@ -70,22 +70,7 @@ class State(msgspec.Struct, frozen=True):
 NOTHING_YET = State({}, {})
 
 
-class _Evidence(msgspec.Struct, gc=False):
-    silence: Cause | None
-    http_status: int | None
-
-
-class FindingForState(msgspec.Struct, gc=False):
-    """As much of a stored finding as the state needs."""
-
-    guid: str
-    verdict: Verdict
-    evidence: _Evidence
-    since: datetime | None = None
-    earlier_problem: Problem | None = None
-
-
-def open_problems(findings: Iterable[Finding | FindingForState]) -> dict[str, OpenProblem]:
+def open_problems(findings: Iterable[Finding]) -> dict[str, OpenProblem]:
     """The problems that findings leave open, those behind an unknown or a grace among them."""
     opened = {}
     for one in findings:

@@ -1,63 +1,122 @@
-"""The commit protocol: how a run's report is stored, once.
+"""The commit protocol: how a run's report is stored, once, and how the next run finds it.
 
 Each object is written only if it is not there yet. A delivery that finds one goes on with it, so
 all objects of a run belong together, whichever delivery wrote them. The manifest, last, commits the
 run; then latest.json moves forward. docs/decisions/0002-commit-protocol.md says what every crash
-and every race leaves.
+and every race leaves. All is read and written as a stream: a fleet's problems need not fit into
+memory.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
-from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Run, Scope
-from backup_audit.judge.finding import Finding
-from backup_audit.report.changes import Resolved
-from backup_audit.report.reading import Measured, StoredReport, pointer
-from backup_audit.report.rendering import as_json, report_pieces
-from backup_audit.report.report import KeptObject, Latest, Manifest, MuteRecord, Report
-from backup_audit.report.store import CSV, JSON, ObjectStore, RunKeys, decoding, rewrite
+from backup_audit.judge.finding import Finding, NotifiedFinding, in_short
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import NOTHING_YET, Resolved, State, memory_of, open_problems
+from backup_audit.report.rendering import (
+    CSV_HEADER,
+    ReportReader,
+    csv_line,
+    refuse_newer,
+    report_pieces,
+)
+from backup_audit.report.report import (
+    Effort,
+    KeptObject,
+    Latest,
+    Manifest,
+    PreviousReport,
+    Report,
+    ReportAddress,
+    StoredPlan,
+    coverage_of,
+)
+from backup_audit.report.store import ObjectStore, RunKeys, decoding, rewrite, settle
 from backup_audit.report.summary import Summary
+from backup_audit.strict import UNDECODABLE
+
+
+class StoredReport:
+    """A report in the bucket: its head, and its lists as streams. All raise ReportStoreFailed."""
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        self._store = store
+        self.address = ReportAddress(bucket=store.bucket, key=key)
+        self.head = self._reader().head
+
+    def news(self) -> Iterator[NotifiedFinding]:
+        """What messages name: the problems, worst first, and the ends of problems; none muted."""
+        with decoding(self._store, self.address.key):
+            reader = self._reader()
+            for finding in reader.findings():
+                if finding.is_notified:
+                    yield in_short(finding)
+            for ended in reader.resolved():
+                if ended.resolved_at == self.head.run.due_at and not ended.muted:
+                    yield ended.in_short
+
+    def _reader(self) -> ReportReader:
+        with decoding(self._store, self.address.key):
+            return ReportReader(self._store.lines(self.address.key), self.address.uri)
+
+
+def committed_report(store: ObjectStore, keys: RunKeys) -> StoredReport | None:
+    """The report of this run if an earlier delivery has committed it."""
+    if not store.exists(keys.manifest):
+        return None
+    return StoredReport(store, keys.report_json)
 
 
 def commit(
     store: ObjectStore,
     keys: RunKeys,
-    parts: int,
-    remembered: Mapping[str, Resolved],
-    head_of: Callable[[Summary], Report],
+    planned: StoredPlan,
     *,
-    mutes: Iterable[MuteRecord],
+    foundation: str,
+    effort: Effort,
+    finished_at: datetime,
     invocation_id: str,
 ) -> tuple[StoredReport, bool]:
     """Write CSV, report and manifest from the stored findings.
 
     Return the report that is stored now, and whether this delivery committed it.
     """
-    with closing(Summary(remembered)) as summary:
-        described = [_summed_up(store, keys.findings(part), summary) for part in range(parts)]
-        rows = sum(part.rows for part in described)
-        csv = _write_or_measure(store, keys.report("findings.csv"), CSV, summary.csv())
-        described.append(csv.described(keys.report("findings.csv"), rows))
-        key, head = keys.report_json, head_of(summary)
-        resolved = summary.resolved(head.run.due_at)
-        pieces = report_pieces(head, mutes, summary.unhealthy(), resolved)
-        body = _write_or_measure(store, key, JSON, pieces)
-        described.append(body.described(key, summary.unhealthy_count))
-    report = StoredReport(store, key)
-    manifest = Manifest(
+    parts = [keys.findings(number) for number in range(planned.batches)]
+    with closing(Summary(_remembered(store, planned))) as summary:
+        objects = [_summed_up(store, key, summary) for key in parts]
+        counts = summary.counts
+        csv = _written(store, keys.report("findings.csv"), _table(store, parts, summary))
+        head = Report(
+            foundation=foundation,
+            run=planned.run,
+            plan=planned.plan,
+            finished_at=finished_at,
+            complete=summary.complete,
+            coverage=coverage_of(counts),
+            counts=counts,
+            news=summary.news,
+            oldest_newest_backup_age_seconds=summary.oldest,
+            effort=effort,
+        )
+        ended = summary.resolved(head.run.due_at)
+        pieces = report_pieces(head, planned.mutes, summary.unhealthy(), ended)
+        body = _written(store, keys.report_json, pieces)
+        objects += [csv.described(sum(counts.values())), body.described(summary.unhealthy_count)]
+    report = StoredReport(store, keys.report_json)
+    ours = Manifest(
         run=report.head.run,
         complete=report.head.complete,
         invocation_id=invocation_id,
-        objects=described,
+        objects=objects,
     )
-    stored = _write_or_read(store, keys.manifest, as_json(manifest), JSON)
     # Our own write may be answered "exists" when the first answer was lost and the client retried.
-    committed_by_us = msgspec.json.decode(stored, type=Manifest).invocation_id == invocation_id
-    return report, committed_by_us
+    return report, settle(store, keys.manifest, ours).invocation_id == invocation_id
 
 
 def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
@@ -77,56 +136,142 @@ def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
         coverage=report.coverage,
         counts=report.counts,
     )
-    is_late = False
 
-    def forward(body: bytes | None) -> bytes | None:
-        nonlocal is_late
-        # A damaged pointer is replaced.
-        current = None if body is None else pointer(store, keys, body)
-        is_late = current is not None and _order(current.run) > _order(run)
-        is_there = current is not None and _order(current.run) == _order(run)
-        return None if is_late or is_there else as_json(latest)
+    def forward(current: Latest | None) -> Latest | None:
+        is_behind = current is None or _order(current.run) < _order(run)
+        return latest if is_behind else None
 
-    rewrite(store, keys.latest, forward)
-    return not is_late
+    stored = rewrite(store, keys.latest, partial(_pointer, store, keys), forward)
+    return stored is None or _order(stored.run) == _order(run)
+
+
+class Previous(msgspec.Struct, frozen=True):
+    """The last committed full report, and the state that it left.
+
+    `warning` says what of it cannot be read.
+    """
+
+    report: PreviousReport | None = None
+    state: State = NOTHING_YET
+    warning: str | None = None
+
+
+def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
+    """The report that latest.json points at.
+
+    A missing or damaged report is a warning: all is new. Raise ReportStoreFailed if it could not be
+    read just now, or is of a newer version: going on would lose the memory for ever.
+    """
+    stored = store.get(keys.latest)
+    if stored is None:
+        return Previous()
+    latest = _pointer(store, keys, stored.body)
+    if latest is None:
+        return Previous(warning=f"{keys.latest} points at nothing readable: all is new")
+    key = latest.report_key
+    if not store.exists(key):
+        return Previous(warning=f"{keys.latest} points at {key}, which is gone: all is new")
+    body = _Measured(key, store.lines(key))
+    try:
+        reader = ReportReader(body, key)
+        state = State(open_problems(reader.findings()), memory_of(reader.resolved()))
+    except UNDECODABLE as error:
+        return Previous(warning=f"{key} is no report ({error}): all is new")
+    body.pass_on()
+    manifest = store.get(latest.manifest_key)
+    report = PreviousReport(
+        run_id=reader.head.run.run_id,
+        report_key=key,
+        report_sha256=body.sha256,
+        manifest_sha256=hashlib.sha256(manifest.body).hexdigest() if manifest else None,
+    )
+    gone = f"{latest.manifest_key} is gone: nothing vouches for its run"
+    return Previous(report, state, None if manifest else gone)
+
+
+def _pointer(store: ObjectStore, keys: RunKeys, body: bytes) -> Latest | None:
+    """Read latest.json; None if it is damaged, ReportStoreFailed if it is of a newer version."""
+    refuse_newer(body, f"s3://{store.bucket}/{keys.latest}")
+    try:
+        return msgspec.json.decode(body, type=Latest)
+    except UNDECODABLE:
+        return None
 
 
 def _order(run: Run) -> tuple[datetime, str]:
     return run.due_at, run.run_id
 
 
-def _write_or_read(store: ObjectStore, key: str, body: bytes, content_type: str) -> bytes:
-    """Write an object unless it is there; return the one stored."""
-    if store.put_new(key, body, content_type):
-        return body
-    stored = store.get(key)
-    if stored is None:
-        raise ReportStoreFailed(
-            f"{key} was there a moment ago and is gone: check what deletes reports"
-        )
-    return stored.body
+def _remembered(store: ObjectStore, planned: StoredPlan) -> dict[str, Resolved]:
+    """The ended problems, by GUID, that may be reopened.
+
+    From the report that the batches were compared with, whatever latest.json names now.
+    """
+    previous = planned.plan.previous
+    if previous is None or not planned.run.scope.is_compared:
+        return {}
+    key = previous.report_key
+    with decoding(store, key):
+        return memory_of(ReportReader(store.lines(key), key).resolved())
 
 
 def _summed_up(store: ObjectStore, key: str, summary: Summary) -> KeptObject:
-    part, rows = Measured(store.lines(key)), 0
+    part, rows = _Measured(key, store.lines(key)), 0
     decode = msgspec.json.Decoder(Finding).decode
     with decoding(store, key):
         for line in part:
             summary.add(decode(line), line)
             rows += 1
-    return part.described(key, rows)
+    return part.described(rows)
 
 
-def _write_or_measure(
-    store: ObjectStore, key: str, content_type: str, pieces: Iterable[bytes]
-) -> Measured:
+def _table(store: ObjectStore, parts: Iterable[str], summary: Summary) -> Iterator[bytes]:
+    """All findings: those not healthy as in the report, then the healthy ones, read once more."""
+    decode = msgspec.json.Decoder(Finding).decode
+    yield CSV_HEADER
+    yield from (csv_line(decode(line)) for line in summary.unhealthy())
+    for key in parts:
+        findings = map(decode, store.lines(key))
+        yield from (csv_line(one) for one in findings if one.verdict is Verdict.HEALTHY)
+
+
+def _written(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> "_Measured":
     """Write an object unless it is there; measure the one that is there now."""
-    measured = Measured(pieces)
-    with store.new_object(key, content_type) as out:
+    measured = _Measured(key, pieces)
+    with store.new_object(key) as out:
         for piece in measured:
             out.write(piece)
     if not out.is_new:
-        measured = Measured(store.lines(key))
-        for _ in measured:
-            pass
+        measured = _Measured(key, store.lines(key))
+        measured.pass_on()
     return measured
+
+
+class _Measured:
+    """Measures an object, while its pieces pass."""
+
+    def __init__(self, key: str, pieces: Iterable[bytes]) -> None:
+        self._key = key
+        self._pieces = iter(pieces)
+        self._sha256 = hashlib.sha256()
+        self._bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._sha256.update(piece)
+            self._bytes += len(piece)
+            yield piece
+
+    def pass_on(self) -> None:
+        """Let the rest pass."""
+        for _ in self:
+            pass
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of the pieces that have passed."""
+        return self._sha256.hexdigest()
+
+    def described(self, rows: int) -> KeptObject:
+        """The manifest's entry, once all pieces have passed."""
+        return KeptObject(key=self._key, bytes=self._bytes, sha256=self.sha256, rows=rows)

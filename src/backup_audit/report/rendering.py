@@ -1,15 +1,19 @@
-"""How documents are written: JSON, JSON Lines for tables, CSV for spreadsheets."""
+"""How documents are written and read: JSON, JSON Lines for tables, CSV for spreadsheets."""
 
 import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import msgspec
 
+from backup_audit.errors import ReportStoreFailed
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
 from backup_audit.report.report import MuteRecord, Report
+
+T = TypeVar("T")
 
 
 def as_json(document: msgspec.Struct) -> bytes:
@@ -27,10 +31,10 @@ def json_line(finding: Finding) -> bytes:
 
 # report.json is one JSON value, and is read as a stream: the head is indented for people, and each
 # entry of its three lists stands on a line.
-MUTES = b'  "mutes": [\n'
-FINDINGS = b'  "findings": [\n'
-RESOLVED = b'  "resolved": [\n'
-LIST_ENDS = (b"  ],\n", b"  ]\n")  # the second where no member follows
+_MUTES = b'  "mutes": [\n'
+_FINDINGS = b'  "findings": [\n'
+_RESOLVED = b'  "resolved": [\n'
+_LIST_ENDS = (b"  ],\n", b"  ]\n")  # the second where no member follows
 
 
 def report_pieces(
@@ -40,13 +44,13 @@ def report_pieces(
     resolved: Iterable[Resolved],
 ) -> Iterator[bytes]:
     """report.json, from the lines of its findings."""
-    yield as_json(head).removesuffix(b"\n}\n") + b",\n" + MUTES
+    yield as_json(head).removesuffix(b"\n}\n") + b",\n" + _MUTES
     yield from _entries(map(_encode, mutes))
-    yield LIST_ENDS[0] + FINDINGS
+    yield _LIST_ENDS[0] + _FINDINGS
     yield from _entries(findings)
-    yield LIST_ENDS[0] + RESOLVED
+    yield _LIST_ENDS[0] + _RESOLVED
     yield from _entries(map(_encode, resolved))
-    yield LIST_ENDS[1] + b"}\n"
+    yield _LIST_ENDS[1] + b"}\n"
 
 
 def _entries(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -56,6 +60,61 @@ def _entries(lines: Iterable[bytes]) -> Iterator[bytes]:
         comma = b",\n"
     if comma:
         yield b"\n"
+
+
+_VERSION = re.compile(rb'\s*\{\s*"schema_version":\s*([0-9]+)')
+_VERSION_WITHIN = 2  # lines: it is the first member
+
+
+class ReportReader:
+    """report.json as a stream: `head` at once, then findings and resolved, in this order, once.
+
+    What is not read is skipped. Raises MsgspecError if the report is damaged, ReportStoreFailed if
+    it is newer.
+    """
+
+    def __init__(self, lines: Iterable[bytes], where: str) -> None:
+        self._lines = iter(lines)
+        self._where = where
+        self.head = self._head()
+
+    def findings(self) -> Iterator[Finding]:
+        return self._list(_FINDINGS, Finding)
+
+    def resolved(self) -> Iterator[Resolved]:
+        return self._list(_RESOLVED, Resolved)
+
+    def _head(self) -> Report:
+        head: list[bytes] = []
+        for line in self._lines:
+            if line == _MUTES:
+                body = b"".join(head)
+                return msgspec.json.decode(body.rstrip(b",\n") + b"}", type=Report)
+            head.append(line)
+            if len(head) == _VERSION_WITHIN:
+                refuse_newer(b"".join(head), self._where)
+        raise msgspec.DecodeError("it has no head")
+
+    def _list(self, begin: bytes, kind: type[T]) -> Iterator[T]:
+        if begin not in self._lines:  # an iterator is consumed up to what is looked for
+            raise msgspec.DecodeError("a list is missing")
+        decode = msgspec.json.Decoder(kind).decode
+        for line in self._lines:
+            if line in _LIST_ENDS:
+                return
+            yield decode(line.rstrip(b",\n"))
+        raise msgspec.DecodeError("it ends within a list")
+
+
+def refuse_newer(body: bytes, where: str) -> None:
+    """Raise ReportStoreFailed if a document is of a version that we do not know yet."""
+    found = _VERSION.match(body)
+    if found and int(found[1]) > 1:
+        raise ReportStoreFailed(
+            f"{where} is of schema_version {int(found[1])}, and this version of backup-audit reads "
+            "1: deploy the newer version again; to go back for good, remove latest.json, and all "
+            "problems are new"
+        )
 
 
 CSV_COLUMNS = (

@@ -1,4 +1,4 @@
-"""The documents of a run beside its findings: report.json, manifest.json, latest.json.
+"""The documents of a run beside its findings: plan, report, manifest, latest.json; the answer.
 
 The report follows from the findings and from what is known before them, so that two deliveries of
 one run that start from the same findings cannot disagree.
@@ -87,6 +87,37 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     policy_digest: str
     previous: PreviousReport | None = None
     warnings: tuple[str, ...] = ()
+
+
+class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ceilings against the API for each of so many batches audited at the same time."""
+
+    concurrency: int
+    workers: int
+    requests_per_second: float | None
+
+
+class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """plan.json: the plan of a run, and the place of the batches that count, from 0."""
+
+    run: Run
+    plan: Plan
+    mutes: tuple[MuteRecord, ...]
+    place: str
+    batches: int
+    ceilings: Ceilings
+
+    def batch_key(self, number: int) -> str:
+        return f"{self.place}/batch-{number:05d}.jsonl"
+
+    def effort_key(self, number: int) -> str:
+        """The key of what a batch has cost."""
+        return f"{self.place}/effort-{number:05d}.json"
+
+    @property
+    def items_key(self) -> str:
+        """The key of the map's items."""
+        return f"{self.place}/items.json"
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ from typing import Literal
 import msgspec
 
 from backup_audit.fleet.run import Run, Scope
-from backup_audit.report.rendering import as_json
 from backup_audit.report.store import ObjectStore, rewrite
 from backup_audit.strict import UNDECODABLE
 
@@ -41,16 +40,25 @@ class Turn(msgspec.Struct, frozen=True):
 
     def claim(self, ends_at: datetime) -> str | None:
         """Claim until then; return the id of another run that is at work, None if it is ours."""
+        run_id, now = self.run.run_id, self.now()
         if self.run.scope is not Scope.FULL:
             return None
-        claim = claim_until(self.run.run_id, self.held_by, ends_at)
-        other = take(self.store, self.key, claim, self.now())
-        if other is None:
+        # To the end of the second, since documents have whole seconds.
+        rounded = ends_at.replace(microsecond=0) + timedelta(seconds=1)
+        ours = Claim(run_id=run_id, held_by=self.held_by, ends_at=rounded)
+
+        def claimed(held: Claim | None) -> Claim | None:
+            is_free = held is None or held.run_id == run_id or held.ends_at <= now
+            return ours if is_free else None
+
+        at_work = rewrite(self.store, self.key, _read, claimed)
+        if at_work is None or at_work.run_id == run_id:
             return None
         self.warn(
-            f"run {other.run_id} is at work, until {other.ends_at:%Y-%m-%dT%H:%M:%SZ} at the latest"
+            f"run {at_work.run_id} is at work, until {at_work.ends_at:%Y-%m-%dT%H:%M:%SZ} at the "
+            "latest"
         )
-        return other.run_id
+        return at_work.run_id
 
     @contextmanager
     def freed(self, *, at_the_end: bool = True) -> Iterator[None]:
@@ -64,9 +72,16 @@ class Turn(msgspec.Struct, frozen=True):
             self._free()
 
     def _free(self) -> None:
+        """End the claim, unless another delivery or run has taken it over."""
+
+        def ended(held: Claim | None) -> Claim | None:
+            if held is None or (held.run_id, held.held_by) != (self.run.run_id, self.held_by):
+                return None
+            return msgspec.structs.replace(held, ends_at=self.now().replace(microsecond=0))
+
         try:
             if self.run.scope is Scope.FULL:
-                free(self.store, self.key, self.run.run_id, self.held_by, self.now())
+                rewrite(self.store, self.key, _read, ended)
         except Exception as error:  # noqa: BLE001  # must not hide why the run failed
             self.warn(
                 f"the claim of run {self.run.run_id} could not be freed "
@@ -74,41 +89,8 @@ class Turn(msgspec.Struct, frozen=True):
             )
 
 
-def claim_until(run_id: str, held_by: str, ends_at: datetime) -> Claim:
-    """A claim to the end of the second, since documents have whole seconds."""
-    rounded = ends_at.replace(microsecond=0) + timedelta(seconds=1)
-    return Claim(run_id=run_id, held_by=held_by, ends_at=rounded)
-
-
-def take(store: ObjectStore, key: str, claim: Claim, now: datetime) -> Claim | None:
-    """Take the claim; return that of another run which is at work, None if it is ours now."""
-    other: Claim | None = None
-
-    def claimed(body: bytes | None) -> bytes | None:
-        nonlocal other
-        held = _read(body)
-        is_free = held is None or held.run_id == claim.run_id or held.ends_at <= now
-        other = None if is_free else held
-        return as_json(claim) if is_free else None
-
-    rewrite(store, key, claimed)
-    return other
-
-
-def free(store: ObjectStore, key: str, run_id: str, held_by: str, now: datetime) -> None:
-    """End a claim, unless another delivery or run has taken it over."""
-
-    def ended(body: bytes | None) -> bytes | None:
-        held = _read(body)
-        if held is None or (held.run_id, held.held_by) != (run_id, held_by):
-            return None
-        return as_json(msgspec.structs.replace(held, ends_at=now.replace(microsecond=0)))
-
-    rewrite(store, key, ended)
-
-
-def _read(body: bytes | None) -> Claim | None:
+def _read(body: bytes) -> Claim | None:
     try:
-        return None if body is None else msgspec.json.decode(body, type=Claim)
+        return msgspec.json.decode(body, type=Claim)
     except UNDECODABLE:
         return None  # a damaged claim stops no run

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 PART_SIZE = 5 * 1024 * 1024  # bytes, the least that S3 takes; 10,000 of them are the most
 _READ_SIZE = 256 * 1024  # bytes
 
+_CONTENT_TYPES = {
+    "json": "application/json",
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+}
+
 # Writers that collide get 409 and may try again (S3 user guide, "Conditional writes").
 _CONFLICT_ATTEMPTS = 5
 
@@ -50,16 +56,16 @@ class S3Store(msgspec.Struct, frozen=True):
                 return None
             raise self.failed("read", key, error) from error
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        return self._put(key, body, content_type, {"IfNoneMatch": "*"})
+    def put_new(self, key: str, body: bytes) -> bool:
+        return self._put(key, body, {"IfNoneMatch": "*"})
 
-    def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
-        return self._put(key, body, content_type, {"IfMatch": etag})
+    def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
+        return self._put(key, body, {"IfMatch": etag})
 
     @contextmanager
-    def new_object(self, key: str, content_type: str) -> "Iterator[_Upload]":
+    def new_object(self, key: str) -> "Iterator[_Upload]":
         """Small objects are sent whole, others in parts of 5 MiB."""
-        upload = _Upload(self, key, content_type)
+        upload = _Upload(self, key)
         try:
             yield upload
             upload.finish()
@@ -94,14 +100,14 @@ class S3Store(msgspec.Struct, frozen=True):
     def failed(self, what: str, key: str, error: Exception) -> ReportStoreFailed:
         return ReportStoreFailed(f"s3://{self.bucket}/{key} could not be {what}: {said(error)}")
 
-    def _put(self, key: str, body: bytes, content_type: str, condition: _Condition) -> bool:
+    def _put(self, key: str, body: bytes, condition: _Condition) -> bool:
         not_met = ["PreconditionFailed"]
         if "IfMatch" in condition:
             not_met.append("NoSuchKey")  # deleted meanwhile
         for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
             try:
                 self.client().put_object(
-                    **self.at(key), **condition, Body=body, ContentType=content_type
+                    **self.at(key), **condition, Body=body, ContentType=_content_type(key)
                 )
             except aws_errors() as error:
                 if code_of(error) in not_met:
@@ -111,6 +117,10 @@ class S3Store(msgspec.Struct, frozen=True):
             else:
                 return True
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _content_type(key: str) -> str:
+    return _CONTENT_TYPES[key.rpartition(".")[2]]
 
 
 class _Version(msgspec.Struct):
@@ -136,11 +146,10 @@ class _Upload:
     `is_new` is false if there was one already; then that one stays.
     """
 
-    def __init__(self, store: S3Store, key: str, content_type: str) -> None:
+    def __init__(self, store: S3Store, key: str) -> None:
         self._store = store
         self._client = store.client()
         self._at = store.at(key)
-        self._content_type = content_type
         self._buffer = io.BytesIO()
         self._id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
@@ -154,7 +163,7 @@ class _Upload:
     def finish(self) -> None:
         key = self._at["Key"]
         if self._id is None:
-            self.is_new = self._store.put_new(key, self._buffer.getvalue(), self._content_type)
+            self.is_new = self._store.put_new(key, self._buffer.getvalue())
             return
         if self._buffer.tell():
             self._send_part()
@@ -183,7 +192,7 @@ class _Upload:
         try:
             if self._id is None:
                 self._id = self._client.create_multipart_upload(
-                    **self._at, ContentType=self._content_type
+                    **self._at, ContentType=_content_type(self._at["Key"])
                 )["UploadId"]
             sent = self._client.upload_part(
                 **self._at, UploadId=self._id, PartNumber=number, Body=self._buffer

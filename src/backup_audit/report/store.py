@@ -1,14 +1,18 @@
 """The report bucket as the rest sees it, and the keys of a run's objects in it."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Run
+from backup_audit.report.rendering import as_json
 from backup_audit.strict import UNDECODABLE
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class StoredObject(msgspec.Struct, frozen=True):
@@ -29,7 +33,10 @@ class NewObject(Protocol):
 
 
 class ObjectStore(Protocol):
-    """A bucket with conditional writes. Every method may raise ReportStoreFailed."""
+    """A bucket with conditional writes. Every method may raise ReportStoreFailed.
+
+    The end of a key says what the object is: .json, .jsonl or .csv.
+    """
 
     @property
     def bucket(self) -> str: ...
@@ -37,10 +44,10 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> StoredObject | None:
         """Read an object; None if there is none."""
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+    def put_new(self, key: str, body: bytes) -> bool:
         """Write an object unless there is one already; return whether it was written."""
 
-    def new_object(self, key: str, content_type: str) -> AbstractContextManager[NewObject]:
+    def new_object(self, key: str) -> AbstractContextManager[NewObject]:
         """Write an object larger than memory unless there is one already.
 
         Nothing of it is there before the end of the block, and nothing at all if that raises.
@@ -52,13 +59,8 @@ class ObjectStore(Protocol):
     def exists(self, key: str) -> bool:
         """Whether there is an object."""
 
-    def put_if_unchanged(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+    def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
         """Write an object if the one there still has this tag; return whether it was written."""
-
-
-JSON = "application/json"
-JSON_LINES = "application/x-ndjson"
-CSV = "text/csv; charset=utf-8"
 
 
 class RunKeys(msgspec.Struct, frozen=True):
@@ -103,9 +105,14 @@ class RunKeys(msgspec.Struct, frozen=True):
         """The key of report.json, findings.csv, manifest.json and the marks beside them."""
         return f"{self.prefix}/reports/{self._place}/{name}"
 
-    def plan(self, name: str) -> str:
-        """The key of the plan, its batches and their costs."""
-        return f"{self.prefix}/plans/{self._place}/{name}"
+    @property
+    def plan(self) -> str:
+        return f"{self.prefix}/plans/{self._place}/plan.json"
+
+    def batches(self, attempt: str) -> str:
+        """The place of the batches that one attempt to plan the run writes."""
+        digest = hashlib.sha256(attempt.encode()).hexdigest()[:8]
+        return f"{self.prefix}/plans/{self._place}/batches-{digest}"
 
     @property
     def _place(self) -> str:
@@ -121,28 +128,52 @@ def decoding(store: ObjectStore, key: str) -> Iterator[None]:
         raise ReportStoreFailed(f"s3://{store.bucket}/{key} cannot be read: {error}") from error
 
 
+def find(store: ObjectStore, key: str, kind: type[T]) -> T | None:
+    """Read a JSON document; None if there is none, ReportStoreFailed if it is damaged."""
+    stored = store.get(key)
+    with decoding(store, key):
+        return None if stored is None else msgspec.json.decode(stored.body, type=kind)
+
+
+def settle(store: ObjectStore, key: str, document: T) -> T:
+    """Write a JSON document unless there is one already; return the one that is stored."""
+    if store.put_new(key, as_json(document)):
+        return document
+    stored = find(store, key, type(document))
+    if stored is None:
+        raise ReportStoreFailed(
+            f"{key} was there a moment ago and is gone: check what deletes reports"
+        )
+    return stored
+
+
 # Others can win the race for an object; to lose it so often is a fault and no race.
 _CAS_ATTEMPTS = 10
 
 
 def rewrite(
-    store: ObjectStore, key: str, content_of: Callable[[bytes | None], bytes | None]
-) -> bool:
-    """Write the JSON that follows from an object's content, or from None, by compare-and-swap.
+    store: ObjectStore,
+    key: str,
+    read: Callable[[bytes], T | None],
+    changed: Callable[[T | None], T | None],
+) -> T | None:
+    """Change a JSON document by compare-and-swap; return the one that is stored now.
 
-    `content_of` gives None to leave it as it is. Return whether it was written.
+    `read` gives None for a damaged one, `changed` None to leave it as it is.
     """
     for _ in range(_CAS_ATTEMPTS):
         stored = store.get(key)
-        body = content_of(stored.body if stored else None)
-        if body is None:
-            return False
+        found = read(stored.body) if stored else None
+        wanted = changed(found)
+        if wanted is None:
+            return found
+        body = as_json(wanted)
         if stored is None:
-            written = store.put_new(key, body, JSON)
+            written = store.put_new(key, body)
         else:
-            written = store.put_if_unchanged(key, body, JSON, stored.etag)
+            written = store.put_if_unchanged(key, body, stored.etag)
         if written:
-            return True
+            return wanted
     raise ReportStoreFailed(
         f"s3://{store.bucket}/{key} changed {_CAS_ATTEMPTS} times while we tried to rewrite it: "
         "look for another writer"

@@ -4,7 +4,6 @@ A fleet's findings need not fit into memory: a temporary file holds the lines of
 report names; memory has only their sort keys and positions.
 """
 
-import gzip
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,17 +12,16 @@ from itertools import islice
 
 import msgspec
 
-from backup_audit.fleet.run import Run
 from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Change, Finding, NotifiedFinding, in_short
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved, may_be_reopened, resolved_by
-from backup_audit.report.rendering import CSV_HEADER, csv_line, json_line
-from backup_audit.report.report import Effort, News, Plan, Report, coverage_of
+from backup_audit.report.rendering import json_line
+from backup_audit.report.report import News
 
 
 class Summary:
-    """Sums findings up; close it, for it holds temporary files.
+    """Sums findings up; close it, for it holds a temporary file.
 
     `complete` is false if an instance was not reached before the run's time was over, or was not
     asked for. `oldest` is the age in seconds of the oldest of the newest backups, None if there is
@@ -40,12 +38,9 @@ class Summary:
         self.oldest: int | None = None
         self._end = 0  # of the lines, in bytes
         self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close
-        self._rest = tempfile.TemporaryFile()  # noqa: SIM115
-        self._rest_rows = gzip.GzipFile(fileobj=self._rest, mode="wb", compresslevel=1)
 
     def close(self) -> None:
-        for file in (self._rest_rows, self._rest, self._lines):
-            file.close()
+        self._lines.close()
 
     def add(self, finding: Finding, line: bytes | None = None) -> None:
         """Sum a finding up; `line` is its line if there is one already."""
@@ -62,10 +57,8 @@ class Summary:
         if verdict is not Verdict.HEALTHY:
             key = (verdict.rank, -(age or 0), finding.guid)
             self._unhealthy.append((*key, self._store(finding, line)))
-        else:
-            self._rest_rows.write(csv_line(finding))
-            if finding.change is Change.RESOLVED:
-                self._ended.append(self._store(finding, line))
+        elif finding.change is Change.RESOLVED:
+            self._ended.append(self._store(finding, line))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -99,15 +92,6 @@ class Summary:
                 yield ended
         yield from (one for one in self._remembered.values() if may_be_reopened(one, due_at))
 
-    def csv(self) -> Iterator[bytes]:
-        """All findings as a table, in pieces: those not healthy as in the report, then the rest."""
-        yield CSV_HEADER
-        decode = msgspec.json.Decoder(Finding).decode
-        yield from (csv_line(decode(line)) for line in self.unhealthy())
-        self._rest_rows.close()
-        self._rest.seek(0)
-        yield from gzip.GzipFile(fileobj=self._rest)
-
     def _count_news(self, finding: Finding) -> None:
         if finding.mute is not None:
             self._news["muted"] += finding.verdict is not Verdict.HEALTHY
@@ -133,27 +117,3 @@ def _replaces_memory(finding: Finding) -> bool:
     ended = finding.earlier_problem if finding.change is Change.RESOLVED else None
     verdict = ended.verdict if ended else finding.verdict
     return verdict.is_problem and verdict is not Verdict.UNKNOWN
-
-
-def report_of(
-    run: Run,
-    plan: Plan,
-    summary: Summary,
-    *,
-    foundation: str,
-    effort: Effort,
-    finished_at: datetime,
-) -> Report:
-    """The head of report.json."""
-    return Report(
-        foundation=foundation,
-        run=run,
-        plan=plan,
-        finished_at=finished_at,
-        complete=summary.complete,
-        coverage=coverage_of(summary.counts),
-        counts=summary.counts,
-        news=summary.news,
-        oldest_newest_backup_age_seconds=summary.oldest,
-        effort=effort,
-    )
