@@ -21,7 +21,6 @@ from backup_audit.plan import (
     PlanAnswer,
     plan_audit,
     read_batch,
-    share,
     split,
     store_items,
     store_plan,
@@ -126,7 +125,7 @@ class Audit:
         with turn.freed():
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            stored = self._plan(request, run, self._own_ceilings, size=None)
+            stored = self._plan(request, run, self._ceilings(self._settings.workers), size=None)
             efforts = [self._audit_batch(stored, number) for number in range(stored.batches)]
             return self._conclude(stored, efforts)
 
@@ -137,7 +136,7 @@ class Audit:
         with turn.freed(at_the_end=False):
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            ceilings = share(settings.in_flight_max, settings.workers, settings.requests_per_second)
+            ceilings = self._ceilings(settings.in_flight_max)
             stored = self._plan(request, run, ceilings, size=settings.batch_size)
             answer = store_items(self._store, self._keys(run), stored)
             turn.claim(run.started_at + EXECUTION_LONGEST)
@@ -205,7 +204,8 @@ class Audit:
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """Judge, compare with nothing, and store nothing."""
         *_, fleet = self._settled(request, run, Previous())
-        with closing(Summary()) as summary, self._edges.engine(self._own_ceilings) as engine:
+        ceilings = self._ceilings(self._settings.workers)
+        with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
             for entry, evidence in self._asked(engine, fleet):
                 summary.add(finding_of(entry.instance, evidence, run, entry.mute))
             return Answer(
@@ -311,11 +311,16 @@ class Audit:
         key, telemetry = self._keys(run).running, self._edges.telemetry
         return Turn(self._store, key, run, held_by, self._edges.now, telemetry.warned)
 
-    @property
-    def _own_ceilings(self) -> Ceilings:
-        """Those of a run in one invocation."""
-        settings = self._settings
-        return share(settings.workers, settings.workers, settings.requests_per_second)
+    def _ceilings(self, in_flight_max: int) -> Ceilings:
+        """Share them out: batches at a time times workers of each is at most `in_flight_max`."""
+        per_second = self._settings.requests_per_second
+        workers = min(self._settings.workers, in_flight_max)
+        concurrency = in_flight_max // workers
+        return Ceilings(
+            concurrency=concurrency,
+            workers=workers,
+            requests_per_second=per_second / concurrency if per_second else None,
+        )
 
     def _keys(self, run: Run) -> RunKeys:
         return RunKeys.of(self._settings.report_prefix, run)

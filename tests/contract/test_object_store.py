@@ -173,7 +173,7 @@ def test_lines_come_with_their_ends(store: ObjectStore, body: bytes) -> None:
 
 
 def test_lines_of_an_object_that_is_not_there_are_a_failure(store: ObjectStore) -> None:
-    with pytest.raises(ReportStoreFailed, match="s3://reports/a.json could not be read"):
+    with pytest.raises(ReportStoreFailed, match=r"s3://reports/a\.json could not be read"):
         list(store.lines("a.json"))
 
 
@@ -262,7 +262,7 @@ def test_an_upload_that_was_not_done_is_a_failure_and_is_cleared_away(
         store = s3_store()
         monkeypatch.setattr(CLIENTS.s3, "complete_multipart_upload", Mock(side_effect=error))
 
-        with pytest.raises(ReportStoreFailed, match="s3://reports/a.json could not be written"):
+        with pytest.raises(ReportStoreFailed, match=r"s3://reports/a\.json could not be written"):
             write_new(store, "a.json", BIG)
 
         assert not store.exists("a.json")
@@ -304,7 +304,7 @@ def test_a_body_that_breaks_off_is_a_failure(
     monkeypatch.setattr(client, "get_object", Mock(return_value=answer))
     store = S3Store("reports", lambda: client)
 
-    with pytest.raises(ReportStoreFailed, match=r"s3://reports/a.json could not be read: ."):
+    with pytest.raises(ReportStoreFailed, match=r"s3://reports/a\.json could not be read: ."):
         list(getattr(store, act)("a.json"))
 
 
@@ -338,7 +338,7 @@ def test_an_operation_that_breaks_off_is_a_failure(
         monkeypatch.setattr(CLIENTS.s3, operation, Mock(side_effect=error))
 
         with pytest.raises(
-            ReportStoreFailed, match=r"s3://reports/a.json could not be (read|written)"
+            ReportStoreFailed, match=r"s3://reports/a\.json could not be (read|written)"
         ):
             act(store)
 
@@ -441,7 +441,7 @@ def test_a_refusal_names_the_object_and_what_aws_said(
 
     with (
         stub,
-        pytest.raises(ReportStoreFailed, match=r"s3://reports/a/b.json .*AccessDenied: not your"),
+        pytest.raises(ReportStoreFailed, match=r"s3://reports/a/b\.json .*AccessDenied: not your"),
     ):
         act(store)
 
@@ -455,5 +455,5 @@ def test_a_store_that_cannot_be_reached_is_a_failure(act: Callable[[ObjectStore]
         config=Config(retries={"total_max_attempts": 1}),
     )
 
-    with pytest.raises(ReportStoreFailed, match="s3://reports/a/b.json could not be"):
+    with pytest.raises(ReportStoreFailed, match=r"s3://reports/a/b\.json could not be"):
         act(S3Store("reports", lambda: client))

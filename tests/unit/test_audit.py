@@ -422,9 +422,7 @@ def test_a_pointer_that_others_keep_changing_is_a_failure(world: World) -> None:
         world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
 
 
-@pytest.mark.parametrize(
-    "damage", [b"", b"{}", b'{"schema_version": 1}', b'{"tool": {"name": "\xff"}}']
-)
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema_version": 1}', b'{"tool": "\xff"}'])
 def test_a_damaged_pointer_is_a_warning_and_is_replaced(world: World, damage: bytes) -> None:
     world.store.objects["backup-audit/latest.json"] = damage
 
@@ -444,7 +442,7 @@ def test_a_damaged_pointer_is_a_warning_and_is_replaced(world: World, damage: by
         (b"[]", "is no report (it has no head): all is new"),
         (b'{"run": 1}\n', "is no report (it has no head): all is new"),
         (b'  "mutes": [\n  ],\n', "is no report"),
-        (b'{"tool": {"name": "\xff", "version": "1"},\n  "mutes": [\n  ],\n', "is no report"),
+        (b'{"tool": "\xff",\n  "mutes": [\n  ],\n', "is no report"),
     ],
 )
 def test_a_previous_report_that_is_gone_or_damaged_is_a_warning(

@@ -44,6 +44,10 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     resolved_at: datetime
     muted: bool = False
 
+    def may_be_reopened(self, due_at: datetime) -> bool:
+        """Whether a run due then still remembers it."""
+        return due_at - self.resolved_at <= REOPENED_WITHIN
+
     @property
     def in_short(self) -> NotifiedFinding:
         return NotifiedFinding(
@@ -95,14 +99,21 @@ def compared(
 
     Only evidence of health ends a problem.
     """
-    if not finding.verdict.is_problem:
-        return _without_a_problem(finding, before)
-    since = _known_since(finding, before)
+    verdict, problem = finding.verdict, before.problem if before else None
+    if verdict.is_problem:
+        since = _known_since(verdict, before)
+        return msgspec.structs.replace(
+            finding,
+            change=Change.ONGOING if since else _new_or_reopened(finding, ended),
+            since=since or finding.due_at,
+            earlier_problem=problem if _hides(verdict, problem) else None,
+        )
+    if problem is None:
+        return finding
+    if verdict is not Verdict.HEALTHY:
+        return msgspec.structs.replace(finding, earlier_problem=problem)
     return msgspec.structs.replace(
-        finding,
-        change=Change.ONGOING if since else _new_or_reopened(finding, ended),
-        since=since or finding.due_at,
-        earlier_problem=_hidden(finding, before),
+        finding, change=Change.RESOLVED, since=problem.since, earlier_problem=problem
     )
 
 
@@ -122,40 +133,21 @@ def resolved_by(finding: Finding) -> Resolved | None:
     )
 
 
-def may_be_reopened(resolved: Resolved, due_at: datetime) -> bool:
-    """Whether a run due then still remembers a problem that ended."""
-    return due_at - resolved.resolved_at <= REOPENED_WITHIN
-
-
-def _without_a_problem(finding: Finding, before: OpenProblem | None) -> Finding:
-    if before is None:
-        return finding
-    problem = before.problem
-    if finding.verdict is not Verdict.HEALTHY:
-        return msgspec.structs.replace(finding, earlier_problem=problem)
-    return msgspec.structs.replace(
-        finding, change=Change.RESOLVED, since=problem.since, earlier_problem=problem
-    )
-
-
-def _known_since(finding: Finding, before: OpenProblem | None) -> datetime | None:
+def _known_since(verdict: Verdict, before: OpenProblem | None) -> datetime | None:
     """Since when the instance has this very problem; None if it had none, or another."""
     if before is None:
         return None
-    if finding.verdict is before.verdict:
-        return before.since
-    problem = before.problem
-    return problem.since if problem.verdict is finding.verdict else None
+    known = {before.problem.verdict: before.problem.since, before.verdict: before.since}
+    return known.get(verdict)
 
 
-def _hidden(finding: Finding, before: OpenProblem | None) -> Problem | None:
-    if finding.verdict is not Verdict.UNKNOWN or before is None:
-        return None
-    problem = before.problem
-    return None if problem.verdict is Verdict.UNKNOWN else problem
+def _hides(verdict: Verdict, problem: Problem | None) -> bool:
+    """Whether nobody knows now if the problem is still there."""
+    known = problem is not None and problem.verdict is not Verdict.UNKNOWN
+    return known and verdict is Verdict.UNKNOWN
 
 
 def _new_or_reopened(finding: Finding, ended: Resolved | None) -> Change:
     if finding.verdict is Verdict.UNKNOWN or ended is None:
         return Change.NEW
-    return Change.REOPENED if may_be_reopened(ended, finding.due_at) else Change.NEW
+    return Change.REOPENED if ended.may_be_reopened(finding.due_at) else Change.NEW

@@ -49,16 +49,6 @@ class MuteRecord(Mute, frozen=True, gc=False):
     state: MuteState
 
 
-class Tool(msgspec.Struct, frozen=True):
-    """The program that wrote the report."""
-
-    name: str
-    version: str
-
-
-_TOOL = Tool("backup-audit", __version__)
-
-
 class PreviousReport(msgspec.Struct, frozen=True, kw_only=True):
     """The full report that a run is compared with.
 
@@ -141,7 +131,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema_version: Literal[1] = 1
-    tool: Tool = _TOOL
+    tool: str = f"backup-audit {__version__}"
     foundation: str
     run: Run
     plan: Plan

@@ -15,7 +15,7 @@ import msgspec
 from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Change, Finding, NotifiedFinding, in_short
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.changes import Resolved, may_be_reopened, resolved_by
+from backup_audit.report.changes import Resolved, resolved_by
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import News
 
@@ -36,7 +36,6 @@ class Summary:
         self._ended: list[int] = []  # positions
         self.complete = True
         self.oldest: int | None = None
-        self._end = 0  # of the lines, in bytes
         self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close
 
     def close(self) -> None:
@@ -56,9 +55,9 @@ class Summary:
             self.oldest = age
         if verdict is not Verdict.HEALTHY:
             key = (verdict.rank, -(age or 0), finding.guid)
-            self._unhealthy.append((*key, self._store(finding, line)))
-        elif finding.change is Change.RESOLVED:
-            self._ended.append(self._store(finding, line))
+            self._unhealthy.append((*key, self._store(line or json_line(finding))))
+        elif ended := resolved_by(finding):
+            self._ended.append(self._store(msgspec.json.encode(ended) + b"\n"))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -87,10 +86,8 @@ class Summary:
     def resolved(self, due_at: datetime) -> Iterator[Resolved]:
         """The problems that these findings ended, then those before that may be reopened."""
         for position in self._ended:
-            ended = resolved_by(msgspec.json.decode(self._line(position), type=Finding))
-            if ended is not None:
-                yield ended
-        yield from (one for one in self._remembered.values() if may_be_reopened(one, due_at))
+            yield msgspec.json.decode(self._line(position), type=Resolved)
+        yield from (one for one in self._remembered.values() if one.may_be_reopened(due_at))
 
     def _count_news(self, finding: Finding) -> None:
         if finding.mute is not None:
@@ -101,11 +98,10 @@ class Summary:
             self._news["problems"] += 1
             self._news["new"] += finding.change in (Change.NEW, Change.REOPENED)
 
-    def _store(self, finding: Finding, line: bytes | None) -> int:
-        line = line or json_line(finding)
+    def _store(self, line: bytes) -> int:
+        position = self._lines.tell()
         self._lines.write(line)
-        self._end += len(line)
-        return self._end - len(line)
+        return position
 
     def _line(self, position: int) -> bytes:
         self._lines.seek(position)
