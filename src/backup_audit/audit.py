@@ -117,10 +117,9 @@ class Audit:
         """Carry a run out, or what an earlier delivery of it left undone."""
         if request.dry_run:
             return self._judge_only(request, run)
-        keys = self._keys(run)
-        report = committed_report(self._store, keys)
+        report = committed_report(self._store, self._keys(run))
         if report is not None:
-            return self._publish(report, keys, notifies=request.notifies, repeated=True)
+            return self._publish(report, notifies=request.notifies, repeated=True)
         turn = self._turn(run, self._invocation_id)
         with turn.freed():
             if (other := turn.claim(self._ends_at)) is not None:
@@ -149,13 +148,12 @@ class Audit:
 
     def conclude(self, stored: StoredPlan) -> Answer:
         """Step 3: write the report and notify; instances of batches that failed are `unknown`."""
-        run, keys = stored.run, self._keys(stored.run)
-        turn = self._turn(run, run.run_id)
+        turn = self._turn(stored.run, stored.run.run_id)
         with turn.freed():
             turn.claim(self._ends_at)  # if this step is killed, nobody waits for the execution
-            report = committed_report(self._store, keys)
+            report = committed_report(self._store, self._keys(stored.run))
             if report is not None:
-                return self._publish(report, keys, notifies=stored.plan.notifies, repeated=True)
+                return self._publish(report, notifies=stored.plan.notifies, repeated=True)
             self._fill_in_failed_batches(stored)
             return self._conclude(stored, stored_efforts(self._store, stored))
 
@@ -247,11 +245,11 @@ class Audit:
                     out.write(json_line(_finding_of(entry, evidence, run)))
 
     def _conclude(self, stored: StoredPlan, efforts: Iterable[Effort]) -> Answer:
-        costs, keys = list(efforts), self._keys(stored.run)
+        costs = list(efforts)
         calls, retries = sum(one.api_calls for one in costs), sum(one.retries for one in costs)
         report, is_ours = commit(
             self._store,
-            keys,
+            self._keys(stored.run),
             stored,
             foundation=self._settings.foundation,
             effort=self._effort(stored.run, calls, retries),
@@ -259,26 +257,23 @@ class Audit:
             invocation_id=self._invocation_id,
         )
         notifies = stored.plan.notifies and is_ours
-        return self._publish(report, keys, notifies=notifies, repeated=not is_ours)
+        return self._publish(report, notifies=notifies, repeated=not is_ours)
 
-    def _publish(
-        self, stored: StoredReport, keys: RunKeys, *, notifies: bool, repeated: bool
-    ) -> Answer:
+    def _publish(self, stored: StoredReport, *, notifies: bool, repeated: bool) -> Answer:
         """Move the pointer forward, notify, and send a heartbeat.
 
         The delivery that committed the report does it; if it dies first, its retry does.
         """
         report = stored.head
-        is_late = not advance_latest(self._store, keys, report)
+        is_late = not advance_latest(stored)
         if is_late:
             self._edges.telemetry.warned(
-                f"run {report.run.run_id} is older than the one that {keys.latest} names: its "
-                "report is stored, nothing else moves, and nobody is notified"
+                f"run {report.run.run_id} is older than the one that {stored.keys.latest} names: "
+                "its report is stored, nothing else moves, and nobody is notified"
             )
         sent = 0
         if notifies and not is_late:
-            mode = self._settings.notify_mode
-            sent = notify(stored, self._store, keys, self._edges.notifier, mode)
+            sent = notify(stored, self._edges.notifier, self._settings.notify_mode)
         self._edges.telemetry.reported(report, messages_sent=sent)
         # A delivery that lost the race leaves both to the winner.
         if (notifies or not repeated) and not is_late:

@@ -54,7 +54,7 @@ def the_next(
     current = compared(found, state.open.get(found.guid), state.resolved.get(found.guid))
     store, keys = InMemoryStore(), RunKeys.of("backup-audit", the_run)
     report = stored([current], remembered=list(state.resolved.values()), of=the_run, store=store)
-    advance_latest(store, keys, report.head)
+    advance_latest(report)
     return current, previous_of(store, keys).state
 
 

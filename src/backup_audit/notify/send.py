@@ -41,14 +41,12 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
 
 
-def notify(
-    stored: StoredReport, store: ObjectStore, keys: RunKeys, notifier: Notifier, mode: NotifyMode
-) -> int:
+def notify(stored: StoredReport, notifier: Notifier, mode: NotifyMode) -> int:
     """Publish the messages of a report unless that was done; return how many."""
-    mark = keys.report("notified.json")
-    if store.get(mark) is not None:
+    mark = stored.keys.report("notified.json")
+    if stored.store.get(mark) is not None:
         return 0
-    return _publish_and_mark(_news(stored, mode), store, mark, notifier)
+    return _publish_and_mark(_news(stored, mode), stored.store, mark, notifier)
 
 
 def _news(stored: StoredReport, mode: NotifyMode) -> Iterator[Message]:

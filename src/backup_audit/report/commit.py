@@ -45,14 +45,15 @@ from backup_audit.strict import UNDECODABLE
 class StoredReport:
     """A report in the bucket: its head, and its lists as streams. All raise ReportStoreFailed."""
 
-    def __init__(self, store: ObjectStore, key: str) -> None:
-        self._store = store
-        self.address = ReportAddress(bucket=store.bucket, key=key)
+    def __init__(self, store: ObjectStore, keys: RunKeys) -> None:
+        self.store = store
+        self.keys = keys
+        self.address = ReportAddress(bucket=store.bucket, key=keys.report_json)
         self.head = self._reader().head
 
     def news(self) -> Iterator[NotifiedFinding]:
         """What messages name: the problems, worst first, and the ends of problems; none muted."""
-        with decoding(self._store, self.address.key):
+        with decoding(self.store, self.address.key):
             reader = self._reader()
             for finding in reader.findings():
                 if finding.is_notified:
@@ -62,15 +63,13 @@ class StoredReport:
                     yield ended.in_short
 
     def _reader(self) -> ReportReader:
-        with decoding(self._store, self.address.key):
-            return ReportReader(self._store.lines(self.address.key), self.address.uri)
+        with decoding(self.store, self.address.key):
+            return ReportReader(self.store.lines(self.address.key), self.address.uri)
 
 
 def committed_report(store: ObjectStore, keys: RunKeys) -> StoredReport | None:
     """The report of this run if an earlier delivery has committed it."""
-    if not store.exists(keys.manifest):
-        return None
-    return StoredReport(store, keys.report_json)
+    return StoredReport(store, keys) if store.exists(keys.manifest) else None
 
 
 def commit(
@@ -108,7 +107,7 @@ def commit(
         pieces = report_pieces(head, planned.mutes, summary.unhealthy(), ended)
         body = _written(store, keys.report_json, pieces)
         objects += [csv.described(sum(counts.values())), body.described(summary.unhealthy_count)]
-    report = StoredReport(store, keys.report_json)
+    report = StoredReport(store, keys)
     ours = Manifest(
         run=report.head.run,
         complete=report.head.complete,
@@ -119,12 +118,12 @@ def commit(
     return report, settle(store, keys.manifest, ours).invocation_id == invocation_id
 
 
-def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
+def advance_latest(stored: StoredReport) -> bool:
     """Point latest.json at a full run unless it points at one as new, or newer, already.
 
     Return false if it points at a newer one: then this run is late, and nobody is notified of it.
     """
-    run = report.run
+    report, keys, run = stored.head, stored.keys, stored.head.run
     if run.scope is not Scope.FULL:
         return True
     latest = Latest(
@@ -141,8 +140,9 @@ def advance_latest(store: ObjectStore, keys: RunKeys, report: Report) -> bool:
         is_behind = current is None or _order(current.run) < _order(run)
         return latest if is_behind else None
 
-    stored = rewrite(store, keys.latest, partial(_pointer, store, keys), forward)
-    return stored is None or _order(stored.run) == _order(run)
+    read = partial(_pointer, stored.store, keys)
+    newest = rewrite(stored.store, keys.latest, read, forward)
+    return newest is None or _order(newest.run) == _order(run)
 
 
 class Previous(msgspec.Struct, frozen=True):
