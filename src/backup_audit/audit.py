@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
-from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.configuration import Configuration, parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.sources import DocumentSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
@@ -38,16 +38,7 @@ from backup_audit.report.commit import (
     previous_of,
 )
 from backup_audit.report.rendering import json_line
-from backup_audit.report.report import (
-    Answer,
-    Ceilings,
-    Effort,
-    MuteRecord,
-    Plan,
-    Report,
-    StoredPlan,
-    coverage_of,
-)
+from backup_audit.report.report import Answer, Ceilings, Effort, Report, StoredPlan, coverage_of
 from backup_audit.report.running import Turn
 from backup_audit.report.store import ObjectStore, RunKeys, find, settle
 from backup_audit.report.summary import Summary
@@ -168,7 +159,8 @@ class Audit:
         previous = previous_of(self._store, keys)
         if previous.warning:
             self._edges.telemetry.warned(previous.warning)
-        plan, mutes, fleet = self._settled(request, run, previous)
+        configuration, uri = self._configuration(), self._edges.source.uri
+        plan, mutes, fleet = plan_audit(request, run, configuration, uri, previous)
         batches = split(fleet, size or len(fleet))
         ours = StoredPlan(
             run=run,
@@ -180,12 +172,9 @@ class Audit:
         )
         return store_plan(self._store, keys, ours, batches)
 
-    def _settled(
-        self, request: AuditRequest, run: Run, previous: Previous
-    ) -> tuple[Plan, tuple[MuteRecord, ...], list[Entry]]:
+    def _configuration(self) -> Configuration:
         source = self._edges.source
-        configuration = parse_configuration(source.read(), source.uri)
-        return plan_audit(request, run, configuration, source.uri, previous)
+        return parse_configuration(source.read(), source.uri)
 
     def _audit_batch(self, stored: StoredPlan, number: int) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
@@ -201,7 +190,8 @@ class Audit:
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """Judge, compare with nothing, and store nothing."""
-        *_, fleet = self._settled(request, run, Previous())
+        configuration, uri = self._configuration(), self._edges.source.uri
+        *_, fleet = plan_audit(request, run, configuration, uri, Previous())
         ceilings = self._ceilings(self._settings.workers)
         with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
             for entry, evidence in self._asked(engine, fleet):

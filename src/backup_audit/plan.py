@@ -18,13 +18,7 @@ from backup_audit.fleet.configuration import Configuration, Demands, Instance, M
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
 from backup_audit.report.commit import Previous
-from backup_audit.report.report import (
-    Effort,
-    MuteRecord,
-    Plan,
-    StoredPlan,
-    mute_records,
-)
+from backup_audit.report.report import Effort, MuteRecord, Plan, StoredPlan, mute_records
 from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
 
 # TimeoutSeconds of the state machine: an execution, and its claim, ends before the next day's.
@@ -166,14 +160,15 @@ def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entr
 
 def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAnswer:
     """Write the items of the map, which are references to batches."""
+    items_key = f"{stored.place}/items.json"
     items = [BatchTask(keys.plan, number) for number in range(stored.batches)]
-    store.put_new(stored.items_key, msgspec.json.encode(items))
+    store.put_new(items_key, msgspec.json.encode(items))
     return PlanAnswer(
         run_id=stored.run.run_id,
         instances=stored.plan.instances,
         batches=stored.batches,
         bucket=store.bucket,
-        items_key=stored.items_key,
+        items_key=items_key,
         plan_key=keys.plan,
         concurrency=stored.ceilings.concurrency,
     )

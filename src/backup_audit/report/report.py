@@ -104,11 +104,6 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The key of what a batch has cost."""
         return f"{self.place}/effort-{number:05d}.json"
 
-    @property
-    def items_key(self) -> str:
-        """The key of the map's items."""
-        return f"{self.place}/items.json"
-
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """Counts for messages: problems, the new or reopened ones among them, and resolved problems.
