@@ -14,9 +14,10 @@ from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance
 from backup_audit.fleet.run import AuditRequest, Run, parse_event, plan_run
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import CF_NO_ROUTE
-from backup_audit.plan import Ceilings, instances_of
+from backup_audit.plan import instances_of
 from backup_audit.probe.authorization import ClientCredentials, ReadyHeader
 from backup_audit.probe.pacing import Deadline
+from backup_audit.report.report import Ceilings
 from backup_audit.settings import ApiUrl, ProxyUrl
 from backup_audit.strict import read_strictly
 from backup_audit.wiring import Access, connected, now
