@@ -21,6 +21,7 @@ from backup_audit.plan import (
     PlanAnswer,
     plan_audit,
     read_batch,
+    share,
     split,
     store_items,
     store_plan,
@@ -297,15 +298,8 @@ class Audit:
         return Turn(self._store, key, run, held_by, self._edges.now, telemetry.warned)
 
     def _ceilings(self, in_flight_max: int) -> Ceilings:
-        """Share them out: batches at a time times workers of each is at most `in_flight_max`."""
-        per_second = self._settings.requests_per_second
-        workers = min(self._settings.workers, in_flight_max)
-        concurrency = in_flight_max // workers
-        return Ceilings(
-            concurrency=concurrency,
-            workers=workers,
-            requests_per_second=per_second / concurrency if per_second else None,
-        )
+        settings = self._settings
+        return share(in_flight_max, settings.workers, settings.requests_per_second)
 
     def _keys(self, run: Run) -> RunKeys:
         return RunKeys.of(self._settings.report_prefix, run)

@@ -18,7 +18,7 @@ from backup_audit.fleet.configuration import Configuration, Demands, Instance, M
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
 from backup_audit.report.commit import Previous
-from backup_audit.report.report import Effort, MuteRecord, Plan, StoredPlan, mute_records
+from backup_audit.report.report import Ceilings, Effort, MuteRecord, Plan, StoredPlan, mute_records
 from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
 
 # TimeoutSeconds of the state machine: an execution, and its claim, ends before the next day's.
@@ -124,6 +124,17 @@ def policy_digest(instances: Sequence[Instance]) -> str:
 def split(fleet: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
     """Cut a fleet into batches of so many instances, the last of what is left."""
     return [fleet[first : first + size] for first in range(0, len(fleet), size)]
+
+
+def share(in_flight_max: int, workers: int, requests_per_second: float | None) -> Ceilings:
+    """Share ceilings out: batches at a time times workers of each is at most `in_flight_max`."""
+    workers = min(workers, in_flight_max)
+    concurrency = in_flight_max // workers
+    return Ceilings(
+        concurrency=concurrency,
+        workers=workers,
+        requests_per_second=requests_per_second / concurrency if requests_per_second else None,
+    )
 
 
 def read_plan(store: ObjectStore, plan_key: str) -> StoredPlan:

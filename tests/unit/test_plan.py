@@ -14,11 +14,8 @@ from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import (
     BatchTask,
-    Ceilings,
     Entry,
     PlanAnswer,
-    StoredPlan,
-    find_plan,
     instances_of,
     plan_audit,
     read_batch,
@@ -36,8 +33,15 @@ from backup_audit.report.changes import (
     open_problems,
 )
 from backup_audit.report.commit import Previous
-from backup_audit.report.report import MuteRecord, MuteState, Plan, PreviousReport
-from backup_audit.report.store import RunKeys
+from backup_audit.report.report import (
+    Ceilings,
+    MuteRecord,
+    MuteState,
+    Plan,
+    PreviousReport,
+    StoredPlan,
+)
+from backup_audit.report.store import RunKeys, find
 from tests.doubles.builders import NOW, a_list, evidence, instance, run
 from tests.doubles.fakes import InMemoryStore
 
@@ -239,29 +243,28 @@ CEILINGS = Ceilings(concurrency=3, workers=2, requests_per_second=None)
 BATCHES = [[Entry(instance("a")), Entry(instance("b"))], [Entry(instance("c"))]]
 
 
-def stored_by(attempt: str, store: InMemoryStore) -> tuple[StoredPlan, bool]:
+def stored_by(attempt: str, store: InMemoryStore) -> StoredPlan:
     plan, _ = planned(Previous())
     mutes = (MuteRecord("a", "team", "reason", NOW.date(), MuteState.ACTIVE),)
-    return store_plan(
-        store,
-        KEYS,
-        run(),
+    ours = StoredPlan(
+        run=run(),
         plan=plan,
         mutes=mutes,
-        batches=BATCHES,
+        place=KEYS.batches(attempt),
+        batches=len(BATCHES),
         ceilings=CEILINGS,
-        attempt=attempt,
     )
+    return store_plan(store, KEYS, ours, BATCHES)
 
 
 def test_a_plan_is_read_as_it_was_stored() -> None:
     store = InMemoryStore()
-    assert find_plan(store, KEYS) is None
+    assert find(store, KEYS.plan, StoredPlan) is None
 
-    plan, is_ours = stored_by("first", store)
+    plan = stored_by("first", store)
 
-    assert is_ours
-    assert find_plan(store, KEYS) == read_plan(store, KEYS.plan("plan.json")) == plan
+    assert find(store, KEYS.plan, StoredPlan) == read_plan(store, KEYS.plan) == plan
+    assert plan.place == KEYS.batches("first")
     assert plan.run == run()
     assert plan.plan == planned(Previous())[0]
     assert [mute.guid for mute in plan.mutes] == ["a"]
@@ -271,14 +274,14 @@ def test_a_plan_is_read_as_it_was_stored() -> None:
 
 def test_of_two_attempts_at_a_plan_the_first_counts() -> None:
     store = InMemoryStore()
-    first, _ = stored_by("first", store)
+    first = stored_by("first", store)
     written = dict(store.objects)
 
-    second, is_ours = stored_by("second", store)
-    again, is_ours_again = stored_by("first", store)
+    second = stored_by("second", store)
+    again = stored_by("first", store)
 
     assert second == again == first
-    assert (is_ours, is_ours_again) == (False, True)
+    assert first.place == KEYS.batches("first") != KEYS.batches("second")
     assert written.items() <= store.objects.items()
     assert len(store.objects) == len(written) + len(BATCHES)
 
@@ -292,7 +295,7 @@ def test_a_plan_that_is_not_there_sends_to_the_step_that_makes_it() -> None:
 
 def test_a_damaged_batch_is_named() -> None:
     store = InMemoryStore()
-    plan, _ = stored_by("first", store)
+    plan = stored_by("first", store)
     [key] = [key for key in store.objects if key.endswith("batch-00001.jsonl")]
     store.objects[key] = b"{"
 
@@ -304,7 +307,7 @@ def test_a_damaged_batch_is_named() -> None:
 
 def test_the_map_has_an_item_for_each_batch_and_is_told_where_and_how_many_at_once() -> None:
     store = InMemoryStore()
-    plan, _ = stored_by("first", store)
+    plan = stored_by("first", store)
 
     answer = store_items(store, KEYS, plan)
 
@@ -314,7 +317,7 @@ def test_the_map_has_an_item_for_each_batch_and_is_told_where_and_how_many_at_on
         batches=2,
         bucket="reports",
         items_key=f"{plan.place}/items.json",
-        plan_key=KEYS.plan("plan.json"),
+        plan_key=KEYS.plan,
         concurrency=3,
     )
     items = msgspec.json.decode(store.objects[answer.items_key], type=list[BatchTask])

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import date, timedelta
 
 import msgspec
@@ -31,6 +32,7 @@ from backup_audit.report.report import (
     floor_percent,
     mute_records,
 )
+from backup_audit.report.summary import Summary
 from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, run
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored, whole
