@@ -8,7 +8,8 @@ A map of the package, in the order in which a run passes through it:
     audit       the use case: plan, audit_batch, conclude
     plan        the list that a run audits, and what its steps hand to each other
     fleet/      which instances, under which policy: sources (where the configuration is stored),
-                configuration (instances, policies, mutes), run (events, scopes, ids of runs)
+                configuration (instances, policies, mutes), doubts (what it hardly means), run
+                (events, scopes, ids of runs)
     probe/      asks for many instances at a time: engine (threads, and the clock), schedule (which
                 instance is asked next, and again), giving_up (the limits at which asking ends),
                 pacing (how many requests at a time, how long between them), attempt (the result of

@@ -39,7 +39,15 @@ from backup_audit.report.commit import (
     previous_of,
 )
 from backup_audit.report.rendering import json_line
-from backup_audit.report.report import Answer, Ceilings, Effort, Report, StoredPlan, coverage_of
+from backup_audit.report.report import (
+    Answer,
+    Ceilings,
+    Effort,
+    Plan,
+    Report,
+    StoredPlan,
+    coverage_of,
+)
 from backup_audit.report.running import Turn
 from backup_audit.report.store import ObjectStore, RunKeys, find, settle
 from backup_audit.report.summary import Summary
@@ -57,6 +65,9 @@ class Telemetry(Protocol):
 
     def warned(self, warning: str) -> None:
         """Log what is wrong and does not end the run."""
+
+    def doubted(self, doubts: Sequence[str]) -> None:
+        """Log what the configuration says and hardly means."""
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """Log the end of a run that has its report."""
@@ -162,6 +173,7 @@ class Audit:
             self._edges.telemetry.warned(previous.warning)
         configuration, uri = self._configuration(), self._edges.source.uri
         plan, mutes, fleet = plan_audit(request, run, configuration, uri, previous)
+        self._say_doubts(plan, previous)
         batches = split(fleet, size or len(fleet))
         ours = StoredPlan(
             run=run,
@@ -176,6 +188,12 @@ class Audit:
     def _configuration(self) -> Configuration:
         source = self._edges.source
         return parse_configuration(source.read(), source.uri)
+
+    def _say_doubts(self, plan: Plan, previous: Previous) -> None:
+        """Log what the configuration hardly means; all at once, for there can be many."""
+        doubts = [warning for warning in plan.warnings if warning != previous.warning]
+        if doubts:
+            self._edges.telemetry.doubted(doubts)
 
     def _audit_batch(self, stored: StoredPlan, number: int) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
@@ -192,7 +210,8 @@ class Audit:
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """Judge, compare with nothing, and store nothing."""
         configuration, uri = self._configuration(), self._edges.source.uri
-        *_, fleet = plan_audit(request, run, configuration, uri, Previous())
+        plan, _, fleet = plan_audit(request, run, configuration, uri, Previous())
+        self._say_doubts(plan, Previous())
         ceilings = self._ceilings(self._settings.workers)
         with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
             for entry, evidence in self._asked(engine, fleet):

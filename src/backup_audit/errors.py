@@ -25,7 +25,7 @@ class InvalidDocument(AuditError):
 
     def __init__(self, faults: Iterable[str], *, source: str | None = None) -> None:
         found = list(faults)
-        self.faults = tuple(_merged(found))
+        self.faults = tuple(merged(found))
         named = f"{self.subject} {source}" if source else self.subject
         count = "1 fault" if len(found) == 1 else f"{len(found):,} faults"
         super().__init__(f"{named} has {count}: " + "; ".join(self.faults))
@@ -35,7 +35,8 @@ _NAMED_MAX = 50  # faults, or kinds of them
 _EACH_MAX = 3  # faults of a kind that are named one by one
 
 
-def _merged(faults: Sequence[str]) -> Iterator[str]:
+def merged(faults: Sequence[str]) -> Iterator[str]:
+    """Each fault, or a kind of them with its number and first position; 50 at the most."""
     kinds = [_kind(fault) for fault in faults]
     counts = Counter(kinds)
     first: dict[str, str] = {}  # of what is named

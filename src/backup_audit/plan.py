@@ -15,6 +15,7 @@ import msgspec
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.configuration import Configuration, Demands, Instance, Mute, layered
+from backup_audit.fleet.doubts import doubts_about
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
 from backup_audit.report.commit import Previous
@@ -73,7 +74,7 @@ def plan_audit(
     if each run gets through a part only, every instance has its turn.
     """
     today = run.started_at.date()
-    instances = instances_of(request, configuration)
+    instances, doubts = instances_of(request, configuration), doubts_about(configuration, today)
     plan = Plan(
         notifies=request.notifies,
         instances=len(instances),
@@ -81,7 +82,7 @@ def plan_audit(
         configuration_sha256=configuration.sha256,
         policy_digest=policy_digest(instances),
         previous=previous.report,
-        warnings=(previous.warning,) if previous.warning else (),
+        warnings=(*([previous.warning] if previous.warning else ()), *doubts),
     )
     mutes = {mute.guid: mute for mute in configuration.mutes if mute.is_in_force(today)}
     state = previous.state if run.scope.is_compared else NOTHING_YET

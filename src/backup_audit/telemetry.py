@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -119,6 +119,9 @@ class PowertoolsTelemetry:
 
     def warned(self, warning: str) -> None:
         _LOGGER.warning(warning)
+
+    def doubted(self, doubts: Sequence[str]) -> None:
+        _LOGGER.warning("the configuration hardly means all it says", extra={"doubts": doubts})
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """Log the outcome; metrics follow full runs only, as alarms do."""

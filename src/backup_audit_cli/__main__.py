@@ -22,6 +22,11 @@ verdicts and reasons. Nothing is written, and neither AWS nor a configuration is
 The token is read from standard input. With --client-id it is the secret of that client instead; at
 a terminal, a prompt asks for it. No proxy and no CA is taken from the environment.
 """
+_CHECK = """\
+Say what is wrong with a configuration: everything for which a run would refuse it, with positions,
+then what a run would only warn of, such as names for GUIDs and mutes without effect; its size, and
+whether it fits into SSM. A file is checked offline.
+"""
 _RUN = """\
 Run one audit here, with the settings and the AWS credentials of the environment. The answer goes to
 stdout. Log lines and metrics go to stderr, as on Lambda; a terminal gets only what went wrong.
@@ -68,6 +73,10 @@ def new_parser() -> argparse.ArgumentParser:
         help="how old the newest backup may be, such as 26h, 7d, 90m (default: 26h)",
     )
     trial.set_defaults(carry_out=_try)
+
+    check = command("check", "is a configuration right?", _CHECK)
+    check.add_argument("where", metavar="FILE", help=MEANING)
+    check.set_defaults(carry_out=_check)
 
     run = command("run", "run one audit here", _RUN)
     run.add_argument("event", metavar="EVENT", help=MEANING)
@@ -121,6 +130,12 @@ def _try(chosen: argparse.Namespace) -> ExitStatus:
             max_age=chosen.max_age,
         )
     )
+
+
+def _check(chosen: argparse.Namespace) -> ExitStatus:
+    from backup_audit_cli.check import check
+
+    return check(chosen.where)
 
 
 def _run(chosen: argparse.Namespace) -> ExitStatus:

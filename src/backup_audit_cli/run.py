@@ -38,8 +38,7 @@ class TerminalLog(io.TextIOBase):
     def write(self, text: str) -> int:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            said = _for_people(line)
-            if said:
+            for said in _for_people(line):
                 complain(said)
         return len(text)
 
@@ -64,16 +63,18 @@ def _event(where: str) -> object:
         raise WrongUsage(f"EVENT {where} is not JSON: {error}") from None
 
 
-def _for_people(line: str) -> str | None:
-    """What a log line says to a person; None for metrics, for the usual, and for the last error."""
+def _for_people(line: str) -> list[str]:
+    """What a log line says to a person; nothing for metrics, the usual, and the last error."""
     try:
         record = json.loads(line)
     except ValueError:
-        return line
+        return [line]
     match record:
+        case {"level": "WARNING", "doubts": [*doubts]}:
+            return [f"warning: {doubt}" for doubt in doubts]
         case {"level": "WARNING", "message": message}:
-            return f"warning: {message}"
+            return [f"warning: {message}"]
         case {"level": "INFO", "done": done, "total": total}:
-            return f"{done} of {total} asked"
+            return [f"{done} of {total} asked"]
         case _:
-            return None
+            return []

@@ -119,5 +119,5 @@ def test_whoever_reads_of_a_ca_that_is_missing_is_sent_to_its_variable(tmp_path:
 
     assert str(raised.value) == (
         f"CA_BUNDLE file:{tmp_path}/ca.pem could not be read: No such file or directory; "
-        "check CA_BUNDLE and the function's role"
+        "check the address, and that we may read it"
     )

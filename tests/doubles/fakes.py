@@ -4,7 +4,7 @@ import hashlib
 import io
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -196,6 +196,7 @@ class RecordingTelemetry:
     def __init__(self) -> None:
         self.progress: list[tuple[int, int]] = []
         self.warnings: list[str] = []
+        self.doubts: list[str] = []
         self.reports: list[tuple[Report, int]] = []
         self.failures: list[Exception] = []
         self.instances: int | None = None
@@ -212,6 +213,9 @@ class RecordingTelemetry:
 
     def warned(self, warning: str) -> None:
         self.warnings.append(warning)
+
+    def doubted(self, doubts: Sequence[str]) -> None:
+        self.doubts += doubts
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
         self.reports.append((report, messages_sent))

@@ -459,7 +459,11 @@ def test_every_log_line_bears_the_runs_id(capsys: pytest.CaptureFixture[str]) ->
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     logged = [line for line in lines if "_aws" not in line]
-    assert [line["message"] for line in logged] == ["audit started", "audit finished"]
+    assert [line["message"] for line in logged] == [
+        "the configuration hardly means all it says",
+        "audit started",
+        "audit finished",
+    ]
     assert {line["run_id"] for line in logged} == {"20260131T050000Z"}
 
 

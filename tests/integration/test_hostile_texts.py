@@ -312,7 +312,7 @@ def test_log_lines_are_json_in_ascii(left: Left) -> None:
     assert left.log.isascii()
     assert_plain(left.log)
     levels = {json.loads(line).get("level") for line in left.log.splitlines()}
-    assert levels == {"INFO", "ERROR", None}, "the metrics have none"
+    assert levels == {"INFO", "WARNING", "ERROR", None}, "the metrics have none"
 
 
 def test_a_terminal_gets_plain_text(left: Left) -> None:

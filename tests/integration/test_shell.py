@@ -91,8 +91,9 @@ def test_at_a_terminal_an_error_is_said_once(
         monkeypatch.setattr("sys.stderr", terminal)
         ended = main(["run", str(path)])
 
-    [line] = terminal.getvalue().splitlines()
+    *warnings, line = terminal.getvalue().splitlines()
     assert line.startswith(says)
+    assert [said for said in warnings if not said.startswith("warning: instances[")] == []
     assert ended == status
 
 
@@ -107,8 +108,10 @@ def test_at_a_terminal_warnings_and_progress_are_said_without_the_form_of_a_log(
         monkeypatch.setattr("sys.stderr", terminal)
         main(["run", "events/manual-full.json"])
 
+    doubted = '"healthy-db" is not a GUID; if it is a name: cf service NAME --guid'
     assert terminal.getvalue().splitlines() == [
         "warning: backup-audit/latest.json points at nothing readable: all is new",
+        f"warning: instances[0]: {doubted}",
         "1 of 1 asked",
     ]
     assert json.loads(capsys.readouterr().out)["counts"]["healthy"] == 1

@@ -189,7 +189,7 @@ def test_a_plan_names_the_run_before_it() -> None:
 def test_a_first_plan_names_none_and_says_why() -> None:
     plan, batch = planned(Previous(warning="all is new"))
 
-    assert plan.warnings == ("all is new",)
+    assert plan.warnings[0] == "all is new"
     assert plan.previous is None
     assert not any(entry.open or entry.resolved for entry in batch)
 

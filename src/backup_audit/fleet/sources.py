@@ -36,7 +36,7 @@ class _Source(msgspec.Struct, frozen=True):
             why = isinstance(error, OSError) and error.strerror
             raise ConfigurationUnavailable(
                 f"{self.variable} {self.uri} could not be read: {why or said(error)}; "
-                f"check {self.variable} and the function's role"
+                "check the address, and that we may read it"
             ) from error
 
 

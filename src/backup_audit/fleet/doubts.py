@@ -1,0 +1,51 @@
+"""What a configuration may say, but hardly means: names for GUIDs, mutes without effect.
+
+A run takes it, and warns. `backup-audit check` says it before.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from backup_audit.errors import merged
+from backup_audit.fleet.configuration import Configuration, Mute
+
+ENDS_SOON = timedelta(days=14)
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ALMOST = re.compile(r"[0-9a-z]{6,10}(-[0-9a-z]{2,6}){3}-[0-9a-z]{8,16}", re.IGNORECASE)
+_LONG = 36  # characters of a GUID
+
+
+def doubts_about(configuration: Configuration, today: date) -> tuple[str, ...]:
+    """Each doubt with its position; many of one kind are one. `today` is a day in UTC."""
+    listed = {instance.guid for instance in configuration.instances}
+    found = [
+        f"instances[{index}]: {doubt}"
+        for index, instance in enumerate(configuration.instances)
+        if (doubt := doubt_about_guid(instance.guid))
+    ]
+    for index, mute in enumerate(configuration.mutes):
+        found += [f"mutes[{index}]: {doubt}" for doubt in _about_mute(mute, listed, today)]
+    return tuple(merged(found))
+
+
+def doubt_about_guid(guid: str) -> str | None:
+    """Why a GUID is hardly one of Cloud Foundry's, which all have the form of a UUID."""
+    if _UUID.fullmatch(guid):
+        return None
+    if not _ALMOST.fullmatch(guid):
+        return f'"{guid}" is not a GUID; if it is a name: cf service NAME --guid'
+    if len(guid) != _LONG:
+        return f'"{guid}" is not a whole GUID: it has {len(guid)} characters, not {_LONG}'
+    return f'"{guid}" is not a GUID: those are 8-4-4-4-12 digits from 0 to 9 and a to f'
+
+
+def _about_mute(mute: Mute, listed: set[str], today: date) -> Iterator[str]:
+    if mute.guid not in listed:
+        yield f'"{mute.guid}" is not listed in instances: the mute has no effect'
+    left = mute.until - today
+    if left < timedelta(0):
+        yield f"the mute is over since {mute.until}"
+    elif left <= ENDS_SOON:
+        yield f"the mute ends on {mute.until}: then notifications begin again"

@@ -1,0 +1,49 @@
+"""Checks a configuration: what a run would refuse, what it would only wonder about, how large."""
+
+from collections.abc import Iterator
+
+from backup_audit.errors import InvalidConfiguration
+from backup_audit.fleet.configuration import Configuration, parse_configuration
+from backup_audit.fleet.doubts import doubts_about
+from backup_audit.wiring import now
+from backup_audit_cli.documents import read_document
+from backup_audit_cli.exit_status import ExitStatus
+from backup_audit_cli.output import say
+
+# Bytes of a parameter of SSM; what is larger is kept in S3 or AppConfig.
+_STANDARD = 4 * 1024
+_ADVANCED = 8 * 1024
+
+
+def check(where: str) -> ExitStatus:
+    """Print what is found; raise WrongUsage or ConfigurationUnavailable if it cannot be read."""
+    body = read_document(where, "FILE")
+    try:
+        configuration = parse_configuration(body, where)
+    except InvalidConfiguration as error:
+        lines = [f"{where}: a run would refuse it", *(f"  FAULT: {one}" for one in error.faults)]
+        say("\n".join(lines))
+        return ExitStatus.WRONG
+    say("\n".join(_lines(where, configuration, len(body))))
+    return ExitStatus.FINE
+
+
+def _lines(where: str, configuration: Configuration, size: int) -> Iterator[str]:
+    counts = f"{_of(configuration.instances, 'instance')}, {_of(configuration.mutes, 'mute')}"
+    yield f"{where}: {counts}; {size:,} bytes, {_room(size)}"
+    doubts = doubts_about(configuration, now().date())
+    yield from (f"  warning: {doubt}" for doubt in doubts)
+    yield "  a run would take it" + (", and warn" if doubts else "")
+
+
+def _of(found: tuple[object, ...], name: str) -> str:
+    return f"1 {name}" if len(found) == 1 else f"{len(found):,} {name}s"
+
+
+def _room(size: int) -> str:
+    if size <= _STANDARD:
+        return f"fits a parameter of SSM ({_STANDARD:,})"
+    most = f"({_ADVANCED:,} at the most)"
+    if size <= _ADVANCED:
+        return f"needs an advanced parameter of SSM {most}, S3 or AppConfig"
+    return f"too large for SSM {most}: keep it in S3 or AppConfig"

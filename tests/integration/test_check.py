@@ -1,0 +1,147 @@
+"""`backup-audit check`: what a run would say of a configuration, said before."""
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup_audit.aws import CLIENTS
+from backup_audit_cli.__main__ import main
+from backup_audit_cli.exit_status import ExitStatus
+from tests.integration.deployment import deployed
+
+pytestmark = pytest.mark.loopback
+
+GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+OTHER = "9b02c1de-52f1-4b0c-8d7e-3a44c2f0ab55"
+RIGHT = {"instances": [GUID, {"guid": OTHER, "name": "orders-db"}]}
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """Where the document is stored."""
+    return tmp_path / "configuration.json"
+
+
+def said(where: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    status = main(["check", str(where)])
+    printed = capsys.readouterr()
+    return status, (printed.out + printed.err).splitlines()
+
+
+def test_a_right_configuration_is_counted(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept.write_text(json.dumps(RIGHT))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.FINE
+    assert lines == [
+        f"{kept}: 2 instances, 0 mutes; 126 bytes, fits a parameter of SSM (4,096)",
+        "  a run would take it",
+    ]
+
+
+def test_every_fault_is_said_at_once_with_its_position(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = {"instances": [GUID, GUID, 7], "defaults": {"max_age": "26"}, "mute": []}
+    kept.write_text(json.dumps(document))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.WRONG
+    assert lines[0] == f"{kept}: a run would refuse it"
+    assert [line.split(":")[:2] for line in lines[1:]] == [
+        ["  FAULT", " mute"],
+        ["  FAULT", " instances[2]"],
+        ["  FAULT", " defaults.max_age"],
+        ["  FAULT", " instances[1]"],
+    ]
+
+
+def test_doubts_are_warnings_and_no_fault(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=7)).date()
+    mutes = [{"guid": GUID, "owner": "o", "reason": "r", "until": soon.isoformat()}]
+    kept.write_text(json.dumps({"instances": [GUID, "orders-db"], "mutes": mutes}))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.FINE
+    doubted = '"orders-db" is not a GUID; if it is a name: cf service NAME --guid'
+    assert lines[1:] == [
+        f"  warning: instances[1]: {doubted}",
+        f"  warning: mutes[0]: the mute ends on {soon}: then notifications begin again",
+        "  a run would take it, and warn",
+    ]
+
+
+def test_a_run_warns_of_the_same_in_report_and_log(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.write_text(json.dumps({"instances": [GUID, "orders-db"]}))
+    _, lines = said(kept, capsys)
+
+    with deployed(CONFIG_URI=f"file:{kept}") as function:
+        report = function.report(function.invoke())
+
+    doubts = [line.removeprefix("  warning: ") for line in lines if "warning: " in line]
+    logged: list[dict[str, Any]] = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert report["plan"]["warnings"] == doubts
+    assert [line["doubts"] for line in logged if "doubts" in line] == [doubts]
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        (4_095, "fits a parameter of SSM (4,096)"),
+        (4_096, "fits a parameter of SSM (4,096)"),
+        (4_097, "needs an advanced parameter of SSM (8,192 at the most), S3 or AppConfig"),
+        (8_192, "needs an advanced parameter of SSM (8,192 at the most), S3 or AppConfig"),
+        (8_193, "too large for SSM (8,192 at the most): keep it in S3 or AppConfig"),
+    ],
+)
+def test_the_size_is_compared_with_what_ssm_takes(
+    size: int, says: str, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.write_text(json.dumps(RIGHT).ljust(size))
+
+    _, lines = said(kept, capsys)
+
+    assert f"; {size:,} bytes, {says}" in lines[0]
+
+
+def test_an_address_is_read_as_a_run_reads_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with deployed():
+        CLIENTS.ssm.put_parameter(Name="/mine", Value=json.dumps(RIGHT), Type="String")
+        right = said("ssm:/mine", capsys)
+        none = said("ssm:/none", capsys)
+
+    assert right[0] == ExitStatus.FINE
+    assert right[1][0].startswith("ssm:/mine: 2 instances")
+    assert none[0] == ExitStatus.UNAVAILABLE
+    [line] = none[1]
+    assert line.startswith("ConfigurationUnavailable: FILE ssm:/none could not be read: Parameter")
+    assert line.endswith("; check the address, and that we may read it")
+
+
+def test_standard_input_is_a_dash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    piped = io.TextIOWrapper(io.BytesIO(json.dumps(RIGHT).encode()))
+    monkeypatch.setattr("sys.stdin", piped)
+
+    assert said("-", capsys)[0] == ExitStatus.FINE
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("none.json", "No such file or directory"), ("", "Is a directory")]
+)
+def test_a_file_that_cannot_be_read_is_wrong_usage(
+    name: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / name
+
+    assert said(where, capsys) == (ExitStatus.USAGE, [f"error: FILE {where}: {why}"])

@@ -1,0 +1,86 @@
+"""What a configuration may say, but hardly means."""
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.doubts import doubt_about_guid, doubts_about
+
+TODAY = date(2026, 1, 31)
+GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+OTHER = "9b02c1de-52f1-4b0c-8d7e-3a44c2f0ab55"
+
+
+def mute(guid: str, until: date) -> dict[str, str]:
+    return {"guid": guid, "owner": "o", "reason": "r", "until": until.isoformat()}
+
+
+def doubts(instances: Sequence[Any], mutes: Sequence[Any] = ()) -> tuple[str, ...]:
+    document = {"instances": list(instances), "mutes": list(mutes)}
+    return doubts_about(parse_configuration(json.dumps(document).encode(), "test"), TODAY)
+
+
+@pytest.mark.parametrize("guid", [GUID, GUID.upper(), "00000000-0000-0000-0000-000000000000"])
+def test_a_guid_in_the_form_of_a_uuid_raises_no_doubt(guid: str) -> None:
+    assert doubts([guid, {"guid": OTHER, "name": "orders-db"}]) == ()
+
+
+@pytest.mark.parametrize("name", ["orders-db", "db", "my-little-orders-data-base", GUID + "-x"])
+def test_a_name_where_a_guid_belongs_is_doubted(name: str) -> None:
+    assert doubts([OTHER, {"guid": name}]) == (
+        f'instances[1]: "{name}" is not a GUID; if it is a name: cf service NAME --guid',
+    )
+
+
+@pytest.mark.parametrize(
+    ("guid", "length"),
+    [(GUID[:-1], 35), (GUID[1:], 35), (GUID[:9] + GUID[10:], 35), (GUID + "0", 37)],
+)
+def test_a_guid_with_a_character_too_few_or_too_many_is_doubted(guid: str, length: int) -> None:
+    assert doubts([guid]) == (
+        f'instances[0]: "{guid}" is not a whole GUID: it has {length} characters, not 36',
+    )
+
+
+@pytest.mark.parametrize("guid", [GUID.replace("0", "O"), GUID.replace("1", "l"), "g" + GUID[1:]])
+def test_a_guid_with_a_letter_for_a_digit_is_doubted(guid: str) -> None:
+    assert doubt_about_guid(guid) == (
+        f'"{guid}" is not a GUID: those are 8-4-4-4-12 digits from 0 to 9 and a to f'
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "doubt"),
+    [
+        (-1, "the mute is over since 2026-01-30"),
+        (0, "the mute ends on 2026-01-31: then notifications begin again"),
+        (13, "the mute ends on 2026-02-13: then notifications begin again"),
+        (14, "the mute ends on 2026-02-14: then notifications begin again"),
+        (15, None),
+    ],
+)
+def test_a_mute_that_is_over_or_ends_within_two_weeks_is_doubted(
+    days: int, doubt: str | None
+) -> None:
+    expected = (f"mutes[0]: {doubt}",) if doubt else ()
+
+    assert doubts([GUID], [mute(GUID, TODAY + timedelta(days=days))]) == expected
+
+
+def test_a_mute_of_an_instance_that_is_not_listed_is_doubted() -> None:
+    until = TODAY + timedelta(days=99)
+
+    assert doubts([GUID], [mute(GUID, until), mute(OTHER, until)]) == (
+        f'mutes[1]: "{OTHER}" is not listed in instances: the mute has no effect',
+    )
+
+
+def test_thousands_of_one_kind_are_one() -> None:
+    [doubt] = doubts([f"db-{number}" for number in range(3_000)])
+
+    assert doubt.startswith("3,000 × instances[]: … is not a GUID; if it is a name: ")  # noqa: RUF001
+    assert doubt.endswith(", first at instances[0]")
