@@ -8,7 +8,7 @@ from botocore import xform_name
 from botocore.session import get_session
 
 # Options of the CLI itself, whatever the operation.
-_OF_THE_CLI = {"cli-binary-format", "max-items", "output", "query"}
+_OF_THE_CLI = {"cli-read-timeout", "max-items", "output", "query"}
 _OF_THE_CLI |= {"notification-endpoint"}  # what it calls the Endpoint of sns subscribe
 _ENDS = {"|", ">", "}"}
 
@@ -41,7 +41,7 @@ def unknown_words(command: list[str]) -> set[str]:
     _, service, name, *rest = command
     if service == "s3" and name in ("cp", "sync"):
         return set()
-    model = get_session().get_service_model(service)
+    model = get_session().get_service_model("s3" if service == "s3api" else service)
     operations = {xform_name(operation, "-"): operation for operation in model.operation_names}
     if name not in operations:
         return {name}

@@ -40,7 +40,7 @@ _DEPLOYMENTS: dict[str, dict[str, str]] = {
         "LogRetentionDays": "400",
         "Mode": "map",
         "NotificationEmail": "operators@example.com",
-        "ReportLockDays": "365",
+        "ReportLock": "COMPLIANCE:365",
         "VpcSecurityGroupIds": "sg-12345678",
         "VpcSubnetIds": "subnet-12345678",
     },

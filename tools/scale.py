@@ -3,22 +3,25 @@
 import msgspec
 
 LATENCY = 0.05  # seconds of an answer
-WORKERS = 32  # requests in flight of an invocation
-IN_FLIGHT_MAX = 96  # requests in flight of a state machine
+WORKERS = 32  # requests in flight of an invocation, alone or one of a state machine's
+MAP_WORKERS = 96  # requests in flight of a state machine
 BATCH = 5_000  # instances
-MEMORY = 0.5  # GB of an invocation
+MEMORY = 1769 / 1024  # GB of an invocation
 
 FINDING = 805  # bytes of a finding in findings.jsonl
 CSV_ROW = 300  # bytes of a finding in findings.csv
 CPU = 0.0008  # seconds of CPU for a request and its finding, as the benchmark's machine has it
-CPU_SHARE = 512 / 1769  # of a CPU, for half a GB
-CONCLUDING = 0.0002  # seconds for each instance at the end of a run, on half a GB
+CONCLUDING = 0.00006  # seconds for each instance at the end of a run
 
 # US dollars, list prices of us-east-1, arm64.
 GB_SECOND = 0.0000133334
 TRANSITION = 0.025 / 1000
 PUT = 0.005 / 1000
 GB_MONTH = 0.023
+METRIC_MONTH = 0.30  # sent in every hour
+ALARM_MONTH = 0.10  # for each metric that it watches
+DASHBOARD_MONTH = 3.00
+SECRET_MONTH = 0.40
 
 DAYS = 400  # that reports are kept, one a day
 ONE_INVOCATION = 870  # seconds, of Lambda's 900
@@ -44,12 +47,12 @@ class Row(msgspec.Struct, frozen=True):
         )
 
 
-def row(instances: int) -> Row:
-    """The figures of a fleet of so many instances."""
+def row(instances: int, latency: float = LATENCY) -> Row:
+    """The figures of a fleet of so many instances, answered after `latency` seconds each."""
     batches = -(-instances // BATCH)
-    asking = instances * max(LATENCY / WORKERS, CPU / CPU_SHARE)
+    asking = instances * max(latency / WORKERS, CPU)
     concluding = instances * CONCLUDING
-    in_parallel = min(batches, IN_FLIGHT_MAX // WORKERS)
+    in_parallel = min(batches, MAP_WORKERS // WORKERS)
     run_gb = instances * (FINDING + CSV_ROW) / 1e9
     lambda_cost = (asking + concluding) * MEMORY * GB_SECOND
     machine_cost = (2 * batches + 3) * TRANSITION + 4 * batches * PUT
@@ -61,6 +64,14 @@ def row(instances: int) -> Row:
         run_cost=lambda_cost + machine_cost,
         storage_cost=run_gb * DAYS * GB_MONTH,
     )
+
+
+def metrics_cost(metrics: int, hours_a_day: int) -> float:
+    """US dollars a month of so many metrics, sent in so many hours of each day.
+
+    https://aws.amazon.com/cloudwatch/pricing/: prorated by the hour, metered when they are sent.
+    """
+    return metrics * METRIC_MONTH * hours_a_day / 24
 
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

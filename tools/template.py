@@ -69,12 +69,32 @@ class Template:
 
         Every branch of Fn::If is evaluated, as CloudFormation may do; an index out of range raises.
         """
+        assert given.keys() <= self.parameters.keys(), "the template has no such parameter"
         defaults = {
             name: str(parameter["Default"])
             for name, parameter in self.parameters.items()
             if "Default" in parameter
         }
         return _Resolver(self, defaults | given).resolve(value)
+
+    def refusals(self, **given: str) -> list[str]:
+        """What the Rules say against a deployment with given parameters."""
+        return [
+            assertion["AssertDescription"]
+            for rule in self.document["Rules"].values()
+            if self.resolved(rule["RuleCondition"], **given)
+            for assertion in rule["Assertions"]
+            if not self.resolved(assertion["Assert"], **given)
+        ]
+
+    def deployed(self, **given: str) -> dict[str, Any]:
+        """The resources and outputs that there are under given parameters, resolved."""
+        parts = self.resources | self.document["Outputs"]
+        return {
+            name: self.resolved(part, **given)
+            for name, part in parts.items()
+            if "Condition" not in part or self.resolved({"Condition": part["Condition"]}, **given)
+        }
 
 
 def walk(value: object) -> Iterator[Any]:

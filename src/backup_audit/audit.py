@@ -19,9 +19,11 @@ from backup_audit.plan import (
     EXECUTION_LONGEST,
     Entry,
     PlanAnswer,
+    alone,
+    batch_size,
     plan_audit,
     read_batch,
-    share,
+    shared_out,
     split,
     store_items,
     store_plan,
@@ -115,6 +117,7 @@ class Audit:
         self._store = edges.store
         self._invocation_id = invocation_id
         self._ends_at = ends_at
+        self._ceilings = alone(settings.workers, settings.requests_per_second)
 
     def run(self, request: AuditRequest, run: Run) -> Answer:
         """Carry a run out, or what an earlier delivery of it left undone."""
@@ -127,7 +130,7 @@ class Audit:
         with turn.freed():
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            stored = self._plan(request, run, self._ceilings(self._settings.workers), size=None)
+            stored = self._plan(request, run, self._ceilings, size=None)
             efforts = [self._audit_batch(stored, number) for number in range(stored.batches)]
             return self._conclude(stored, efforts)
 
@@ -138,8 +141,9 @@ class Audit:
         with turn.freed(at_the_end=False):
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            ceilings = self._ceilings(settings.in_flight_max)
-            stored = self._plan(request, run, ceilings, size=settings.batch_size)
+            ceilings = shared_out(settings.workers, settings.requests_per_second)
+            size = batch_size(settings.batch_size, ceilings)
+            stored = self._plan(request, run, ceilings, size=size)
             answer = store_items(self._store, self._keys(run), stored)
             turn.claim(run.started_at + EXECUTION_LONGEST)
             return answer
@@ -212,8 +216,7 @@ class Audit:
         configuration, uri = self._configuration(), self._edges.source.uri
         plan, _, fleet = plan_audit(request, run, configuration, uri, Previous())
         self._say_doubts(plan, Previous())
-        ceilings = self._ceilings(self._settings.workers)
-        with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
+        with closing(Summary()) as summary, self._edges.engine(self._ceilings) as engine:
             for entry, evidence in self._asked(engine, fleet):
                 summary.add(finding_of(entry.instance, evidence, run, entry.mute))
             return Answer(
@@ -315,10 +318,6 @@ class Audit:
     def _turn(self, run: Run, held_by: str) -> Turn:
         key, telemetry = self._keys(run).running, self._edges.telemetry
         return Turn(self._store, key, run, held_by, self._edges.now, telemetry.warned)
-
-    def _ceilings(self, in_flight_max: int) -> Ceilings:
-        settings = self._settings
-        return share(in_flight_max, settings.workers, settings.requests_per_second)
 
     def _keys(self, run: Run) -> RunKeys:
         return RunKeys.of(self._settings.report_prefix, run)

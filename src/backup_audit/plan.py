@@ -22,6 +22,16 @@ from backup_audit.report.commit import Previous
 from backup_audit.report.report import Ceilings, Effort, MuteRecord, Plan, StoredPlan, mute_records
 from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
 
+# More threads than this make it slower, not faster, in one Python process.
+THREADS_MAX = 96
+
+# Of one batch among many: then a fleet has enough batches to be audited at the same time.
+_WORKERS_OF_A_BATCH = 32
+
+# A batch is to be over by then, of Lambda's 15 minutes, if answers take no longer on average.
+BATCH_LONGEST = timedelta(minutes=13)
+_ANSWER = timedelta(seconds=4)
+
 # TimeoutSeconds of the state machine: an execution, and its claim, ends before the next day's.
 EXECUTION_LONGEST = timedelta(hours=20)
 
@@ -127,15 +137,32 @@ def split(fleet: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
     return [fleet[first : first + size] for first in range(0, len(fleet), size)]
 
 
-def share(in_flight_max: int, workers: int, requests_per_second: float | None) -> Ceilings:
-    """Share ceilings out: batches at a time times workers of each is at most `in_flight_max`."""
-    workers = min(workers, in_flight_max)
-    concurrency = in_flight_max // workers
+def alone(workers: int, requests_per_second: float | None) -> Ceilings:
+    """The ceilings of a run in one invocation."""
+    return Ceilings(
+        concurrency=1,
+        workers=min(workers, THREADS_MAX),
+        requests_per_second=requests_per_second,
+    )
+
+
+def shared_out(workers: int, requests_per_second: float | None) -> Ceilings:
+    """Share ceilings out: batches at a time times workers of each is at most `workers`."""
+    each = min(workers, _WORKERS_OF_A_BATCH)
+    concurrency = workers // each
     return Ceilings(
         concurrency=concurrency,
-        workers=workers,
+        workers=each,
         requests_per_second=requests_per_second / concurrency if requests_per_second else None,
     )
+
+
+def batch_size(most: int, ceilings: Ceilings) -> int:
+    """How many instances a batch may have to be over in time: `most` at most, and one at least."""
+    size = min(most, int(BATCH_LONGEST / _ANSWER * ceilings.workers))
+    if ceilings.requests_per_second:
+        size = min(size, int(BATCH_LONGEST.total_seconds() * ceilings.requests_per_second))
+    return max(size, 1)
 
 
 def read_plan(store: ObjectStore, plan_key: str) -> StoredPlan:

@@ -15,8 +15,8 @@ from msgspec import Meta, field
 from backup_audit.errors import InvalidSettings
 from backup_audit.strict import read_strictly
 
-# More threads than this make it slower, not faster, in one Python process.
-WORKERS_MAX = 96
+# Requests that a foundation may ever be asked at a time, by all batches together.
+_WORKERS_MAX = 1000
 
 # Seconds. The Cloud Controller waits 60 s for a broker; a little more lets its own error arrive.
 READ_TIMEOUT = 65.0
@@ -58,8 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """One deployment. A field is the variable of its name in capitals, or of `name=`.
 
     `backups_limit` None sends no limit to the API; `requests_per_second` None: as many as `workers`
-    at a time can send. `in_flight_max` and `batch_size` (instances) are for runs in many
-    invocations.
+    at a time can send. `batch_size` (instances, at most) is for runs in many invocations.
     """
 
     api_url: ApiUrl = field(name="CF_API_URL")
@@ -92,11 +91,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     foundation: Annotated[
         str, _whole(r"[A-Za-z0-9._-]{1,32}", "1 to 32 letters, digits and . _ -")
     ] = ""
-    workers: Annotated[int, _from_to(1, WORKERS_MAX)] = 32
+    workers: Annotated[int, _from_to(1, _WORKERS_MAX)] = 32
     requests_per_second: (
         Annotated[float, Meta(gt=0, le=99_999, description="a number of requests above 0")] | None
     ) = None
-    in_flight_max: Annotated[int, _from_to(1, 1000)] = 96
     batch_size: Annotated[int, _from_to(1, 20_000)] = 5000
     read_timeout: Annotated[
         float, Meta(gt=0, le=300, description="a number of seconds above 0, at most 300")

@@ -156,12 +156,12 @@ class PowertoolsTelemetry:
     def _metrics(self, foundation: str | None) -> AmazonCloudWatchEMFProvider:
         """A provider of its own for each emission: the Metrics class shares its state.
 
-        Each metric is there twice: by foundation, and by function for the alarms. An alarm names
-        its metric exactly, and the template does not know what the foundation will be called.
+        By function only: each set of dimensions costs as much as the first, and an alarm names its
+        metric exactly. The foundation stands beside the metrics in the log line.
         """
         metrics = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=SERVICE)
         if foundation:
-            metrics.add_dimension("foundation", foundation)
+            metrics.add_metadata("foundation", foundation)
         if self._function_name:
-            metrics.add_dimensions(function_name=self._function_name, service=SERVICE)
+            metrics.add_dimension("function_name", self._function_name)
         return metrics

@@ -38,7 +38,6 @@ SETTINGS = Settings(
     foundation="test",
     workers=4,
     requests_per_second=None,
-    in_flight_max=96,
     batch_size=5000,
     proxy_url=None,
     read_timeout=65.0,

@@ -59,7 +59,7 @@ def fleet_of_23(
 ) -> Iterator[tuple[Deployment, StateMachine, Steps]]:
     """A deployment with batches of five, two of them at a time."""
     steps = Steps(fails)
-    settings: dict[str, Any] = {"BATCH_SIZE": "5", "WORKERS": "2", "IN_FLIGHT_MAX": "5"}
+    settings: dict[str, Any] = {"BATCH_SIZE": "5", "WORKERS": "64"}
     with deployed(FLEET, **settings | environment) as function, lambda_service(steps):
         yield function, StateMachine(), steps
 
@@ -226,13 +226,13 @@ def test_steps_that_are_repeated_find_their_work_done() -> None:
 
 
 def test_no_more_than_the_ceiling_is_asked_at_a_time() -> None:
-    with fleet_of_23(IN_FLIGHT_MAX="5", WORKERS="2") as (function, machine, _):
+    with fleet_of_23(WORKERS="70") as (function, machine, _):
         machine.run(SCHEDULED)
 
         [plan_key] = [key for key in function.keys if key.endswith("plan.json")]
         ceilings = json.loads(function.read(plan_key))["ceilings"]
-    assert ceilings["concurrency"] * ceilings["workers"] <= 5
-    assert ceilings == {"concurrency": 2, "workers": 2, "requests_per_second": None}
+    assert ceilings["concurrency"] * ceilings["workers"] <= 70
+    assert ceilings == {"concurrency": 2, "workers": 32, "requests_per_second": None}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from backup_audit.errors import ApiUnreachable
 from backup_audit.judge.verdict import Verdict
+from backup_audit.plan import BATCH_LONGEST
 from backup_audit.telemetry import METRICS, NAMESPACE, PowertoolsTelemetry
 from tests.doubles.builders import finding
 from tests.doubles.cloudwatch import Alarm, Datapoint, Metric, State, emitted
@@ -112,16 +113,10 @@ def test_the_dashboard_shows_metrics_that_there_are(emitted_metrics: set[Metric]
     assert {metric.name for metric in shown} == {metric.name for metric in METRICS}
 
 
-def test_every_metric_is_emitted_by_foundation_and_by_function(
-    emitted_metrics: set[Metric],
-) -> None:
-    service = ("service", "backup-audit")
+def test_every_metric_is_emitted_once_by_function(emitted_metrics: set[Metric]) -> None:
+    dimensions = frozenset({("service", "backup-audit"), ("function_name", FUNCTION)})
 
-    assert emitted_metrics == {
-        Metric(NAMESPACE, metric.name, frozenset({dimension, service}))
-        for metric in METRICS
-        for dimension in [("foundation", "test"), ("function_name", FUNCTION)]
-    }
+    assert emitted_metrics == {Metric(NAMESPACE, one.name, dimensions) for one in METRICS}
 
 
 def test_a_failure_is_counted_for_the_alarm_where_no_foundation_is_known(
@@ -149,10 +144,10 @@ def test_an_age_is_shown_in_hours() -> None:
     assert age[-1] == {"id": "seconds", "visible": False}
 
 
-@pytest.mark.parametrize("state", ["ENABLED", "DISABLED"])
+@pytest.mark.parametrize("expression", ["rate(1 day)", "none"])
 @pytest.mark.parametrize("mode", ["function", "map"])
-def test_the_dashboard_shows_the_state_of_every_alarm_there_is(state: str, mode: str) -> None:
-    given = {"ScheduleState": state, "Mode": mode}
+def test_the_dashboard_shows_the_state_of_every_alarm_there_is(expression: str, mode: str) -> None:
+    given = {"ScheduleExpression": expression, "Mode": mode}
 
     shown = dashboard(**given)["widgets"][0]["properties"]["alarms"]
 
@@ -187,10 +182,12 @@ OTHER_TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
 
 @pytest.mark.parametrize("name", ALARMS)
 @pytest.mark.parametrize(("topic", "rings"), [("", "<AlarmTopic>"), (OTHER_TOPIC, OTHER_TOPIC)])
-def test_an_alarm_is_heard_whether_or_not_a_topic_is_given(
+def test_an_alarm_and_its_end_are_heard_whether_or_not_a_topic_is_given(
     name: str, topic: str, rings: str
 ) -> None:
-    assert properties(name, AlarmTopicArn=topic)["AlarmActions"] == [rings]
+    described = properties(name, AlarmTopicArn=topic)
+
+    assert described["AlarmActions"] == described["OKActions"] == [rings]
     assert exists("AlarmTopic", AlarmTopicArn=topic) is (topic == "")
 
 
@@ -237,8 +234,8 @@ def test_the_topic_for_alarms_is_named_by_its_arn(arn: str, *, allowed: bool) ->
 
 
 def test_a_stack_without_a_schedule_misses_no_run() -> None:
-    assert exists("MissedRun", ScheduleState="ENABLED")
-    assert not exists("MissedRun", ScheduleState="DISABLED")
+    assert exists("MissedRun", ScheduleExpression="rate(1 day)")
+    assert not exists("MissedRun", ScheduleExpression="none")
 
 
 # ── When it rings ─────────────────────────────────────────────────────────────────────────────────
@@ -323,10 +320,8 @@ def test_a_duration_counts_although_it_bears_the_time_of_the_start() -> None:
 
 def test_near_the_timeout_is_nearer_than_a_batch_may_come() -> None:
     limit = properties("NearTimeout")["Threshold"] / 1000
-    minutes = re.search(r"in (\d+) minutes", TEMPLATE.parameters["BatchSize"]["Description"])
 
-    assert minutes
-    assert limit == int(minutes[1]) * 60
+    assert limit == BATCH_LONGEST.total_seconds()
     assert limit < properties("AuditFunction")["Timeout"]
 
 

@@ -16,11 +16,13 @@ from backup_audit.plan import (
     BatchTask,
     Entry,
     PlanAnswer,
+    alone,
+    batch_size,
     instances_of,
     plan_audit,
     read_batch,
     read_plan,
-    share,
+    shared_out,
     split,
     store_items,
     store_plan,
@@ -86,6 +88,49 @@ def test_a_fleet_is_cut_into_batches_of_so_many(size: int, cut: list[list[str]])
     batches = split([Entry(instance(guid)) for guid in GUIDS], size)
 
     assert [[one.instance.guid for one in batch] for batch in batches] == cut
+
+
+@pytest.mark.parametrize(
+    ("workers", "batches", "each"),
+    [(1, 1, 1), (31, 1, 31), (32, 1, 32), (33, 1, 32), (63, 1, 32), (64, 2, 32), (1000, 31, 32)],
+)
+def test_workers_are_shared_out_and_never_exceeded(workers: int, batches: int, each: int) -> None:
+    ceilings = shared_out(workers, None)
+
+    assert (ceilings.concurrency, ceilings.workers) == (batches, each)
+    assert ceilings.concurrency * ceilings.workers <= workers
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(95, 95), (96, 96), (97, 96), (1000, 96)])
+def test_one_invocation_has_no_more_threads_than_make_it_faster(workers: int, threads: int) -> None:
+    assert (alone(workers, 5.0).workers, alone(workers, 5.0).requests_per_second) == (threads, 5.0)
+
+
+def test_a_rate_is_shared_out_among_the_batches_at_a_time() -> None:
+    assert shared_out(96, 30.0).requests_per_second == 10.0
+    assert shared_out(96, None).requests_per_second is None
+
+
+@pytest.mark.parametrize(
+    ("workers", "per_second", "size"),
+    [
+        (96, None, 5000),  # 32 workers get through 6,240
+        (26, None, 5000),
+        (25, None, 4875),
+        (1, None, 195),
+        (96, 30.0, 5000),  # 10 a second get through 7,800
+        (96, 18.0, 4680),
+        (96, 0.001, 1),
+    ],
+)
+def test_a_batch_is_as_large_as_its_workers_and_rate_get_through(
+    workers: int, per_second: float | None, size: int
+) -> None:
+    assert batch_size(5000, shared_out(workers, per_second)) == size
+
+
+def test_a_batch_that_is_smaller_than_it_could_be_stays_so() -> None:
+    assert batch_size(3, shared_out(1, None)) == 3
 
 
 def test_an_entry_has_the_mute_and_the_state_of_its_own_instance() -> None:
@@ -221,21 +266,6 @@ def test_an_events_max_age_replaces_that_of_every_instance() -> None:
 
     assert (asked.policy.max_age_seconds, asked.policy.max_age_source) == (7200, "event")
     assert asked.policy.min_backups_source == BUILT_IN.min_backups_source
-
-
-@pytest.mark.parametrize(
-    ("in_flight_max", "workers", "rate", "shared"),
-    [
-        (96, 8, 24.0, Ceilings(concurrency=12, workers=8, requests_per_second=2.0)),
-        (5, 2, 1.0, Ceilings(concurrency=2, workers=2, requests_per_second=0.5)),
-        (3, 8, 6.0, Ceilings(concurrency=1, workers=3, requests_per_second=6.0)),
-        (96, 8, None, Ceilings(concurrency=12, workers=8, requests_per_second=None)),
-    ],
-)
-def test_batches_at_the_same_time_share_the_ceilings(
-    in_flight_max: int, workers: int, rate: float | None, shared: Ceilings
-) -> None:
-    assert share(in_flight_max, workers, rate) == shared
 
 
 KEYS = RunKeys.of("backup-audit", run())

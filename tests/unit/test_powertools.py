@@ -91,7 +91,7 @@ def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -
     declared = emitted["_aws"]["CloudWatchMetrics"][0]
     assert declared["Namespace"] == NAMESPACE
     assert declared["Metrics"] == [{"Name": m.name, "Unit": m.unit.value} for m in METRICS]
-    assert declared["Dimensions"] == [["foundation", "service"]]
+    assert declared["Dimensions"] == [["service"]]
     assert emitted["foundation"] == "test"
     assert emitted["InstancesStale"] == [1]
     assert emitted["InstancesNeverBackedUp"] == [0]
@@ -100,14 +100,15 @@ def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -
     assert emitted["Duration"] == [1.5]
 
 
-def test_in_lambda_every_metric_is_there_by_function_too(output: Output) -> None:
+def test_in_lambda_every_metric_is_there_by_function_and_not_twice(output: Output) -> None:
     PowertoolsTelemetry("invocation-1", "audit-AuditFunction-1").reported(
         stored([finding()]).head, messages_sent=1
     )
 
     [_, emitted] = output.lines()
     [declared] = emitted["_aws"]["CloudWatchMetrics"]
-    assert declared["Dimensions"] == [["foundation", "service"], ["function_name", "service"]]
+    assert declared["Dimensions"] == [["function_name", "service"]]
+    assert emitted["foundation"] == "test"
     assert emitted["function_name"] == "audit-AuditFunction-1"
     assert emitted["service"] == "backup-audit"
 

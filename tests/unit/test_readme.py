@@ -284,11 +284,13 @@ def test_the_sam_commands_name_what_the_template_and_samconfig_have() -> None:
 
 def test_the_deployment_of_the_readme_gives_what_has_no_default_and_nothing_unknown() -> None:
     parameters = Template.read().parameters
-    [given] = re.findall(r"sam deploy --parameter-overrides (.*)", TEXTS[README])
+    lines = "\n".join(shell_lines(TEXTS[README]))
+    [given] = re.findall(r"sam deploy --parameter-overrides (.*)", lines)
     names = {word.partition("=")[0] for word in given.split()}
 
     assert names <= parameters.keys()
     assert {name for name, one in parameters.items() if "Default" not in one} <= names
+    assert len(names) == 6
 
 
 def test_a_parameter_that_is_named_with_a_value_is_one() -> None:

@@ -123,7 +123,7 @@ def test_a_command_that_the_cli_does_not_know_is_found_out() -> None:
 def test_the_files_that_commands_read_are_there_or_made_before() -> None:
     made = set(re.findall(r"> (\w+\.json)", TEXT))
 
-    for path in re.findall(r"file://(\S+)", TEXT):
+    for path in re.findall(r"fileb?://(\S+)", TEXT):
         assert path in made or Path(path).exists()
 
 

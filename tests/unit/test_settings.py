@@ -101,13 +101,12 @@ def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> No
         ("TOPIC_ARN", REQUIRED["TOPIC_ARN"] + ".fifo"),  # takes no e-mail addresses
         ("CA_BUNDLE", "/etc/ssl/ca.pem"),
         ("READ_TIMEOUT_SECONDS", "5 s"),
-        ("IN_FLIGHT_MAX", "1001"),
         ("BATCH_SIZE", "20001"),
         ("NOTIFY_MODE", "email"),
         ("FOUNDATION", "x" * 33),
         ("FOUNDATION", "a b"),
         ("WORKERS", "0"),
-        ("WORKERS", "97"),
+        ("WORKERS", "1001"),
         ("WORKERS", "many"),
         ("WORKERS", "٣"),
         ("READ_TIMEOUT_SECONDS", "0"),
@@ -143,7 +142,7 @@ def test_everything_that_is_bad_is_told_at_once() -> None:
 
     assert raised.value.faults == (
         "CF_API_URL is not set: template.yaml sets it under Environment",
-        'WORKERS: "many" is not a whole number from 1 to 96',
+        'WORKERS: "many" is not a whole number from 1 to 1000',
         'BACKUPS_LIMIT: "0" is not a whole number from 1 to 10000',
         "INSTANCE_GUIDS is not set: CONFIG_URI is env:, which reads it",
     )

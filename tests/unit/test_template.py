@@ -10,7 +10,7 @@ import pytest
 
 from backup_audit.fleet.run import parse_event
 from backup_audit.plan import EXECUTION_LONGEST
-from backup_audit.settings import WORKERS_MAX, NotifyMode, read_settings
+from backup_audit.settings import NotifyMode, read_settings
 from tools.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
 
 TEMPLATE = Template.read()
@@ -94,7 +94,8 @@ def test_the_function_gets_exactly_the_variables_that_the_settings_read() -> Non
 
     read_settings(recorder)
 
-    assert set(TEMPLATE.variables) == recorder.asked | {"POWERTOOLS_LOG_LEVEL"}
+    asked = recorder.asked - {"BACKUPS_LIMIT"}
+    assert set(TEMPLATE.variables) == asked | {"POWERTOOLS_LOG_LEVEL"}
 
 
 def test_the_defaults_of_the_parameters_are_the_defaults_of_the_settings() -> None:
@@ -111,8 +112,6 @@ def test_the_defaults_of_the_parameters_are_the_defaults_of_the_settings() -> No
     [
         ("Workers", "WORKERS"),
         ("ReadTimeoutSeconds", "READ_TIMEOUT_SECONDS"),
-        ("InFlightMax", "IN_FLIGHT_MAX"),
-        ("BatchSize", "BATCH_SIZE"),
     ],
 )
 def test_what_a_number_parameter_allows_the_settings_accept(parameter: str, variable: str) -> None:
@@ -125,25 +124,8 @@ def test_what_a_number_parameter_allows_the_settings_accept(parameter: str, vari
     assert TEMPLATE.variables[variable] == {"Ref": parameter}
 
 
-def test_the_most_workers_are_those_of_the_settings() -> None:
-    assert TEMPLATE.parameters["Workers"]["MaxValue"] == WORKERS_MAX
-
-
 def test_the_notify_modes_are_those_of_the_settings() -> None:
     assert TEMPLATE.parameters["NotifyMode"]["AllowedValues"] == [mode.value for mode in NotifyMode]
-
-
-@pytest.mark.parametrize("limit", ["", "1", "9999", "10000"])
-def test_a_backups_limit_that_is_allowed_is_accepted_by_the_settings(limit: str) -> None:
-    settings = read_settings(environment(BackupsLimit=limit))
-
-    assert allows("BackupsLimit", limit)
-    assert settings.backups_limit == (int(limit) if limit else None)
-
-
-@pytest.mark.parametrize("limit", ["0", "10001", "-1", "1.5", "many"])
-def test_other_backups_limits_are_refused(limit: str) -> None:
-    assert not allows("BackupsLimit", limit)
 
 
 # ── Parameters ────────────────────────────────────────────────────────────────────────────────────
@@ -281,14 +263,81 @@ def test_the_credentials_are_named_by_a_full_arn(arn: str, *, allowed: bool) -> 
     assert allows("CfCredentialsSecretArn", arn) is allowed
 
 
-def test_guids_are_asked_for_where_the_environment_is_the_configuration() -> None:
-    rule = TEMPLATE.document["Rules"]["EnvironmentNeedsGuids"]
-    assertion = rule["Assertions"][0]["Assert"]
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({}, []),
+        ({"ConfigUri": "env:", "InstanceGuids": "a-guid"}, []),
+        ({"ConfigUri": "env:"}, ["InstanceGuids"]),
+        ({"InstanceGuids": "a-guid"}, ["InstanceGuids"]),
+        ({"ExistingBucketName": "reports"}, []),
+        ({"ExistingBucketName": "reports", "ReportExpirationDays": "30"}, ["ReportExpirationDays"]),
+        ({"ExistingBucketName": "reports", "ReportLock": "GOVERNANCE:1"}, ["ReportLock"]),
+        ({"ReportExpirationDays": "30", "ReportLock": "GOVERNANCE:1"}, []),
+        ({"ScheduleExpression": "none"}, []),
+        (
+            {"ScheduleExpression": "none", "ScheduleExpressionTimezone": "Europe/Vienna"},
+            ["ScheduleExpressionTimezone"],
+        ),
+        ({"ScheduleExpression": "none", "MissedRunHours": "27"}, ["MissedRunHours"]),
+        ({"ScheduleExpressionTimezone": "Europe/Vienna", "MissedRunHours": "27"}, []),
+    ],
+    ids=str,
+)
+def test_a_combination_of_which_a_part_has_no_effect_is_refused(
+    given: dict[str, str], refused: list[str]
+) -> None:
+    assert [said.split()[0] for said in TEMPLATE.refusals(**REQUIRED | given)] == refused
 
-    assert TEMPLATE.resolved(rule["RuleCondition"], ConfigUri="env:") is True
-    assert TEMPLATE.resolved(rule["RuleCondition"], ConfigUri="ssm:/name") is False
-    assert TEMPLATE.resolved(assertion, InstanceGuids="") is False
-    assert TEMPLATE.resolved(assertion, InstanceGuids="a-guid") is True
+
+# Each parameter with a value of its own.
+GIVEN = REQUIRED | {
+    "CaBundleUri": "ssm:/ca",
+    "ConfigUri": "s3://configurations/fleet.json",
+    "InstanceGuids": "a-guid",
+    "ScheduleExpression": "none",
+    "ScheduleExpressionTimezone": "Europe/Vienna",
+    "Mode": "map",
+    "NotificationEmail": "ops@example.com",
+    "NotifyMode": "finding",
+    "Foundation": "prod",
+    "MissedRunHours": "27",
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:111122223333:on-call",
+    "ExistingBucketName": "reports",
+    "ReportPrefix": "audits",
+    "ReportExpirationDays": "30",
+    "ReportLock": "COMPLIANCE:365",
+    "LogRetentionDays": "365",
+    "KmsKeyArn": KEY,
+    "ReadKeyArns": f"{KEY},{KEY}2",
+    "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/boundary",
+    "Workers": "16",
+    "RequestsPerSecond": "5",
+    "ReadTimeoutSeconds": "10",
+    "ProxyUrl": "http://proxy.example.com:3128",
+    "VpcSubnetIds": "subnet-0a1b2c3d",
+    "VpcSecurityGroupIds": "sg-0a1b2c3d",
+}
+
+
+@pytest.mark.parametrize("other", GIVEN)
+def test_whatever_else_is_given_a_parameter_has_an_effect_or_is_refused(other: str) -> None:
+    beside = REQUIRED | {other: GIVEN[other]}
+    without = TEMPLATE.deployed(**beside)
+
+    idle = [
+        name
+        for name in GIVEN.keys() - beside.keys()
+        if TEMPLATE.deployed(**beside | {name: GIVEN[name]}) == without
+    ]
+
+    for name in idle:
+        assert name in " ".join(TEMPLATE.refusals(**beside | {name: GIVEN[name]}))
+
+
+def test_each_parameter_is_among_those() -> None:
+    assert GIVEN.keys() == TEMPLATE.parameters.keys()
+    assert len(GIVEN) <= 27  # what somebody would set in the first year
 
 
 # ── Function and schedule ─────────────────────────────────────────────────────────────────────────
@@ -304,25 +353,39 @@ def test_the_function_has_all_the_time_that_lambda_gives() -> None:
     assert properties("AuditFunction")["Timeout"] == 900
 
 
-@pytest.mark.parametrize("state", ["ENABLED", "DISABLED"])
 @pytest.mark.parametrize(
     ("mode", "target", "machine"),
     [("function", "<AuditFunction.Arn>", False), ("map", "<AuditStateMachine>", True)],
 )
 def test_the_one_schedule_starts_the_function_or_the_state_machine(
-    mode: str, target: str, state: str, *, machine: bool
+    mode: str, target: str, *, machine: bool
 ) -> None:
-    given = {"Mode": mode, "ScheduleState": state}
-    condition = {"Condition": TEMPLATE.resources["AuditStateMachine"]["Condition"]}
+    there = TEMPLATE.deployed(**REQUIRED, Mode=mode)
 
-    schedule = properties("Schedule", **given)
-
-    assert (schedule["Target"]["Arn"], schedule["State"]) == (target, state)
-    assert TEMPLATE.resolved(condition, **given) is machine
+    assert there["Schedule"]["Properties"]["Target"]["Arn"] == target
+    assert ("AuditStateMachine" in there) is machine
     assert "Events" not in properties("AuditFunction") | properties("AuditStateMachine")
     assert [kind for one in TEMPLATE.resources.values() if "Schedule" in (kind := one["Type"])] == [
         "AWS::Scheduler::Schedule"
     ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed", "there"),
+    [
+        ("cron(7 5 * * ? *)", True, True),
+        ("rate(1 hour)", True, True),
+        ("none", True, False),
+        ("", False, True),
+        ("never", False, True),
+    ],
+)
+def test_a_schedule_is_an_expression_or_none(
+    expression: str, *, allowed: bool, there: bool
+) -> None:
+    assert allows("ScheduleExpression", expression) is allowed
+    deployed = TEMPLATE.deployed(**REQUIRED, ScheduleExpression=expression)
+    assert ({"Schedule", "ScheduleRole"} <= deployed.keys()) is there
 
 
 def test_an_execution_ends_when_its_claim_does() -> None:
@@ -356,7 +419,7 @@ def test_the_state_machine_may_read_plans_and_start_its_own_batches_only() -> No
 
     assert allowed == {
         "DoSteps": "<AuditFunction.Arn>",
-        "ReadBatches": "<ReportBucket.Arn>/audits/plans/*",
+        "ReadBatches": "arn:aws:s3:::<ReportBucket>/audits/plans/*",
         "StartBatches": f"{own}:stateMachine:backup-audit-audit",
         "FollowBatches": f"{own}:execution:backup-audit-audit/*",
     }
@@ -467,14 +530,14 @@ def test_reports_are_read_and_written_below_the_prefix_only() -> None:
     kept = statement("AuditFunctionRole", "KeepReports", ReportPrefix="audits/prod")
 
     assert kept["Action"] == ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-    assert kept["Resource"] == "<ReportBucket.Arn>/audits/prod/*"
+    assert kept["Resource"] == "arn:aws:s3:::<ReportBucket>/audits/prod/*"
 
 
 def test_a_missing_report_can_be_told_from_a_forbidden_one() -> None:
     listing = statement("AuditFunctionRole", "TellMissingFromForbidden")
 
     assert listing["Action"] == "s3:ListBucket"
-    assert listing["Resource"] == "<ReportBucket.Arn>"
+    assert listing["Resource"] == "arn:aws:s3:::<ReportBucket>"
     assert "Condition" not in listing  # on s3:prefix it would not hold for a GetObject
 
 
@@ -520,10 +583,70 @@ def test_only_the_ca_that_the_address_names_can_be_read(
     assert [(part["Action"], part["Resource"]) for part in reading] == permissions
 
 
-@pytest.mark.parametrize("role", ["AuditFunctionRole", "ScheduleRole"])
+@pytest.mark.parametrize("role", ["AuditFunctionRole", "ScheduleRole", "AuditStateMachineRole"])
 def test_a_role_may_use_the_key_only_if_there_is_one(role: str) -> None:
     assert "UseKey" not in sids(role)
     assert statement(role, "UseKey", KmsKeyArn=KEY)["Resource"] == KEY
+
+
+OTHERS_KEY = KEY.replace("111122223333", "444455556666")
+
+
+def test_the_keys_of_what_is_read_may_be_read_with_by_the_function_and_nothing_else() -> None:
+    given = {"ReadKeyArns": f"{KEY},{OTHERS_KEY}"}
+
+    reading = statement("AuditFunctionRole", "UseReadKeys", **given)
+
+    assert (reading["Action"], reading["Resource"]) == ("kms:Decrypt", [KEY, OTHERS_KEY])
+    assert "UseReadKeys" not in sids("AuditFunctionRole")
+    changed = {
+        name
+        for name, resource in TEMPLATE.deployed(**REQUIRED, Mode="map", **given).items()
+        if resource != TEMPLATE.deployed(**REQUIRED, Mode="map")[name]
+    }
+    assert changed == {"AuditFunctionRole"}
+
+
+@pytest.mark.parametrize(
+    ("arn", "allowed"),
+    [("", True), (KEY, True), (KEY.replace("key/", "alias/"), False), ("*", False)],
+)
+@pytest.mark.parametrize("parameter", ["KmsKeyArn", "ReadKeyArns"])
+def test_a_key_is_named_by_its_arn(parameter: str, arn: str, *, allowed: bool) -> None:
+    assert allows(parameter, arn) is allowed
+
+
+BOUNDARY = "arn:aws:iam::111122223333:policy/teams/boundary"
+
+
+def test_every_role_is_bounded_if_there_is_a_boundary() -> None:
+    kinds = {name: one["Type"] for name, one in TEMPLATE.resources.items()}
+    roles = [name for name, kind in kinds.items() if kind == "AWS::IAM::Role"]
+
+    bounded = {name: properties(name, PermissionsBoundaryArn=BOUNDARY) for name in roles}
+
+    assert len(roles) == 3
+    assert {role["PermissionsBoundary"] for role in bounded.values()} == {BOUNDARY}
+    assert not [name for name in roles if "PermissionsBoundary" in properties(name)]
+    # SAM makes a role for each of these that has none of ours.
+    assert all(
+        "Role" in properties(name) for name, kind in kinds.items() if "::Serverless::" in kind
+    )
+
+
+@pytest.mark.parametrize(
+    ("arn", "allowed"),
+    [
+        ("", True),
+        (BOUNDARY, True),
+        ("arn:aws:iam::aws:policy/PowerUserAccess", True),
+        ("arn:aws-us-gov:iam::111122223333:policy/boundary", True),
+        ("boundary", False),
+        ("arn:aws:iam::111122223333:role/boundary", False),
+    ],
+)
+def test_a_boundary_is_named_by_the_arn_of_a_policy(arn: str, *, allowed: bool) -> None:
+    assert allows("PermissionsBoundaryArn", arn) is allowed
 
 
 # ── What a run leaves behind ──────────────────────────────────────────────────────────────────────
@@ -538,10 +661,57 @@ def test_the_bucket_is_versioned_and_private() -> None:
     assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
 
 
-@pytest.mark.parametrize("resource", ["ReportBucket", "ReportBucketPolicy"])
-def test_the_bucket_and_what_guards_it_outlive_the_stack(resource: str) -> None:
-    assert TEMPLATE.resources[resource]["DeletionPolicy"] == "Retain"
+KEPT = ["ReportBucket", "ReportBucketPolicy", "LogGroup", "Topic", "AlarmTopic"]
+
+
+@pytest.mark.parametrize("resource", KEPT)
+def test_what_lasts_outlives_the_stack_but_not_a_first_deployment_that_fails(resource: str) -> None:
+    assert TEMPLATE.resources[resource]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert TEMPLATE.resources[resource]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_nothing_else_outlives_the_stack() -> None:
+    kept = [name for name, one in TEMPLATE.resources.items() if "DeletionPolicy" in one]
+
+    assert sorted(kept) == sorted(KEPT)
+
+
+@pytest.mark.parametrize("resource", KEPT)
+def test_what_outlives_the_stack_has_no_name_at_which_the_next_one_would_stop(
+    resource: str,
+) -> None:
+    assert not {"BucketName", "LogGroupName", "TopicName"} & properties(resource).keys()
+
+
+def test_a_bucket_that_is_given_is_not_the_stacks_but_used_as_its_own_would_be() -> None:
+    own = TEMPLATE.deployed(**REQUIRED, Mode="map")
+
+    given = TEMPLATE.deployed(**REQUIRED, Mode="map", ExistingBucketName="reports-of-before")
+
+    assert own.keys() - given.keys() == {"ReportBucket", "ReportBucketPolicy"}
+    assert "<ReportBucket" not in json.dumps(given)
+    for name, part in given.items():
+        assert json.dumps(part) == json.dumps(own[name]).replace(
+            "<ReportBucket>", "reports-of-before"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("", True),
+        ("abc", True),
+        ("ab", False),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("reports.example.com", True),
+        ("Reports", False),
+        ("s3://reports", False),
+        ("reports/*", False),
+    ],
+)
+def test_a_bucket_is_named_by_its_name(name: str, *, allowed: bool) -> None:
+    assert allows("ExistingBucketName", name) is allowed
 
 
 @pytest.mark.parametrize(
@@ -574,7 +744,7 @@ def test_reports_expire_after_their_days_and_never_at_zero(days: str, expiring: 
 @pytest.mark.parametrize("mode", ["GOVERNANCE", "COMPLIANCE"])
 @pytest.mark.parametrize("days", ["1", "400"])
 def test_reports_are_locked_for_their_days(days: str, mode: str) -> None:
-    bucket = properties("ReportBucket", ReportLockDays=days, ReportLockMode=mode)
+    bucket = properties("ReportBucket", ReportLock=f"{mode}:{days}")
 
     retention = {"Mode": mode, "Days": days}
     assert bucket["ObjectLockEnabled"] is True
@@ -586,6 +756,30 @@ def test_reports_are_not_locked_unless_asked_for() -> None:
     bucket = properties("ReportBucket")
 
     assert not {"ObjectLockEnabled", "ObjectLockConfiguration"} & set(bucket)
+
+
+@pytest.mark.parametrize(
+    ("lock", "allowed"),
+    [
+        ("none", True),
+        ("GOVERNANCE:90", True),
+        ("COMPLIANCE:365", True),
+        ("GOVERNANCE:0", False),
+        ("GOVERNANCE:1", True),
+        ("GOVERNANCE:9999", True),
+        ("GOVERNANCE:10000", True),
+        ("GOVERNANCE:36500", True),
+        ("GOVERNANCE:36501", False),
+        ("GOVERNANCE:37000", False),
+        ("GOVERNANCE", False),
+        ("COMPLIANCE:", False),
+        ("governance:90", False),
+        ("90", False),
+        ("", False),
+    ],
+)
+def test_a_lock_is_a_mode_with_its_days_or_none(lock: str, *, allowed: bool) -> None:
+    assert allows("ReportLock", lock) is allowed
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Runs a process at the share of a CPU that Lambda gives to the default memory, 512 MB."""
+"""Runs a process at the share of a CPU that Lambda gives to 512 MB: less than the function has."""
 
 import contextlib
 import os

@@ -72,7 +72,6 @@ _SETTINGS = msgspec.structs.replace(
     config_uri="ssm:/backup-audit/configuration",
     foundation="example",
     workers=1,  # so that the findings come in their order
-    in_flight_max=1,
     batch_size=4,
 )
 _NO_SUPPORT = Refusal(10008, "CF-UnprocessableEntity", "The service offering does not support it.")

@@ -1,0 +1,98 @@
+"""The commands in the docs are safe to copy: by every AWS CLI, twice, and with a secret."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tools.commands import shell_lines
+from tools.template import Template
+
+TEXTS = [Path("README.md"), *Path("docs").glob("**/*.md"), Path("CONTRIBUTING.md")]
+LINES = [line for path in TEXTS for line in shell_lines(path.read_text("utf-8"))]
+INVOKING = [line for line in LINES if "aws lambda invoke" in line]
+DEPLOYING = [line for line in LINES if line.startswith("sam deploy")]
+
+FUNCTION_LONGEST = Template.read().properties("AuditFunction")["Timeout"]
+
+
+def option(line: str, name: str) -> str:
+    words = shlex.split(line)
+    return words[words.index(name) + 1]
+
+
+def is_full_run(line: str) -> bool:
+    """Whether the event is one; an event that a person has made is."""
+    path = Path(option(line, "--payload").removeprefix("fileb://"))
+    event = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return not {"dry_run", "instance_guids", "as_of", "max_age"} & event.keys()
+
+
+def test_a_payload_is_read_as_both_versions_of_the_aws_cli_do() -> None:
+    payloads = [option(line, "--payload") for line in LINES if "--payload" in line]
+
+    assert payloads
+    assert all(payload.startswith("fileb://") for payload in payloads)
+
+
+def test_no_command_needs_what_only_one_version_of_the_aws_cli_has() -> None:
+    text = "\n".join(LINES)
+
+    assert not re.findall(
+        r"--cli-binary-format|--no-cli-pager|aws logs tail|aws configure sso", text
+    )
+    assert "CLI in version 2" not in "".join(path.read_text("utf-8") for path in TEXTS)
+
+
+@pytest.mark.parametrize("line", INVOKING)
+def test_a_client_neither_gives_up_nor_asks_again_while_a_run_is_at_work(line: str) -> None:
+    before = line.partition("aws ")[0]
+
+    if is_full_run(line):
+        assert option(line, "--invocation-type") == "Event"
+    elif "--invocation-type" not in line:
+        assert int(option(line, "--cli-read-timeout")) >= FUNCTION_LONGEST
+        assert "AWS_MAX_ATTEMPTS=1" in before.split()
+
+
+def test_there_are_commands_of_both_kinds() -> None:
+    assert {is_full_run(line) for line in INVOKING} == {True, False}
+
+
+def test_the_sam_cli_which_asks_again_after_a_minute_invokes_no_function() -> None:
+    invoked = re.findall(r"sam remote invoke (\w+)", "\n".join(LINES))
+
+    assert set(invoked) == {"AuditStateMachine"}
+
+
+@pytest.mark.parametrize("line", DEPLOYING)
+def test_a_deployment_that_names_an_environment_takes_its_parameters_from_there(line: str) -> None:
+    assert not {"--config-env", "--parameter-overrides"} <= set(shlex.split(line))
+
+
+@pytest.mark.parametrize("line", DEPLOYING)
+def test_a_parameter_that_a_deployment_sets_is_one_and_its_value_is_allowed(line: str) -> None:
+    words = shlex.split(line)
+    given = [word.partition("=") for word in words if re.match(r"[A-Z]\w+=", word)]
+
+    for name, _, value in given:
+        pattern = Template.read().parameters[name].get("AllowedPattern", ".*")
+        assert value in ("ARN", "ADDRESS", "NAME") or re.fullmatch(pattern, value)
+
+
+def test_no_secret_is_an_argument() -> None:
+    text = "\n".join(LINES)
+
+    assert "create-secret" in text
+    assert not re.findall(r"--secret\b(?!-)|--secret-string (?!file://)|echo .*secret", text)
+
+
+def test_a_secret_is_written_for_its_owner_only_and_taken_away() -> None:
+    masked, written, removed = (
+        next(number for number, line in enumerate(LINES) if text in line)
+        for text in ("umask 077", "> secret.json", "rm secret.json")
+    )
+
+    assert masked <= written < removed
