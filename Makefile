@@ -21,6 +21,7 @@ export UV_SYSTEM_CERTS := 1
 VENV := .venv
 SAM_VENV := .venv-sam
 E2E_VENV := .venv-e2e
+AWSCLI_VENV := .venv-awscli
 BENCH_VENV := .venv-bench
 SECURITY_VENV := .venv-security
 GUARD_VENV := .venv-guard
@@ -79,7 +80,7 @@ test: $(VENV)/ready ## run the tests
 check: lint types template security sbom wheel ## run everything that CI runs
 	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 99
 
-e2e: $(VENV)/ready $(SAM_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
+e2e: $(VENV)/ready $(SAM_VENV)/ready $(AWSCLI_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
 	$(BIN)/pytest --override-ini 'norecursedirs=.*' tests/e2e
 
 python313: # the Python that `make e2e` would take; nothing if there is none
@@ -147,7 +148,7 @@ lock: $(VENV)/ready ## pin what pyproject.toml states, with hashes; UPGRADE=1 ta
 	$(UV_COMPILE) pyproject.toml --group mutants -c requirements/dev.txt -o requirements/mutants.txt
 	for name in bench fuzz; do \
 		$(UV_COMPILE) pyproject.toml --group $$name -c src/requirements.txt -o requirements/$$name.txt || exit 1; done
-	for name in e2e guard sam sbom security; do \
+	for name in awscli e2e guard sam sbom security; do \
 		$(UV_COMPILE) --group $$name -o requirements/$$name.txt || exit 1; done
 
 schemas: $(VENV)/ready ## write docs/schemas from the types

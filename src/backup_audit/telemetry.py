@@ -49,6 +49,12 @@ METRICS = (
         "instances that are not `unknown`, of all configured",
     ),
     Metric(
+        "InstancesStillUnknown",
+        _COUNT,
+        lambda report: report.news.still_unknown,
+        "instances that are `unknown` as in the full run before, and not muted",
+    ),
+    Metric(
         "OldestNewestBackupAge",
         _SECONDS,
         lambda report: report.oldest_newest_backup_age_seconds,

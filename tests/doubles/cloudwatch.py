@@ -53,6 +53,9 @@ class Metric(msgspec.Struct, frozen=True):
         return cls(part["Namespace"], part["MetricName"], dimensions)
 
 
+_Points = Sequence[tuple[datetime, float]]
+
+
 class Datapoint(msgspec.Struct, frozen=True):
     """A value of a metric at an instant (UTC)."""
 
@@ -80,24 +83,31 @@ def _embedded(line: Mapping[str, Any]) -> Iterator[Datapoint]:
 
 
 class Alarm:
-    """An alarm by its properties in a template, resolved.
+    """An alarm by its properties in a template, resolved; `metric` is the first that it watches.
 
     `extra`: CloudWatch looks at more periods than those to evaluate, and says not how many more.
     """
 
     def __init__(self, properties: Mapping[str, Any], *, extra: int = 2) -> None:
-        self._fill: float | None = None
-        source, statistic, period = properties, properties.get("Statistic"), properties
+        self._value: Callable[[Mapping[str, float | None]], float | None] = _only
+        parts = {"only": properties}
         if "Metrics" in properties:
-            expression, measured = properties["Metrics"]
-            self._fill = _fill(expression["Expression"], measured["Id"])
-            source, period = measured["MetricStat"]["Metric"], measured["MetricStat"]
-            statistic = measured["MetricStat"]["Stat"]
-        self.metric = Metric.read(source)
-        self.period = timedelta(seconds=int(period["Period"]))
+            expression, *measured = properties["Metrics"]
+            self._value = _understood(expression["Expression"])
+            parts = {one["Id"]: one["MetricStat"] for one in measured}
+        self._measured = {
+            name: (
+                Metric.read(part.get("Metric", part)),
+                _STATISTICS[part.get("Stat") or part["Statistic"]],
+            )
+            for name, part in parts.items()
+        }
+        self.metrics = [metric for metric, _ in self._measured.values()]
+        self.metric = self.metrics[0]
+        [seconds] = {int(part["Period"]) for part in parts.values()}
+        self.period = timedelta(seconds=seconds)
         self.evaluated = int(properties["EvaluationPeriods"])
         self._needed = int(properties.get("DatapointsToAlarm", self.evaluated))
-        self._statistic = _STATISTICS[str(statistic)]
         self._breaches = _BREACHES[properties["ComparisonOperator"]]
         self._threshold = float(properties["Threshold"])
         self._missing: str = properties["TreatMissingData"]
@@ -112,22 +122,22 @@ class Alarm:
         Where the alarm sees whole hours only, one an hour comes to the same.
         """
         state, at = State.INSUFFICIENT_DATA, _down_to(since, self._step)
-        mine = self._mine(datapoints)
+        mine = {
+            name: self._mine(datapoints, metric) for name, (metric, _) in self._measured.items()
+        }
         while at <= until:
             state, at = self._evaluation(mine, at, state), at + self._step
         return state
 
-    def _mine(self, datapoints: Iterable[Datapoint]) -> list[tuple[datetime, float]]:
-        """Those of this metric, at the minute in which CloudWatch keeps them."""
+    def _mine(self, datapoints: Iterable[Datapoint], metric: Metric) -> _Points:
+        """Those of a metric, at the minute in which CloudWatch keeps them."""
         return [
             (_down_to(point.at, MINUTE), point.value)
             for point in datapoints
-            if point.metric == self.metric
+            if point.metric == metric
         ]
 
-    def _evaluation(
-        self, points: Sequence[tuple[datetime, float]], at: datetime, before: State
-    ) -> State:
+    def _evaluation(self, points: Mapping[str, _Points], at: datetime, before: State) -> State:
         found = list(self._periods(points, at))
         real = [value for value in found if value is not None][: self.evaluated]
         breaching = sum(self._breaches(value, self._threshold) for value in real)
@@ -137,22 +147,38 @@ class Alarm:
             breaching += self.evaluated - len(real)
         return State.ALARM if breaching >= self._needed else State.OK
 
-    def _periods(
-        self, points: Sequence[tuple[datetime, float]], end: datetime
-    ) -> Iterator[float | None]:
-        """The statistic of each period in the evaluation range, the newest first."""
+    def _periods(self, points: Mapping[str, _Points], end: datetime) -> Iterator[float | None]:
+        """The value of each period in the evaluation range, the newest first."""
         for _ in range(self._range):
             start = end - self.period
-            values = [value for at, value in points if start <= at < end]
-            yield self._statistic(values) if values else self._fill
+            statistics: dict[str, float | None] = {}
+            for name, (_, statistic) in self._measured.items():
+                values = [value for at, value in points[name] if start <= at < end]
+                statistics[name] = statistic(values) if values else None
+            yield self._value(statistics)
             end = start
 
 
-def _fill(expression: str, measured: str) -> float:
-    """What stands for a missing value in FILL(metric, value); nothing else is understood."""
-    found = re.fullmatch(rf"FILL\({measured}, ([0-9]+)\)", expression)
+def _only(values: Mapping[str, float | None]) -> float | None:
+    return values["only"]
+
+
+def _understood(expression: str) -> Callable[[Mapping[str, float | None]], float | None]:
+    """What metric math makes of the values of a period; two forms of it are understood."""
+    if found := re.fullmatch(r"FILL\((\w+), ([0-9]+)\)", expression):
+        filled, instead = found[1], float(found[2])
+        return lambda values: instead if (value := values[filled]) is None else value
+    found = re.fullmatch(r"IF\((\w+) < ([0-9]+) OR (\w+) > ([0-9]+), 1, 0\)", expression)
     assert found, expression
-    return float(found[1])
+    low, least, high, most = found[1], float(found[2]), found[3], float(found[4])
+
+    def either(values: Mapping[str, float | None]) -> float | None:
+        one, other = values[low], values[high]
+        if one is None or other is None:  # no value without both
+            return None
+        return float(one < least or other > most)
+
+    return either
 
 
 def _down_to(at: datetime, step: timedelta) -> datetime:

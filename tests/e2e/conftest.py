@@ -97,7 +97,7 @@ def new_stack(
             "CaBundleUri": inputs.cas["ssm"],
             "ConfigUri": inputs.configurations["ssm"],
             "Foundation": "e2e",
-            "ScheduleState": "DISABLED",
+            "ScheduleExpression": "none",
         }
         stack = Stack(name, aws, sam, parameters | changes)
         request.config.stash[_STACKS].append(stack)

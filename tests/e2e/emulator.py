@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 PYTHON = ROOT / ".venv-e2e/bin/python"
 REGION = "us-east-1"
 
-_START = 30.0  # seconds; it takes one
+_START = 120.0  # seconds; it takes one on an idle machine
 _STOP = 10.0  # seconds
 _LAST_LINES = 30
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.emulator import PYTHON, ROOT, Emulator
+from tools.template import Template
 
 _SAM = ROOT / ".venv-sam/bin/sam"
 _UV = ROOT / ".venv/bin/uv"
@@ -39,6 +41,26 @@ class Sam:
             *("--no-confirm-changeset", "--no-progressbar"),
             *("--parameter-overrides", *given),
         )
+
+    def change_set(self, stack: str, *arguments: str) -> dict[str, str]:
+        """The parameters that `sam deploy` with these arguments asks CloudFormation for."""
+        config = () if "--config-file" in arguments else ("--config-file", ROOT / "samconfig.toml")
+        said = self._run(
+            *("deploy", "--template-file", str(self._build / "template.yaml")),
+            *map(str, config),
+            *("--stack-name", stack, *arguments),
+            *("--no-confirm-changeset", "--no-execute-changeset", "--no-progressbar"),
+            *("--no-fail-on-empty-changeset", "--force-upload"),
+        )
+        found = re.search(r"arn:aws:cloudformation:\S+:changeSet/\S+", said)
+        assert found, said
+        described = self._aws.client("cloudformation").describe_change_set(ChangeSetName=found[0])
+        return {one["ParameterKey"]: one["ParameterValue"] for one in described["Parameters"]}
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """The template as it was built."""
+        return dict(Template.read().document)
 
     def invoke(self, stack: str, resource: str, event: Path) -> Any:  # noqa: ANN401
         """Invoke a function, or start a state machine, with an event file; return what it says."""

@@ -40,6 +40,21 @@ class Stack:
     def delete(self) -> None:
         """Delete it as a person would."""
         self._sam.delete(self.name)
+        self._current = {}
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Change a variable of the function that no parameter sets, until it is deployed again."""
+        client = self.aws.client("lambda")
+        function = self.output("FunctionName")
+        now = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=function, Environment={"Variables": now | {name: value}}
+        )
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those that it was deployed with, defaults left out."""
+        return dict(self._current)
 
     def output(self, name: str) -> str:
         """One of the template's outputs."""

@@ -18,10 +18,15 @@ _RETRIES = 210.0  # seconds that the definition waits before it gives a batch up
 @pytest.fixture(scope="module")
 def mapped(new_stack: Callable[..., Stack]) -> Iterator[Stack]:
     """A stack of its own, with its state machine, in batches of three."""
-    stack = new_stack("backup-audit-map", Mode="map", BatchSize="3")
-    stack.deploy()
+    stack = new_stack("backup-audit-map", Mode="map", Workers="64")
+    in_batches_of_three(stack)
     yield stack
     stack.delete()
+
+
+def in_batches_of_three(stack: Stack, **changes: str) -> None:
+    stack.deploy(**changes)
+    stack.set_variable("BATCH_SIZE", "3")
 
 
 def executed(stack: Stack, *, within: float) -> Any:  # noqa: ANN401
@@ -70,7 +75,7 @@ def test_the_steps_can_be_invoked_by_hand(mapped: Stack) -> None:
 def test_a_child_that_fails_for_good_leaves_the_others_and_is_unknown_by_guid(
     mapped: Stack, inputs: Inputs
 ) -> None:
-    mapped.deploy(ConfigUri=inputs.configurations["with a dead batch"])
+    in_batches_of_three(mapped, ConfigUri=inputs.configurations["with a dead batch"])
 
     answer = executed(mapped, within=_RETRIES + 120)
 

@@ -6,11 +6,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.e2e.emulator import Emulator
 from tests.e2e.polling import eventually
+from tests.e2e.queues import listening
+from tests.e2e.shell import Shell, filled_in, shown
 from tests.e2e.stack import LATEST, RUNNING, Stack
 
 _FIRING = 100.0  # seconds: a minute, and ministack looks every ten seconds
@@ -21,7 +25,6 @@ def scheduled(new_stack: Callable[..., Stack]) -> Stack:
     """A stack of its own beside the suite's; its schedule has fired."""
     stack = new_stack(
         "backup-audit-life",
-        ScheduleState="ENABLED",
         ScheduleExpression="rate(1 minute)",
     )
     stack.deploy()
@@ -36,17 +39,21 @@ def test_the_schedule_starts_a_full_run_that_bears_its_scheduled_time(scheduled:
     assert latest["coverage"]["audited"] == 8
 
 
-def test_what_lies_in_the_bucket_is_what_was_written(scheduled: Stack) -> None:
-    verified = subprocess.run(
-        [sys.executable, "-m", "backup_audit_cli", "verify", f"s3://{scheduled.bucket}"],
-        env=os.environ | scheduled.aws.variables,
+def verified(stack: Stack) -> str:
+    """What `backup-audit verify` says of the stack's bucket."""
+    done = subprocess.run(
+        [sys.executable, "-m", "backup_audit_cli", "verify", f"s3://{stack.bucket}"],
+        env=os.environ | stack.aws.variables,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
-    assert verified.returncode == 0, verified.stderr
-    assert "all is as it was written" in verified.stdout
+
+def test_what_lies_in_the_bucket_is_what_was_written(scheduled: Stack) -> None:
+    assert "all is as it was written" in verified(scheduled)
 
 
 def test_an_update_keeps_the_bucket_with_its_reports_and_the_schedule_goes_on(
@@ -68,16 +75,110 @@ def test_an_update_keeps_the_bucket_with_its_reports_and_the_schedule_goes_on(
     )
 
 
-def test_delete_takes_the_stack_away_and_keeps_the_bucket_with_the_reports(
-    scheduled: Stack,
-) -> None:
-    scheduled.deploy(ScheduleState="DISABLED")
+def test_delete_takes_the_stack_away_and_keeps_what_lasts(scheduled: Stack) -> None:
+    scheduled.deploy(ScheduleExpression="none")
     before = scheduled.objects()
-    function = scheduled.output("FunctionName")
+    function, log = scheduled.output("FunctionName"), scheduled.output("LogGroupName")
+    listening(scheduled.aws, "life", scheduled.output("TopicArn"), {"event": ["digest"]})
 
     scheduled.delete()
 
     assert before
     assert scheduled.objects() == before
+    policy = scheduled.aws.client("s3").get_bucket_policy(Bucket=scheduled.bucket)["Policy"]
+    assert "aws:SecureTransport" in policy
+    kept = scheduled.aws.client("logs").describe_log_groups(logGroupNamePrefix=log)["logGroups"]
+    assert [group["logGroupName"] for group in kept] == [log]
+    assert len(subscriptions(scheduled.aws, scheduled.output("TopicArn"))) == 1
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         scheduled.aws.client("lambda").get_function(FunctionName=function)
+
+
+def test_what_is_left_is_found_as_the_docs_say(scheduled: Stack, tmp_path: Path) -> None:
+    script = shown("docs/operate.md", beginning="aws s3api list-buckets")
+
+    found = Shell(scheduled.aws, tmp_path).run(
+        script.replace("backup-audit-", "backup-audit-life-")
+    )
+
+    left = ("ReportBucketName", "TopicArn", "LogGroupName")
+    assert {scheduled.output(name) for name in left} <= set(found.split())
+
+
+def test_a_stack_of_the_same_name_goes_on_with_the_bucket_that_was_left(
+    scheduled: Stack, tmp_path: Path
+) -> None:
+    bucket, old_topic = scheduled.bucket, scheduled.output("TopicArn")
+    last = json.loads(scheduled.read(LATEST))["run"]["run_id"]
+
+    scheduled.deploy(ScheduleExpression="none", ExistingBucketName=bucket)
+    answer = scheduled.invoke({})
+
+    report = json.loads(scheduled.read(answer["report"]["key"]))
+    assert scheduled.bucket == bucket
+    assert report["plan"]["previous"]["run_id"] == last
+    assert {one["change"] for one in report["findings"] if one["change"]} == {"ongoing"}
+    assert json.loads(scheduled.read(LATEST))["run"]["run_id"] == answer["run_id"]
+    assert "all is as it was written" in verified(scheduled)
+    with pytest.raises(ClientError):
+        scheduled.physical_id("ReportBucket")
+    goes_on_with_its_subscriptions(scheduled, old_topic, Shell(scheduled.aws, tmp_path))
+
+
+def goes_on_with_its_subscriptions(stack: Stack, old_topic: str, shell: Shell) -> None:
+    """By the documented command, filter policies and all."""
+    names = shown("docs/operate.md", beginning="output()")
+    copy = shown("docs/operate.md", beginning="OLD_TOPIC=")
+
+    shell.run(
+        filled_in(names, {"--stack-name backup-audit": f"--stack-name {stack.name}"}),
+        filled_in(copy, {"OLD_TOPIC=ARN": f"OLD_TOPIC={old_topic}"}),
+    )
+
+    before, after = (
+        subscriptions(stack.aws, topic) for topic in (old_topic, stack.output("TopicArn"))
+    )
+    assert after == before != []
+
+
+def subscriptions(aws: Emulator, topic_arn: str) -> list[tuple[str, str]]:
+    """The end points that listen to a topic, each with its filter policy."""
+    sns = aws.client("sns")
+    listed = sns.list_subscriptions_by_topic(TopicArn=topic_arn)["Subscriptions"]
+    return [
+        (
+            one["Endpoint"],
+            sns.get_subscription_attributes(SubscriptionArn=one["SubscriptionArn"])["Attributes"][
+                "FilterPolicy"
+            ],
+        )
+        for one in listed
+    ]
+
+
+def test_a_bucket_that_was_given_is_left_alone_when_the_stack_goes(scheduled: Stack) -> None:
+    before = scheduled.objects()
+
+    scheduled.delete()
+
+    assert scheduled.objects() == before
+    assert scheduled.aws.client("s3").get_bucket_policy(Bucket=scheduled.bucket)["Policy"]
+
+
+def test_a_first_deployment_that_fails_leaves_nothing(
+    new_stack: Callable[..., Stack], aws: Emulator
+) -> None:
+    stack = new_stack("backup-audit-failing", Mode="map")
+    aws.client("stepfunctions").create_state_machine(  # the stack's cannot be made
+        name="backup-audit-failing-audit",
+        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::000000000000:role/of-somebody",
+    )
+
+    with pytest.raises(AssertionError, match="sam deploy"):
+        stack.deploy()
+
+    buckets = aws.client("s3").list_buckets()["Buckets"]
+    groups = aws.client("logs").describe_log_groups()["logGroups"]
+    topics = aws.client("sns").list_topics()["Topics"]
+    assert "backup-audit-failing" not in json.dumps([buckets, groups, topics], default=str)

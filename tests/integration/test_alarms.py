@@ -12,7 +12,7 @@ from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError
 from backup_audit.handler import handler
 from tests.doubles.cloudwatch import HOUR, MINUTE, Alarm, Datapoint, State, emitted
-from tests.integration.deployment import HEALTHY, STALE, Context, deployed, instance
+from tests.integration.deployment import HEALTHY, STALE, Context, deployed, hours_ago, instance
 from tools.local_cloud.behaviours import Garbled, SimulatedInstance
 from tools.template import Template
 
@@ -160,6 +160,20 @@ def test_an_instance_that_cannot_be_judged_lowers_the_coverage(deploy: Deploy) -
     function = deploy(HEALTHY, instance("garbled-db", Garbled()))
 
     assert function.invoke(SCHEDULED)["coverage"]["percent"] == 50.0
+
+    assert function.alarms() == ALL_OK | {"CoverageLow": State.ALARM}
+
+
+def test_an_instance_that_cannot_be_judged_once_rings_nowhere_and_in_the_next_run_does(
+    deploy: Deploy,
+) -> None:
+    others = [instance(f"healthy-{number}", hours_ago(3, 27)) for number in range(9)]
+    function = deploy(instance("garbled-db", Garbled()), *others)
+
+    assert function.invoke(SCHEDULED)["coverage"]["percent"] == 90.0
+    assert function.alarms() == ALL_OK
+    function.wait(DAY)
+    assert function.invoke({"scheduled_time": "2026-02-01T05:00:00Z"})
 
     assert function.alarms() == ALL_OK | {"CoverageLow": State.ALARM}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from backup_audit.fleet.configuration import Mute, parse_configuration
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Finding, finding_of
+from backup_audit.judge.finding import Change, Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import policy_digest
 from backup_audit.report.changes import Resolved
@@ -268,3 +268,20 @@ def test_the_worst_are_no_more_than_asked_for() -> None:
             summary.add(finding(verdict, verdict))
 
         assert [one.guid for one in summary.worst(2)] == ["never_backed_up", "stale"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "change", "mute", "counted"),
+    [
+        (Verdict.UNKNOWN, Change.ONGOING, None, 1),
+        (Verdict.UNKNOWN, Change.NEW, None, 0),
+        (Verdict.UNKNOWN, Change.ONGOING, MUTE, 0),
+        (Verdict.STALE, Change.ONGOING, None, 0),
+    ],
+)
+def test_only_what_is_unknown_as_before_and_not_muted_is_still_unknown(
+    verdict: Verdict, change: Change, mute: Mute | None, counted: int
+) -> None:
+    one = msgspec.structs.replace(finding(verdict), change=change, mute=mute)
+
+    assert stored([one, finding(Verdict.HEALTHY, "other")]).head.news.still_unknown == counted

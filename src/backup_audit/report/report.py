@@ -109,12 +109,14 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """Counts for messages: problems, the new or reopened ones among them, and resolved problems.
 
     `muted` counts the findings that are not healthy and muted: nobody is notified of them.
+    `still_unknown` counts the problems that are `unknown` as in the last full report.
     """
 
     problems: int
     new: int
     resolved: int
     muted: int
+    still_unknown: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,6 +97,8 @@ class Summary:
         elif finding.verdict.is_problem:
             self._news["problems"] += 1
             self._news["new"] += finding.change in (Change.NEW, Change.REOPENED)
+            still = finding.verdict is Verdict.UNKNOWN and finding.change is Change.ONGOING
+            self._news["still_unknown"] += still
 
     def _store(self, line: bytes) -> int:
         position = self._lines.tell()
