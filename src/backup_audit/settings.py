@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, field
 
 from backup_audit.errors import InvalidSettings
-from backup_audit.strict import read_strictly
+from backup_audit.strict import description_of, read_strictly
 
 # Requests that a foundation may ever be asked at a time, by all batches together.
 _WORKERS_MAX = 1000
@@ -62,7 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """
 
     api_url: ApiUrl = field(name="CF_API_URL")
-    credentials_secret: str = field(name="CF_CREDENTIALS_SECRET")
+    credentials_secret: Annotated[
+        str, Meta(description="the ARN or the name of a secret in Secrets Manager")
+    ] = field(name="CF_CREDENTIALS_SECRET")
     ca_bundle: (
         Annotated[str, _whole(_URI, "one of ssm:/name, s3://bucket/key, file:path")] | None
     ) = None
@@ -76,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         ),
     ]
     instance_guids: tuple[str, ...] = ()
-    report_bucket: str
+    report_bucket: Annotated[str, Meta(description="the name of a bucket in S3")]
     report_prefix: Annotated[
         str,
         _whole(
@@ -102,7 +104,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     backups_limit: Annotated[int, _from_to(1, 10_000)] | None = None
 
 
-_NAMES = [variable.encode_name for variable in msgspec.structs.fields(Settings)]
+_DESCRIPTIONS = {
+    one.encode_name: description_of(one.type) for one in msgspec.structs.fields(Settings)
+}
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -110,20 +114,23 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
     An empty value counts as not set.
     """
-    stated: dict[str, object] = {name: environ[name] for name in _NAMES if environ.get(name)}
+    stated: dict[str, object] = {name: environ[name] for name in _DESCRIPTIONS if environ.get(name)}
     guids = [guid for guid in re.split(r"[,\s]+", environ.get("INSTANCE_GUIDS", "")) if guid]
     stated |= {"INSTANCE_GUIDS": guids}
     settings, faults = read_strictly(stated, Settings, strict=False)
     if stated.get("CONFIG_URI") == "env:" and not guids:
         faults.append("INSTANCE_GUIDS is not set: CONFIG_URI is env:, which reads it")
     if settings is None or faults:
-        raise InvalidSettings(
-            re.sub(r": missing$", " is not set: template.yaml sets it under Environment", fault)
-            for fault in faults
-        )
+        raise InvalidSettings(_said(fault) for fault in faults)
     return msgspec.structs.replace(
         settings, api_url=settings.api_url.rstrip("/"), foundation=foundation_of(environ) or ""
     )
+
+
+def _said(fault: str) -> str:
+    """A fault for people: of a variable that is missing, what it must be."""
+    name = fault.removesuffix(": missing")
+    return fault if name == fault else f"{name} is not set: {_DESCRIPTIONS[name]}"
 
 
 def foundation_of(environ: Mapping[str, str]) -> str | None:

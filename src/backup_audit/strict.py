@@ -75,7 +75,7 @@ def _value_faults(value: object, expected: object, at: str, strict: bool) -> Ite
     try:
         msgspec.convert(value, expected, strict=strict)
     except NOT_AS_EXPECTED as error:
-        described = next((text for _, text in _alternatives(expected) if text), None)
+        described = description_of(expected)
         wrong = f"{_shown(value)} is not {described}" if described else _cut(str(error))
         yield f"{at or 'the document'}: {wrong}"
 
@@ -96,6 +96,11 @@ def _shown(value: object) -> str:
 def _cut(text: str) -> str:
     """Keep a message on one line and short, whatever a document holds."""
     return printable(text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…", "�")
+
+
+def description_of(expected: object) -> str | None:
+    """What a type's Meta says for people, such as "a whole number from 1"."""
+    return next((text for _, text in _alternatives(expected) if text), None)
 
 
 def _alternatives(expected: object) -> Iterator[tuple[Any, str | None]]:

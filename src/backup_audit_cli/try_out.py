@@ -11,9 +11,10 @@ from rich.text import Text
 
 from backup_audit.errors import AuditError, CredentialsRefused, InvalidEvent, InvalidSettings
 from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance
+from backup_audit.fleet.doubts import doubt_about_guid
 from backup_audit.fleet.run import AuditRequest, Run, parse_event, plan_run
 from backup_audit.judge.finding import Finding, finding_of
-from backup_audit.judge.verdict import CF_NO_ROUTE
+from backup_audit.judge.verdict import CF_NO_ROUTE, Verdict
 from backup_audit.plan import instances_of
 from backup_audit.probe.authorization import ClientCredentials, ReadyHeader
 from backup_audit.probe.pacing import Deadline
@@ -157,4 +158,8 @@ def _show(console: Console, findings: Sequence[Finding], seconds: float) -> None
     with console.capture() as captured:
         console.print(head, soft_wrap=True)
         console.print(table_of(rows, console.width))
+        for finding in worst_first:
+            doubt = doubt_about_guid(finding.guid)
+            if doubt and finding.verdict is Verdict.NOT_FOUND:
+                console.print(Text(f"  {doubt}"), soft_wrap=True)
     say(plain_lines(captured.get()))

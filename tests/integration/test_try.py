@@ -31,6 +31,7 @@ from tools.local_cloud.simulated_cloud_controller import (
 pytestmark = pytest.mark.loopback
 
 GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+OTHER = "9b02c1de-52f1-4b0c-8d7e-3a44c2f0ab55"
 NO_ROUTE = Refuses(404, 10000, "CF-NotFound", "Unknown request")
 EMPTY = instance("empty-db", Backups(()))
 GONE = instance("gone-db", NOT_FOUND)
@@ -97,7 +98,7 @@ def test_every_instance_is_said_with_its_verdict_and_reason_the_worst_first(
     said = tried(shell, foundation, "healthy-db", "stale-db", "empty-db", "gone-db")
 
     lines = said.out.splitlines()
-    named = [line.split()[:2] for line in lines if "-db" in line]
+    named = [line.split()[:2] for line in lines if "-db " in line]
     assert named == [
         ["never_backed_up", "empty-db"],
         ["stale", "stale-db"],
@@ -109,6 +110,23 @@ def test_every_instance_is_said_with_its_verdict_and_reason_the_worst_first(
     assert "newest backup is 40 h" in said.out
     assert said.err == ""
     assert said.status == ExitStatus.WRONG
+
+
+@pytest.mark.parametrize(
+    ("guid", "doubt"),
+    [
+        ("orders-db", '"orders-db" is not a GUID; if it is a name: cf service NAME --guid'),
+        (GUID[:-1], f'"{GUID[:-1]}" is not a whole GUID: it has 35 characters, not 36'),
+        (OTHER, None),
+    ],
+)
+def test_what_is_not_found_and_hardly_a_guid_is_said_so(
+    shell: Shell, foundation: SimulatedCloudController, guid: str, doubt: str | None
+) -> None:
+    said = tried(shell, foundation, guid)
+
+    assert said.status == ExitStatus.WRONG
+    assert said.out.splitlines()[-1].strip() == (doubt or "")
 
 
 def test_a_healthy_instance_is_in_order(shell: Shell, foundation: SimulatedCloudController) -> None:

@@ -1,6 +1,7 @@
 """The environment, read once, strictly."""
 
 import json
+import re
 
 import pytest
 
@@ -65,12 +66,15 @@ def test_every_variable_is_read() -> None:
     assert settings.proxy_url == "http://proxy.example.com:3128"
 
 
-def test_everything_that_is_missing_is_told_at_once_with_where_it_is_set() -> None:
+def test_everything_that_is_missing_is_told_at_once_with_what_it_must_be() -> None:
     with pytest.raises(InvalidSettings) as raised:
         read_settings({})
 
     assert [fault.split()[0] for fault in raised.value.faults] == list(REQUIRED)
-    assert all("template.yaml sets it" in fault for fault in raised.value.faults)
+    assert raised.value.faults[1] == (
+        "CF_CREDENTIALS_SECRET is not set: the ARN or the name of a secret in Secrets Manager"
+    )
+    assert all(re.search(r" is not set: \w+ ", fault) for fault in raised.value.faults)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ def test_everything_that_is_bad_is_told_at_once() -> None:
         read(WORKERS="many", CF_API_URL="", CONFIG_URI="env:", BACKUPS_LIMIT="0")
 
     assert raised.value.faults == (
-        "CF_API_URL is not set: template.yaml sets it under Environment",
+        "CF_API_URL is not set: an https:// address such as https://api.sys.example.com",
         'WORKERS: "many" is not a whole number from 1 to 1000',
         'BACKUPS_LIMIT: "0" is not a whole number from 1 to 10000',
         "INSTANCE_GUIDS is not set: CONFIG_URI is env:, which reads it",
