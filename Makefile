@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 EVENT ?= events/manual-full.json
+CONFIG ?=
 FLEET ?= sample
 OUT ?= .local
 REPEATS ?= 3
@@ -59,6 +60,7 @@ help: ## list the targets
 	@echo "    EVENT  the event that the function gets   ($(EVENT))"
 	@echo "    FLEET  sample, healthy, degraded, large, huge, bad; locked-out, throttling, limited,"
 	@echo "           stalling, hung, hung-504, resetting, maintained, dying      ($(FLEET))"
+	@echo "    CONFIG a configuration of yours, for a foundation that has its instances"
 	@echo "    OUT    where bucket and messages are left ($(OUT))"
 	@echo
 	@echo "  make bench REPEATS=5"
@@ -66,7 +68,8 @@ help: ## list the targets
 	@echo "  make bench ONLY='fan-out lambda-cpu'    some sections; figures of the others stay"
 
 run: $(VENV)/ready ## run the function against a cloud on this machine
-	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)'
+	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)' \
+		$(if $(CONFIG),--config '$(CONFIG)')
 
 cli: $(CLI_VENV)/ready ## set up the command line and nothing else: .venv-cli/bin/backup-audit
 	@$(CLI_VENV)/bin/backup-audit --help | head -n 12

@@ -110,7 +110,11 @@ def deployed(
     document = configuration or {"instances": [member.guid for member in fleet]}
     with (
         SimulatedCloudController(fleet) as foundation,
-        local_aws(dict(document), client_id=CLIENT_ID, client_secret=secret) as aws,
+        local_aws(
+            json.dumps(document, ensure_ascii=False).encode(),
+            client_id=CLIENT_ID,
+            client_secret=secret,
+        ) as aws,
         settings(aws.settings(foundation.url) | environment),
     ):
         yield Deployment(aws, foundation)

@@ -4,9 +4,12 @@ import contextlib
 import io
 import json
 import os
+import uuid
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +36,12 @@ class Ran(msgspec.Struct):
     report: WholeReport | None = None
 
 
-def run(out: Path, fleet: str, event: object = None) -> Ran:
+def run(out: Path, fleet: str, event: object = None, options: Sequence[str] = ()) -> Ran:
     event_file = out.parent / "event.json"
     event_file.write_text(json.dumps(event or {}), "utf-8")
     told_before = len(messages_in(out))
     with contextlib.redirect_stdout(io.StringIO()) as output:
-        status = main(["--event", str(event_file), "--fleet", fleet, "--out", str(out)])
+        status = main(["--event", str(event_file), "--fleet", fleet, "--out", str(out), *options])
     return Ran(status, output.getvalue(), messages_in(out)[told_before:], latest_report(out))
 
 
@@ -311,6 +314,61 @@ def test_an_event_file_that_is_no_json_is_wrong_usage(
     assert status == 2
     assert str(event) in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_configuration_of_ones_own_lies_over_the_foundation(tmp_path: Path) -> None:
+    mine = {"guid": "9b02c1de-52f1-4b0c-8d7e-3a44c2f0ab55", "name": "mine-db", "max_age": "99d"}
+    config = tmp_path / "mine.json"
+    config.write_text(json.dumps({"instances": [mine, "second-db"]}), "utf-8")
+
+    ran = run(tmp_path / "out", "sample", options=["--config", str(config)])
+
+    assert ran.status == 0
+    assert "2 of 2 audited" in ran.output
+    assert report_of(ran).counts[Verdict.HEALTHY] == 2
+    assert report_of(ran).plan.configuration_sha256 == sha256(config.read_bytes()).hexdigest()
+    assert 'warning: instances[1]: "second-db" is not a GUID' in ran.output
+
+
+def test_a_larger_configuration_than_the_fleet_has_its_behaviours_in_turn(tmp_path: Path) -> None:
+    config = tmp_path / "mine.json"
+    guids = [str(uuid.UUID(int=number)) for number in range(20)]
+    config.write_text(json.dumps({"instances": guids}), "utf-8")
+
+    ran = run(tmp_path / "out", "sample", options=["--config", str(config)])
+
+    counts = report_of(ran).counts
+    assert sum(counts.values()) == 20
+    assert counts[Verdict.UNSUPPORTED] == 3, "the 4th, 12th and 20th"
+
+
+@pytest.mark.parametrize("document", [b'{"instances": [7]}', b"\xff\xfe{", b"{"])
+def test_a_configuration_with_faults_fails_the_run_that_reads_it(
+    tmp_path: Path, document: bytes
+) -> None:
+    config = tmp_path / "mine.json"
+    config.write_bytes(document)
+
+    ran = run(tmp_path / "out", "sample", options=["--config", str(config)])
+
+    assert ran.status == 1
+    assert "InvalidConfiguration: the configuration " in ran.output
+
+
+def test_a_configuration_that_is_not_there_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = run(tmp_path / "out", "sample", options=["--config", str(tmp_path / "none.json")])
+
+    assert ran.status == 2
+    assert f"{tmp_path / 'none.json'}: No such file" in capsys.readouterr().err
+
+
+def test_the_samples_configuration_raises_no_doubt(tmp_path: Path) -> None:
+    for fleet in ("sample", "healthy", "degraded"):
+        ran = run(tmp_path / fleet, fleet)
+
+        assert report_of(ran).plan.warnings == ()
 
 
 def test_the_help_names_every_fleet(capsys: pytest.CaptureFixture[str]) -> None:

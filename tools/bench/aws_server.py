@@ -26,7 +26,7 @@ def _serve(wanted: Wanted) -> None:
     host, port = server.get_host_and_port()
     with without_aws_account():
         os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
-        aws = LocalAws(_configuration(1), {"authorization": AUTHORIZATION})
+        aws = LocalAws(json.dumps(_configuration(1)).encode(), {"authorization": AUTHORIZATION})
         _keep_configurations(wanted.sizes)
         of_aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         print(json.dumps(of_aws | aws.settings(wanted.api_url)), flush=True)

@@ -25,9 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one audit and show it; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        event = json.loads(options.event.read_text("utf-8"))
+        event = json.loads(_read(options.event))
     except (OSError, ValueError) as error:
         print(f"{options.event}: {error}", file=sys.stderr)
+        return 2
+    try:
+        configuration = _read(options.config) if options.config else None
+    except OSError as error:
+        print(f"{options.config}: {error.strerror}", file=sys.stderr)
         return 2
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -35,12 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.out}: {error}", file=sys.stderr)
         return 2
     try:
-        outcome = run_locally(event, options.fleet, options.out, progress_bar)
+        outcome = run_locally(event, options.fleet, options.out, progress_bar, configuration)
     except KeyboardInterrupt:
         print(f"interrupted; what the run had written is in {options.out}", file=sys.stderr)
         return 130
     show(outcome, options.out)
     return 1 if outcome.error else 0
+
+
+def _read(path: Path) -> bytes:
+    """A file, or standard input (-); no address: those in AWS would be asked for in earnest."""
+    return sys.stdin.buffer.read() if path == Path("-") else path.read_bytes()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         "--event",
         type=Path,
         default=Path("events/manual-full.json"),
-        help="file with the event that the function gets (default: %(default)s)",
+        help="file with the event that the function gets, - for stdin (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="a configuration of your own: the foundation has the instances that it lists; they "
+        "behave as those of the fleet, in turn",
     )
     parser.add_argument(
         "--fleet",

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from moto import mock_aws
@@ -35,7 +34,7 @@ class WrittenFile(msgspec.Struct, frozen=True):
 class LocalAws:
     """The resources of a deployment, in moto; to be made and used within `local_aws`."""
 
-    def __init__(self, configuration: dict[str, Any], credentials: dict[str, str]) -> None:
+    def __init__(self, configuration: bytes, credentials: dict[str, str]) -> None:
         self._s3 = CLIENTS.s3
         self._s3.create_bucket(Bucket=BUCKET)
         self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -75,14 +74,15 @@ class LocalAws:
         )
         return [file for file in written if file]
 
-    def _keep_configuration(self, configuration: dict[str, Any]) -> str:
-        document = json.dumps(configuration, ensure_ascii=False)
-        if len(document.encode()) <= _SSM_MAX:
-            CLIENTS.ssm.put_parameter(Name=CONFIGURATION, Value=document, Type="String")
+    def _keep_configuration(self, document: bytes) -> str:
+        if len(document) <= _SSM_MAX and document.isascii():
+            CLIENTS.ssm.put_parameter(
+                Name=CONFIGURATION, Value=document.decode("ascii"), Type="String"
+            )
             return f"ssm:{CONFIGURATION}"
         key = "configuration.json"
         self._s3.create_bucket(Bucket=CONFIGURATION_BUCKET)
-        self._s3.put_object(Bucket=CONFIGURATION_BUCKET, Key=key, Body=document.encode())
+        self._s3.put_object(Bucket=CONFIGURATION_BUCKET, Key=key, Body=document)
         return f"s3://{CONFIGURATION_BUCKET}/{key}"
 
     def _keys(self) -> Iterator[str]:
@@ -94,9 +94,7 @@ class LocalAws:
 
 
 @contextmanager
-def local_aws(
-    configuration: dict[str, Any], *, client_id: str, client_secret: str
-) -> Iterator[LocalAws]:
+def local_aws(configuration: bytes, *, client_id: str, client_secret: str) -> Iterator[LocalAws]:
     """A deployment without an AWS account."""
     credentials = {"client_id": client_id, "client_secret": client_secret}
     with without_aws_account(), mock_aws(config=MOTO_CONFIG), one_write_at_a_time():

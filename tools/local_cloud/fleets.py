@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import cycle
 from typing import Any
 
 import msgspec
 
+from backup_audit.errors import InvalidConfiguration
+from backup_audit.fleet.configuration import parse_configuration
 from tools.local_cloud.behaviours import (
     BROKER_SILENT,
     Behaviour,
@@ -164,6 +167,22 @@ FLEETS: dict[str, Callable[[datetime], Fleet]] = {
 }
 
 
+def with_instances_of(configuration: bytes, fleet: Fleet) -> Fleet:
+    """A foundation that has the instances of a configuration, which behave as the fleet's in turn.
+
+    A configuration with faults has none: the run that reads it says which.
+    """
+    try:
+        listed = parse_configuration(configuration, "CONFIG").instances
+    except InvalidConfiguration:
+        return fleet
+    instances = (
+        msgspec.structs.replace(behaves, guid=instance.guid)
+        for instance, behaves in zip(listed, cycle(fleet.instances), strict=False)
+    )
+    return msgspec.structs.replace(fleet, instances=tuple(instances))
+
+
 def _mostly_healthy(size: int, now: datetime) -> Fleet:
     def behaviour(index: int) -> Behaviour:
         nth, rest = divmod(index, _LARGE_TROUBLE_EVERY)
@@ -199,7 +218,7 @@ def _fleet(
             "schema_version": 1,
             "defaults": {"max_age": "26h", "min_backups": 1},
             "instances": [_entry(index) for index in range(size)],
-            "mutes": [_mute(now)],
+            "mutes": [_mute(now)] if size > MUTED else [],
         },
         latency=latency,
     )

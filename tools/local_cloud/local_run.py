@@ -1,5 +1,6 @@
 """One run of the function against the local cloud, from the event to the files it leaves."""
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -13,7 +14,7 @@ from backup_audit.errors import AuditError
 from backup_audit.report.report import WholeReport
 from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tools.local_cloud.environment import settings
-from tools.local_cloud.fleets import FLEETS, Fleet
+from tools.local_cloud.fleets import FLEETS, Fleet, with_instances_of
 from tools.local_cloud.function import ExecutionFailed, execute, invoke
 from tools.local_cloud.judged import EverJudged, ever_judged
 from tools.local_cloud.messages import SentMessage, append_to
@@ -47,12 +48,24 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ever_judged: EverJudged | None = None
 
 
-def run_locally(event: object, fleet_name: str, out: Path, display: Display) -> Outcome:
-    """Run the real handler; what earlier runs left in `out` is there, and carries on."""
+def run_locally(
+    event: object,
+    fleet_name: str,
+    out: Path,
+    display: Display,
+    configuration: bytes | None = None,
+) -> Outcome:
+    """Run the real handler; what earlier runs left in `out` is there, and carries on.
+
+    A configuration of one's own lies over the foundation, which then has the instances it lists.
+    """
     fleet = FLEETS[fleet_name](datetime.now(UTC))
+    document = json.dumps(fleet.configuration, ensure_ascii=False).encode()
+    if configuration is not None:
+        fleet, document = with_instances_of(configuration, fleet), configuration
     with ExitStack() as world:
         aws = world.enter_context(
-            local_aws(fleet.configuration, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+            local_aws(document, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
         )
         aws.load(out)
         controller = world.enter_context(_foundation(fleet))

@@ -37,6 +37,8 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
         _show_error(console, outcome.error)
     if outcome.answer:
         _show_head(console, outcome.answer, outcome.seconds)
+        for warning in outcome.report.plan.warnings if outcome.report else ():
+            console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
         if outcome.faster > 1:
             console.print(said(outcome.faster), soft_wrap=True)
         if outcome.ever_judged:
