@@ -17,11 +17,11 @@ A map of the package, in the order in which a run passes through it:
                 authorization (the secret, UAA's tokens), http (one request), session (connections)
     judge/      pure: evidence (what the API answered), verdict (the rules, reasons, severities),
                 finding (evidence and verdict, as they are stored)
-    report/     store (keys, conditional writes), s3 (the bucket), running (one full run at a time),
-                changes (new, ongoing, resolved, reopened), summary (counts, order), rendering
-                (JSON, CSV), report (the documents), commit (the order of writing, the last report)
+    report/     store (keys, conditional writes, one full run at a time), s3 (the bucket), changes
+                (new, ongoing, resolved, reopened), summary (counts, order), rendering (JSON, CSV),
+                report (the documents), commit (the order of writing, the last report)
     notify/     digest (the usual message), message (the other texts, attributes, sizes), send
-                (once), sns (the topic), heartbeat (the dead man's switch)
+                (messages once, the dead man's switch), sns (the topic)
     telemetry   log lines and metrics
 
 All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads

@@ -50,8 +50,7 @@ from backup_audit.report.report import (
     StoredPlan,
     coverage_of,
 )
-from backup_audit.report.running import Turn
-from backup_audit.report.store import ObjectStore, RunKeys, find, settle
+from backup_audit.report.store import ObjectStore, RunKeys, Turn, find, settle
 from backup_audit.report.summary import Summary
 from backup_audit.settings import Settings
 

@@ -10,8 +10,7 @@ import msgspec
 from backup_audit.audit import Telemetry
 from backup_audit.aws import CLIENTS
 from backup_audit.fleet.sources import source_of
-from backup_audit.notify.heartbeat import HttpHeartbeat
-from backup_audit.notify.send import Heartbeat, Notifier
+from backup_audit.notify.send import Heartbeat, HttpHeartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier
 from backup_audit.probe.authorization import (
     ClientCredentials,

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from backup_audit.errors import HeartbeatFailed
-from backup_audit.notify import heartbeat as heartbeat_module
-from backup_audit.notify.heartbeat import HttpHeartbeat
-from backup_audit.notify.send import Heartbeat
+from backup_audit.notify import send as heartbeat_module
+from backup_audit.notify.send import Heartbeat, HttpHeartbeat
 from backup_audit.probe.authorization import Secret
 from tests.doubles.fakes import CountingHeartbeat
 from tests.doubles.scripted_server import Answer, Raw, scripted_server

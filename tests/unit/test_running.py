@@ -15,8 +15,7 @@ from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.plan import EXECUTION_LONGEST, PlanAnswer, read_plan
 from backup_audit.probe.engine import Engine
 from backup_audit.report.report import Answer, Ceilings
-from backup_audit.report.running import Claim, Turn
-from backup_audit.report.store import StoredObject
+from backup_audit.report.store import Claim, StoredObject, Turn
 from tests.doubles.builders import NOW, SETTINGS, a_list, run
 from tests.doubles.crashing import Died
 from tests.doubles.edges import FakeEdges

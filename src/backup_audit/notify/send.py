@@ -1,20 +1,31 @@
-"""Sends the messages of a run, once: a mark beside the report says that they were sent.
+"""What leaves at a run's end: its messages, once, and the ping of an external dead man's switch.
 
-The mark is written after the messages. A crash between the two sends them again: twice is better
-than not at all. docs/decisions/0002-commit-protocol.md has every case.
+A mark beside the report says that the messages were sent. It is written after them: a crash
+between the two sends them again, and twice is better than not at all.
+docs/decisions/0002-commit-protocol.md has every case.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import msgspec
 
+from backup_audit.errors import HeartbeatFailed
+from backup_audit.judge.evidence import TOO_SLOW
 from backup_audit.notify.digest import digests
 from backup_audit.notify.message import Message, finding_messages, run_incomplete
+from backup_audit.probe.authorization import Secret
+from backup_audit.probe.http import HttpClient, NoReply
+from backup_audit.probe.session import new_session
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import ObjectStore, RunKeys
 from backup_audit.settings import NotifyMode
+
+# Seconds. The report is committed and sent by now, and Lambda's time may be nearly over.
+_CONNECT_TIMEOUT = 3.0
+_ANSWER_TIMEOUT = 5.0
 
 
 class Notifier(Protocol):
@@ -79,3 +90,41 @@ def _publish_and_mark(
     if count:
         store.put_new(mark, as_json(Notified(messages=count)))
     return count
+
+
+class HttpHeartbeat(msgspec.Struct, frozen=True):
+    """One GET, over a session of its own: without our token, and without the API's private CA.
+
+    The address holds a key, so no error quotes it. `proxy` is an http:// address. `answer_timeout`
+    is the seconds for the whole answer, however slowly it drips.
+    """
+
+    url: Secret
+    proxy: str | None = None
+    answer_timeout: float = _ANSWER_TIMEOUT
+
+    def beat(self) -> None:
+        with new_session(None) as session:
+            http = HttpClient(
+                session,
+                connect_timeout=_CONNECT_TIMEOUT,
+                read_timeout=self.answer_timeout,
+                proxy=self.proxy,
+            )
+            failures: list[str | None] = []
+            asking = threading.Thread(target=self._ask, args=(http, failures), daemon=True)
+            asking.start()
+            asking.join(_CONNECT_TIMEOUT + self.answer_timeout)
+            http.cut_all()
+        failure = failures[0] if failures else TOO_SLOW.detail
+        if failure:
+            raise HeartbeatFailed(failure)
+
+    def _ask(self, http: HttpClient, failures: list[str | None]) -> None:
+        """Ask, and add why the heartbeat was not taken, or None."""
+        try:
+            with http.get(self.url.reveal()) as reply:
+                taken = 200 <= reply.status < 300
+                failures.append(None if taken else f"the answer was HTTP {reply.status}")
+        except NoReply as none:
+            failures.append(none.silence.detail)
