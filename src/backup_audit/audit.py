@@ -8,7 +8,14 @@ from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Protocol
 
-from backup_audit.errors import ApiUnreachable, AuditError, HeartbeatFailed
+import msgspec
+
+from backup_audit.errors import (
+    ApiUnreachable,
+    AuditError,
+    HeartbeatFailed,
+    ReportStoreFailed,
+)
 from backup_audit.fleet.configuration import Configuration, parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.sources import DocumentSource
@@ -177,6 +184,9 @@ class Audit:
         configuration, uri = self._configuration(), self._edges.source.uri
         plan, mutes, fleet = plan_audit(request, run, configuration, uri, previous)
         self._say_doubts(plan, previous)
+        if warning := self._warning_of_the_bucket():
+            self._edges.telemetry.warned(warning)
+            plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, warning))
         batches = split(fleet, size or len(fleet))
         ours = StoredPlan(
             run=run,
@@ -191,6 +201,18 @@ class Audit:
     def _configuration(self) -> Configuration:
         source = self._edges.source
         return parse_configuration(source.read(), source.uri)
+
+    def _warning_of_the_bucket(self) -> str | None:
+        """What a bucket lacks that the stack has not made; to be unable to ask ends no run."""
+        try:
+            if self._store.keeps_versions():
+                return None
+        except ReportStoreFailed as failure:
+            return str(failure)
+        return (
+            f"s3://{self._store.bucket} keeps no versions: what a person deletes or writes over is "
+            "lost. Enable its versioning"
+        )
 
     def _say_doubts(self, plan: Plan, previous: Previous) -> None:
         """Log what the configuration hardly means; all at once, for there can be many."""

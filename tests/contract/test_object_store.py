@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 from unittest.mock import Mock
 
 import boto3
@@ -101,6 +101,32 @@ def test_of_many_writers_one_wins(store: ObjectStore) -> None:
         writer.join()
 
     assert sorted(outcomes) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize(("status", "keeps"), [("Enabled", True), ("Suspended", False)])
+def test_a_bucket_says_whether_it_keeps_versions(
+    store: ObjectStore, status: Literal["Enabled", "Suspended"], *, keeps: bool
+) -> None:
+    if isinstance(store, InMemoryStore):
+        store.versioned = keeps
+    else:
+        CLIENTS.s3.put_bucket_versioning(
+            Bucket="reports", VersioningConfiguration={"Status": status}
+        )
+
+    assert store.keeps_versions() is keeps
+
+
+def test_a_bucket_whose_versioning_was_never_set_keeps_none() -> None:
+    with mock_aws():
+        CLIENTS.s3.create_bucket(Bucket="reports")
+
+        assert not S3Store("reports", lambda: CLIENTS.s3).keeps_versions()
+
+
+def test_versioning_that_may_not_be_read_is_named_with_its_bucket() -> None:
+    with mock_aws(), pytest.raises(ReportStoreFailed, match="versioning of s3://none could not"):
+        S3Store("none", lambda: CLIENTS.s3).keeps_versions()
 
 
 BIG = [b"%07d\n" % number * 64 for number in range(2 * PART_SIZE // 512 + 3)]

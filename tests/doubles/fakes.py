@@ -32,6 +32,7 @@ class InMemoryStore:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.writes: list[str] = []
+        self.versioned = True
         self._lock = threading.Lock()
 
     def get(self, key: str) -> StoredObject | None:
@@ -67,6 +68,9 @@ class InMemoryStore:
                 return False
             self._write(key, body)
             return True
+
+    def keeps_versions(self) -> bool:
+        return self.versioned
 
     def _write(self, key: str, body: bytes) -> None:
         self.objects[key] = body

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.emulator import PYTHON, ROOT, Emulator
-from tools.template import Template
 
 _SAM = ROOT / ".venv-sam/bin/sam"
 _UV = ROOT / ".venv/bin/uv"
@@ -56,11 +55,6 @@ class Sam:
         assert found, said
         described = self._aws.client("cloudformation").describe_change_set(ChangeSetName=found[0])
         return {one["ParameterKey"]: one["ParameterValue"] for one in described["Parameters"]}
-
-    @property
-    def template(self) -> dict[str, Any]:
-        """The template as it was built."""
-        return dict(Template.read().document)
 
     def invoke(self, stack: str, resource: str, event: Path) -> Any:  # noqa: ANN401
         """Invoke a function, or start a state machine, with an event file; return what it says."""

@@ -8,7 +8,13 @@ from typing import Any
 
 from tests.e2e.emulator import Emulator
 from tests.e2e.sam import Sam
+from tools.template import Template
 
+DEFAULTS = {
+    name: str(parameter["Default"])
+    for name, parameter in Template.read().parameters.items()
+    if "Default" in parameter
+}
 LATEST = "backup-audit/latest.json"
 RUNNING = "backup-audit/running.json"
 
@@ -25,8 +31,11 @@ class Stack:
         self._outputs: dict[str, str] = {}
 
     def deploy(self, **changes: str) -> None:
-        """Give the stack its usual parameters but for some, unless it has them already."""
-        wanted = self._usual | changes
+        """Give the stack its usual parameters but for some, unless it has them already.
+
+        All are said: a stack that is there keeps what a deployment does not mention.
+        """
+        wanted = DEFAULTS | self._usual | changes
         if wanted == self._current:
             return
         self._sam.deploy(self.name, wanted)
@@ -53,7 +62,7 @@ class Stack:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Those that it was deployed with, defaults left out."""
+        """Those that it was deployed with."""
         return dict(self._current)
 
     def output(self, name: str) -> str:

@@ -5,7 +5,6 @@ import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.e2e.inputs import Inputs
 from tests.e2e.polling import eventually
 from tests.e2e.sam import Sam
 from tests.e2e.shell import Shell, filled_in, shown
-from tests.e2e.stack import LATEST, Stack
+from tests.e2e.stack import DEFAULTS, LATEST, Stack
 from tools.commands import shell_lines
 
 _RUN = 180.0  # seconds; it takes two on an idle machine
@@ -41,11 +40,6 @@ def sam_deploy(page: str, containing: str) -> list[str]:
     return shlex.split(line)[2:]
 
 
-def defaults(sam: Sam) -> dict[str, str]:
-    parameters: dict[str, Any] = sam.template["Parameters"]
-    return {name: str(one["Default"]) for name, one in parameters.items() if "Default" in one}
-
-
 # ── Deployments ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -60,7 +54,7 @@ def test_the_deployment_of_the_readme_sets_the_six_and_leaves_the_others_at_thei
 
     sent = sam.change_set(NEW, *filled)
 
-    assert sent == defaults(sam) | given | {
+    assert sent == DEFAULTS | given | {
         "CfApiUrl": "https://api.sys.example.com",
         "ConfigUri": "ssm:/backup-audit/configuration",
         "CaBundleUri": "ssm:/backup-audit/ca",
@@ -107,7 +101,7 @@ def test_a_first_deployment_of_an_environment_has_its_values_and_those_that_are_
     sent = sam.change_set(NEW, *arguments)
 
     required = {name: sent[name] for name in ("CfApiUrl", "CfCredentialsSecretArn")}
-    assert sent == defaults(sam) | required | own
+    assert sent == DEFAULTS | required | own
     assert required["CfApiUrl"].startswith("https://api.sys.")
     assert required["CfCredentialsSecretArn"] == inputs.secret_arn
 
@@ -125,7 +119,7 @@ def test_an_upgrade_keeps_every_parameter(sam: Sam, suite_stack: Stack) -> None:
 
     sent = sam.change_set(suite_stack.name, *last.split()[2:])
 
-    assert sent == defaults(sam) | suite_stack.parameters
+    assert sent == suite_stack.parameters
     assert sent["Workers"] == "16"
 
 
@@ -134,7 +128,7 @@ def test_one_parameter_is_changed_and_the_others_stay(sam: Sam, suite_stack: Sta
 
     sent = sam.change_set(suite_stack.name, *sam_deploy("docs/configure.md", "Workers=16"))
 
-    assert sent == defaults(sam) | suite_stack.parameters | {"Workers": "16"}
+    assert sent == suite_stack.parameters | {"Workers": "16"}
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_the_function_may_read_and_write_objects_below_its_prefix(
 
     assert attempt("s3", "get_object", Bucket=bucket, Key=LATEST) == "allowed"
     assert attempt("s3", "put_object", Bucket=bucket, Key="backup-audit/probe") == "allowed"
+    assert attempt("s3", "get_bucket_versioning", Bucket=bucket) == "allowed"
     # With ListBucket, S3 says that an object is not there; without, it would refuse.
     assert attempt("s3", "get_object", Bucket=bucket, Key="backup-audit/none") == "NoSuchKey"
 

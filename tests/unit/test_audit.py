@@ -422,6 +422,29 @@ def test_a_pointer_that_others_keep_changing_is_a_failure(world: World) -> None:
         world.run(AuditRequest(scheduled_time=NOW + timedelta(days=1)))
 
 
+def test_a_bucket_that_keeps_no_versions_is_a_warning_in_report_and_log(world: World) -> None:
+    world.store.versioned = False
+
+    world.run()
+
+    *_, warning = world.report().plan.warnings
+    assert "s3://reports keeps no versions" in warning
+    assert world.telemetry.warnings == [warning]
+
+
+def test_a_bucket_that_does_not_say_whether_it_keeps_versions_ends_no_run(world: World) -> None:
+    class Silent(InMemoryStore):
+        def keeps_versions(self) -> bool:
+            raise ReportStoreFailed("the versioning of s3://reports could not be read")
+
+    world.store = Silent()
+
+    world.run()
+
+    *_, warning = world.report().plan.warnings
+    assert warning == "the versioning of s3://reports could not be read"
+
+
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema_version": 1}', b'{"tool": "\xff"}'])
 def test_a_damaged_pointer_is_a_warning_and_is_replaced(world: World, damage: bytes) -> None:
     world.store.objects["backup-audit/latest.json"] = damage

@@ -541,6 +541,15 @@ def test_a_missing_report_can_be_told_from_a_forbidden_one() -> None:
     assert "Condition" not in listing  # on s3:prefix it would not hold for a GetObject
 
 
+def test_the_bucket_may_be_asked_whether_it_keeps_versions() -> None:
+    seeing = statement("AuditFunctionRole", "SeeVersioning", ExistingBucketName="reports")
+
+    assert (seeing["Action"], seeing["Resource"]) == (
+        "s3:GetBucketVersioning",
+        "arn:aws:s3:::reports",
+    )
+
+
 def test_only_the_one_secret_can_be_read() -> None:
     assert statement("AuditFunctionRole", "ReadCredentials")["Resource"] == SECRET
 

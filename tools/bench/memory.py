@@ -71,6 +71,9 @@ class FileStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def keeps_versions(self) -> bool:
+        return True
+
     def get(self, key: str) -> StoredObject | None:
         path = self._path(key)
         return StoredObject(path.read_bytes(), "tag") if path.exists() else None

@@ -94,6 +94,15 @@ class S3Store(msgspec.Struct, frozen=True):
             raise self.failed("read", key, error) from error
         return True
 
+    def keeps_versions(self) -> bool:
+        try:
+            versioning = self.client().get_bucket_versioning(Bucket=self.bucket)
+        except aws_errors() as error:
+            raise ReportStoreFailed(
+                f"the versioning of s3://{self.bucket} could not be read: {said(error)}"
+            ) from error
+        return versioning.get("Status") == "Enabled"
+
     def at(self, key: str) -> _At:
         return {"Bucket": self.bucket, "Key": key}
 

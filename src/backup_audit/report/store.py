@@ -68,6 +68,9 @@ class ObjectStore(Protocol):
     def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
         """Write an object if the one there still has this tag; return whether it was written."""
 
+    def keeps_versions(self) -> bool:
+        """Whether what is deleted or overwritten can be got back."""
+
 
 class RunKeys(msgspec.Struct, frozen=True):
     """The keys of a run's objects."""
