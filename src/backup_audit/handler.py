@@ -63,9 +63,10 @@ class PlanTask(
 class ConcludeTask(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step", tag="conclude"
 ):
-    """The input of the last step."""
+    """The input of the last step: the plan, and the execution's id; None by hand."""
 
     plan_key: str
+    execution: str | None = None
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:

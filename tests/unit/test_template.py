@@ -394,6 +394,15 @@ def test_an_execution_ends_when_its_claim_does() -> None:
     assert json.loads(text)["TimeoutSeconds"] == EXECUTION_LONGEST.total_seconds()
 
 
+def test_the_steps_that_may_notify_get_the_executions_id_from_its_context() -> None:
+    text = Path(TEMPLATE.properties("AuditStateMachine")["DefinitionUri"]).read_text("utf-8")
+    states = json.loads(text)["States"]
+
+    payloads = [states[name]["Parameters"]["Payload"] for name in ("Plan", "Conclude")]
+
+    assert [payload["execution.$"] for payload in payloads] == ["$$.Execution.Id"] * 2
+
+
 def test_the_state_machine_invokes_the_function_and_nothing_else() -> None:
     definition = TEMPLATE.properties("AuditStateMachine")
     text = Path(definition["DefinitionUri"]).read_text("utf-8")
