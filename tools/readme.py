@@ -1,6 +1,7 @@
 """Writes the generated parts of README.md and of the pages it leads to: `make readme`."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -8,10 +9,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from backup_audit.telemetry import METRICS
+from backup_audit_cli.__main__ import main as command_line
+from backup_audit_cli.exit_status import ExitStatus
+from tools.local_cloud.fleets import sample
 from tools.local_cloud.local_run import run_locally
+from tools.local_cloud.names import guid_of
+from tools.local_cloud.simulated_cloud_controller import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    SimulatedCloudController,
+)
 from tools.template import Template
 
 README = Path("README.md")
@@ -20,8 +33,10 @@ INVOKE = Path("docs/invoke.md")
 REPORTS = Path("docs/reports.md")
 NOTIFICATIONS = Path("docs/notifications.md")
 OPERATE = Path("docs/operate.md")
-PAGES = (README, CONFIGURE, INVOKE, REPORTS, NOTIFICATIONS, OPERATE)
+COMMAND_LINE = Path("docs/command-line.md")
+PAGES = (README, CONFIGURE, INVOKE, REPORTS, NOTIFICATIONS, OPERATE, COMMAND_LINE)
 
+_TRIED = 5  # instances
 _PROBLEM_LINES = 6  # of the table: its head, and two problems
 
 _PART = re.compile(r"<!-- generated: ([\w-]+) -->\n(.*?)\n?<!-- end -->", re.DOTALL)
@@ -112,10 +127,67 @@ def parameters() -> str:
     return "\n".join(head + rows)
 
 
-RUNS = ("make-run", "answer")
+def tried() -> str:
+    """What `backup-audit try` prints of a few instances of the sample fleet."""
+    instances = sample(datetime.now(UTC)).instances[:_TRIED]
+    with SimulatedCloudController(instances) as foundation:
+        printed = commanded(
+            *("try", "--api", foundation.url, "--client-id", CLIENT_ID),
+            *(instance.guid for instance in instances),
+            piped=CLIENT_SECRET,
+        )
+    return f"```text\n{printed.strip()}\n```"
+
+
+def checked() -> str:
+    """What `backup-audit check` prints of a doubtful document, and of a wrong one."""
+    guid = guid_of(0)
+    right = {"instances": [guid, {"guid": "orders-db"}, guid_of(1)[:-1]]}
+    wrong = {"instances": [guid, guid], "defaults": {"max_age": 26}}
+    printed = ""
+    with tempfile.TemporaryDirectory() as folder:
+        for document in (right, wrong):
+            path = Path(folder, "configuration.json")
+            path.write_text(json.dumps(document, indent=2), "utf-8")
+            printed += commanded("check", str(path)).replace(f"{folder}/", "")
+    return f"```text\n{printed.strip()}\n```"
+
+
+def commanded(*arguments: str, piped: str = "") -> str:
+    """What the command line prints to stdout, 100 columns wide."""
+    with (
+        mock.patch.dict(os.environ, {"COLUMNS": "100"}),
+        mock.patch("sys.stdin", io.StringIO(piped)),
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+        contextlib.suppress(SystemExit),
+    ):
+        command_line(list(arguments))
+    return printed.getvalue()
+
+
+def help_of(command: str) -> str:
+    """The arguments of a command; its exit statuses are those of all."""
+    printed = commanded(command, "--help").partition("\nexit status:")[0]
+    return f"```text\n{printed.strip()}\n```"
+
+
+def exit_statuses() -> str:
+    """The table of exit statuses."""
+    rows = [f"| {status.value} | {status.meaning} |" for status in ExitStatus]
+    return "\n".join(["| status | says |", "|---|---|", *rows])
+
+
+RUNS = ("make-run", "answer", "try")
 PARTS: dict[str, Callable[[], str]] = {
     "make-run": make_run,
     "answer": answer,
+    "try": tried,
+    "check": checked,
+    "exit-statuses": exit_statuses,
+    "help-try": partial(help_of, "try"),
+    "help-check": partial(help_of, "check"),
+    "help-run": partial(help_of, "run"),
+    "help-verify": partial(help_of, "verify"),
     "metrics": metrics,
     "parameters": parameters,
 }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,10 @@ from backup_audit.probe.giving_up import (
 from backup_audit.probe.http import BODY_MAX
 from backup_audit.probe.pacing import FLOOR, Pace
 from backup_audit.probe.schedule import ASIDE_AFTER
+from backup_audit_cli.__main__ import new_parser
 from tools.commands import aws_commands, code_blocks, shell_lines, unknown_words
 from tools.readme import (
+    COMMAND_LINE,
     CONFIGURE,
     INVOKE,
     NOTIFICATIONS,
@@ -36,6 +39,7 @@ from tools.readme import (
     PARTS,
     README,
     REPORTS,
+    commanded,
     generated_parts,
 )
 from tools.template import Template
@@ -55,6 +59,13 @@ def table_column(page: Path, heading: str, column: int = 0) -> list[str]:
     assert table
     rows = re.findall(r"^\|(.*)\|$", table[0], re.MULTILINE)[2:]
     return [row.split("|")[column].strip() for row in rows]
+
+
+def table_column_of(text: str) -> list[str]:
+    """The first column of the first table of a text."""
+    table = re.search(r"(^\|.*\|\n)+", text, re.MULTILINE)
+    assert table
+    return [row.split("|")[1] for row in table[0].splitlines()[2:]]
 
 
 def anchors(path: Path) -> set[str]:
@@ -81,7 +92,19 @@ def test_every_page_in_docs_is_found_from_the_readme() -> None:
 # ── Generated parts ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("page", "name"), [(OPERATE, "metrics"), (CONFIGURE, "parameters")])
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        (OPERATE, "metrics"),
+        (CONFIGURE, "parameters"),
+        (COMMAND_LINE, "exit-statuses"),
+        (COMMAND_LINE, "check"),
+        (COMMAND_LINE, "help-try"),
+        (COMMAND_LINE, "help-check"),
+        (COMMAND_LINE, "help-run"),
+        (COMMAND_LINE, "help-verify"),
+    ],
+)
 def test_a_generated_table_is_up_to_date(page: Path, name: str) -> None:
     assert generated_parts(TEXTS[page])[name] == PARTS[name](), "run: make readme"
 
@@ -134,6 +157,39 @@ def test_the_secret_of_the_readme_is_one_that_is_described() -> None:
     assert secret == {"client_id": "backup-audit", "client_secret": 'a"b\\c'}
     described = set(re.findall(r"`(\w+)`", " ".join(table_column(CONFIGURE, "The secret"))))
     assert described == {"client_id", "client_secret", "authorization", "heartbeat_url"}
+
+
+# ── Command line ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_command_has_its_section() -> None:
+    sections = re.findall(r"^## (.*)$", TEXTS[COMMAND_LINE], re.MULTILINE)
+    named = re.findall(r"`(\w+)`", " ".join(table_column_of(TEXTS[COMMAND_LINE])))
+    commands = re.findall(r"^    (\w+) {2,}", commanded("--help"), re.MULTILINE)
+
+    assert sections == ["Exit status", *(name.title() for name in commands)]
+    assert named == commands
+
+
+def test_verdicts_end_with_the_status_that_is_described() -> None:
+    [rows] = re.findall(r"\| verdict \| `try` and `run` \|\n.*\n((?:\|.*\n)+)", TEXTS[COMMAND_LINE])
+    described = {
+        name: int(status)
+        for verdicts, status in re.findall(r"^\| (.*) \| (\d)", rows, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", verdicts)
+    }
+
+    assert described == {verdict.value: int(verdict.is_problem) for verdict in Verdict}
+
+
+def test_the_commands_of_the_page_are_understood() -> None:
+    typed = re.findall(
+        r"backup-audit (\w+ .*)$", "\n".join(code_blocks(TEXTS[COMMAND_LINE], "sh")), re.MULTILINE
+    )
+
+    assert len(typed) == len(table_column_of(TEXTS[COMMAND_LINE]))
+    for line in typed:
+        new_parser().parse_args(shlex.split(line))
 
 
 # ── Invoke ────────────────────────────────────────────────────────────────────────────────────────
