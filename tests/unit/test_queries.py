@@ -4,15 +4,21 @@ import csv
 import io
 import json
 import re
-import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import jq
+import msgspec
 import pytest
 
+from backup_audit.fleet.run import Run, Scope
+from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
+from tests.doubles.builders import finding, run
+from tests.doubles.fakes import InMemoryStore
+from tests.doubles.reports import stored
 from tools.commands import code_blocks, shell_lines
 from tools.readme import REPORTS
 
@@ -71,30 +77,106 @@ def test_a_team_finds_its_instances_each_with_an_age_or_none() -> None:
     ]
 
 
-def test_the_sql_counts_the_last_full_run_of_each_day(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+MANY = 25_000  # DuckDB takes types from the first 20,480 rows unless it is asked to read all
+UMLAUTS = "zürich-gebühren-db"
+FORMULA = "=SUM(A1:A9)"
+
+
+def _left(store: InMemoryStore, of: Run, findings: list[Finding], *, committed: bool) -> None:
+    """What a run leaves in a bucket; without its reports if it died before they were written."""
+    mine = [
+        msgspec.structs.replace(one, run_id=of.run_id, scope=of.scope, due_at=of.due_at)
+        for one in findings
+    ]
+    keys = stored(mine, of=of, store=store).keys
+    if not committed:
+        for key in [key for key in store.objects if key.startswith(keys.report(""))]:
+            del store.objects[key]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a bucket with several runs a day, of all scopes, and a fleet nearly all healthy."""
+    store = InMemoryStore()
+    small = [finding(Verdict.STALE, f"guid-{number}") for number in range(4)]
+    for run_id, hour, scope, committed in (
+        ("20260130T050000Z", 5, Scope.FULL, True),
+        ("20260130T110000Z-full-0a1b2c3d", 11, Scope.FULL, True),
+        ("20260130T120000Z-partial-0a1b2c3d", 12, Scope.PARTIAL, True),
+        ("20260130T130000Z-what_if-0a1b2c3d", 13, Scope.WHAT_IF, True),
+        ("20260130T200000Z-full-0a1b2c3d", 20, Scope.FULL, False),
+    ):
+        of = msgspec.structs.replace(
+            run(scope, datetime(2026, 1, 30, hour, tzinfo=UTC)), run_id=run_id
+        )
+        _left(store, of, small if hour == 11 else small[:1], committed=committed)
+    well = [finding(Verdict.HEALTHY, f"guid-{number:05}", name="db") for number in range(MANY)]
+    ill = [
+        finding(Verdict.UNSUPPORTED, "a", name=UMLAUTS, owner="team-orders"),
+        finding(Verdict.STALE, "b", name=FORMULA, owner="team-orders"),
+        finding(Verdict.NOT_FOUND, "c"),
+    ]
+    _left(store, run(), [*well, *ill], committed=True)
+    copy = tmp_path_factory.mktemp("copy")
+    for key, body in store.objects.items():
+        path = copy / key.removeprefix("backup-audit/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return copy
+
+
+def _sql_rows(copy: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[Any, ...]]]:
+    """The rows of each query of the page, carried out in its order in a copy."""
+    monkeypatch.chdir(copy)
+    connection = duckdb.connect()
+    statements = [
+        statement.query
+        for block in code_blocks(TEXT, "sql")
+        for statement in connection.extract_statements(block)
+    ]
+    return [connection.execute(statement).fetchall() for statement in statements][1:]
+
+
+def test_the_sql_counts_the_last_committed_full_run_of_each_day(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [query] = code_blocks(TEXT, "sql")
-    shutil.copytree(BUCKET / "findings", tmp_path / "findings")
-    for day in (tmp_path / "findings").iterdir():
-        earlier = day / "run=earlier"
-        earlier.mkdir()
-        line = next(day.glob("*/*.jsonl")).read_text("utf-8").splitlines()[0]
-        finding = {**json.loads(line), "scope": "full", "due_at": f"{day.name[3:]}T00:00:00Z"}
-        (earlier / "part-00000.jsonl").write_text(json.dumps(finding), "utf-8")
-    monkeypatch.chdir(tmp_path)
+    [counts, _] = _sql_rows(copy, monkeypatch)
 
-    rows = duckdb.connect().execute(query).fetchall()
+    assert counts == [
+        ("2026-01-30", "stale", 4),
+        ("2026-01-31", "healthy", MANY),
+        ("2026-01-31", "not_found", 1),
+        ("2026-01-31", "stale", 1),
+        ("2026-01-31", "unsupported", 1),
+    ]
 
-    assert len(list(BUCKET.glob("reports/*/*/report.json"))) > len(_full_reports())
-    last = {one["run"]["due_at"][:10]: one["counts"] for one in _full_reports()}
-    assert len(last) > 1
-    assert {(str(day), verdict): count for day, verdict, count in rows} == {
-        (day, verdict): count
-        for day, counts in last.items()
-        for verdict, count in counts.items()
-        if count
-    }
+
+def test_the_sql_finds_the_codes_of_a_few_problems_behind_many_healthy_instances(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [_, codes] = _sql_rows(copy, monkeypatch)
+
+    assert codes == [
+        ("2026-01-31", 404, 10010, "CF-ResourceNotFound", 1),
+        ("2026-01-31", 422, 10008, "CF-UnprocessableEntity", 1),
+    ]
+
+
+def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [program] = code_blocks(TEXT, "python")
+    monkeypatch.chdir(copy / "reports/dt=2026-01-31/run=20260131T050000Z")
+    names: dict[str, Any] = {}
+
+    exec(program, names)  # what a reader of the page would do
+
+    words = capsys.readouterr().out.split()
+    assert words[:5] == ["verdict", "healthy", "not_found", "stale", "unsupported"]
+    assert words[6:] == ["-", str(MANY), "1", "0", "0", "team-orders", "0", "0", "1", "1"]
+    table = names["table"]
+    assert list(table["name"][:2]) == [f"'{FORMULA}", UMLAUTS]
+    assert list(table.columns[:3]) == ["name", "guid", "owner"]
 
 
 def test_the_csv_has_what_is_not_healthy_first_and_worst_first() -> None:
@@ -102,7 +184,7 @@ def test_the_csv_has_what_is_not_healthy_first_and_worst_first() -> None:
 
     assert tables
     for table in tables:
-        rows = csv.DictReader(io.StringIO(table.read_text("utf-8"), newline=""))
+        rows = csv.DictReader(io.StringIO(table.read_text("utf-8-sig"), newline=""))
         ranks = [Verdict(row["verdict"]).rank for row in rows]
         healthy = [rank == Verdict.HEALTHY.rank for rank in ranks]
         assert ranks == sorted(ranks)

@@ -50,7 +50,7 @@ def resolved_problem(guid: str) -> Resolved:
 
 
 def rows_of(findings: Iterable[Finding]) -> list[dict[str, str]]:
-    body = (CSV_HEADER + b"".join(map(csv_line, findings))).decode()
+    body = (CSV_HEADER + b"".join(map(csv_line, findings))).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(body, newline="")))
 
 
@@ -168,9 +168,44 @@ def test_a_csv_row_has_every_column_and_its_schema_version() -> None:
     assert tuple(row) == CSV_COLUMNS
     assert row["schema_version"] == "1"
     assert row["name"] == "orders-db"
-    assert row["newest_backup_age_seconds"] == "180000"
     assert row["muted_until"] == "2026-01-31"
     assert row["code"] == ""
+
+
+def test_the_table_begins_with_what_a_person_looks_for() -> None:
+    assert CSV_COLUMNS[:6] == (
+        "name",
+        "guid",
+        "owner",
+        "verdict",
+        "reason",
+        "newest_backup_age_hours",
+    )
+
+
+def test_a_spreadsheet_that_knows_a_byte_order_mark_reads_utf_8() -> None:
+    assert CSV_HEADER.startswith(b"\xef\xbb\xbfname,")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hours"),
+    [(0, "0.0"), (17, "0.0"), (18, "0.01"), (93_600, "26.0"), (93_690, "26.02")],
+)
+def test_ages_in_the_table_are_hours(seconds: int, hours: str) -> None:
+    found = finding(Verdict.STALE)
+    summed = msgspec.structs.replace(found.evidence, newest_backup_age_seconds=seconds)
+
+    [row] = rows_of([msgspec.structs.replace(found, evidence=summed)])
+
+    assert row["newest_backup_age_hours"] == hours
+    assert row["max_age_hours"] == "26.0"
+
+
+def test_times_in_the_table_are_such_as_a_spreadsheet_takes_for_a_time() -> None:
+    [row] = rows_of([finding(Verdict.STALE)])
+
+    assert row["observed_at"] == f"{NOW:%Y-%m-%d %H:%M:%S}"
+    assert row["newest_backup_at"] == "2026-01-29 03:00:00"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +243,7 @@ def test_the_table_has_the_problems_worst_first_and_then_the_rest() -> None:
     stored([finding(v, f"{n}-{v}") for n, v in enumerate(verdicts)], store=store)
 
     [body] = [body for key, body in store.objects.items() if key.endswith("findings.csv")]
-    rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
+    rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""))
     assert [row["guid"] for row in rows] == [
         "3-never_backed_up",
         "1-unknown",
@@ -224,7 +259,7 @@ def test_a_table_of_many_findings_is_whole() -> None:
     stored(found, store=store)
 
     [body] = [body for key, body in store.objects.items() if key.endswith("findings.csv")]
-    rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
+    rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
     assert [row["guid"] for row in rows] == [one.guid for one in [*found[::2], *found[1::2]]]
     assert {row["schema_version"] for row in rows} == {"1"}
 

@@ -1,9 +1,12 @@
 """How documents are written and read: JSON, JSON Lines for tables, CSV for spreadsheets."""
 
+import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -117,34 +120,36 @@ def refuse_newer(body: bytes, where: str) -> None:
         )
 
 
-CSV_COLUMNS = (
-    "schema_version",
-    "run_id",
-    "scope",
-    "due_at",
-    "guid",
-    "name",
-    "owner",
-    "verdict",
-    "reason",
-    "change",
-    "since",
-    "muted_until",
-    "newest_backup_at",
-    "newest_backup_age_seconds",
-    "backup_count",
-    "max_age_seconds",
-    "min_backups",
-    "grace_seconds",
-    "http_status",
-    "code",
-    "title",
-    "detail",
-    "request_id",
-    "attempts",
-    "milliseconds",
-    "observed_at",
-)
+# For a person in a spreadsheet: what decides first, evidence to the right.
+_COLUMNS: Mapping[str, Callable[[Finding], object]] = {
+    "name": attrgetter("name"),
+    "guid": attrgetter("guid"),
+    "owner": attrgetter("owner"),
+    "verdict": attrgetter("verdict"),
+    "reason": attrgetter("reason"),
+    "newest_backup_age_hours": lambda one: _hours(one.evidence.newest_backup_age_seconds),
+    "max_age_hours": lambda one: _hours(one.policy.max_age_seconds),
+    "change": attrgetter("change"),
+    "since": attrgetter("since"),
+    "muted_until": lambda one: one.mute and one.mute.until,
+    "newest_backup_at": attrgetter("newest_backup_at"),
+    "backup_count": attrgetter("evidence.backup_count"),
+    "min_backups": attrgetter("policy.min_backups"),
+    "grace_hours": lambda one: _hours(one.policy.grace_seconds),
+    "http_status": attrgetter("evidence.http_status"),
+    "code": attrgetter("evidence.code"),
+    "title": attrgetter("evidence.title"),
+    "detail": attrgetter("evidence.detail"),
+    "request_id": attrgetter("evidence.request_id"),
+    "attempts": attrgetter("evidence.attempts"),
+    "milliseconds": attrgetter("evidence.milliseconds"),
+    "observed_at": attrgetter("evidence.observed_at"),
+    "run_id": attrgetter("run_id"),
+    "scope": attrgetter("scope"),
+    "due_at": attrgetter("due_at"),
+    "schema_version": attrgetter("schema_version"),
+}
+CSV_COLUMNS = tuple(_COLUMNS)
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection"); the
 # full-width forms count in some locales. In some it also splits cells at semicolons, even within
@@ -153,11 +158,11 @@ _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;|\t\r\n]))(?=\s*[=+\-@\uff1d\uf
 
 
 def csv_line(finding: Finding) -> bytes:
-    """RFC 4180 in UTF-8. Cells that look like formulas get an apostrophe."""
-    record = msgspec.to_builtins(finding)
-    record |= record["policy"] | record["evidence"]
-    record["muted_until"] = finding.mute.until.isoformat() if finding.mute else None
-    return _csv_line(_safe_cell(record[column]) for column in CSV_COLUMNS)
+    """RFC 4180 in UTF-8. Times are UTC in the form that spreadsheets take for a time.
+
+    Cells that look like formulas get an apostrophe.
+    """
+    return _csv_line(_cell(value_of(finding)) for value_of in _COLUMNS.values())
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:
@@ -166,8 +171,15 @@ def _csv_line(cells: Iterable[object]) -> bytes:
     return line.getvalue().encode()
 
 
-def _safe_cell(value: object) -> object:
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
-CSV_HEADER = _csv_line(CSV_COLUMNS)
+def _hours(seconds: int | None) -> float | None:
+    return None if seconds is None else round(seconds / 3600, 2)
+
+
+# Without the byte order mark, Excel takes UTF-8 for the code page of its country.
+CSV_HEADER = codecs.BOM_UTF8 + _csv_line(CSV_COLUMNS)
