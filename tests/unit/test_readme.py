@@ -78,8 +78,13 @@ def anchors(path: Path) -> set[str]:
 # ── The README ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_readme_says_in_its_first_screen_what_is_promised() -> None:
-    assert TEXTS[README].index("no wrong all-clear") < TEXTS[README].index("## Try it")
+def test_the_readme_is_short_with_the_promise_and_what_to_try_in_its_first_screen() -> None:
+    text = TEXTS[README]
+
+    assert len(text.split()) <= 900
+    assert len(text.partition("no wrong all-clear")[0].split()) <= 60
+    assert len(text.partition("    make run\n")[0].split()) <= 200
+    assert text.index("docs/runbook.md") < text.index("## Try it")
     assert len(TEXTS[README].splitlines()) <= 130
 
 
