@@ -83,7 +83,7 @@ def test_its_command_runs_outside_the_source_tree(environment: Path, tmp_path: P
     assert "all is as it was written" in said.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "try", "verify"])
+@pytest.mark.parametrize("command", ["check", "run", "try", "verify"])
 def test_every_command_says_how_it_is_used(command: str, environment: Path, tmp_path: Path) -> None:
     said = subprocess.run(
         [environment / "bin" / "backup-audit", command, "--help"],

@@ -154,9 +154,11 @@ class Fruitless:
         suspects = "CF_API_URL, the network and the API's health"
         if self._all_by_proxy:
             suspects = "PROXY_URL, and that the proxy lets us through to CF_API_URL"
+        none = f"none of the {self.asked} instances asked got an answer"
+        if self.asked == 1:
+            none = "the instance asked got no answer"
         return ApiUnreachable(
-            f"none of the {self.asked} instances asked got an answer from the Cloud Controller "
-            f"(the first: {_said(self._first)}): check {suspects}"
+            f"{none} from the Cloud Controller (the first: {_said(self._first)}): check {suspects}"
         )
 
 
