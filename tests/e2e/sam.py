@@ -41,8 +41,8 @@ class Sam:
             *("--parameter-overrides", *given),
         )
 
-    def change_set(self, stack: str, *arguments: str) -> dict[str, str]:
-        """The parameters that `sam deploy` with these arguments asks CloudFormation for."""
+    def change_set(self, stack: str, *arguments: str) -> dict[str, str] | None:
+        """The parameters that `sam deploy` asks CloudFormation for; None if they change nothing."""
         config = () if "--config-file" in arguments else ("--config-file", ROOT / "samconfig.toml")
         said = self._run(
             *("deploy", "--template-file", str(self._build / "template.yaml")),
@@ -51,6 +51,8 @@ class Sam:
             *("--no-confirm-changeset", "--no-execute-changeset", "--no-progressbar"),
             *("--no-fail-on-empty-changeset", "--force-upload"),
         )
+        if "No changes to deploy" in said:
+            return None
         found = re.search(r"arn:aws:cloudformation:\S+:changeSet/\S+", said)
         assert found, said
         described = self._aws.client("cloudformation").describe_change_set(ChangeSetName=found[0])

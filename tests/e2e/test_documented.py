@@ -100,6 +100,7 @@ def test_a_first_deployment_of_an_environment_has_its_values_and_those_that_are_
 
     sent = sam.change_set(NEW, *arguments)
 
+    assert sent
     required = {name: sent[name] for name in ("CfApiUrl", "CfCredentialsSecretArn")}
     assert sent == DEFAULTS | required | own
     assert required["CfApiUrl"].startswith("https://api.sys.")
@@ -117,10 +118,7 @@ def test_an_upgrade_keeps_every_parameter(sam: Sam, suite_stack: Stack) -> None:
     *_, last = shown("docs/operate.md", beginning="git pull").splitlines()
     assert last.split()[:2] == ["sam", "deploy"]
 
-    sent = sam.change_set(suite_stack.name, *last.split()[2:])
-
-    assert sent == suite_stack.parameters
-    assert sent["Workers"] == "16"
+    assert sam.change_set(suite_stack.name, *last.split()[2:]) is None
 
 
 def test_one_parameter_is_changed_and_the_others_stay(sam: Sam, suite_stack: Stack) -> None:

@@ -3,7 +3,10 @@
 import json
 import re
 import shlex
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +83,52 @@ def test_a_parameter_that_a_deployment_sets_is_one_and_its_value_is_allowed(line
     for name, _, value in given:
         pattern = Template.read().parameters[name].get("AllowedPattern", ".*")
         assert value in ("ARN", "ADDRESS", "NAME") or re.fullmatch(pattern, value)
+
+
+def test_a_deployment_shows_what_will_change_and_asks_unless_it_is_that_of_a_test() -> None:
+    samconfig = tomllib.loads(Path("samconfig.toml").read_text("utf-8"))
+
+    asks = {name: one["deploy"]["parameters"]["confirm_changeset"] for name, one in _environments()}
+
+    assert asks == {"default": True, "dev": False, "prod": True}
+    assert "parameter_overrides" not in samconfig["default"]["deploy"]["parameters"]
+
+
+def test_an_environment_sets_parameters_that_there_are_to_values_that_are_allowed() -> None:
+    parameters = Template.read().parameters
+
+    for _, environment in _environments():
+        for given in environment["deploy"]["parameters"].get("parameter_overrides", []):
+            name, _, value = given.partition("=")
+            assert re.fullmatch(parameters[name].get("AllowedPattern", ".*"), value), given
+
+
+def _environments() -> Iterator[tuple[str, Any]]:
+    samconfig = tomllib.loads(Path("samconfig.toml").read_text("utf-8"))
+    return ((name, one) for name, one in samconfig.items() if name != "version")
+
+
+def test_a_bucket_to_go_on_with_is_asked_for_what_a_bucket_of_the_stack_has() -> None:
+    text = Path("docs/operate.md").read_text("utf-8").split("## Remove and go on")[1]
+    rows = re.findall(r"^\| (?!---|the bucket has)(.*?) \|", text, re.MULTILINE)
+    own = Template.read().resolved(Template.read().properties("ReportBucket"))
+    [lifecycle] = [row for row in rows if row.startswith("a lifecycle")]
+    rules = {rule["Id"]: rule for rule in own["LifecycleConfiguration"]["Rules"]}
+
+    assert f"`plans/` {rules['ForgetPlans']['ExpirationInDays']} days" in lifecycle
+    old = rules["ForgetOldVersions"]["NoncurrentVersionExpiration"]["NoncurrentDays"]
+    assert f"old versions {old} days" in lifecycle
+    unfinished = rules["AbortUploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+    assert f"unfinished uploads {unfinished} days" in lifecycle
+    said = {
+        "VersioningConfiguration": "versioning",
+        "PublicAccessBlockConfiguration": "public access blocked",
+        "OwnershipControls": "BucketOwnerEnforced",
+        "BucketEncryption": "default encryption",
+        "LifecycleConfiguration": "a lifecycle",
+    }
+    assert own.keys() == said.keys()
+    assert all(any(words in row for row in rows) for words in said.values())
 
 
 def test_no_secret_is_an_argument() -> None:
