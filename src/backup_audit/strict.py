@@ -4,6 +4,7 @@ msgspec stops at the first fault. If it finds one, the document is walked again,
 to list them all. The types stay the only description of what is allowed.
 """
 
+import functools
 import json
 import re
 import types
@@ -59,7 +60,7 @@ def _struct_faults(
     at: str,
     strict: bool,  # noqa: FBT001
 ) -> Iterator[str]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    fields = _fields(struct)
     for key in document:
         if key not in fields:
             known = ", ".join(fields)
@@ -69,6 +70,11 @@ def _struct_faults(
             yield from _faults(document[name], field.type, _joined(at, name), strict)
         elif field.required:
             yield f"{_joined(at, name)}: missing"
+
+
+@functools.cache
+def _fields(struct: type) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(struct)}
 
 
 def _value_faults(value: object, expected: object, at: str, strict: bool) -> Iterator[str]:  # noqa: FBT001

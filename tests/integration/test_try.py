@@ -358,7 +358,10 @@ def free_port() -> int:
         (["--api", "http://api.sys.example.com", GUID], '--api: "http://api.sys.example.com" is'),
         (["--api", "api.sys.example.com", GUID], "is not an https:// address such as https://api"),
         (["--api", "https://a.example.com", "a/b"], 'GUID[0]: "a/b" is not a GUID'),
-        (["--api", "https://a.example.com", GUID, GUID], f"GUID: '{GUID}' is listed 2 times"),
+        (
+            ["--api", "https://a.example.com", GUID, GUID],
+            f"GUID[1]: '{GUID}' is listed already at GUID[0]",
+        ),
         (["--api", "https://a.example.com", GUID, "--max-age", "26"], '--max-age: "26" is not a'),
         (["--api", "https://a.example.com", GUID, "--max-age", "0h"], '--max-age: "0h" is not a'),
         (["--api", "https://a.example.com", GUID, "--proxy", "p:3128"], '--proxy: "p:3128" is not'),

@@ -73,11 +73,73 @@ def test_a_byte_order_mark_is_no_fault() -> None:
     assert parse_configuration(b'\xef\xbb\xbf{"instances": ["a"]}', "file:x").instances
 
 
+UUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+
+
+@pytest.mark.parametrize("written", [UUID, UUID.upper(), UUID.title()])
+def test_a_uuid_is_made_lower_case_wherever_it_is_read(written: str) -> None:
+    mute = {"guid": written, "owner": "team", "reason": "moves", "until": "2026-12-31"}
+
+    bare = parsed({"instances": [written], "mutes": [mute]})
+    [entry] = parsed({"instances": [{"guid": written}]}).instances
+
+    assert bare.instances[0].guid == bare.mutes[0].guid == entry.guid == UUID
+
+
+@pytest.mark.parametrize("name", ["Orders-DB", UUID.upper()[:-1], UUID.upper() + "A"])
+def test_what_has_not_the_form_of_a_uuid_stays_as_it_is(name: str) -> None:
+    assert parsed({"instances": [name]}).instances[0].guid == name
+
+
+def test_two_spellings_of_a_guid_are_one() -> None:
+    assert faults_of({"instances": [UUID, {"guid": UUID.upper()}]}) == [
+        f"instances[1].guid: '{UUID}' is listed already at instances[0]"
+    ]
+
+
+def test_the_address_of_a_schema_is_for_editors_only() -> None:
+    document = {"instances": ["a"]}
+    with_schema = parsed({"$schema": "https://example.com/configuration.schema.json"} | document)
+
+    assert with_schema.instances == parsed(document).instances
+
+
+def test_null_is_as_if_a_key_were_not_given() -> None:
+    keys = ["$schema", "schema_version", "defaults", "mutes"]
+    of_demands = {"max_age": None, "min_backups": None, "grace": None}
+    entry = {"guid": "a", "name": None, "owner": None}
+
+    nulls = parsed({"instances": [entry | of_demands]} | dict.fromkeys(keys))
+    in_defaults = parsed({"instances": ["a"], "defaults": of_demands})
+
+    assert nulls.instances == in_defaults.instances == parsed({"instances": ["a"]}).instances
+    assert nulls.mutes == ()
+
+
+def test_a_key_that_must_be_given_may_not_be_null() -> None:
+    mute = {"guid": None, "owner": None, "reason": None, "until": None}
+    document = {"instances": ["a", {"guid": None}], "mutes": [mute]}
+
+    positions = [fault.split(":")[0] for fault in faults_of(document)]
+
+    assert positions == ["instances[1].guid", *(f"mutes[0].{key}" for key in mute)]
+    assert faults_of({"instances": None}) == [
+        "instances: null is not a list of at least one instance"
+    ]
+
+
+@pytest.mark.parametrize("document", [[], ["a", "b"], [{"guid": "a"}]])
+def test_of_a_bare_list_it_is_said_what_to_write(document: object) -> None:
+    assert faults_of(document) == [
+        'the document is a bare list: write {"schema_version": 1, "instances": […]} around it'
+    ]
+
+
 def test_every_fault_is_told_at_once_with_its_position() -> None:
     faults = faults_of(
         {
             "schema_version": 2,
-            "defaults": {"max_age": None, "min_backups": 0},
+            "defaults": {"max_age": "", "min_backups": 0},
             "instances": [1, "a/b", {"guid": "..", "max_age": "0h", "nme": 1}, {"name": ""}],
             "mutes": [{"guid": "q", "until": "tomorrow"}],
             "extra": True,
@@ -135,7 +197,6 @@ def test_a_guid_muted_twice_is_a_fault() -> None:
         (b'{"instances": ["a"], "instances": ["b"]}', "'instances' stands twice"),
         (b'{"instances": ["a"], "defaults": {"min_backups": NaN}}', "NaN is not JSON"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"[]", "the document"),
         (b"null", "the document"),
     ],
 )

@@ -1,11 +1,13 @@
 """An error that lists faults names each, and stays short however many there are."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
-from backup_audit.errors import InvalidConfiguration
+from backup_audit.errors import InvalidConfiguration, InvalidEvent
 from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.run import parse_event
 
 
 def error_of(document: object) -> InvalidConfiguration:
@@ -15,7 +17,7 @@ def error_of(document: object) -> InvalidConfiguration:
 
 
 def owners(count: int) -> list[dict[str, object]]:
-    return [{"guid": f"guid-{number}", "owner": None} for number in range(count)]
+    return [{"guid": f"guid-{number}", "owner": 7} for number in range(count)]
 
 
 TEXT = "a text of 1 to 200 characters without control or invisible characters"
@@ -24,7 +26,7 @@ TEXT = "a text of 1 to 200 characters without control or invisible characters"
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_few_faults_of_a_kind_are_named_one_by_one(count: int) -> None:
     assert error_of({"instances": owners(count)}).faults == tuple(
-        f"instances[{number}].owner: null is not {TEXT}" for number in range(count)
+        f"instances[{number}].owner: 7 is not {TEXT}" for number in range(count)
     )
 
 
@@ -72,6 +74,50 @@ def test_fifty_kinds_are_named_and_the_rest_is_counted(kinds: int, more: str) ->
     error = error_of({"instances": ["a"], **{f"key{number}": 1 for number in range(kinds)}})
 
     assert len(error.faults) == min(kinds, 50) + bool(more)
-    assert error.faults[-1].endswith(more or "mutes")
+    assert error.faults[-1].endswith(more or "$schema")
     assert f"has {kinds:,} faults" in str(error)
     assert len(str(error)) < 10_000
+
+
+MANY = 5_000
+WHOLE = {"guid": "a", "owner": "team", "reason": "moves", "until": "2026-12-31"}
+
+
+@pytest.mark.parametrize(
+    ("document", "kinds"),
+    [
+        ({"instances": [None] * MANY}, 1),
+        ({"instances": [f"no guid {number}" for number in range(MANY)]}, 1),
+        ({"instances": [{}] * MANY}, 1),
+        ({"instances": [[number] for number in range(MANY)]}, 1),
+        ({"instances": [{"guid": f"g{n}", "name": f"a\n{n} is not b"} for n in range(MANY)]}, 1),
+        ({"instances": [{"guid": f"g{n}", "max_age": n} for n in range(MANY)]}, 1),
+        ({"instances": [{"guid": f"g{n}", "min_backups": -n} for n in range(MANY)]}, 1),
+        ({"instances": [{"guid": f"g{n}", "nme": n} for n in range(MANY)]}, 1),
+        ({"instances": [{"guid": f"g{n}", f"key{n}": n} for n in range(MANY)]}, 51),
+        ({"instances": ["a"] * MANY}, 1),
+        ({"instances": [f"g{number}" for number in range(MANY)] * 2}, 1),
+        ({"instances": ["a"], "mutes": [WHOLE] * MANY}, 1),
+        ({"instances": ["a"], "mutes": [{"guid": f"g{n}"} for n in range(MANY)]}, 3),
+        ({"instances": ["a"], "mutes": [WHOLE | {"guid": n, "until": n} for n in range(MANY)]}, 2),
+        ({"instances": ["a"]} | {f"key{number}": number for number in range(MANY)}, 51),
+    ],
+)
+def test_whatever_is_wrong_thousands_of_times_the_error_stays_short(
+    document: object, kinds: int
+) -> None:
+    error = error_of(document)
+
+    assert len(error.faults) == kinds
+    assert len(str(error)) < 10_000
+
+
+@pytest.mark.parametrize(
+    "guids", [["a/b"] * MANY, ["a"] * MANY, [f"g{number}" for number in range(MANY)] * 2]
+)
+def test_the_error_about_an_event_stays_short_as_well(guids: list[str]) -> None:
+    with pytest.raises(InvalidEvent) as raised:
+        parse_event({"instance_guids": guids}, datetime(2026, 1, 31, tzinfo=UTC))
+
+    assert len(raised.value.faults) == 1
+    assert len(str(raised.value)) < 1000

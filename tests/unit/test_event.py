@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from backup_audit.errors import InvalidEvent
@@ -91,10 +92,8 @@ def test_the_scope_and_who_is_told_follow_from_the_event(
         ({"max_ages": "4h"}, "max_ages"),
         ({"max_age": 4}, "max_age"),
         ({"max_age": "0h"}, "max_age"),
-        ({"max_age": None}, "max_age"),
         ({"dry_run": "true"}, "dry_run"),
         ({"dry_run": 1}, "dry_run"),
-        ({"notify": None}, "notify"),
         ({"as_of": "2026-01-30"}, "as_of"),
         ({"as_of": "2026-01-30T05:00:00"}, "as_of"),
         ({"as_of": 1769749200}, "as_of"),
@@ -102,13 +101,13 @@ def test_the_scope_and_who_is_told_follow_from_the_event(
         ({"instance_guids": []}, "instance_guids"),
         ({"instance_guids": "a"}, "instance_guids"),
         ({"instance_guids": ["a", "../b"]}, "instance_guids[1]"),
-        ({"instance_guids": ["a", "a"]}, "instance_guids"),
+        ({"instance_guids": ["a", None]}, "instance_guids[1]"),
+        ({"instance_guids": ["a", "a"]}, "instance_guids[1]"),
         ({"dry_run": True, "notify": True}, "notify"),
         ({"max_age": "\ud800"}, "max_age"),
         ({"max_age": 10**5000}, "max_age"),
         ({"max_age": nested(20_000)}, "max_age"),
         ({"\ud800\r\n": 1}, "\ufffd\ufffd\ufffd"),
-        ([], "the document"),
         (None, "the document"),
         ("{}", "the document"),
     ],
@@ -119,6 +118,37 @@ def test_anything_else_is_an_error_that_names_it(event: object, position: str) -
     assert fault.startswith(f"{position}: ")
     assert fault.isprintable()
     assert len(fault) < 200
+
+
+UUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+
+
+def test_a_uuid_is_made_lower_case() -> None:
+    request = parse_event({"instance_guids": [UUID.upper(), "Orders-DB"]}, NOW)
+
+    assert request.instance_guids == [UUID, "Orders-DB"]
+
+
+def test_two_spellings_of_a_guid_are_one() -> None:
+    assert faults_of({"instance_guids": ["a", UUID, UUID.upper()]}) == [
+        f"instance_guids[2]: '{UUID}' is listed already at instance_guids[1]"
+    ]
+
+
+def test_null_is_as_if_a_key_were_not_given() -> None:
+    keys = [field.encode_name for field in msgspec.structs.fields(AuditRequest)]
+
+    assert parse_event(dict.fromkeys(keys), NOW) == parse_event({}, NOW)
+
+
+def test_the_address_of_a_schema_changes_nothing() -> None:
+    event = {"scheduled_time": "2026-01-31T05:00:00Z", "instance_guids": ["a"]}
+
+    assert parse_event(event | {"$schema": "x"}, NOW) == parse_event(event, NOW)
+
+
+def test_of_a_bare_list_it_is_said_what_to_write() -> None:
+    assert faults_of(["a"]) == ['the event is a bare list: write {"instance_guids": […]} around it']
 
 
 def test_all_faults_are_told_at_once() -> None:

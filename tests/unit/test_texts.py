@@ -39,16 +39,20 @@ def faults_of(document: object) -> list[str]:
     return list(raised.value.faults)
 
 
+WRITE = 'write {"schema_version": 1, "instances": […]} around it'
+
+
 @pytest.mark.parametrize(
     ("document", "faults"),
     [
         (b"[" * 100_000, ["the document is nested too deeply"]),
         (b"{", ["line 1, column 2: Expecting property name enclosed in double quotes"]),
-        ([], ["the document: Expected `object`, got `array`"]),
+        ([], [f"the document is a bare list: {WRITE}"]),
+        (7, ["the document: Expected `object`, got `int`"]),
         ({"instances": []}, ["instances: [] is not a list of at least one instance"]),
         (
             {"instances": ["a"], "x": 1},
-            ["x: unknown key, expected one of instances, schema_version, defaults, mutes"],
+            ["x: unknown key, expected one of instances, schema_version, defaults, mutes, $schema"],
         ),
         (
             {"instances": ["a"], "defaults": {"max_age": "x", "min_backups": 0}},
@@ -112,7 +116,7 @@ def faults_of(document: object) -> list[str]:
             ],
         ),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_faults_of_a_configuration(document: object, faults: list[str]) -> None:
     assert faults_of(document) == faults

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from backup_audit.errors import InvalidConfiguration
 from backup_audit.strict import read_strictly
@@ -17,6 +17,8 @@ from backup_audit.text import DURATION_PATTERN, parse_duration
 # The unreserved characters of RFC 3986: whatever they spell, they stay one segment of a path.
 # "." and ".." would not, and are refused.
 GUID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,200}$(?!\n)"
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 Guid = Annotated[
     str,
@@ -50,7 +52,9 @@ Text = Annotated[
     ),
 ]
 Day = Annotated[date, msgspec.Meta(description='a date such as "2026-12-31"')]
-
+SchemaAddress = Annotated[
+    str, msgspec.Meta(description="a text: the address of a schema, for editors; it is not read")
+]
 
 SchemaVersion = Annotated[Literal[1], msgspec.Meta(description="1, the only version there is")]
 
@@ -58,17 +62,17 @@ SchemaVersion = Annotated[Literal[1], msgspec.Meta(description="1, the only vers
 class Demands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The demands that somebody states; the others are those of the layer below."""
 
-    max_age: PositiveDuration | UnsetType = UNSET
-    min_backups: MinBackups | UnsetType = UNSET
-    grace: Duration | UnsetType = UNSET
+    max_age: PositiveDuration | None = None
+    min_backups: MinBackups | None = None
+    grace: Duration | None = None
 
 
 class InstanceEntry(Demands, frozen=True, kw_only=True):
     """An instance with more than its GUID."""
 
     guid: Guid
-    name: Text | UnsetType = UNSET
-    owner: Text | UnsetType = UNSET
+    name: Text | None = None
+    owner: Text | None = None
 
 
 class Mute(msgspec.Struct, frozen=True):
@@ -88,15 +92,16 @@ class MuteEntry(Mute, frozen=True, forbid_unknown_fields=True):
 
 
 class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The document that CONFIG_URI points at."""
+    """The document that CONFIG_URI points at. Null is as if an optional key were not given."""
 
     instances: Annotated[
         list[Guid | InstanceEntry],
         msgspec.Meta(min_length=1, description="a list of at least one instance"),
     ]
-    schema_version: SchemaVersion = 1
-    defaults: Demands = Demands()
-    mutes: list[MuteEntry] = []
+    schema_version: SchemaVersion | None = 1
+    defaults: Demands | None = None
+    mutes: list[MuteEntry] | None = None
+    schema: SchemaAddress | None = msgspec.field(name="$schema", default=None)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +174,9 @@ def parse_configuration(body: bytes, source: str) -> Configuration:
         raw = _loads(body)
     except ValueError as error:
         raise InvalidConfiguration([str(error)], source=source) from None
+    if isinstance(raw, list):
+        write = 'write {"schema_version": 1, "instances": […]} around it'
+        raise InvalidConfiguration([f"the document is a bare list: {write}"], source=source)
     document, faults = read_strictly(raw, ConfigurationDocument)
     faults += _duplicates(raw)
     if document is None or faults:
@@ -207,33 +215,49 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def spelled(guid: str) -> str:
+    """A GUID as it is compared: a UUID in lower case, as the API has it.
+
+    Spreadsheets and Windows tools write capitals, and the API knows no instance by them.
+    """
+    return guid.lower() if _UUID.fullmatch(guid) else guid
+
+
+def duplicates(name: str, entries: Sequence[object]) -> Iterator[str]:
+    """Yield a fault for every GUID, or entry with one, that was listed before; both positions."""
+    first: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        written = entry.get("guid") if isinstance(entry, dict) else entry
+        if not isinstance(written, str):
+            continue
+        guid = spelled(written)
+        if guid in first:
+            place = f"{name}[{index}].guid" if isinstance(entry, dict) else f"{name}[{index}]"
+            yield f"{place}: {guid[:200]!r} is listed already at {name}[{first[guid]}]"
+        else:
+            first[guid] = index
+
+
 def _duplicates(raw: object) -> Iterator[str]:
-    """Yield a fault for every GUID that was listed before, with both positions."""
     for name in ("instances", "mutes"):
         entries = raw.get(name) if isinstance(raw, dict) else None
-        first: dict[str, int] = {}
-        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            guid = entry.get("guid") if isinstance(entry, dict) else entry
-            if not isinstance(guid, str):
-                continue
-            if guid in first:
-                place = f"{name}[{index}].guid" if isinstance(entry, dict) else f"{name}[{index}]"
-                yield f"{place}: {guid[:200]!r} is listed already at {name}[{first[guid]}]"
-            else:
-                first[guid] = index
+        yield from duplicates(name, entries if isinstance(entries, list) else ())
 
 
 def _resolved(document: ConfigurationDocument, sha256: str) -> Configuration:
-    default_policy = layered(BUILT_IN, document.defaults, "defaults")
+    default_policy = layered(BUILT_IN, document.defaults or Demands(), "defaults")
     instances = tuple(
-        Instance(entry, default_policy)
+        Instance(spelled(entry), default_policy)
         if isinstance(entry, str)
         else Instance(
-            guid=entry.guid,
+            guid=spelled(entry.guid),
             policy=layered(default_policy, entry, f"instances[{index}]"),
-            name=entry.name or None,
-            owner=entry.owner or None,
+            name=entry.name,
+            owner=entry.owner,
         )
         for index, entry in enumerate(document.instances)
     )
-    return Configuration(instances, default_policy, tuple(document.mutes), sha256)
+    mutes = tuple(
+        msgspec.structs.replace(mute, guid=spelled(mute.guid)) for mute in document.mutes or ()
+    )
+    return Configuration(instances, default_policy, mutes, sha256)

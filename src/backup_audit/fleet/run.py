@@ -1,16 +1,20 @@
 """A run: one audit of the fleet, or of a part of it."""
 
 import hashlib
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.fleet.configuration import Guid, PositiveDuration
+from backup_audit.fleet.configuration import (
+    Guid,
+    PositiveDuration,
+    SchemaAddress,
+    duplicates,
+    spelled,
+)
 from backup_audit.strict import read_strictly
 from backup_audit.text import parse_duration
 
@@ -40,17 +44,21 @@ Flag = Annotated[bool, msgspec.Meta(description="true or false")]
 
 
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The event of the schedule, or of a person; an empty object asks for a full run."""
+    """The event of the schedule, or of a person; an empty object asks for a full run.
 
-    scheduled_time: Instant | UnsetType = UNSET
+    Null is as if a key were not given.
+    """
+
+    scheduled_time: Instant | None = None
     instance_guids: (
         Annotated[list[Guid], msgspec.Meta(min_length=1, description="a list of at least one GUID")]
-        | UnsetType
-    ) = UNSET
-    max_age: PositiveDuration | UnsetType = UNSET
-    as_of: Instant | UnsetType = UNSET
-    dry_run: Flag = False
-    notify: Flag | UnsetType = UNSET
+        | None
+    ) = None
+    max_age: PositiveDuration | None = None
+    as_of: Instant | None = None
+    dry_run: Flag | None = False
+    notify: Flag | None = None
+    schema: SchemaAddress | None = msgspec.field(name="$schema", default=None)
 
     @property
     def scope(self) -> Scope:
@@ -64,7 +72,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Whether people are notified: of a what-if only on request, of a dry run never."""
         if self.dry_run:
             return False
-        return self.scope is not Scope.WHAT_IF if self.notify is UNSET else self.notify
+        return self.scope is not Scope.WHAT_IF if self.notify is None else self.notify
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +107,7 @@ def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) ->
         scope=request.scope,
         due_at=due_at,
         started_at=started_at,
-        as_of=request.as_of or None,
+        as_of=request.as_of,
         max_age_seconds=parse_duration(request.max_age) if request.max_age else None,
     )
 
@@ -110,13 +118,21 @@ def _digest(request: AuditRequest, *more: str) -> str:
 
 def parse_event(raw: object, now: datetime) -> AuditRequest:
     """Read an event, its times as UTC in whole seconds; raise InvalidEvent with all its faults."""
+    if isinstance(raw, list):
+        raise InvalidEvent(['the event is a bare list: write {"instance_guids": […]} around it'])
     request, faults = read_strictly(raw, AuditRequest)
     if request is not None:
         faults = _contradictions(request, now)
     if request is None or faults:
         raise InvalidEvent(faults)
-    return msgspec.structs.replace(
-        request, scheduled_time=_utc(request.scheduled_time), as_of=_utc(request.as_of)
+    guids = request.instance_guids
+    return AuditRequest(
+        scheduled_time=_utc(request.scheduled_time),
+        instance_guids=[spelled(guid) for guid in guids] if guids else None,
+        max_age=request.max_age,
+        as_of=_utc(request.as_of),
+        dry_run=request.dry_run or False,
+        notify=request.notify,
     )
 
 
@@ -132,14 +148,8 @@ def _contradictions(request: AuditRequest, now: datetime) -> list[str]:
         faults.append("scheduled_time: is in the future; leave it out to run by hand")
     if request.dry_run and request.notify is True:
         faults.append("notify: cannot be true with dry_run, which notifies nobody")
-    counted = Counter(request.instance_guids or [])
-    faults += [
-        f"instance_guids: {guid!r} is listed {count} times"
-        for guid, count in counted.items()
-        if count > 1
-    ]
-    return faults
+    return [*faults, *duplicates("instance_guids", request.instance_guids or ())]
 
 
-def _utc(instant: datetime | UnsetType) -> datetime | UnsetType:
-    return instant.astimezone(UTC).replace(microsecond=0) if instant else UNSET
+def _utc(instant: datetime | None) -> datetime | None:
+    return instant.astimezone(UTC).replace(microsecond=0) if instant else None
