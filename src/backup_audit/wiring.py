@@ -51,7 +51,7 @@ def notifier_of(topic_arn: str) -> Notifier:
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """How an API is reached: its address, our credentials, what lies between, what is waited for.
 
-    `ca` has PEM certificates that replace the public CAs. `read_timeout` is seconds.
+    `ca` is a file with certificates that replace the public CAs. `read_timeout` is seconds.
     """
 
     api_url: str
@@ -67,10 +67,9 @@ def connected(access: Access, ceilings: Ceilings, deadline: Deadline) -> Iterato
     """An engine. Its connections are closed afterwards: a warm Lambda would keep them.
 
     Twice as many requests may be in flight as there are workers: some move aside. Raises
-    InvalidSettings if `ca` holds no certificate.
+    InvalidSettings, which calls `ca` CA_BUNDLE, if one of its certificates is bad.
     """
-    ca_pem = access.ca.decode("ascii", "replace") if access.ca is not None else None
-    with new_session(ca_pem, size=2 * ceilings.workers) as session:
+    with new_session(access.ca, size=2 * ceilings.workers) as session:
         http = HttpClient(
             session,
             connect_timeout=_CONNECT_TIMEOUT,

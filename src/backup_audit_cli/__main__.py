@@ -63,7 +63,9 @@ def new_parser() -> argparse.ArgumentParser:
         "--api", required=True, metavar="URL", help="such as https://api.sys.example.com"
     )
     trial.add_argument("--client-id", metavar="ID", help="a client of the foundation's UAA")
-    trial.add_argument("--ca", metavar="FILE", help="PEM certificates that replace the public CAs")
+    trial.add_argument(
+        "--ca", metavar="FILE", help="certificates that replace the public CAs, PEM or DER"
+    )
     trial.add_argument(
         "--proxy", metavar="URL", help="HTTP proxy, such as http://proxy.example.com:3128"
     )

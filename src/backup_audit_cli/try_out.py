@@ -136,7 +136,7 @@ def _as_options(text: str) -> str:
 def _advice(error: AuditError, wanted: Wanted) -> str:
     """What to do, where a setting on Lambda has another answer than an option."""
     if "certificate verify failed" in str(error):
-        return "; the CA of the foundation is given by --ca FILE, as PEM"
+        return "; the CA of the foundation is given by --ca FILE"
     if isinstance(error, CredentialsRefused) and wanted.client_id is None:
         return f"; cf login -a {wanted.api}, then cf oauth-token, gives another token"
     return ""

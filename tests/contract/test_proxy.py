@@ -42,11 +42,11 @@ def test_a_proxy_tunnels_tls_to_the_api(tls: ssl.SSLContext) -> None:
 
 
 def test_a_proxy_proves_nothing_about_the_api(tls: ssl.SSLContext) -> None:
-    another = trustme.CA().cert_pem.bytes().decode()
+    another = trustme.CA().cert_pem.bytes()
     with (
         listening(keeps_alive, tls) as server,
         listening(proxies) as proxy,
-        client(ca_pem=another, proxy=proxy.port) as http,
+        client(ca=another, proxy=proxy.port) as http,
     ):
         told = silence(http, at(server.port, "https"))
 

@@ -13,14 +13,14 @@ from backup_audit.probe.http import HttpClient, NoReply
 from backup_audit.probe.session import new_session
 
 AUTHORITY = trustme.CA()
-PEM = AUTHORITY.cert_pem.bytes().decode()
+CA = AUTHORITY.cert_pem.bytes()
 THREADS = 4
 
 
 @contextlib.contextmanager
 def client(
     *,
-    ca_pem: str = PEM,
+    ca: bytes = CA,
     connect_timeout: float = 20.0,
     read_timeout: float = 20.0,
     proxy: int | str | None = None,
@@ -29,7 +29,7 @@ def client(
     if isinstance(proxy, int):
         proxy = f"http://127.0.0.1:{proxy}"
     over = threading.Event()
-    with new_session(ca_pem, size=THREADS) as session:
+    with new_session(ca, size=THREADS) as session:
         http = HttpClient(
             session, connect_timeout=connect_timeout, read_timeout=read_timeout, proxy=proxy
         )

@@ -28,7 +28,7 @@ NEIGHBOUR = "neighbour"
 FAULTY = "faulty-"
 
 _AUTHORITY = trustme.CA()
-CA_PEM = _AUTHORITY.cert_pem.bytes().decode()
+CA = _AUTHORITY.cert_pem.bytes()
 
 
 class Site(msgspec.Struct):

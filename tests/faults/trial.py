@@ -21,7 +21,7 @@ from backup_audit.probe.session import new_session
 from tests.doubles.builders import NOW, run
 from tests.doubles.fake_time import FakeTime
 from tests.faults.fault import TOKEN, Channel, Fault
-from tests.faults.server import CA_PEM, FAULTY, NEIGHBOUR, site
+from tests.faults.server import CA, FAULTY, NEIGHBOUR, site
 
 _WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace_seconds=24 * 3600)
 
@@ -79,7 +79,7 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
     time = FakeTime()
     probed: list[Probed] = []
     ended = None
-    with site(fault, channel) as there, new_session(CA_PEM) as session:
+    with site(fault, channel) as there, new_session(CA) as session:
         http = HttpClient(
             session,
             connect_timeout=fault.connect_timeout,

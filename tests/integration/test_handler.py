@@ -422,6 +422,19 @@ def test_missing_settings_are_told_where_the_topic_is_known() -> None:
         _assert_told_of_failure(function, "InvalidSettings", "CF_API_URL is not set")
 
 
+def test_a_ca_with_a_bad_certificate_is_told_with_its_setting(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes("# CA für Büro\n-----BEGIN CERTIFICATE-----\nMII".encode("latin-1"))
+
+    with deployed(CA_BUNDLE=f"file:{ca}") as function:
+        with pytest.raises(InvalidSettings):
+            function.invoke(SCHEDULED)
+
+        _assert_told_of_failure(
+            function, "InvalidSettings", "CA_BUNDLE: certificate 1 of 1 is cut off"
+        )
+
+
 def test_a_broken_event_names_every_fault() -> None:
     with deployed() as function:
         with pytest.raises(InvalidEvent) as raised:

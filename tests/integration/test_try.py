@@ -1,6 +1,7 @@
 """`backup-audit try`: a foundation is asked from a laptop, with what `cf oauth-token` prints."""
 
 import base64
+import codecs
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -392,7 +393,7 @@ def test_a_ca_file_without_a_certificate_is_wrong_usage(shell: Shell, tmp_path: 
     )
 
     assert said.status == ExitStatus.USAGE
-    assert said.err.startswith("error: --ca holds no PEM certificate")
+    assert said.err.startswith("error: --ca holds no certificate, neither PEM")
 
 
 @pytest.mark.parametrize("arguments", [["try"], ["try", GUID], ["try", "--api", "https://a.b"]])
@@ -501,6 +502,46 @@ def test_over_tls_with_a_private_ca_it_needs_no_aws_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda pem: "# CA für Büro\n".encode() + pem,
+        lambda pem: "# CA für Büro\n".encode("latin-1") + pem,
+        lambda pem: codecs.BOM_UTF8 + pem,
+        lambda pem: pem.decode().encode("utf-16"),
+        lambda pem: ssl.PEM_cert_to_DER_cert(pem.decode()),
+    ],
+    ids=["UTF-8", "Latin-1", "BOM", "UTF-16", "DER"],
+)
+def test_the_ca_may_be_in_any_file_that_people_have(
+    shell: Shell, secured: Secured, tmp_path: Path, written: Callable[[bytes], bytes]
+) -> None:
+    ca = tmp_path / "ca"
+    ca.write_bytes(written(secured.ca.read_bytes()))
+
+    said = shell.types(
+        *("try", "--api", secured.url, "--ca", str(ca), "healthy-db"),
+        piped=f"bearer {secured.token}\n",
+    )
+
+    assert said.status == ExitStatus.FINE, said.err
+
+
+def test_a_bad_certificate_among_good_ones_is_named_with_the_option(
+    shell: Shell, secured: Secured, tmp_path: Path
+) -> None:
+    good = secured.ca.read_bytes()
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(good + good[:300] + good)
+
+    said = shell.types(
+        *("try", "--api", secured.url, "--ca", str(ca), "healthy-db"), piped="bearer " + "a" * 32
+    )
+
+    assert said.status == ExitStatus.USAGE
+    assert said.err == "error: --ca: certificate 2 of 3 is cut off: its END line is missing\n"
+
+
 def test_without_its_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
     without = "import sys; sys.modules['rich'] = None\n" + _AND_WHAT_WAS_IMPORTED
 
@@ -521,7 +562,7 @@ def test_a_private_ca_that_is_not_given_is_what_the_error_asks_for(
 
     assert said.returncode == ExitStatus.UNREACHABLE
     assert "certificate verify failed" in said.stderr
-    assert "the CA of the foundation is given by --ca FILE, as PEM" in said.stderr
+    assert "the CA of the foundation is given by --ca FILE" in said.stderr
     assert len(said.stderr.splitlines()) == 1
 
 

@@ -19,17 +19,17 @@ from tools.bench.target import AUTHORIZATION, TIMEOUT, Answered, Target
 
 def run(target: Target, guids: Sequence[str], answered: Answered) -> None:
     """Probe every instance as a run of the product does."""
-    ca_pem = Path(target.ca_file).read_text("ascii")
-    probe_all(target.api_url, ca_pem, target.in_flight, guids, answered)
+    ca = Path(target.ca_file).read_bytes()
+    probe_all(target.api_url, ca, target.in_flight, guids, answered)
 
 
 def probe_all(
-    api_url: str, ca_pem: str, workers: int, guids: Sequence[str], answered: Answered
+    api_url: str, ca: bytes, workers: int, guids: Sequence[str], answered: Answered
 ) -> None:
     """Tell each instance's newest backup (seconds since 1970), None where no list came."""
     connect_timeout, read_timeout = TIMEOUT
     instances = [Instance(guid, BUILT_IN) for guid in guids]
-    with new_session(ca_pem, size=2 * workers) as session:
+    with new_session(ca, size=2 * workers) as session:
         http = HttpClient(session, connect_timeout=connect_timeout, read_timeout=read_timeout)
         api = _Watched(api_url, http, ReadyHeader(Secret(AUTHORIZATION)), clock=_clock)
         api.answered = answered

@@ -22,7 +22,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from backup_audit import __version__
-from backup_audit.errors import InvalidSettings
+from backup_audit.probe.authorities import certificates_in
 
 # Below ERROR it quotes addresses, with the heartbeat's key, and headers that it cannot parse, in
 # which a server may repeat our token.
@@ -202,31 +202,32 @@ class _Adapter(HTTPAdapter):
         return response
 
 
-def new_session(ca_pem: str | None, *, size: int = 1) -> requests.Session:
+def new_session(ca: bytes | None, *, size: int = 1) -> requests.Session:
     """One Session for all workers, with at most `size` connections kept.
 
     `trust_env` is off: ~/.netrc would replace our token, REQUESTS_CA_BUNDLE our CA, HTTPS_PROXY
-    our proxy. `ca_pem` replaces the public CAs; raises InvalidSettings if it holds no certificate.
+    our proxy. `ca`, a file with certificates, replaces the public CAs; raises InvalidSettings,
+    which calls it CA_BUNDLE.
     """
     session = requests.Session()
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
     session.headers["Accept"] = "application/json"
     del session.headers["Connection"]  # HTTP/1.1 keeps connections without being asked
-    adapter = _Adapter(_tls_context(ca_pem), size)
+    adapter = _Adapter(_tls_context(ca), size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)  # loopback only: settings.py ensures it
     return session
 
 
 @functools.cache
-def _tls_context(ca_pem: str | None) -> ssl.SSLContext:
+def _tls_context(ca: bytes | None) -> ssl.SSLContext:
     """One for all connections, kept while the function is warm: reading CAs takes 25 ms of CPU."""
-    if ca_pem is None:
+    if ca is None:
         return ssl.create_default_context(cafile=certifi.where())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate and its name
-    try:
-        context.load_verify_locations(cadata=ca_pem)
-    except (ssl.SSLError, ValueError):
-        raise InvalidSettings(["CA_BUNDLE holds no PEM certificate"]) from None
+    # An intermediate CA is enough, as for Go, and so for the cf CLI. VERIFY_X509_STRICT stays off,
+    # unlike in Python's own default since 3.13: many private CAs lack what it demands.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=b"".join(certificates_in(ca)))
     return context
