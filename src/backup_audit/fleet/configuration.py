@@ -18,7 +18,7 @@ from backup_audit.text import DURATION_PATTERN, parse_duration
 # "." and ".." would not, and are refused.
 GUID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,200}$(?!\n)"
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 Guid = Annotated[
     str,
@@ -220,7 +220,7 @@ def spelled(guid: str) -> str:
 
     Spreadsheets and Windows tools write capitals, and the API knows no instance by them.
     """
-    return guid.lower() if _UUID.fullmatch(guid) else guid
+    return guid.lower() if UUID.fullmatch(guid) else guid
 
 
 def duplicates(name: str, entries: Sequence[object]) -> Iterator[str]:

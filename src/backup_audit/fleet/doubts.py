@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from backup_audit.errors import merged
-from backup_audit.fleet.configuration import Configuration, Mute
+from backup_audit.fleet.configuration import UUID, Configuration, Mute
 
 ENDS_SOON = timedelta(days=14)
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ALMOST = re.compile(r"[0-9a-z]{6,10}(-[0-9a-z]{2,6}){3}-[0-9a-z]{8,16}", re.IGNORECASE)
 _LONG = 36  # characters of a GUID
 
@@ -32,7 +31,7 @@ def doubts_about(configuration: Configuration, today: date) -> tuple[str, ...]:
 
 def doubt_about_guid(guid: str) -> str | None:
     """Why a GUID is hardly one of Cloud Foundry's, which all have the form of a UUID."""
-    if _UUID.fullmatch(guid):
+    if UUID.fullmatch(guid):
         return None
     if not _ALMOST.fullmatch(guid):
         return f'"{guid}" is not a GUID; if it is a name: cf service NAME --guid'
