@@ -145,7 +145,7 @@ def test_a_pause_beyond_the_end_of_the_run_ends_it_with_what_is_known() -> None:
     outcome = run_in(quota(50, again_after=3000), seconds_left=600)
 
     assert outcome.answered == 50
-    assert outcome.seconds < 1
+    assert outcome.seconds < 30  # it waits for nothing; a busy machine takes its time to ask
     assert all("the API asks to wait" in detail for detail in outcome.not_reached)
     # Asked were those under way, and as many as it takes to see that everybody is refused.
     assert len(outcome.not_reached) >= len(GUIDS) - 50 - 2 * WORKERS
