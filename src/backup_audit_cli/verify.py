@@ -8,7 +8,6 @@ say of it.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import TypeVar
 
 import msgspec
@@ -36,7 +35,6 @@ T = TypeVar("T")
 _OF_A_RUN = re.compile(
     r"(?P<root>(.*/)?)(findings|reports)/(?P<place>dt=[^/]+/run=[^/]+)/(?P<name>[^/]+)"
 )
-_LATE = timedelta(days=1)
 
 Places = Mapping[str, Sequence[str]]  # the keys of each run, by "dt=2026-01-31/run=..."
 
@@ -188,10 +186,9 @@ class _Verification:
 
 def _lateness(run: Run) -> Iterator[Remark]:
     """Reports can be made for times long past: a reader should know which were."""
-    late = run.started_at - run.due_at
-    if late > _LATE:
+    if run.delay is not None:
         yield note(
-            f"run {run.run_id} was made {brief_duration(late)} after it was due: "
+            f"run {run.run_id} was made {brief_duration(run.delay)} after it was due: "
             f"due {run.due_at:%Y-%m-%d %H:%M}, made {run.started_at:%Y-%m-%d %H:%M} UTC"
         )
 

@@ -4,12 +4,13 @@ import csv
 import hashlib
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.doubles.samples import sample
 from tests.e2e.emulator import ROOT
 from tests.e2e.foundation import COUNTS, Foundation
 from tests.e2e.stack import LATEST, RUNNING, Stack
@@ -25,9 +26,12 @@ def assert_follows(document: object, schema: str) -> None:
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.stem)
 def test_each_event_file_is_answered_and_its_report_can_be_read_back(
-    stack: Stack, event: Path
+    stack: Stack, event: Path, tmp_path: Path
 ) -> None:
-    answer = stack.sam_invoke(event)
+    filled_in = tmp_path / event.name
+    filled_in.write_text(json.dumps(sample(event)))
+
+    answer = stack.sam_invoke(filled_in)
 
     assert_follows(answer, "answer")
     assert answer["complete"]
@@ -81,11 +85,12 @@ def test_latest_points_at_the_newest_full_run_and_not_at_a_partial_one(stack: St
 
 
 def test_a_scheduled_event_that_is_delivered_twice_is_one_run(stack: Stack) -> None:
-    event = {"scheduled_time": "2026-02-01T05:00:00Z"}
+    due = datetime.now(UTC) - timedelta(hours=1)
+    event = {"scheduled_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"}
 
     first, second = stack.invoke(event), stack.invoke(event)
 
-    assert (first["run_id"], first["repeated"]) == ("20260201T050000Z", False)
+    assert (first["run_id"], first["repeated"]) == (f"{due:%Y%m%dT%H%M%SZ}", False)
     assert second == first | {"repeated": True, "messages_sent": 0}
 
 

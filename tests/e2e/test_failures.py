@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -61,13 +61,15 @@ def test_a_scheduled_run_that_uaa_refuses_is_told_once_for_all_its_attempts(stac
     began = datetime.now(UTC)
     told = listening(stack.aws, "failures", stack.output("TopicArn"), {"event": ["run_failed"]})
 
-    stack.send({"scheduled_time": "2026-02-02T05:00:00Z"})
+    due = datetime.now(UTC) - timedelta(hours=2)
+    event = {"scheduled_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"}
+    stack.send(event)
 
     message = failed_run(stack)
-    assert message["requestPayload"] == {"scheduled_time": "2026-02-02T05:00:00Z"}
+    assert message["requestPayload"] == event
     assert stack.log(began).count('"message":"audit failed"') == 3
     (notification,) = take(stack.aws, told)
-    assert json.loads(notification["Message"])["run_id"] == "20260202T050000Z"
+    assert json.loads(notification["Message"])["run_id"] == f"{due:%Y%m%dT%H%M%SZ}"
 
 
 @pytest.mark.usefixtures("refused_secret")

@@ -20,6 +20,27 @@ from tools.local_cloud.simulated_cloud_controller import (
 )
 
 NOW = datetime.now(UTC)
+
+# A run that was due the day before yesterday, as the schedule asks for it.
+DUE = (NOW - timedelta(days=2)).replace(hour=5, minute=0, second=0, microsecond=0)
+
+
+def scheduled(due: datetime) -> dict[str, str]:
+    """The event of the schedule for that time."""
+    return {"scheduled_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def place_of(due: datetime) -> str:
+    """Where in the bucket the full run of that time is stored."""
+    return f"dt={due:%Y-%m-%d}/run={due:%Y%m%dT%H%M%SZ}"
+
+
+RUN_ID = f"{DUE:%Y%m%dT%H%M%SZ}"
+SCHEDULED = scheduled(DUE)
+THE_NEXT_DAY = scheduled(DUE + timedelta(days=1))
+PLACE = place_of(DUE)
+PLACE_OF_THE_NEXT_DAY = place_of(DUE + timedelta(days=1))
+PLAN_KEY = f"backup-audit/plans/{PLACE}/plan.json"
 ONE_INSTANCE = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"  # the GUID in events/one-instance.json
 
 

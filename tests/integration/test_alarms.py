@@ -12,7 +12,16 @@ from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError
 from backup_audit.handler import handler
 from tests.doubles.cloudwatch import HOUR, MINUTE, Alarm, Datapoint, State, emitted
-from tests.integration.deployment import HEALTHY, STALE, Context, deployed, hours_ago, instance
+from tests.integration.deployment import (
+    HEALTHY,
+    SCHEDULED,
+    STALE,
+    THE_NEXT_DAY,
+    Context,
+    deployed,
+    hours_ago,
+    instance,
+)
 from tools.local_cloud.behaviours import Garbled, SimulatedInstance
 from tools.template import Template
 
@@ -27,7 +36,6 @@ OURS = (
 )  # on metrics of the function's own
 ALL_OK = dict.fromkeys(OURS, State.OK)
 UNFINISHED = dict.fromkeys(("IncompleteRun", "CoverageLow"), State.ALARM)
-SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
 BROKEN = {"CONFIG_URI": "ssm:/not/there"}
 DAY = timedelta(days=1)
 
@@ -211,7 +219,7 @@ def test_the_next_run_says_that_all_is_well_again(deploy: Deploy) -> None:
     mapped_run(function, batches=1)
     function.wait(DAY)
 
-    assert function.invoke({"scheduled_time": "2026-02-01T05:00:00Z"})["complete"]
+    assert function.invoke(THE_NEXT_DAY)["complete"]
 
     assert function.alarms() == ALL_OK
 

@@ -23,13 +23,12 @@ from backup_audit.errors import CredentialsRefused
 from backup_audit.probe import cloud_controller
 from backup_audit_cli.__main__ import main as command_line
 from tests.doubles.scripted_server import Answer, Seen, scripted_server
-from tests.integration.deployment import NOW, deployed
+from tests.integration.deployment import NOW, SCHEDULED, deployed
 from tools.local_cloud.__main__ import main as local_cloud
 from tools.local_cloud.aws import BUCKET
 
 pytestmark = pytest.mark.loopback
 
-SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
 CLIENT_SECRET = "canary-secret/0123+456789=="
 TOKEN = "canary-token/0123+456789=="
 READY = "canary-ready/0123+456789=="

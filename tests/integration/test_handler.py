@@ -19,11 +19,16 @@ from backup_audit.errors import (
     InvalidEvent,
     InvalidSettings,
 )
+from tests.doubles.samples import sample
 from tests.integration.deployment import (
+    DUE,
     FLEET,
     HEALTHY,
     NOW,
     ONE_INSTANCE,
+    PLACE,
+    RUN_ID,
+    SCHEDULED,
     STALE,
     Deployment,
     deployed,
@@ -47,35 +52,33 @@ pytestmark = pytest.mark.loopback
 
 EVENTS = sorted(Path("events").glob("*.json"))
 SCHEMAS = Path("docs/schemas")
-SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
 PREFIX = "backup-audit"
-DAY_AND_RUN = "dt=2026-01-31/run=20260131T050000Z"
 
 
 def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
     with deployed() as function:
         answer = function.invoke(SCHEDULED)
 
-        plan = json.loads(function.read(f"{PREFIX}/plans/{DAY_AND_RUN}/plan.json"))
+        plan = json.loads(function.read(f"{PREFIX}/plans/{PLACE}/plan.json"))
         assert function.keys == [
-            f"{PREFIX}/findings/{DAY_AND_RUN}/part-00000.jsonl",
+            f"{PREFIX}/findings/{PLACE}/part-00000.jsonl",
             f"{PREFIX}/latest.json",
             f"{plan['place']}/batch-00000.jsonl",
-            f"{PREFIX}/plans/{DAY_AND_RUN}/plan.json",
-            f"{PREFIX}/reports/{DAY_AND_RUN}/findings.csv",
-            f"{PREFIX}/reports/{DAY_AND_RUN}/manifest.json",
-            f"{PREFIX}/reports/{DAY_AND_RUN}/notified.json",
-            f"{PREFIX}/reports/{DAY_AND_RUN}/report.json",
+            f"{PREFIX}/plans/{PLACE}/plan.json",
+            f"{PREFIX}/reports/{PLACE}/findings.csv",
+            f"{PREFIX}/reports/{PLACE}/manifest.json",
+            f"{PREFIX}/reports/{PLACE}/notified.json",
+            f"{PREFIX}/reports/{PLACE}/report.json",
             f"{PREFIX}/running.json",
         ]
-        assert answer["report"]["key"] == f"{PREFIX}/reports/{DAY_AND_RUN}/report.json"
+        assert answer["report"]["key"] == f"{PREFIX}/reports/{PLACE}/report.json"
 
 
 def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
     with deployed() as function:
         function.invoke(SCHEDULED)
 
-        manifest = json.loads(function.read(f"{PREFIX}/reports/{DAY_AND_RUN}/manifest.json"))
+        manifest = json.loads(function.read(f"{PREFIX}/reports/{PLACE}/manifest.json"))
         assert [described["rows"] for described in manifest["objects"]] == [3, 3, 1]
         for described in manifest["objects"]:
             body = function.read(described["key"])
@@ -85,7 +88,7 @@ def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
 
 def test_times_have_whole_seconds_in_every_document() -> None:
     with deployed() as function:
-        answer = function.invoke({"scheduled_time": "2026-01-31T05:00:00.25Z"})
+        answer = function.invoke({"scheduled_time": f"{DUE:%Y-%m-%dT%H:%M:%S}.25Z"})
         written = [function.read(key).decode() for key in function.keys]
         sent = [json.dumps(message.message) for message in function.messages]
 
@@ -249,13 +252,13 @@ def test_the_next_run_knows_what_the_last_one_found() -> None:
 
         [finding] = function.report(answer)["findings"]
         assert finding["change"] == "ongoing"
-        assert finding["since"] == "2026-01-31T05:00:00Z"
-        assert function.report(answer)["plan"]["previous"]["run_id"] == "20260131T050000Z"
+        assert finding["since"] == SCHEDULED["scheduled_time"]
+        assert function.report(answer)["plan"]["previous"]["run_id"] == RUN_ID
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.name)
 def test_every_event_file_is_a_run(path: Path) -> None:
-    event = json.loads(path.read_text())
+    event = sample(path)
 
     with deployed() as function:
         answer = function.invoke(event)
@@ -410,7 +413,7 @@ def test_a_failed_run_is_told_once_and_its_retry_can_succeed() -> None:
 
         assert len(function.messages) == 1
         reports = [key for key in function.keys if "/reports/" in key]
-        assert reports == [f"{PREFIX}/reports/{DAY_AND_RUN}/notified-run_failed.json"]
+        assert reports == [f"{PREFIX}/reports/{PLACE}/notified-run_failed.json"]
 
 
 def test_missing_settings_are_told_where_the_topic_is_known() -> None:
@@ -477,7 +480,7 @@ def test_every_log_line_bears_the_runs_id(capsys: pytest.CaptureFixture[str]) ->
         "audit started",
         "audit finished",
     ]
-    assert {line["run_id"] for line in logged} == {"20260131T050000Z"}
+    assert {line["run_id"] for line in logged} == {RUN_ID}
 
 
 def test_a_full_run_emits_its_metrics(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,12 @@ import pytest
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import ConfigurationUnavailable, CredentialsUnavailable
 from tests.doubles.scripted_server import Answer, ScriptedServer, scripted_server
-from tests.integration.deployment import HEALTHY, Deployment, deployed
+from tests.integration.deployment import HEALTHY, SCHEDULED, Deployment, deployed
 from tools.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
 
 pytestmark = pytest.mark.loopback
 
 KEY = "canary-key"
-SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
 
 
 @contextmanager

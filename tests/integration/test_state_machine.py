@@ -16,6 +16,11 @@ from backup_audit.errors import ConfigurationUnavailable, InvalidEvent
 from backup_audit.handler import handler
 from backup_audit.plan import EXECUTION_LONGEST
 from tests.integration.deployment import (
+    PLACE_OF_THE_NEXT_DAY,
+    PLAN_KEY,
+    RUN_ID,
+    SCHEDULED,
+    THE_NEXT_DAY,
     Context,
     Deployment,
     deployed,
@@ -27,7 +32,6 @@ from tools.local_cloud.state_machine import StateMachine
 
 pytestmark = pytest.mark.loopback
 
-SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
 FLEET = [
     instance(f"guid-{number:02d}", hours_ago(40 if number in (3, 17) else 3))
     for number in range(23)
@@ -150,11 +154,9 @@ def test_the_next_run_begins_with_what_a_failed_batch_left_out() -> None:
         _,
     ):
         machine.run(SCHEDULED)
-        machine.run({"scheduled_time": "2026-02-01T05:00:00Z"})
+        machine.run(THE_NEXT_DAY)
 
-        first = function.read(
-            "backup-audit/findings/dt=2026-02-01/run=20260201T050000Z/part-00000.jsonl"
-        )
+        first = function.read(f"backup-audit/findings/{PLACE_OF_THE_NEXT_DAY}/part-00000.jsonl")
         assert {json.loads(line)["guid"] for line in first.splitlines()} == {
             guid for guid, batch in BATCHES.items() if batch == 3
         }
@@ -205,14 +207,14 @@ def test_two_executions_of_a_run_at_the_same_time_leave_one_report() -> None:
         assert sorted(function.findings()) == sorted(BATCHES)
         # Standard topics deliver at least once: two at once may tell twice, under one id.
         assert {message.message["default"]["message_id"] for message in function.messages} == {
-            "20260131T050000Z/digest/1"
+            f"{RUN_ID}/digest/1"
         }
 
 
 def test_steps_that_are_repeated_find_their_work_done() -> None:
     with fleet_of_23() as (function, machine, steps):
         machine.run(SCHEDULED)
-        plan_key = "backup-audit/plans/dt=2026-01-31/run=20260131T050000Z/plan.json"
+        plan_key = PLAN_KEY
         before, keys = sum(function.foundation.requests.values()), function.keys
 
         steps({"step": "plan", "event": SCHEDULED, "execution": "another"})

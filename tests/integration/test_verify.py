@@ -11,21 +11,22 @@ from botocore.exceptions import ClientError
 from backup_audit.aws import CLIENTS
 from backup_audit_cli.__main__ import main
 from backup_audit_cli.exit_status import ExitStatus
-from tests.integration.deployment import ONE_INSTANCE, deployed
+from tests.integration.deployment import DUE, ONE_INSTANCE, deployed, scheduled
 from tools.local_cloud.aws import BUCKET
 
 pytestmark = pytest.mark.loopback
 
-DAYS = ["2026-01-29", "2026-01-30", "2026-01-31"]
-RUNS = [f"{day.replace('-', '')}T050000Z" for day in DAYS]
+DUES = [DUE + timedelta(days=day) for day in (-1, 0, 1)]
+DAYS = [f"{due:%Y-%m-%d}" for due in DUES]
+RUNS = [f"{due:%Y%m%dT%H%M%SZ}" for due in DUES]
 
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, bytes]:
     """Three scheduled runs, and one of a single instance."""
     with deployed() as function:
-        for day in DAYS:
-            function.invoke({"scheduled_time": f"{day}T05:00:00Z"})
+        for due in DUES:
+            function.invoke(scheduled(due))
         function.invoke({"instance_guids": [ONE_INSTANCE]})
         return {key: function.read(key) for key in function.keys}
 
@@ -168,14 +169,14 @@ def test_findings_that_no_run_wrote_are_found(copy: Copy) -> None:
 
 def test_a_run_that_never_was_committed_is_said(copy: Copy) -> None:
     path = copy.path(DAYS[2], "findings.csv")
-    other = path.parents[1] / "run=20260131T060000Z"
+    other = path.parents[1] / f"run={DUE:%Y%m%d}T060000Z"
     other.mkdir()
     (other / path.name).write_bytes(path.read_bytes())
 
     status, said = copy.verify()
 
     assert status == 0, said
-    assert f"note: dt={DAYS[2]}/run=20260131T060000Z has no manifest: it is not committed" in said
+    assert f"note: dt={DAYS[2]}/{other.name} has no manifest: it is not committed" in said
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "report.json"])
@@ -261,8 +262,8 @@ def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:
                 "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
             },
         )
-        for day in DAYS:
-            function.invoke({"scheduled_time": f"{day}T05:00:00Z"})
+        for due in DUES:
+            function.invoke(scheduled(due))
         written = s3.list_object_versions(Bucket="locked")["Versions"]
         verified = main(["verify", "s3://locked"])
         with pytest.raises(ClientError, match="AccessDenied"):
@@ -276,10 +277,10 @@ def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:
 
 def test_a_run_goes_on_from_a_report_whose_manifest_is_gone() -> None:
     with deployed() as function:
-        function.invoke({"scheduled_time": f"{DAYS[0]}T05:00:00Z"})
+        function.invoke(scheduled(DUES[0]))
         [manifest] = [key for key in function.keys if key.endswith("manifest.json")]
         CLIENTS.s3.delete_object(Bucket=BUCKET, Key=manifest)
-        report = function.report(function.invoke({"scheduled_time": f"{DAYS[1]}T05:00:00Z"}))
+        report = function.report(function.invoke(scheduled(DUES[1])))
 
     previous = report["plan"]["previous"]
     assert previous["run_id"] == RUNS[0]

@@ -1,5 +1,6 @@
 """What people and programs are told of a run."""
 
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from tests.doubles.reports import stored
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 
 
 def ended(guid: str = "guid-9", name: str = "cache", mute: Mute | None = None) -> Finding:
@@ -146,6 +148,53 @@ def test_the_attributes_are_what_filter_policies_need() -> None:
         "schema_version": "1",
     }
     assert attribute_value(message.attributes["verdict"]) == '["stale","unknown"]'
+
+
+ONE_OF_EACH = {verdict: finding(verdict, verdict) for verdict in PROBLEMS} | {
+    Verdict.HEALTHY: ended()
+}
+SUBSETS = [
+    subset
+    for size in range(1, len(ONE_OF_EACH) + 1)
+    for subset in itertools.combinations(ONE_OF_EACH, size)
+]
+URGENCY = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]
+
+
+@pytest.mark.parametrize("urgent", [None, *PROBLEMS, Verdict.HEALTHY])
+def test_a_digest_is_as_urgent_as_the_most_urgent_that_it_names(
+    monkeypatch: pytest.MonkeyPatch, urgent: Verdict | None
+) -> None:
+    """Whatever a maintainer calls critical, its place in the report does not matter."""
+    if urgent is not None:
+        severity_of = {verdict: verdict.severity for verdict in Verdict}
+        monkeypatch.setattr(
+            Verdict,
+            "severity",
+            property(lambda one: Severity.CRITICAL if one is urgent else severity_of[one]),
+        )
+
+    for verdicts in SUBSETS:
+        message = one_digest(*(ONE_OF_EACH[verdict] for verdict in verdicts))
+
+        severities = {verdict.severity for verdict in verdicts}
+        assert message.attributes["severity"] == min(severities, key=URGENCY.index), verdicts
+        assert set(message.attributes["verdict"]) == set(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("late", "said"), [(DAY - SECOND, False), (DAY, False), (DAY + SECOND, True), (9 * DAY, True)]
+)
+def test_a_run_that_was_made_more_than_a_day_after_it_was_due_says_so(
+    late: timedelta, *, said: bool
+) -> None:
+    made_late = run(due_at=NOW - late)
+
+    head = one_digest(finding(), of=made_late).text
+
+    made = "made 2026-01-31 05:00 UTC"
+    assert (f"Due {NOW - late:%Y-%m-%d %H:%M} UTC, {made}, " in head) is said
+    assert (made in head) is said
 
 
 def test_the_subject_counts_what_is_new() -> None:

@@ -171,7 +171,34 @@ def test_a_scheduled_time_may_be_ahead_by_no_more_than_a_clock(
     if accepted:
         assert parse_event(event, NOW).scheduled_time == NOW + ahead
     else:
-        assert faults_of(event) == ["scheduled_time: is in the future; leave it out to run by hand"]
+        assert faults_of(event) == ["scheduled_time: is in the future; leave it out to run now"]
+
+
+FOURTEEN_DAYS = timedelta(days=14)  # the failed-runs queue keeps an event so long
+A_DAY = timedelta(days=1)  # for the attempts before, and for somebody to send it again
+
+
+@pytest.mark.parametrize(
+    ("late", "accepted"),
+    [
+        (FOURTEEN_DAYS + A_DAY - timedelta(seconds=1), True),
+        (FOURTEEN_DAYS + A_DAY, True),
+        (FOURTEEN_DAYS + A_DAY + timedelta(seconds=1), False),
+        (timedelta(days=2557), False),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"dry_run": True}, {"max_age": "4h"}])
+def test_a_scheduled_time_is_no_older_than_what_the_failed_runs_queue_can_give_back(
+    more: dict[str, Any], late: timedelta, *, accepted: bool
+) -> None:
+    event = {"scheduled_time": (NOW - late).isoformat(), **more}
+
+    if accepted:
+        assert parse_event(event, NOW).scheduled_time == NOW - late
+    else:
+        [fault] = faults_of(event)
+        assert fault.startswith("scheduled_time: is more than 15 days ago, and ")
+        assert fault.endswith("leave it out to run now")
 
 
 @pytest.mark.parametrize(

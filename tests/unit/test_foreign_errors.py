@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,7 +30,8 @@ from tests.doubles.fakes import (
 )
 
 CANARY = "canary-secret"
-RUN_ID = "20260131T050000Z"
+DUE = datetime.now(UTC)
+RUN_ID = f"{DUE:%Y%m%dT%H%M%SZ}"
 URL = f"https://aws.example.com/{CANARY}"
 FOREIGN: list[Exception] = [
     AttributeError(CANARY),
@@ -54,9 +55,9 @@ ENVIRONMENT = {
     "FOUNDATION": "test",
     "AWS_LAMBDA_FUNCTION_NAME": "audit",
 }
-SCHEDULED = {"scheduled_time": "2026-01-31T05:00:00Z"}
+SCHEDULED = {"scheduled_time": f"{DUE:%Y-%m-%dT%H:%M:%SZ}"}
 PLAN = {"step": "plan", "event": SCHEDULED, "execution": "arn"}
-PLAN_KEY = f"backup-audit/plans/dt=2026-01-31/run={RUN_ID}/plan.json"
+PLAN_KEY = f"backup-audit/plans/dt={DUE:%Y-%m-%d}/run={RUN_ID}/plan.json"
 BATCH = {"step": "audit_batch", "plan_key": PLAN_KEY, "batch": 0}
 CONCLUDE = {"step": "conclude", "plan_key": PLAN_KEY}
 
@@ -290,7 +291,7 @@ def test_batches_that_fail_are_a_failed_run_at_the_last_step(
 ) -> None:
     fails(world, "audit_batch", ask=AttributeError())
 
-    with pytest.raises(Exception, match="none of the 2 instances of run 20260131T050000Z"):
+    with pytest.raises(Exception, match=f"none of the 2 instances of run {RUN_ID}"):
         entry.handler(CONCLUDE, Context())
 
     assert counted(logged(capsys)) == 1

@@ -1,14 +1,14 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backup_audit.fleet.run import parse_event
+from backup_audit.fleet.run import LATE_MAX, parse_event
 from backup_audit.plan import EXECUTION_LONGEST
 from backup_audit.settings import NotifyMode, read_settings
 from tools.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
@@ -468,6 +468,16 @@ def test_the_schedule_sends_an_event_that_the_function_understands() -> None:
 
     assert json.loads(sent) == {"scheduled_time": placeholder}
     assert request.scheduled_time == datetime(2026, 1, 31, 5, tzinfo=UTC)
+
+
+def test_an_event_that_the_queue_gives_back_is_not_too_old_to_be_taken() -> None:
+    kept = timedelta(seconds=properties("FailedRunsQueue")["MessageRetentionPeriod"])
+    delivering = properties("Schedule")["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]
+    retrying = properties("AuditFunction")["EventInvokeConfig"]["MaximumEventAgeInSeconds"]
+
+    left = LATE_MAX - kept - timedelta(seconds=delivering + retrying)
+
+    assert left >= timedelta(hours=12), "for a person to send it again"
 
 
 def test_the_schedule_starts_on_the_dot_and_not_at_the_full_hour() -> None:

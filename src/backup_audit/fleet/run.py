@@ -21,6 +21,13 @@ from backup_audit.text import parse_duration
 # A clock may run ahead by this much: NTP keeps hosts within seconds, a request can take a minute.
 CLOCK_SKEW = timedelta(minutes=5)
 
+# A report says what was so when it was due. The failed-runs queue gives an event back for 14 days
+# (template.yaml: MessageRetentionPeriod), after attempts of 6 hours twice; a day is for both the
+# attempts and the redrive.
+LATE_MAX = timedelta(days=15)
+
+_DELAY_SAID = timedelta(days=1)  # readers of a report should know if it was made later than that
+
 _SHORT = 8  # hexadecimal digits that separate runs of the same second
 
 
@@ -88,6 +95,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime | None = None
     max_age_seconds: int | None = None
 
+    @property
+    def delay(self) -> timedelta | None:
+        """How long after it was due it began, None if that is a day or less."""
+        delay = self.started_at - self.due_at
+        return delay if delay > _DELAY_SAID else None
+
 
 def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) -> Run:
     """Make the run that a request asks for, with its id.
@@ -136,16 +149,24 @@ def parse_event(raw: object, now: datetime) -> AuditRequest:
     )
 
 
+def faults_of_due(name: str, due_at: datetime, now: datetime) -> list[str]:
+    """What is wrong with the time at which a run says that it is due, under that key."""
+    if due_at - now > CLOCK_SKEW:
+        # latest.json only moves forward: a run of next year would hold it for a year.
+        return [f"{name}: is in the future; leave it out to run now"]
+    if now - due_at > LATE_MAX:
+        no_proof = "what the API lists now says nothing of that day; leave it out to run now"
+        return [f"{name}: is more than {LATE_MAX.days} days ago, and {no_proof}"]
+    return []
+
+
 def asks_for_silence(raw: object) -> bool:
     """Whether an event, however broken, asks that nobody is notified."""
     return isinstance(raw, dict) and (raw.get("dry_run") is True or raw.get("notify") is False)
 
 
 def _contradictions(request: AuditRequest, now: datetime) -> list[str]:
-    faults = []
-    if request.scheduled_time and request.scheduled_time - now > CLOCK_SKEW:
-        # latest.json only moves forward: a run of next year would hold it for a year.
-        faults.append("scheduled_time: is in the future; leave it out to run by hand")
+    faults = faults_of_due("scheduled_time", request.scheduled_time or now, now)
     if request.dry_run and request.notify is True:
         faults.append("notify: cannot be true with dry_run, which notifies nobody")
     return [*faults, *duplicates("instance_guids", request.instance_guids or ())]

@@ -1,5 +1,6 @@
 """The verdicts, and the rules that reach them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -21,7 +22,7 @@ from backup_audit.text import brief_duration, compared_duration, format_duration
 
 
 class Severity(StrEnum):
-    """How urgent a message is; consumers filter on it."""
+    """How urgent a message is, the most urgent first; consumers filter on it."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -55,6 +56,11 @@ class Verdict(StrEnum):
     def rank(self) -> int:
         """Place in a report, 0 for the worst."""
         return _ORDER[self]
+
+
+def severity_of(severities: Iterable[Severity]) -> Severity:
+    """The most urgent of them; `info` if there is none."""
+    return min(severities, key=list(Severity).index, default=Severity.INFO)
 
 
 _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}

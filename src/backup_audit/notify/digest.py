@@ -6,7 +6,7 @@ import msgspec
 
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, NotifiedFinding
-from backup_audit.judge.verdict import Verdict
+from backup_audit.judge.verdict import Verdict, severity_of
 from backup_audit.notify.message import (
     SIZE_MAX,
     Message,
@@ -18,6 +18,7 @@ from backup_audit.notify.message import (
 )
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.report import Coverage, Report
+from backup_audit.text import brief_duration
 
 _MEANING = {
     Verdict.NEVER_BACKED_UP: "no backup exists to restore from",
@@ -85,7 +86,6 @@ def _digest(
     )
     verdicts = {finding.verdict for finding in findings}
     changes = {finding.change for finding in findings if finding.change}
-    worst = min(verdicts, key=lambda verdict: verdict.rank, default=Verdict.HEALTHY)
     return message_of(
         digest,
         _subject(report, part, parts),
@@ -95,7 +95,7 @@ def _digest(
             "",
             f"Report: {stored.address.uri}",
         ],
-        severity=worst.severity,
+        severity=severity_of(finding.severity for finding in findings),
         verdict=tuple(verdict for verdict in Verdict if verdict in verdicts),
         change=tuple(change for change in Change if change in changes),
     )
@@ -106,6 +106,11 @@ def _head(report: Report, part: int, parts: int) -> Iterator[str]:
     yield f"Backup audit of {report.foundation}, run {run.run_id} ({run.scope})"
     if run.scope is Scope.WHAT_IF:
         yield "A what-if: judged at another instant or under another policy than configured."
+    if run.delay is not None:
+        yield (
+            f"Due {run.due_at:%Y-%m-%d %H:%M} UTC, made {run.started_at:%Y-%m-%d %H:%M} UTC, "
+            f"{brief_duration(run.delay)} later: it says what was so then."
+        )
     yield f"{report.news.problems} of {coverage.configured} instances have a problem."
     yield (
         f"Audited: {coverage.audited} of {coverage.configured} ({coverage.percent:g} %), "

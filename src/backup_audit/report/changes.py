@@ -7,7 +7,7 @@ import msgspec
 
 from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Change, Finding, NotifiedFinding, Problem
-from backup_audit.judge.verdict import Severity, Verdict
+from backup_audit.judge.verdict import Verdict
 
 # A problem that comes back within this time was not really solved.
 REOPENED_WITHIN = timedelta(days=30)
@@ -55,7 +55,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             name=self.name,
             owner=self.owner,
             verdict=Verdict.HEALTHY,
-            severity=Severity.INFO,
+            severity=Verdict.HEALTHY.severity,
             change=Change.RESOLVED,
             since=self.since,
             reason=f"was {self.verdict} since {self.since:%Y-%m-%d %H:%M} UTC, is healthy",
