@@ -306,7 +306,19 @@ def test_a_what_if_of_an_earlier_instant_leaves_later_backups_out() -> None:
 
         findings = function.findings()
         assert findings["stale-db"]["verdict"] == "healthy"
-        assert findings["healthy-db"]["verdict"] == "never_backed_up"
+        assert findings["healthy-db"]["verdict"] == "unknown"
+
+
+def test_a_what_if_of_a_time_before_all_that_is_listed_calls_no_instance_unprotected() -> None:
+    as_of = f"{NOW - timedelta(days=300):%Y-%m-%dT%H:%M:%SZ}"
+
+    with deployed() as function:
+        answer = function.invoke({"as_of": as_of, "notify": True})
+
+        assert answer["counts"]["unknown"] == len(FLEET)
+        [digest] = function.messages
+        assert digest.attributes["severity"] == "warning"
+        assert "NEVER BACKED UP" not in digest.message["email"]
 
 
 def test_a_what_if_tells_on_request() -> None:

@@ -274,13 +274,133 @@ def test_backups_made_after_as_of_did_not_exist_yet() -> None:
 @pytest.mark.parametrize(
     ("as_of", "verdict"),
     [
-        (NOW - 10 * HOUR - SECOND, Verdict.NEVER_BACKED_UP),
+        (NOW - 10 * HOUR - SECOND, Verdict.UNKNOWN),
         (NOW - 10 * HOUR, Verdict.HEALTHY),
         (NOW - 10 * HOUR + SECOND, Verdict.HEALTHY),
     ],
 )
 def test_a_backup_exists_from_its_own_second_on(as_of: datetime, verdict: Verdict) -> None:
     assert verdict_on(BackupList(made(10 * HOUR)), as_of=as_of).verdict is verdict
+
+
+def test_a_list_that_begins_after_as_of_does_not_show_what_existed_then() -> None:
+    judgement = verdict_on(BackupList(made(3 * HOUR, 27 * HOUR)), as_of=NOW - 10 * 24 * HOUR)
+
+    assert judgement == Judgement(
+        Verdict.UNKNOWN,
+        "the list of today no longer shows what existed at 2026-01-21T05:00:00Z: "
+        "the oldest of the 2 backups listed was made 8 d 21 h later",
+    )
+
+
+@pytest.mark.parametrize(
+    ("as_of", "verdict"),
+    [
+        (NOW - SECOND, Verdict.UNKNOWN),
+        (NOW, Verdict.NEVER_BACKED_UP),
+        (NOW + SECOND, Verdict.NEVER_BACKED_UP),
+    ],
+)
+def test_an_empty_list_says_nothing_of_an_earlier_time(as_of: datetime, verdict: Verdict) -> None:
+    assert verdict_on(BackupList(()), as_of=as_of).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("age", "verdict"),
+    [
+        (26 * HOUR - SECOND, Verdict.HEALTHY),
+        (26 * HOUR, Verdict.HEALTHY),
+        (26 * HOUR + SECOND, Verdict.STALE),
+    ],
+)
+def test_a_list_that_goes_back_beyond_as_of_shows_how_old_the_newest_was(
+    age: timedelta, verdict: Verdict
+) -> None:
+    as_of = NOW - 100 * HOUR
+    listing = BackupList((*made(3 * HOUR), Backup(as_of - age), Backup(as_of - age - 24 * HOUR)))
+
+    judgement = verdict_on(listing, as_of=as_of)
+
+    assert judgement.verdict is verdict
+    assert judgement.newest == as_of - age
+
+
+@pytest.mark.parametrize(
+    ("count", "verdict"), [(2, Verdict.UNKNOWN), (3, Verdict.HEALTHY), (4, Verdict.HEALTHY)]
+)
+def test_backups_that_are_missing_at_an_earlier_time_may_have_expired_since(
+    count: int, verdict: Verdict
+) -> None:
+    later, then = made(1 * HOUR, 2 * HOUR), made(*((30 + n) * HOUR for n in range(count)))
+
+    judgement = verdict_on(
+        BackupList((*later, *then)), policy(min_backups=3), as_of=NOW - 30 * HOUR
+    )
+
+    assert judgement.verdict is verdict
+    unsure = "; the list of today does not show how many there were at 2026-01-29T23:00:00Z"
+    assert judgement.reason.endswith(unsure) is (verdict is Verdict.UNKNOWN)
+
+
+def test_a_newest_backup_that_was_too_old_is_stale_however_many_have_expired() -> None:
+    listing = BackupList(made(80 * HOUR))
+
+    judgement = verdict_on(listing, policy(min_backups=3), as_of=NOW - 30 * HOUR)
+
+    assert judgement.verdict is Verdict.STALE
+
+
+@pytest.mark.parametrize("later", [(), (3 * HOUR,)])
+def test_an_unreadable_entry_may_be_what_existed_at_an_earlier_time(
+    later: tuple[timedelta, ...],
+) -> None:
+    as_of = NOW - 30 * HOUR
+
+    proved = verdict_on(BackupList((BAD, *made(31 * HOUR, *later))), as_of=as_of)
+    old = verdict_on(BackupList((BAD, *made(80 * HOUR, *later))), as_of=as_of)
+    none = verdict_on(BackupList((BAD, *made(*later))), as_of=as_of)
+
+    assert proved.verdict is Verdict.HEALTHY
+    assert old.verdict is Verdict.UNKNOWN
+    assert none.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("age", "verdict"),
+    [
+        (-1 * HOUR, Verdict.IN_GRACE),  # made after as_of
+        (24 * HOUR - SECOND, Verdict.IN_GRACE),
+        (24 * HOUR, Verdict.IN_GRACE),
+        (24 * HOUR + SECOND, Verdict.UNKNOWN),
+    ],
+)
+def test_an_instance_that_was_in_its_grace_at_an_earlier_time_needed_no_backup(
+    age: timedelta, verdict: Verdict
+) -> None:
+    as_of = NOW - 100 * HOUR
+    listing = BackupList((), instance_created_at=as_of - age)
+
+    assert verdict_on(listing, policy(grace=24 * HOUR), as_of=as_of).verdict is verdict
+
+
+@pytest.mark.parametrize("missing", [None, "HTTP 429"])
+def test_an_age_that_is_not_known_excuses_nothing_at_an_earlier_time(missing: str | None) -> None:
+    listing = BackupList((), age_missing=missing)
+
+    judgement = verdict_on(listing, policy(grace=24 * HOUR), as_of=NOW - HOUR)
+
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.reason == (
+        "the list of today no longer shows what existed at 2026-01-31T04:00:00Z: it is empty"
+    )
+
+
+def test_an_instance_that_was_made_after_as_of_is_said_to_be() -> None:
+    listing = BackupList((), instance_created_at=NOW - 3 * HOUR)
+
+    judgement = verdict_on(listing, policy(grace=24 * HOUR), as_of=NOW - 10 * HOUR)
+
+    assert judgement.reason == "the instance was made 7 h later, grace is 24 h"
 
 
 def test_a_future_as_of_lets_backups_grow_old_and_believes_no_more_of_them() -> None:
@@ -350,6 +470,23 @@ def test_healthy_needs_a_believable_backup_that_is_young_enough(
         and timedelta(minutes=-5) <= NOW - backup.created_at <= demanded.max_age
     ]
     assert judged is not Verdict.HEALTHY or young
+
+
+@given(lists, policies, ages.filter(lambda age: age > timedelta(0)))
+def test_what_expires_turns_no_verdict_on_an_earlier_time_into_harm(
+    listed: list[Backup | UnreadableBackup], demanded: Policy, ago: timedelta
+) -> None:
+    """Retention removes the oldest first: a list of later proves no more, and nothing else."""
+    as_of = NOW - ago
+    listed.sort(key=lambda one: one.created_at if isinstance(one, Backup) else NOW)
+
+    of_then = verdict_on(BackupList(tuple(listed)), demanded, as_of=as_of).verdict
+    of_later = {
+        verdict_on(BackupList(tuple(listed[expired:])), demanded, as_of=as_of).verdict
+        for expired in range(1, len(listed) + 1)
+    }
+
+    assert of_later <= {of_then, Verdict.UNKNOWN}
 
 
 @given(st.lists(ages, max_size=5), policies, st.integers(-14, 14))

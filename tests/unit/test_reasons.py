@@ -105,15 +105,19 @@ def test_of_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "of_them"), [(hours(1), "1 backup"), (hours(1, 2), "2 backups")]
+    ("listed", "of_them", "later"),
+    [(hours(1), "1 backup", "4 h"), (hours(1, 2), "2 backups", "3 h")],
 )
 def test_of_backups_that_were_made_after_the_instant(
-    listed: tuple[Backup, ...], of_them: str
+    listed: tuple[Backup, ...], of_them: str, later: str
 ) -> None:
     judgement = judge(evidence(BackupList(listed)), BUILT_IN, NOW - 5 * HOUR)
 
-    assert judgement.verdict is Verdict.NEVER_BACKED_UP
-    assert judgement.reason == f"none of the {of_them} listed existed at 2026-01-31T00:00:00Z"
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.reason == (
+        "the list of today no longer shows what existed at 2026-01-31T00:00:00Z: "
+        f"the oldest of the {of_them} listed was made {later} later"
+    )
 
 
 def test_a_backup_of_a_clock_that_is_ahead_exists_when_the_instant_is_the_present() -> None:

@@ -1,7 +1,7 @@
 """The verdicts, and the rules that reach them."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
@@ -82,7 +82,8 @@ class Judgement(msgspec.Struct, frozen=True):
 def judge(evidence: Evidence, policy: Policy, as_of: datetime | None = None) -> Judgement:
     """Judge one instance, at `as_of` (aware), or when the evidence was taken.
 
-    Backups made after `as_of` and before the evidence did not exist yet: they are left out.
+    Backups made after `as_of` and before the evidence did not exist yet: they are left out. Others
+    may have expired meanwhile: docs/decisions/0003-verdicts.md says what is proved nevertheless.
     """
     match evidence.answer:
         case BackupList() as listing:
@@ -101,10 +102,13 @@ def _judge_list(
     listing: BackupList, policy: Policy, now: datetime, as_of: datetime | None
 ) -> Judgement:
     believable, unbelievable = _sorted_out(listing, now)
-    existing = [when for when in believable if as_of is None or as_of >= now or when <= as_of]
     moment = as_of or now
+    is_earlier = moment < now
+    existing = [when for when in believable if not is_earlier or when <= moment]
     if not existing and not unbelievable:
-        return _judge_none(listing, policy, moment, made_later=len(believable))
+        if is_earlier:
+            return _judge_none_left(listing, policy, moment, believable)
+        return _judge_none(listing, policy, moment)
     newest = max(existing, default=None)
     young = newest is not None and moment - newest <= policy.max_age
     enough = len(existing) >= policy.min_backups
@@ -113,6 +117,9 @@ def _judge_list(
         return Judgement(Verdict.HEALTHY, reason + _doubts(unbelievable), newest)
     if unbelievable:
         return Judgement(Verdict.UNKNOWN, reason + _doubts(unbelievable), newest)
+    if is_earlier and young:  # a newest one that is old proves more: the oldest expire first
+        unsure = f"; the list of today does not show how many there were at {_instant(moment)}"
+        return Judgement(Verdict.UNKNOWN, reason + unsure, newest)
     return Judgement(Verdict.STALE, reason, newest)
 
 
@@ -132,12 +139,28 @@ def _sorted_out(listing: BackupList, now: datetime) -> tuple[list[datetime], lis
     return believable, unbelievable
 
 
-def _judge_none(
-    listing: BackupList, policy: Policy, moment: datetime, *, made_later: int
+def _judge_none_left(
+    listing: BackupList, policy: Policy, moment: datetime, made_later: Sequence[datetime]
 ) -> Judgement:
-    empty = "the list of backups is empty"
+    """None is listed that existed at that earlier moment: it is proved only if none was needed."""
+    created_at = listing.instance_created_at
+    if policy.grace and created_at is not None and moment - created_at <= policy.grace:
+        age = moment - created_at
+        was = f"was made {brief_duration(-age)} later"
+        if age >= timedelta(0):
+            was = f"was {compared_duration(age, policy.grace)} old"
+        reason = f"the instance {was}, grace is {format_duration(policy.grace)}"
+        return Judgement(Verdict.IN_GRACE, reason)
+    shown = "it is empty"
     if made_later:
-        empty = f"none of the {_backups(made_later)} listed existed at {moment:%Y-%m-%dT%H:%M:%SZ}"
+        later = brief_duration(min(made_later) - moment)
+        shown = f"the oldest of the {_backups(len(made_later))} listed was made {later} later"
+    lost = f"the list of today no longer shows what existed at {_instant(moment)}: {shown}"
+    return Judgement(Verdict.UNKNOWN, lost)
+
+
+def _judge_none(listing: BackupList, policy: Policy, moment: datetime) -> Judgement:
+    empty = "the list of backups is empty"
     if not policy.grace:
         return Judgement(Verdict.NEVER_BACKED_UP, empty)
     if listing.age_missing is not None:
@@ -172,6 +195,10 @@ def _doubts(unbelievable: list[str]) -> str:
     if not unbelievable:
         return ""
     return f"; {_backups(len(unbelievable))} with an unbelievable time: {unbelievable[0]}"
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _backups(count: int) -> str:
