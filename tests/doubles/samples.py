@@ -13,7 +13,7 @@ _FILLS_IN = re.compile(r"jq (?:--arg \w+ \S+ )?'([^']+)' (events/\S+\.json)")
 
 
 def sample(path: Path, **arguments: str) -> dict[str, Any]:
-    """A sample; docs/invoke.md has the jq program, if it needs one to have its date."""
+    """A sample, filled in by the jq program that docs/invoke.md has for it, if it has one."""
     text = path.read_text("utf-8")
     program = _programs().get(path.resolve().relative_to(_ROOT).as_posix(), ".")
     event: dict[str, Any] = jq.compile(program, args=arguments).input_text(text).first()

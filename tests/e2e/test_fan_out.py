@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.doubles.samples import sample
 from tests.e2e.foundation import DEAD, Foundation
 from tests.e2e.inputs import Inputs
 from tests.e2e.polling import eventually
@@ -67,9 +68,15 @@ def test_the_state_machine_audits_the_fleet_in_batches(
 
 
 def test_the_steps_can_be_invoked_by_hand(mapped: Stack) -> None:
-    for step in ("plan", "audit-batch", "conclude"):
-        answer = mapped.sam_invoke(Path(f"events/steps/{step}.json"))
-        assert answer
+    steps = Path("events/steps")
+    planned = mapped.invoke(sample(steps / "plan.json"))
+    audit_batch = sample(steps / "audit-batch.json", key=planned["plan_key"])
+    for batch in range(planned["batches"]):
+        mapped.invoke(audit_batch | {"batch": batch})
+
+    answer = mapped.invoke(sample(steps / "conclude.json", key=planned["plan_key"]))
+
+    assert (answer["complete"], answer["scope"]) == (True, "what_if")
 
 
 def test_a_child_that_fails_for_good_leaves_the_others_and_is_unknown_by_guid(

@@ -181,7 +181,7 @@ def test_an_instance_that_cannot_be_judged_once_rings_nowhere_and_in_the_next_ru
     assert function.invoke(SCHEDULED)["coverage"]["percent"] == 90.0
     assert function.alarms() == ALL_OK
     function.wait(DAY)
-    assert function.invoke({"scheduled_time": "2026-02-01T05:00:00Z"})
+    assert function.invoke(THE_NEXT_DAY)
 
     assert function.alarms() == ALL_OK | {"CoverageLow": State.ALARM}
 

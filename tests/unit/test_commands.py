@@ -29,8 +29,10 @@ def option(line: str, name: str) -> str:
 def is_full_run(line: str) -> bool:
     """Whether the event is one; an event that a person has made is."""
     path = Path(option(line, "--payload").removeprefix("fileb://"))
+    filled_in = re.search(rf"(events/\S+\.json) > {path.name}$", "\n".join(LINES), re.MULTILINE)
+    path = Path(filled_in[1]) if filled_in else path
     event = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return not {"dry_run", "instance_guids", "as_of", "max_age"} & event.keys()
+    return not {"dry_run", "instance_guids", "as_of", "max_age", "step"} & event.keys()
 
 
 def test_a_payload_is_read_as_both_versions_of_the_aws_cli_do() -> None:
