@@ -147,6 +147,15 @@ def test_the_age_allowed_can_be_chosen(
     assert tried(shell, foundation, "stale-db", "--max-age", max_age).status == status
 
 
+def test_a_guid_in_capitals_is_the_one_in_small_letters(
+    shell: Shell, foundation: SimulatedCloudController
+) -> None:
+    said = tried(shell, foundation, GUID.upper())
+
+    assert said.status == ExitStatus.FINE
+    assert GUID in said.out
+
+
 def test_an_address_may_end_with_a_slash(
     shell: Shell, foundation: SimulatedCloudController
 ) -> None:
@@ -540,6 +549,19 @@ def test_a_bad_certificate_among_good_ones_is_named_with_the_option(
 
     assert said.status == ExitStatus.USAGE
     assert said.err == "error: --ca: certificate 2 of 3 is cut off: its END line is missing\n"
+
+
+def test_a_ca_file_is_read_as_the_function_reads_its_bundle(
+    secured: Secured, shell: Shell, tmp_path: Path
+) -> None:
+    commented = tmp_path / "ca.pem"
+    commented.write_bytes("# CA für Büro\n".encode() + secured.ca.read_bytes())
+
+    said = shell.types(
+        *("try", "--api", secured.url, "--ca", str(commented), GUID), piped=secured.token
+    )
+
+    assert said.status == ExitStatus.FINE, said.err
 
 
 def test_without_its_extra_it_says_how_to_install_it(tmp_path: Path) -> None:

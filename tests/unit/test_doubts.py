@@ -29,7 +29,9 @@ def test_a_guid_in_the_form_of_a_uuid_raises_no_doubt(guid: str) -> None:
     assert doubts([guid, {"guid": OTHER, "name": "orders-db"}]) == ()
 
 
-@pytest.mark.parametrize("name", ["orders-db", "db", "my-little-orders-data-base", GUID + "-x"])
+@pytest.mark.parametrize(
+    "name", ["orders-db", "db", "billing-db-eu-prod-mysqlcluster", "orders2026"]
+)
 def test_a_name_where_a_guid_belongs_is_doubted(name: str) -> None:
     assert doubts([OTHER, {"guid": name}]) == (
         f'instances[1]: "{name}" is not a GUID; if it is a name: cf service NAME --guid',
@@ -38,7 +40,13 @@ def test_a_name_where_a_guid_belongs_is_doubted(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("guid", "length"),
-    [(GUID[:-1], 35), (GUID[1:], 35), (GUID[:9] + GUID[10:], 35), (GUID + "0", 37)],
+    [
+        (GUID[:-1], 35),
+        (GUID[1:], 35),
+        (GUID[:9] + GUID[10:], 35),
+        (GUID + "0", 37),
+        (GUID.replace("-", ""), 32),
+    ],
 )
 def test_a_guid_with_a_character_too_few_or_too_many_is_doubted(guid: str, length: int) -> None:
     assert doubts([guid]) == (

@@ -12,7 +12,10 @@ from backup_audit.fleet.configuration import UUID, Configuration, Mute
 
 ENDS_SOON = timedelta(days=14)
 
-_ALMOST = re.compile(r"[0-9a-z]{6,10}(-[0-9a-z]{2,6}){3}-[0-9a-z]{8,16}", re.IGNORECASE)
+_ALMOST = re.compile(r"[0-9a-z]{6,10}(-?[0-9a-z]{2,6}){3}-?[0-9a-z]{8,16}", re.IGNORECASE)
+_DIGITS_MIN = (
+    8  # from 0 to 9; one GUID in 70,000 has fewer, hardly a name as many
+)
 _LONG = 36  # characters of a GUID
 
 
@@ -33,7 +36,8 @@ def doubt_about_guid(guid: str) -> str | None:
     """Why a GUID is hardly one of Cloud Foundry's, which all have the form of a UUID."""
     if UUID.fullmatch(guid):
         return None
-    if not _ALMOST.fullmatch(guid):
+    digits = sum(character.isdigit() for character in guid)
+    if digits < _DIGITS_MIN or not _ALMOST.fullmatch(guid):
         return f'"{guid}" is not a GUID; if it is a name: cf service NAME --guid'
     if len(guid) != _LONG:
         return f'"{guid}" is not a whole GUID: it has {len(guid)} characters, not {_LONG}'
