@@ -103,7 +103,7 @@ class Edges(Protocol):
 _PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
 
 # Seconds kept for each instance at a run's end: its finding is read again, summed up and
-# written into the CSV. Measured: 0.05 ms on a whole CPU, of which Lambda may give a fourth.
+# written into the CSV. Measured: 0.05 ms; a busy machine may take four times that.
 _SECONDS_PER_FINDING = 0.0002
 
 _NOTHING = Effort(api_calls=0, retries=0, seconds=0.0)

@@ -194,9 +194,8 @@ def test_one_sees_that_it_works(shell: Shell, stack: Stack) -> None:
         shown("docs/operate.md", beginning="output()"), {"--stack-name backup-audit": _named(stack)}
     )
     dry = shown("docs/operate.md", beginning="AWS_MAX_ATTEMPTS=1")
-    start, *wait = shown(
-        "docs/operate.md", beginning='aws lambda invoke --function-name "$(output'
-    ).split("aws s3 ")
+    start = shown("docs/operate.md", beginning='aws lambda invoke --function-name "$(output')
+    look = shown("docs/operate.md", beginning='aws s3 cp "$(output LatestReportUri)"')
     before = json.loads(stack.read(LATEST))["run"]["run_id"] if LATEST in stack.objects() else ""
 
     shown_dry = shell.run(names, dry)
@@ -208,7 +207,7 @@ def test_one_sees_that_it_works(shell: Shell, stack: Stack) -> None:
         within=_RUN,
         what="the full run ends",
     )
-    latest = json.loads(shell.run(names, f"aws s3 {wait[0]}"))
+    latest = json.loads(shell.run(names, look))
 
     assert json.loads(shown_dry[shown_dry.rindex("\n{\n") :])["counts"] == COUNTS
     assert latest["counts"] == COUNTS
