@@ -18,26 +18,27 @@ _ADVANCED = 8 * 1024
 def check(where: str) -> ExitStatus:
     """Print what is found; raise WrongUsage or ConfigurationUnavailable if it cannot be read."""
     body = read_document(where, "FILE")
+    name = "standard input" if where == "-" else where
     try:
-        configuration = parse_configuration(body, where)
+        configuration = parse_configuration(body, name)
     except InvalidConfiguration as error:
-        lines = [f"{where}: a run would refuse it", *(f"  FAULT: {one}" for one in error.faults)]
+        lines = [f"{name}: a run would refuse it", *(f"  FAULT: {one}" for one in error.faults)]
         say("\n".join(lines))
         return ExitStatus.WRONG
-    say("\n".join(_lines(where, configuration, len(body))))
+    say("\n".join(_lines(name, configuration, len(body))))
     return ExitStatus.FINE
 
 
-def _lines(where: str, configuration: Configuration, size: int) -> Iterator[str]:
+def _lines(name: str, configuration: Configuration, size: int) -> Iterator[str]:
     counts = f"{_of(configuration.instances, 'instance')}, {_of(configuration.mutes, 'mute')}"
-    yield f"{where}: {counts}; {size:,} bytes, {_room(size)}"
+    yield f"{name}: {counts}; {size:,} bytes, {_room(size)}"
     doubts = doubts_about(configuration, now().date())
     yield from (f"  warning: {doubt}" for doubt in doubts)
     yield "  a run would take it" + (", and warn" if doubts else "")
 
 
-def _of(found: tuple[object, ...], name: str) -> str:
-    return f"1 {name}" if len(found) == 1 else f"{len(found):,} {name}s"
+def _of(found: tuple[object, ...], kind: str) -> str:
+    return f"1 {kind}" if len(found) == 1 else f"{len(found):,} {kind}s"
 
 
 def _room(size: int) -> str:

@@ -133,7 +133,10 @@ def test_standard_input_is_a_dash(
     piped = io.TextIOWrapper(io.BytesIO(json.dumps(RIGHT).encode()))
     monkeypatch.setattr("sys.stdin", piped)
 
-    assert said("-", capsys)[0] == ExitStatus.FINE
+    status, lines = said("-", capsys)
+
+    assert status == ExitStatus.FINE
+    assert lines[0].startswith("standard input: 2 instances")
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,16 @@
 import json
 import re
 import shlex
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jq
 import pytest
 
+from backup_audit.errors import InvalidEvent
 from backup_audit.fleet.configuration import BUILT_IN, parse_configuration
+from backup_audit.fleet.run import Scope, parse_event
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.probe.giving_up import (
@@ -204,6 +206,27 @@ def test_every_event_file_is_explained() -> None:
     explained = re.findall(r"\]\(\.\./(events/[\w/-]+\.json)\)", TEXTS[INVOKE])
 
     assert sorted(explained) == sorted(str(path) for path in Path("events").rglob("*.json"))
+
+
+def test_a_sample_with_a_date_gets_todays_by_a_documented_command() -> None:
+    samples = {
+        str(path): json.loads(path.read_text("utf-8"))
+        for path in Path("events").glob("*")
+        if path.is_file()
+    }
+    dated = [
+        name for name, sample in samples.items() if "scheduled_time" in sample or "as_of" in sample
+    ]
+    programs = {
+        name: text for text, name in re.findall(r"jq '([^']+)' (events/\S+)", TEXTS[INVOKE])
+    }
+
+    assert dated
+    for name in dated:
+        with pytest.raises(InvalidEvent):
+            parse_event(samples[name], datetime.now(UTC))
+        filled_in = jq.compile(programs[name]).input_value(samples[name]).first()
+        assert parse_event(filled_in, datetime.now(UTC)).scope is Scope.FULL
 
 
 def test_the_sample_answer_has_the_shape_of_an_answer() -> None:

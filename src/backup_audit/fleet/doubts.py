@@ -13,9 +13,7 @@ from backup_audit.fleet.configuration import UUID, Configuration, Mute
 ENDS_SOON = timedelta(days=14)
 
 _ALMOST = re.compile(r"[0-9a-z]{6,10}(-?[0-9a-z]{2,6}){3}-?[0-9a-z]{8,16}", re.IGNORECASE)
-_DIGITS_MIN = (
-    8  # from 0 to 9; one GUID in 70,000 has fewer, hardly a name as many
-)
+_DIGITS_MIN = 8  # from 0 to 9; one GUID in 70,000 has fewer, hardly a name as many
 _LONG = 36  # characters of a GUID
 
 
