@@ -9,6 +9,7 @@ import pytest
 from backup_audit.errors import ReportStoreFailed
 from backup_audit_cli.__main__ import main
 from backup_audit_cli.exit_status import ExitStatus
+from backup_audit_cli.run import TerminalLog
 from tests.integration.deployment import HEALTHY, deployed
 from tools.local_cloud.aws import BUCKET
 
@@ -115,6 +116,17 @@ def test_at_a_terminal_warnings_and_progress_are_said_without_the_form_of_a_log(
         "1 of 1 asked",
     ]
     assert json.loads(capsys.readouterr().out)["counts"]["healthy"] == 1
+
+
+def test_at_a_terminal_a_line_that_is_no_log_line_stays(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = TerminalLog()
+
+    log.write("a library says \x1b[2J")
+    log.write("something\n")
+
+    assert capsys.readouterr().err == "a library says  [2Jsomething\n"
 
 
 def test_an_event_at_an_address_is_read_as_a_configuration_is() -> None:

@@ -211,6 +211,44 @@ def test_at_a_terminal_a_prompt_asks_for_the_secret(
     assert asked == [f"Secret of the client {CLIENT_ID}: "]
 
 
+@pytest.mark.parametrize("piped", ["", "\n"])
+def test_an_empty_secret_is_wrong_usage(shell: Shell, piped: str) -> None:
+    said = shell.types(
+        *("try", "--api", "https://a.example.com", "--client-id", "mine", GUID), piped=piped
+    )
+
+    assert said == Said(
+        ExitStatus.USAGE, "", "error: there is no secret of the client mine on standard input\n"
+    )
+
+
+def test_a_prompt_that_gets_nothing_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ends(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", ends)
+
+    status = main(["try", "--api", "https://a.example.com", "--client-id", "mine", GUID])
+
+    assert status == ExitStatus.USAGE
+    assert "no secret of the client mine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--client-id", "mine"]])
+def test_bytes_that_are_no_text_are_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00b"), "utf-8"))
+
+    status = main(["try", "--api", "https://a.example.com", *options, GUID])
+
+    assert status == ExitStatus.USAGE
+    assert capsys.readouterr().err == "error: standard input is no text\n"
+
+
 def test_at_a_terminal_without_a_pipe_it_says_how_to_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
