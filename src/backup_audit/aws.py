@@ -1,6 +1,7 @@
 """AWS's clients, all from one boto3 Session; what they raise; and bodies that break off."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 BODY_ATTEMPTS = 4  # times that a body is read; botocore repeats requests, but no bodies
+_OF_A_KEY = r"\bkms\b|ciphertext|customer master key|InvalidKeyId"  # in AWS's words
 _SAID_MAX = 400  # characters; a proxy's page can stand where AWS's message should
 
 
@@ -101,6 +103,16 @@ def said(error: Exception) -> str:
         kinds = [type(one).__name__ for one in (error, error.__context__) if one]
         words = f"no usable answer ({' after '.join(kinds)})"
     return one_line(words, _SAID_MAX)
+
+
+def or_its_key(error: Exception) -> str:
+    """What to check besides, if an error names KMS; empty if not.
+
+    What is read may be under a key of another team, which the role may not use.
+    """
+    if re.search(_OF_A_KEY, f"{code_of(error)} {said(error)}", re.IGNORECASE) is None:
+        return ""
+    return ", or its key: that takes kms:Decrypt, which the key's policy must allow too"
 
 
 def _details(error: Exception) -> dict[str, str]:

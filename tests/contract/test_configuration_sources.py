@@ -1,5 +1,6 @@
 """Each place where a configuration can lie gives the same document, or says why not."""
 
+import contextlib
 import io
 import json
 from collections.abc import Callable
@@ -120,4 +121,29 @@ def test_whoever_reads_of_a_ca_that_is_missing_is_sent_to_its_variable(tmp_path:
     assert str(raised.value) == (
         f"CA_BUNDLE file:{tmp_path}/ca.pem could not be read: No such file or directory; "
         "check the address, and that we may read it"
+    )
+
+
+def denied(uri: str) -> str:
+    """The error where AWS refuses to decrypt what an address names."""
+    clients = AwsClients()
+    words = "User: x is not authorized to perform: kms:Decrypt on resource: y"
+    with contextlib.ExitStack() as stack:
+        for client, operation in (
+            (clients.ssm, "get_parameter"),
+            (clients.s3, "get_object"),
+            (clients.appconfigdata, "start_configuration_session"),
+        ):
+            stub = stack.enter_context(Stubber(client))
+            stub.add_client_error(operation, "AccessDeniedException", words)
+        with pytest.raises(ConfigurationUnavailable) as raised:
+            source_of(uri, clients).read()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("uri", ["ssm:/x", "s3://configuration/x", "appconfig:a/b/c"])
+def test_a_key_of_another_team_is_named_as_such(uri: str) -> None:
+    assert denied(uri).endswith(
+        "; check the address, and that we may read it, or its key: that takes kms:Decrypt, which "
+        "the key's policy must allow too"
     )

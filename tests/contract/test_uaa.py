@@ -246,6 +246,38 @@ def test_a_refusal_by_uaa_is_final_and_says_nothing_secret(
     assert len(foundation.grants) == 1
 
 
+@pytest.mark.parametrize(
+    ("client_id", "secret", "hint"),
+    [
+        ("audit", "canary", ""),
+        ("audit", "can ary", ""),
+        ("audit", "canary\n", "; client_secret ends in a line feed: is that meant?"),
+        ("audit", "canary\r\n", "; client_secret ends in a line feed: is that meant?"),
+        ("audit", "canary\t", "; client_secret ends in white space: is that meant?"),
+        ("audit", " canary", "; client_secret begins with white space: is that meant?"),
+        ("audit", "", "; client_secret is empty: is that meant?"),
+        (
+            "audit ",
+            "canary ",
+            "; client_id ends in white space and client_secret ends in white space: is that meant?",
+        ),
+    ],
+)
+def test_a_refusal_hints_at_white_space_which_was_sent_as_it_is(
+    foundation: Foundation, client_id: str, secret: str, hint: str
+) -> None:
+    foundation.grant = lambda _: Answer(401)
+    credentials = ClientCredentials(client_id, Secret(secret))
+
+    with client() as http, pytest.raises(CredentialsRefused) as raised:
+        ClientCredentialsGrant(foundation.server.url, http, credentials).header()
+
+    assert str(raised.value).endswith(f"and the client's grant type{hint}")
+    assert "can" not in str(raised.value)
+    sent = parse_qs(foundation.grants[0].body.decode(), keep_blank_values=True)
+    assert (sent["client_id"], sent["client_secret"]) == ([client_id], [secret])
+
+
 @pytest.mark.parametrize("answer", [Answer(503), Raw(b"")])
 def test_a_uaa_that_is_down_is_tried_again_once_for_all_workers(
     foundation: Foundation, grant: ClientCredentialsGrant, answer: Answer | Raw

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from backup_audit.aws import AwsClients, Body, aws_errors, pieces_of, said
+from backup_audit.aws import AwsClients, Body, aws_errors, or_its_key, pieces_of, said
 from backup_audit.errors import ConfigurationUnavailable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class _Source(msgspec.Struct, frozen=True):
             why = isinstance(error, OSError) and error.strerror
             raise ConfigurationUnavailable(
                 f"{self.variable} {self.uri} could not be read: {why or said(error)}; "
-                "check the address, and that we may read it"
+                f"check the address, and that we may read it{or_its_key(error)}"
             ) from error
 
 

@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backup_audit.aws import aws_errors, said
-from backup_audit.errors import (
-    ApiUnreachable,
-    AuditError,
-    CredentialsRefused,
-    CredentialsUnavailable,
-)
+from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
 from backup_audit.judge.evidence import Cause
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import backoff, retry_after
+from backup_audit.probe.secret import edge_of, read_secret
 from backup_audit.settings import secure_url
 from backup_audit.strict import UNDECODABLE
 
@@ -78,66 +73,15 @@ class Credentials(msgspec.Struct, frozen=True):
     heartbeat_url: Secret | None
 
 
-class _SecretDocument(msgspec.Struct, forbid_unknown_fields=True):
-    authorization: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = None
-    heartbeat_url: str | None = None
-
-
-_SHAPES = (
-    'it must hold JSON with either "authorization" (such as "bearer eyJ…") '
-    'or "client_id" and "client_secret", and may hold a "heartbeat_url"'
-)
-
-
 def read_credentials(secret_id: str, client: "Callable[[], SecretsManagerClient]") -> Credentials:
     """Read the secret (ARN or name); raise CredentialsUnavailable, which never quotes it."""
-    try:
-        text = client().get_secret_value(SecretId=secret_id).get("SecretString", "")
-    except aws_errors() as error:
-        raise CredentialsUnavailable(
-            f"the secret {secret_id} could not be read: {said(error)}"
-        ) from error
-    try:
-        document = msgspec.json.decode(text, type=_SecretDocument)
-        return Credentials(_for_the_api(document), _heartbeat_url(document.heartbeat_url))
-    except msgspec.MsgspecError:
-        raise CredentialsUnavailable(f"the secret {secret_id} is unusable: {_SHAPES}") from None
-    except _Unusable as unusable:
-        raise CredentialsUnavailable(f"the secret {secret_id} is unusable: {unusable}") from None
-
-
-class _Unusable(Exception):
-    """Why the secret is unusable, without quoting it."""
-
-
-def _for_the_api(document: _SecretDocument) -> ReadyHeader | ClientCredentials:
-    match document:
-        case _SecretDocument(authorization=str(value), client_id=None, client_secret=None):
-            if not value.isascii() or not value.isprintable() or not value.strip():
-                raise _Unusable("authorization cannot stand in a header")
-            return ReadyHeader(Secret(value.strip()))
-        case _SecretDocument(
-            authorization=None, client_id=str(client_id), client_secret=str(client_secret)
-        ) if client_id:
-            return ClientCredentials(client_id, Secret(client_secret))
-        case _:
-            raise _Unusable(_SHAPES)
-
-
-def _heartbeat_url(text: str | None) -> Secret | None:
-    """Check an address; unlike the API's it may have a query, where some switches want the key."""
-    if text is None:
-        return None
-    usable = text.isascii() and text.isprintable() and " " not in text and "#" not in text
-    try:
-        secure_url(text.partition("?")[0])
-    except ValueError:
-        usable = False
-    if not usable:
-        raise _Unusable("heartbeat_url is not an address such as https://switch.example.com/key")
-    return Secret(text)
+    stated = read_secret(secret_id, client)
+    api: ReadyHeader | ClientCredentials
+    if stated.authorization is not None:
+        api = ReadyHeader(Secret(stated.authorization))
+    else:
+        api = ClientCredentials(stated.client_id or "", Secret(stated.client_secret or ""))
+    return Credentials(api, Secret(stated.heartbeat_url) if stated.heartbeat_url else None)
 
 
 class _TokenBody(msgspec.Struct):
@@ -167,6 +111,17 @@ class _Token(msgspec.Struct, frozen=True):
 
 
 _NO_TOKEN = _Token("", renew_at=-math.inf, ends_at=-math.inf)
+
+
+def _hint(credentials: ClientCredentials) -> str:
+    """What is hardly meant, but may be: it was sent as it is."""
+    secret = credentials.client_secret.reveal()
+    strange = {
+        "client_id": edge_of(credentials.client_id),
+        "client_secret": edge_of(secret) if secret else "is empty",
+    }
+    said = " and ".join(f"{name} {how}" for name, how in strange.items() if how)
+    return f"; {said}: is that meant?" if said else ""
 
 
 class ClientCredentialsGrant:
@@ -258,7 +213,7 @@ class ClientCredentialsGrant:
         if reply.status in (400, 401, 403):
             raise CredentialsRefused(
                 f"UAA refused client {credentials.client_id!r} (HTTP {reply.status}): check "
-                "client_id and client_secret, and the client's grant type"
+                "client_id and client_secret, and the client's grant type" + _hint(credentials)
             )
         if reply.status != 200:
             raise ApiUnreachable(f"UAA answered HTTP {reply.status} instead of a token")
