@@ -75,7 +75,7 @@ METRICS = (
         "RunsIncomplete",
         _COUNT,
         lambda report: int(not report.complete),
-        "1 if not every instance was reached, else 0",
+        "1 if not every instance was reached, else 0; report and log say why (`why_incomplete`)",
     ),
     Metric("RunsFailed", _COUNT, lambda _: 0, "1 if a run, full or not, failed, else 0"),
 )
@@ -136,6 +136,7 @@ class PowertoolsTelemetry:
             extra={
                 "scope": report.run.scope,
                 "complete": report.complete,
+                "why_incomplete": report.why_incomplete,
                 "counts": report.counts,
                 "coverage_percent": report.coverage.percent,
                 "seconds": report.effort.seconds,

@@ -637,6 +637,24 @@ def test_a_run_that_was_not_finished_says_so_beside_its_digest(world: World) -> 
     assert not latest(world).complete
 
 
+@pytest.mark.parametrize("why", [None, "the API had answered nothing for 93 s"])
+def test_the_reason_of_a_stop_stands_in_every_document_in_the_same_words(
+    world: World, why: str | None
+) -> None:
+    if why is not None:
+        world.answers |= {"never": (Silence(Cause.NOT_REACHED, why), None)}
+
+    tried = world.run(AuditRequest(dry_run=True))
+    answer = world.run()
+
+    [(logged, _)] = world.telemetry.reports
+    for document in (tried, answer, logged, world.report(), latest(world)):
+        said = msgspec.to_builtins(document)
+        assert (said["why_incomplete"], said["complete"]) == (why, why is None)
+    texts = [message.text for message in world.notifier.messages]
+    assert [why in text for text in texts if why] == ([True, True] if why else [])
+
+
 def test_one_message_for_each_problem_if_so_set(world: World) -> None:
     settings = msgspec.structs.replace(SETTINGS, notify_mode=NotifyMode.FINDING)
 

@@ -50,6 +50,11 @@ def document(message: Message) -> dict[str, Any]:
     return parsed
 
 
+def not_reached(why: str, guid: str = "guid-1") -> Finding:
+    silence = evidence(Silence(Cause.NOT_REACHED, why), None)
+    return finding_of(instance(guid), silence, run(), None)
+
+
 def one_digest(*findings: Finding, of: Run | None = None) -> Message:
     [message] = digests(stored(findings, of=of))
     return message
@@ -214,9 +219,39 @@ def test_a_what_if_is_labelled() -> None:
 
 
 def test_an_incomplete_run_says_so_in_its_digest() -> None:
-    silence = evidence(Silence(Cause.NOT_REACHED, "the time was over"), None)
+    message = one_digest(not_reached("the API had answered nothing for 93 s"))
 
-    assert "INCOMPLETE" in one_digest(finding_of(instance(), silence, run(), None)).text
+    why = "the API had answered nothing for 93 s"
+    assert f"INCOMPLETE: not every instance was reached: {why}.\n" in message.text
+    assert document(message)["why_incomplete"] == why
+    assert document(one_digest(finding()))["why_incomplete"] is None
+
+
+DOWN, OVER = "the API had answered nothing for 93 s", "the run's time was over"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        ([DOWN], DOWN),
+        ([OVER, DOWN, DOWN], f"{DOWN} (2 instances); {OVER} (1 instance)"),
+        (
+            ["a", "a", "b", "b", "c", "d", "e"],
+            "a (2 instances); b (2 instances); c (1 instance); and 2 more",
+        ),
+    ],
+)
+def test_the_reason_of_a_stop_is_one_value_that_every_text_prints(
+    reasons: list[str], said: str
+) -> None:
+    report = stored([not_reached(why, f"guid-{n}") for n, why in enumerate(reasons)])
+
+    [digest], message = digests(report), run_incomplete(report)
+
+    assert report.head.why_incomplete == said
+    assert f"Why: {said}.\n" in message.text
+    assert document(message)["why_incomplete"] == said
+    assert f"not every instance was reached: {said}.\n" in digest.text
 
 
 def test_a_long_digest_becomes_several_whole_messages() -> None:
@@ -376,7 +411,7 @@ def test_whatever_an_error_says_it_stays_on_its_line(said: str) -> None:
 
 
 def test_an_incomplete_run_is_told_with_its_coverage() -> None:
-    message = run_incomplete(stored([finding(Verdict.UNKNOWN), finding()]))
+    message = run_incomplete(stored([not_reached("the run's time was over"), finding()]))
 
     assert "did not reach every instance: 1 of 2 were audited (50 %)" in message.text
     assert message.attributes["event"] == "run_incomplete"

@@ -76,6 +76,7 @@ def test_an_answer_ends_it() -> None:
     assert not outage.is_on
     assert not outage.is_suspected
     assert outage.silent_for(1000.0) is None
+    assert not outage.is_too_long(1000.0)
 
 
 def test_the_part_that_failed_least_is_tried_next() -> None:
@@ -118,9 +119,8 @@ def test_requests_that_were_under_way_do_not_count_as_trials() -> None:
 def test_an_api_that_had_answered_is_waited_for_longer(*, answered: bool, patience: float) -> None:
     outage = failing(answered=answered)
 
-    assert outage.silent_for(patience - 0.1) is None
-    assert outage.silent_for(patience) == patience
-    assert outage.silent_for(patience + 0.1) == patience + 0.1
+    assert [outage.is_too_long(patience + more) for more in (-0.1, 0.0, 0.1)] == [False, True, True]
+    assert outage.silent_for(patience - 0.1) == patience - 0.1
 
 
 def test_a_pause_that_the_api_asks_for_is_not_held_against_it() -> None:
@@ -128,7 +128,8 @@ def test_a_pause_that_the_api_asks_for_is_not_held_against_it() -> None:
 
     outage.held(until=60.0)
 
-    assert outage.silent_for(60.0 + PATIENCE - 0.1) is None
+    assert not outage.is_too_long(60.0 + PATIENCE - 0.1)
+    assert outage.is_too_long(60.0 + PATIENCE)
     assert outage.silent_for(60.0 + PATIENCE) == PATIENCE
 
 

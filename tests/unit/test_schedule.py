@@ -348,6 +348,24 @@ def test_at_the_end_whatever_is_out_was_not_reached() -> None:
         assert found[guid].answer == Silence(Cause.NOT_REACHED, "the run's time was over")
 
 
+def test_an_api_that_is_down_when_the_time_is_over_is_the_reason() -> None:
+    """Whoever reads "the time was over" asks for more workers, which mend nothing here."""
+    dies_at, ends_at = 1.0, 61.0
+
+    simulation = Simulation(
+        fleet(10_000), lambda _, now: (0.1, DOWN if now > dies_at else HEALTHY), ends_at=ends_at
+    )
+    found = simulation.run()
+
+    reasons = {
+        evidence.answer.detail
+        for evidence in found.values()
+        if isinstance(evidence.answer, Silence) and evidence.answer.cause is Cause.NOT_REACHED
+    }
+    assert reasons == {"the API had answered nothing for 60 s"}
+    assert ends_at - dies_at < PATIENCE
+
+
 def test_what_was_not_asked_was_not_reached_without_a_request() -> None:
     found = Simulation(fleet(3), lambda *_: (FAST, HEALTHY), ends_at=0.0).run()
 

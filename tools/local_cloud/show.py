@@ -59,7 +59,7 @@ def _show_head(console: Console, answer: dict[str, Any], seconds: float) -> None
     marks = [
         "dry run" if answer["dry_run"] else "",
         "repeated: an earlier delivery wrote the report" if answer["repeated"] else "",
-        "" if answer["complete"] else "incomplete",
+        "" if answer["complete"] else f"incomplete: {answer['why_incomplete']}",
     ]
     parts = [
         f"run {answer['run_id']}",

@@ -87,7 +87,7 @@ class Cause(StrEnum):
     CONNECTION = "connection"
     UNREADABLE = "unreadable"  # HTTP 200 whose body is not what the API promises
     TOO_LARGE = "too_large"
-    NOT_REACHED = "not_reached"  # the run's time was over
+    NOT_REACHED = "not_reached"  # the run stopped before; the detail says why
 
 
 class Silence(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ class Digest(RunReported, frozen=True, kw_only=True, tag="digest"):
     """One run's news. `part` counts from 1; `counts`, `muted`, `coverage` are of the whole run."""
 
     complete: bool
+    why_incomplete: str | None
     part: int
     parts: int
     counts: dict[str, int]
@@ -76,6 +77,7 @@ def _digest(
         due_at=run.due_at,
         report=stored.address,
         complete=report.complete,
+        why_incomplete=report.why_incomplete,
         part=part,
         parts=parts,
         counts=report.counts,
@@ -117,7 +119,7 @@ def _head(report: Report, part: int, parts: int) -> Iterator[str]:
         f"unknown: {coverage.unknown}."
     )
     if not report.complete:
-        yield "INCOMPLETE: not every instance was reached."
+        yield f"INCOMPLETE: not every instance was reached: {report.why_incomplete}."
     if report.news.muted:
         yield f"Muted and not named here: {report.news.muted}."
     if parts > 1:

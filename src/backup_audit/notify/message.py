@@ -85,8 +85,9 @@ class RunReported(Document, frozen=True, kw_only=True):
 
 
 class RunIncomplete(RunReported, frozen=True, kw_only=True, tag="run_incomplete"):
-    """Not every instance was reached: the time was over, say, or the API was down."""
+    """Not every instance was reached; `why_incomplete` says why."""
 
+    why_incomplete: str | None
     coverage: Coverage
 
 
@@ -140,6 +141,7 @@ def run_incomplete(stored: StoredReport) -> Message:
         scope=report.run.scope,
         due_at=report.run.due_at,
         report=stored.address,
+        why_incomplete=report.why_incomplete,
         coverage=coverage,
     )
     happened = (
@@ -147,10 +149,11 @@ def run_incomplete(stored: StoredReport) -> Message:
         f"every instance: {coverage.audited} of {coverage.configured} were audited "
         f"({coverage.percent:g} %)."
     )
+    why = f"Why: {report.why_incomplete}."
     return message_of(
         document,
         f"[backup-audit] {report.foundation}: the audit is incomplete",
-        [happened, f"Report: {stored.address.uri}"],
+        [happened, why, f"Report: {stored.address.uri}"],
         severity=Severity.WARNING,
     )
 

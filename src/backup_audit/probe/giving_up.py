@@ -119,10 +119,14 @@ class Outage:
         self._failing_since = max(self._failing_since, until)
 
     def silent_for(self, now: float) -> float | None:
-        """Seconds of nothing but failures, if that is too long to go on asking."""
+        """Seconds of nothing but failures, in an outage."""
+        return now - self._failing_since if self.is_on else None
+
+    def is_too_long(self, now: float) -> bool:
+        """Whether it lasts too long to go on asking."""
+        silent = self.silent_for(now)
         patience = PATIENCE if self.answered_ever else PATIENCE_AT_START
-        silent = now - self._failing_since
-        return silent if self.is_on and silent >= patience else None
+        return silent is not None and silent >= patience
 
 
 class Fruitless:

@@ -140,12 +140,10 @@ class Schedule:
 
     def check(self, now: float) -> None:
         """Stop if the time is over, or nothing was answered for too long."""
-        silent = self.outage.silent_for(now)
-        if now >= self._ends_at:
-            self.stop("the run's time was over")
-            self._is_late = True
-        elif silent is not None:
-            self.stop(f"the API had answered nothing for {silent:.0f} s")
+        if now >= self._ends_at or self.outage.is_too_long(now):
+            silent = self.outage.silent_for(now)
+            down = None if silent is None else f"the API had answered nothing for {silent:.0f} s"
+            self.stop(down or "the run's time was over")
             self._is_late = True
 
     def stop(self, reason: str) -> None:

@@ -89,14 +89,15 @@ def commit(
     parts = [keys.findings(number) for number in range(planned.batches)]
     with closing(Summary(_remembered(store, planned))) as summary:
         objects = [_summed_up(store, key, summary) for key in parts]
-        counts = summary.counts
+        counts, why = summary.counts, summary.why_incomplete
         csv = _written(store, keys.report("findings.csv"), _table(store, parts, summary))
         head = Report(
             foundation=foundation,
             run=planned.run,
             plan=planned.plan,
             finished_at=finished_at,
-            complete=summary.complete,
+            complete=why is None,
+            why_incomplete=why,
             coverage=coverage_of(counts),
             counts=counts,
             news=summary.news,
@@ -129,6 +130,7 @@ def advance_latest(stored: StoredReport) -> bool:
     latest = Latest(
         run=run,
         complete=report.complete,
+        why_incomplete=report.why_incomplete,
         report_key=keys.report_json,
         manifest_key=keys.manifest,
         findings_prefix=keys.findings_prefix,

@@ -122,9 +122,9 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json without its lists.
 
-    `complete` is false if an instance was not reached: the time was over, the API was down, or its
-    batch failed. `oldest_newest_backup_age_seconds`: the age of the oldest among the newest backups
-    of all instances; null if no instance has one.
+    `complete` is false if an instance was not reached. `why_incomplete` says why, in the words that
+    every text about the run prints; null if all were. `oldest_newest_backup_age_seconds`:
+    the age of the oldest among the newest backups of all instances; null if no instance has one.
     """
 
     schema_version: Literal[1] = 1
@@ -134,6 +134,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     finished_at: datetime
     complete: bool
+    why_incomplete: str | None
     coverage: Coverage
     counts: dict[str, int]
     news: News
@@ -182,6 +183,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     already_running: bool = False
     complete: bool
     counts: dict[str, int]
+    why_incomplete: str | None = None
     coverage: Coverage | None = None
     report: ReportAddress | None = None
     messages_sent: int = 0
@@ -216,6 +218,7 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: Literal[1] = 1
     run: Run
     complete: bool
+    why_incomplete: str | None
     report_key: str
     manifest_key: str
     findings_prefix: str

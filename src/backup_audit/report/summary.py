@@ -18,14 +18,17 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved, resolved_by
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import News
+from backup_audit.text import one_line
+
+_REASONS_MAX = 3  # that a text can name
+_REASON_MAX = 300  # characters
 
 
 class Summary:
     """Sums findings up; close it, for it holds a temporary file.
 
-    `complete` is false if an instance was not reached before the run's time was over, or was not
-    asked for. `oldest` is the age in seconds of the oldest of the newest backups, None if there is
-    none. `remembered` are the problems, by GUID, that ended before and may be reopened.
+    `oldest` is the age in seconds of the oldest of the newest backups, None if there is none.
+    `remembered` are the problems, by GUID, that ended before and may be reopened.
     """
 
     def __init__(self, remembered: Mapping[str, Resolved] | None = None) -> None:
@@ -34,7 +37,7 @@ class Summary:
         self._news: Counter[str] = Counter()
         self._unhealthy: list[tuple[int, int, str, int]] = []  # rank, -age, GUID, position
         self._ended: list[int] = []  # positions
-        self.complete = True
+        self._why_not_reached: Counter[str] = Counter()
         self.oldest: int | None = None
         self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close
 
@@ -49,7 +52,7 @@ class Summary:
         if _replaces_memory(finding):
             self._remembered.pop(finding.guid, None)
         if evidence.silence is Cause.NOT_REACHED:
-            self.complete = False
+            self._why_not_reached[one_line(evidence.detail or "", _REASON_MAX)] += 1
         age = evidence.newest_backup_age_seconds
         if age is not None and (self.oldest is None or age > self.oldest):
             self.oldest = age
@@ -63,6 +66,19 @@ class Summary:
     def counts(self) -> dict[str, int]:
         """Instances per verdict, with zeros, worst first."""
         return {verdict.value: self._counted[verdict] for verdict in Verdict}
+
+    @property
+    def why_incomplete(self) -> str | None:
+        """Why instances were not reached, None if all were.
+
+        Each reason once, the most frequent first; with counts if there are several.
+        """
+        reasons = self._why_not_reached.most_common()
+        if len(reasons) < 2:
+            return reasons[0][0] if reasons else None
+        said = [f"{why} ({_instances(count)})" for why, count in reasons[:_REASONS_MAX]]
+        left = len(reasons) - len(said)
+        return "; ".join(said) + (f"; and {left} more" if left else "")
 
     @property
     def unhealthy_count(self) -> int:
@@ -108,6 +124,10 @@ class Summary:
     def _line(self, position: int) -> bytes:
         self._lines.seek(position)
         return self._lines.readline()
+
+
+def _instances(count: int) -> str:
+    return "1 instance" if count == 1 else f"{count:,} instances"
 
 
 def _replaces_memory(finding: Finding) -> bool:
