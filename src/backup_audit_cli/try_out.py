@@ -1,5 +1,6 @@
 """Tries the audit on a foundation: asks, judges, prints. It writes nothing, and needs no AWS."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,9 @@ _OPTIONS = {
     "instance_guids": "GUID",
     "max_age": "--max-age",
 }
+
+# OpenSSL's words; a certificate that expired, or is for another host, is no question of its CA.
+_UNKNOWN_CA = re.compile(r"certificate verify failed.*(issuer certificate|self-signed certificate)")
 
 
 class _Addresses(msgspec.Struct, frozen=True):
@@ -135,8 +139,9 @@ def _as_options(text: str) -> str:
 
 def _advice(error: AuditError, wanted: Wanted) -> str:
     """What to do, where a setting on Lambda has another answer than an option."""
-    if "certificate verify failed" in str(error):
-        return "; the CA of the foundation is given by --ca FILE"
+    if _UNKNOWN_CA.search(str(error)):
+        in_vain = f"{wanted.ca} does not have it" if wanted.ca else "it is given by --ca FILE"
+        return f"; the certificate is that of a CA that is not known here: {in_vain}"
     if isinstance(error, CredentialsRefused) and wanted.client_id is None:
         return f"; cf login -a {wanted.api}, then cf oauth-token, gives another token"
     return ""

@@ -614,16 +614,39 @@ def test_without_its_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
 
 
 def test_a_private_ca_that_is_not_given_is_what_the_error_asks_for(
-    secured: Secured, tmp_path: Path
+    secured: Secured, shell: Shell
 ) -> None:
-    said = program(
-        "try", "--api", secured.url, GUID, home=tmp_path, piped=f"bearer {secured.token}\n"
-    )
+    said = shell.types("try", "--api", secured.url, GUID, piped=secured.token)
 
-    assert said.returncode == ExitStatus.UNREACHABLE
-    assert "certificate verify failed" in said.stderr
-    assert "the CA of the foundation is given by --ca FILE" in said.stderr
-    assert len(said.stderr.splitlines()) == 1
+    assert said.status == ExitStatus.UNREACHABLE
+    assert said.err.endswith("a CA that is not known here: it is given by --ca FILE\n")
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_file_with_another_ca_is_named(secured: Secured, shell: Shell, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+
+    said = shell.types("try", "--api", secured.url, "--ca", str(other), GUID, piped=secured.token)
+
+    assert said.status == ExitStatus.UNREACHABLE
+    assert said.err.endswith(f"a CA that is not known here: {other} does not have it\n")
+
+
+def test_a_certificate_for_another_host_is_no_question_of_its_ca(
+    shell: Shell, tmp_path: Path
+) -> None:
+    authority, ca = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("api.sys.example.com").configure_cert(context)
+    with SimulatedCloudController(FLEET, tls=context) as foundation:
+        arguments = ("try", "--api", foundation.url, "--ca", str(ca), GUID)
+        said = shell.types(*arguments, piped="a" * 32)
+
+    assert said.status == ExitStatus.UNREACHABLE
+    assert "certificate verify failed" in said.err
+    assert "--ca" not in said.err
 
 
 def test_a_pipe_that_closes_is_no_error(secured: Secured, tmp_path: Path) -> None:
