@@ -46,16 +46,18 @@ def piped_token(now: datetime) -> ReadyHeader:
 
 def client_secret(client_id: str) -> ClientCredentials:
     """A client's secret from standard input, or from a prompt that does not echo."""
-    if _is_terminal():
-        try:
-            secret = getpass.getpass(f"Secret of the client {client_id}: ")
-        except EOFError:
-            secret = ""
-    else:
-        secret = _piped().rstrip("\r\n")
+    typed = _is_terminal()
+    secret = _typed(f"Secret of the client {client_id}: ") if typed else _piped().rstrip("\r\n")
     if not secret:
         raise WrongUsage(f"there is no secret of the client {client_id} on standard input")
     return ClientCredentials(client_id, Secret(secret))
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        return ""
 
 
 def _is_terminal() -> bool:
