@@ -61,6 +61,21 @@ def test_a_guid_with_a_letter_for_a_digit_is_doubted(guid: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("digits", "is_almost"), [(7, False), (8, True), (9, True)])
+def test_what_has_few_digits_is_a_name_and_no_broken_guid(digits: int, *, is_almost: bool) -> None:
+    broken = "1" * digits + "a" * (31 - digits)
+    guid = "-".join([broken[:8], broken[8:12], broken[12:16], broken[16:20], broken[20:]])
+
+    assert ("is not a whole GUID: it has 35" in str(doubt_about_guid(guid))) is is_almost
+    assert ("if it is a name" in str(doubt_about_guid(guid))) is not is_almost
+
+
+def test_instances_and_mutes_are_doubted_together() -> None:
+    found = doubts(["orders-db"], [mute("orders-db", TODAY)])
+
+    assert [doubt.partition(":")[0] for doubt in found] == ["instances[0]", "mutes[0]"]
+
+
 @pytest.mark.parametrize(
     ("days", "doubt"),
     [
