@@ -1,16 +1,23 @@
 """Tries the audit on a foundation: asks, judges, prints. It writes nothing, and needs no AWS."""
 
+import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from rich.console import Console
 from rich.progress import track
 from rich.text import Text
 
-from backup_audit.errors import AuditError, CredentialsRefused, InvalidEvent, InvalidSettings
+from backup_audit.errors import (
+    ApiUnreachable,
+    AuditError,
+    CredentialsRefused,
+    InvalidEvent,
+    InvalidSettings,
+)
 from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance
 from backup_audit.fleet.doubts import doubt_about_guid
 from backup_audit.fleet.run import AuditRequest, Run, parse_event, plan_run
@@ -142,9 +149,15 @@ def _advice(error: AuditError, wanted: Wanted) -> str:
     if _UNKNOWN_CA.search(str(error)):
         in_vain = f"{wanted.ca} does not have it" if wanted.ca else "it is given by --ca FILE"
         return f"; the certificate is that of a CA that is not known here: {in_vain}"
+    if isinstance(error, ApiUnreachable) and wanted.proxy is None and _has_proxy(os.environ):
+        return "; HTTPS_PROXY of the environment is not used: a proxy is given by --proxy"
     if isinstance(error, CredentialsRefused) and wanted.client_id is None:
         return f"; cf login -a {wanted.api}, then cf oauth-token, gives another token"
     return ""
+
+
+def _has_proxy(environ: Mapping[str, str]) -> bool:
+    return bool(environ.get("HTTPS_PROXY") or environ.get("https_proxy"))
 
 
 def _has_no_endpoint(finding: Finding) -> bool:

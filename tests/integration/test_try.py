@@ -61,6 +61,13 @@ class Shell:
         return Said(status, printed.out, printed.err)
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the proxy of whoever runs it."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(monkeypatch, capsys)
@@ -378,6 +385,23 @@ def test_an_unknown_host_is_not_reached(shell: Shell) -> None:
 
     assert said.status == ExitStatus.UNREACHABLE
     assert said.err.startswith("ApiUnreachable: the API's root gave no answer: ")
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+def test_a_proxy_of_the_environment_is_not_used_and_this_is_said(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://me:Pr0xy-passw0rd@proxy.example.com:3128")
+
+    said = shell.types(
+        "try", "--api", f"http://127.0.0.1:{free_port()}", GUID, piped="bearer " + "a" * 32
+    )
+
+    assert said.status == ExitStatus.UNREACHABLE
+    assert said.err.endswith(
+        "HTTPS_PROXY of the environment is not used: a proxy is given by --proxy\n"
+    )
+    assert "passw0rd" not in said.err
 
 
 def test_a_proxy_that_is_not_there_is_named(shell: Shell) -> None:
