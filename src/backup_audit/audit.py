@@ -3,7 +3,7 @@
 Each step may be repeated: it does what earlier deliveries of the run left undone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Protocol
@@ -11,10 +11,12 @@ from typing import Protocol
 import msgspec
 
 from backup_audit.errors import (
-    ApiUnreachable,
     AuditError,
+    BatchesFailed,
     HeartbeatFailed,
+    InvalidEvent,
     ReportStoreFailed,
+    named,
 )
 from backup_audit.fleet.configuration import Configuration, parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
@@ -24,6 +26,7 @@ from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import Heartbeat, Notifier, notify
 from backup_audit.plan import (
     EXECUTION_LONGEST,
+    BatchFailure,
     Entry,
     PlanAnswer,
     alone,
@@ -32,9 +35,11 @@ from backup_audit.plan import (
     read_batch,
     shared_out,
     split,
+    store_failure,
     store_items,
     store_plan,
     stored_efforts,
+    unfinished,
 )
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
@@ -60,6 +65,7 @@ from backup_audit.report.report import (
 from backup_audit.report.store import ObjectStore, RunKeys, Turn, find, settle
 from backup_audit.report.summary import Summary
 from backup_audit.settings import Settings
+from backup_audit.text import one_line
 
 
 class Telemetry(Protocol):
@@ -106,6 +112,10 @@ _PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda
 # written into the CSV. Measured: 0.05 ms; a busy machine may take four times that.
 _SECONDS_PER_FINDING = 0.0002
 
+_REASON_MAX = 300  # characters of a batch's error that its instances' findings quote
+_BATCHES_NAMED_MAX = 10  # in an error
+_KILLED = "it was killed, or never began: the log of its invocations has the rest"
+
 _NOTHING = Effort(api_calls=0, retries=0, seconds=0.0)
 
 
@@ -140,27 +150,43 @@ class Audit:
             efforts = [self._audit_batch(stored, number) for number in range(stored.batches)]
             return self._conclude(stored, efforts)
 
-    def plan(self, request: AuditRequest, run: Run) -> PlanAnswer | Answer:
-        """Step 1: settle a run and write its batches, unless there is a plan already."""
-        settings = self._settings
+    def plan(
+        self, request: AuditRequest, run: Run, *, by_hand: bool = False
+    ) -> PlanAnswer | Answer:
+        """Step 1: settle a run and write its batches, unless there is a plan already.
+
+        By hand nothing is claimed: nobody knows when the next step comes, or whether it does.
+        """
+        if by_hand:
+            return self._plan_batches(request, run)
         turn = self._turn(run, run.run_id)  # so that the last step can free it
         with turn.freed(at_the_end=False):
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
-            ceilings = shared_out(settings.workers, settings.requests_per_second)
-            size = batch_size(settings.batch_size, ceilings)
-            stored = self._plan(request, run, ceilings, size=size)
-            answer = store_items(self._store, self._keys(run), stored)
+            answer = self._plan_batches(request, run)
             turn.claim(run.started_at + EXECUTION_LONGEST)
             return answer
 
     def audit_batch(self, stored: StoredPlan, number: int) -> Effort:
-        """Step 2, many at the same time: store a batch's findings; answer what it has cost."""
-        effort = self._audit_batch(stored, number)
+        """Step 2, many at the same time: store a batch's findings; answer what it has cost.
+
+        If it fails, its reason is stored for the last step: it may be tried no more.
+        """
+        try:
+            effort = self._audit_batch(stored, number)
+        except Exception as error:
+            self._store_failure(stored, number, error)
+            raise
         return settle(self._store, stored.effort_key(number), effort)
 
-    def conclude(self, stored: StoredPlan) -> Answer:
-        """Step 3: write the report and notify; instances of batches that failed are `unknown`."""
+    def conclude(self, stored: StoredPlan, *, by_hand: bool = False) -> Answer:
+        """Step 3: write the report and notify; instances of batches that failed are `unknown`.
+
+        That the state machine concludes says that no batch is tried any more. By hand nothing says
+        so: nothing incomplete is concluded, and nobody is notified.
+        """
+        if by_hand:
+            return self._conclude_by_hand(stored)
         turn = self._turn(stored.run, stored.run.run_id)
         with turn.freed():
             turn.claim(self._ends_at)  # if this step is killed, nobody waits for the execution
@@ -169,6 +195,37 @@ class Audit:
                 return self._publish(report, notifies=stored.plan.notifies, repeated=True)
             self._fill_in_failed_batches(stored)
             return self._conclude(stored, stored_efforts(self._store, stored))
+
+    def _conclude_by_hand(self, stored: StoredPlan) -> Answer:
+        keys = self._keys(stored.run)
+        report = committed_report(self._store, keys)
+        if report is not None:
+            return self._publish(report, notifies=False, repeated=True, by_hand=True)
+        if left := unfinished(self._store, keys, stored):
+            raise InvalidEvent([_refusal(stored, left)])
+        report, is_ours = self._commit(stored, stored_efforts(self._store, stored), by_hand=True)
+        return self._publish(report, notifies=False, repeated=not is_ours, by_hand=True)
+
+    def _store_failure(self, stored: StoredPlan, number: int, error: Exception) -> None:
+        """Store why a batch failed; a second error does not hide the first."""
+        failure = BatchFailure(
+            failed_at=self._edges.now().replace(microsecond=0),
+            invocation_id=self._invocation_id,
+            reason=one_line(named(error), _REASON_MAX),
+        )
+        try:
+            store_failure(self._store, stored, number, failure)
+        except Exception as second:  # noqa: BLE001  # the first error is raised again
+            self._edges.telemetry.warned(
+                f"why batch {number} failed could not be stored: {named(second)}"
+            )
+
+    def _plan_batches(self, request: AuditRequest, run: Run) -> PlanAnswer:
+        settings = self._settings
+        ceilings = shared_out(settings.workers, settings.requests_per_second)
+        size = batch_size(settings.batch_size, ceilings)
+        stored = self._plan(request, run, ceilings, size=size)
+        return store_items(self._store, self._keys(run), stored)
 
     def _plan(
         self, request: AuditRequest, run: Run, ceilings: Ceilings, *, size: int | None
@@ -262,17 +319,18 @@ class Audit:
             telemetry.progressed(done, len(batch))
 
     def _fill_in_failed_batches(self, stored: StoredPlan) -> None:
-        """Write the findings of batches that have none; raise ApiUnreachable if none has any."""
+        """Write the findings of batches that have none; raise BatchesFailed if none has any."""
         run, keys = stored.run, self._keys(stored.run)
-        missing = [n for n in range(stored.batches) if not self._store.exists(keys.findings(n))]
+        missing = unfinished(self._store, keys, stored)
         if len(missing) == stored.batches:
-            raise ApiUnreachable(
-                f"none of the {stored.plan.instances} instances of run {run.run_id} could be "
-                f"audited, in {stored.batches} batches: the log has the reason of each"
+            reasons = "; ".join(sorted({why or _KILLED for why in missing.values()})[:3])
+            raise BatchesFailed(
+                f"nothing of run {run.run_id} could be audited "
+                f"(instances: {stored.plan.instances}, batches: {stored.batches}): {reasons}"
             )
-        for number in missing:
-            why = f"batch {number} failed for good: the log of its invocations has the reason"
-            silence, now = Silence(Cause.NOT_REACHED, why), self._edges.now()
+        for number, why in missing.items():
+            detail = f"its batch failed for good: {why or _KILLED}"
+            silence, now = Silence(Cause.NOT_REACHED, detail), self._edges.now()
             evidence = Evidence(answer=silence, observed_at=now)
             batch = read_batch(self._store, stored, number)
             with self._store.new_object(keys.findings(number)) as out:
@@ -280,9 +338,16 @@ class Audit:
                     out.write(json_line(_finding_of(entry, evidence, run)))
 
     def _conclude(self, stored: StoredPlan, efforts: Iterable[Effort]) -> Answer:
+        report, is_ours = self._commit(stored, efforts)
+        notifies = stored.plan.notifies and is_ours
+        return self._publish(report, notifies=notifies, repeated=not is_ours)
+
+    def _commit(
+        self, stored: StoredPlan, efforts: Iterable[Effort], *, by_hand: bool = False
+    ) -> tuple[StoredReport, bool]:
         costs = list(efforts)
         calls, retries = sum(one.api_calls for one in costs), sum(one.retries for one in costs)
-        report, is_ours = commit(
+        return commit(
             self._store,
             self._keys(stored.run),
             stored,
@@ -290,12 +355,13 @@ class Audit:
             effort=self._effort(stored.run, calls, retries),
             finished_at=self._edges.now(),
             invocation_id=self._invocation_id,
+            only_complete=by_hand,
         )
-        notifies = stored.plan.notifies and is_ours
-        return self._publish(report, notifies=notifies, repeated=not is_ours)
 
-    def _publish(self, stored: StoredReport, *, notifies: bool, repeated: bool) -> Answer:
-        """Move the pointer forward, notify, and send a heartbeat.
+    def _publish(
+        self, stored: StoredReport, *, notifies: bool, repeated: bool, by_hand: bool = False
+    ) -> Answer:
+        """Move the pointer forward, notify, and send a heartbeat; by hand neither is sent.
 
         The delivery that committed the report does it; if it dies first, its retry does.
         """
@@ -311,7 +377,7 @@ class Audit:
             sent = notify(stored, self._edges.notifier, self._settings.notify_mode)
         self._edges.telemetry.reported(report, messages_sent=sent)
         # A delivery that lost the race leaves both to the winner.
-        if (notifies or not repeated) and not is_late:
+        if (notifies or not repeated) and not is_late and not by_hand:
             self._beat(report)
         return Answer(
             run_id=report.run.run_id,
@@ -353,6 +419,17 @@ class Audit:
 def _finding_of(entry: Entry, evidence: Evidence, run: Run) -> Finding:
     finding = finding_of(entry.instance, evidence, run, entry.mute)
     return compared(finding, entry.open, entry.resolved) if run.scope.is_compared else finding
+
+
+def _refusal(stored: StoredPlan, left: Mapping[int, str | None]) -> str:
+    """Why a run is not concluded by hand, and what to do."""
+    named_ones = [f"{number} ({why})" if why else f"{number}" for number, why in left.items()]
+    more = len(named_ones) - _BATCHES_NAMED_MAX
+    which = ", ".join(named_ones[:_BATCHES_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"plan_key: batches without findings, of {stored.batches} in all: {which}; by hand nothing "
+        "incomplete is concluded: invoke audit_batch for each of them first"
+    )
 
 
 def _already_running(run_id: str) -> Answer:

@@ -90,6 +90,10 @@ class ApiUnreachable(AuditError):
     """The Cloud Controller or its UAA gave no usable answer for anything."""
 
 
+class BatchesFailed(AuditError):
+    """Every batch of a run failed for good: the message has the reasons that are known."""
+
+
 class ReportStoreFailed(AuditError):
     """An object could not be read from, or written to, the report bucket."""
 
@@ -100,6 +104,12 @@ class NotificationFailed(AuditError):
 
 class HeartbeatFailed(Exception):
     """The dead man's switch did not take a heartbeat: a warning, since the run is over by then."""
+
+
+def named(error: Exception) -> str:
+    """An error's kind, and what it says if it is one of ours: others may quote anything."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if isinstance(error, AuditError) else kind
 
 
 def token_refused(said: str, asked: int) -> CredentialsRefused:

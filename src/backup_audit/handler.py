@@ -1,6 +1,7 @@
 """Lambda's entry point: an event or a step in, one call, an answer out."""
 
 import os
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from backup_audit.fleet.run import (
     Instant,
     Run,
     asks_for_silence,
+    faults_of_due,
     parse_event,
     plan_run,
 )
@@ -37,6 +39,10 @@ _RESERVED_SHARE_MAX = 0.25  # of a short time-out
 _FAULT_MAX = 300  # characters; it quotes the task
 
 
+# The id of an execution, which only the state machine's context gives: such a step is not by hand.
+_EXECUTION = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]+:execution:[^:]+:[^:]+")
+
+
 class LambdaContext(Protocol):
     """What Lambda says about an invocation."""
 
@@ -51,12 +57,12 @@ class PlanTask(
 ):
     """The input of the first step: the execution's input, its id (its ARN) and its start.
 
-    The execution stands for the invocation: a retry of the step is the same run. Without a start,
-    by hand, it begins now.
+    The execution stands for the invocation: a retry of the step is the same run. By hand there is
+    none: the run begins now.
     """
 
     event: object
-    execution: str
+    execution: str | None = None
     started_at: Instant | None = None
 
 
@@ -92,29 +98,35 @@ class _Invocation:
         self._run: Run | None = None
         self._notifies = True
         self._batch: int | None = None
+        self._by_hand = False
 
     def answer(self, event: object) -> msgspec.Struct:
         if not (isinstance(event, dict) and "step" in event):
             request, run = self._read(event, now(), self._id)
             return self._audit().run(request, run)
+        execution = event.get("execution")
+        self._by_hand = not (isinstance(execution, str) and _EXECUTION.fullmatch(execution))
         match _task(event):
             case PlanTask(event=event, execution=execution, started_at=started_at):
-                request, run = self._read(event, started_at or now(), execution)
+                request, run = self._read(event, started_at or now(), execution or self._id)
+                if faults := faults_of_due("started_at", run.started_at, now()):
+                    raise InvalidEvent(faults)
                 if request.dry_run:
                     raise InvalidEvent(
                         ["dry_run: the steps write batches; invoke the function instead"]
                     )
-                return self._audit().plan(request, run)
+                return self._audit().plan(request, run, by_hand=self._by_hand)
             case BatchTask(plan_key=plan_key, batch=batch):
                 self._batch = batch
                 return self._audit().audit_batch(self._stored(plan_key), batch)
             case ConcludeTask(plan_key=plan_key):
-                return self._audit().conclude(self._stored(plan_key))
+                return self._audit().conclude(self._stored(plan_key), by_hand=self._by_hand)
 
     def failed(self, error: Exception) -> None:
         """Log, count and notify; a second error does not hide the first.
 
         A batch only logs: it is tried again, and the last step reports it if it failed for good.
+        A step by hand notifies nobody.
         """
         if self._batch is not None:
             with suppress(Exception):
@@ -123,7 +135,7 @@ class _Invocation:
             return
         with suppress(Exception):
             self._telemetry.failed(error, foundation_of(os.environ))
-        if self._notifies:
+        if self._notifies and not self._by_hand:
             try:
                 self._notify(error)
             except Exception as second:  # noqa: BLE001  # the first error is raised again
@@ -179,4 +191,10 @@ def _task(event: dict[str, Any]) -> _Task:
         task: _Task = msgspec.convert(event, _Task)
     except NOT_AS_EXPECTED as error:
         raise InvalidEvent([one_line(str(error), _FAULT_MAX)]) from None
+    execution = None if isinstance(task, BatchTask) else task.execution
+    if execution is not None and not _EXECUTION.fullmatch(execution):
+        shown = one_line(execution, _FAULT_MAX)
+        raise InvalidEvent(
+            [f"execution: {shown!r} is no ARN of an execution: by hand leave it out"]
+        )
     return task

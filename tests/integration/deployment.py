@@ -40,6 +40,9 @@ SCHEDULED = scheduled(DUE)
 THE_NEXT_DAY = scheduled(DUE + timedelta(days=1))
 PLACE = place_of(DUE)
 PLACE_OF_THE_NEXT_DAY = place_of(DUE + timedelta(days=1))
+
+# Ids of executions are those of the state machine's context; a step without one is by hand.
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:backup-audit-audit:day-1"
 PLAN_KEY = f"backup-audit/plans/{PLACE}/plan.json"
 ONE_INSTANCE = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"  # the GUID in events/one-instance.json
 

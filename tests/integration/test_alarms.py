@@ -13,6 +13,7 @@ from backup_audit.errors import AuditError
 from backup_audit.handler import handler
 from tests.doubles.cloudwatch import HOUR, MINUTE, Alarm, Datapoint, State, emitted
 from tests.integration.deployment import (
+    EXECUTION,
     HEALTHY,
     SCHEDULED,
     STALE,
@@ -262,8 +263,8 @@ def test_runs_that_fail_are_missed_runs_too(deploy: Deploy) -> None:
 
 def mapped_run(function: Function, batches: int) -> Any:  # noqa: ANN401
     """The answer of a run in steps, of which so many batches were audited."""
-    planned = function.invoke({"step": "plan", "event": SCHEDULED, "execution": "execution-1"})
+    planned = function.invoke({"step": "plan", "event": SCHEDULED, "execution": EXECUTION})
     plan_key = planned["plan_key"]
     for batch in range(batches):
         function.invoke({"step": "audit_batch", "plan_key": plan_key, "batch": batch})
-    return function.invoke({"step": "conclude", "plan_key": plan_key})
+    return function.invoke({"step": "conclude", "plan_key": plan_key, "execution": EXECUTION})

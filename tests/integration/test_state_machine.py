@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from backup_audit.aws import CLIENTS
-from backup_audit.errors import ConfigurationUnavailable, InvalidEvent
+from backup_audit.errors import ConfigurationUnavailable, CredentialsUnavailable, InvalidEvent
 from backup_audit.handler import handler
 from backup_audit.plan import EXECUTION_LONGEST
+from backup_audit.text import one_line
 from tests.doubles.samples import sample
 from tests.integration.deployment import (
+    EXECUTION,
     PLACE_OF_THE_NEXT_DAY,
     PLAN_KEY,
     RUN_ID,
@@ -143,7 +145,9 @@ def test_a_batch_that_fails_for_good_is_unknown_by_guid_and_the_report_incomplet
         assert steps.done["audit_batch 3"] == 4
         unknown = {guid for guid, f in function.findings().items() if f["verdict"] == "unknown"}
         assert unknown == {guid for guid, batch in BATCHES.items() if batch == 3}
-        assert "batch 3 failed for good" in function.findings()["guid-15"]["reason"]
+        why = "its batch failed for good: it was killed, or never began"
+        assert why in function.findings()["guid-15"]["reason"]
+        assert why in execution.output["why_incomplete"]
         events = [message.attributes["event"] for message in function.messages]
         assert events == ["run_incomplete", "digest"]
 
@@ -218,9 +222,9 @@ def test_steps_that_are_repeated_find_their_work_done() -> None:
         plan_key = PLAN_KEY
         before, keys = sum(function.foundation.requests.values()), function.keys
 
-        steps({"step": "plan", "event": SCHEDULED, "execution": "another"})
+        steps({"step": "plan", "event": SCHEDULED, "execution": f"{EXECUTION}-again"})
         steps({"step": "audit_batch", "plan_key": plan_key, "batch": 4})
-        answer = steps({"step": "conclude", "plan_key": plan_key})
+        answer = steps({"step": "conclude", "plan_key": plan_key, "execution": EXECUTION})
 
         assert answer["repeated"]
         assert function.keys == keys
@@ -272,10 +276,132 @@ def test_every_step_can_be_invoked_by_hand(path: Path) -> None:
         assert len(committed) == (path.name == "conclude.json")
 
 
+def by_hand(steps: Steps, event: dict[str, Any], batches: Iterable[int] = ()) -> str:
+    """Plan and audit these batches as a person does; return the plan's key."""
+    plan_key: str = steps({"step": "plan", "event": event})["plan_key"]
+    for batch in batches:
+        steps({"step": "audit_batch", "plan_key": plan_key, "batch": batch})
+    return plan_key
+
+
+def test_steps_by_hand_notify_nobody_and_leave_no_claim() -> None:
+    with fleet_of_23() as (function, _, steps):
+        plan_key = by_hand(steps, {"notify": True}, range(5))
+        answer = steps({"step": "conclude", "plan_key": plan_key})
+        again = steps({"step": "conclude", "plan_key": plan_key})
+
+        assert (answer["scope"], answer["complete"], answer["repeated"]) == ("full", True, False)
+        assert (answer["messages_sent"], again["messages_sent"], again["repeated"]) == (0, 0, True)
+        assert function.messages == []
+        assert "backup-audit/running.json" not in function.keys
+
+
+@pytest.mark.parametrize("audited", [[], [0], [0, 1, 3, 4]])
+def test_by_hand_nothing_is_concluded_while_a_batch_has_no_findings(audited: list[int]) -> None:
+    left = [number for number in range(5) if number not in audited]
+    with fleet_of_23() as (function, _, steps):
+        plan_key = by_hand(steps, SCHEDULED, audited)
+
+        with pytest.raises(InvalidEvent) as refused:
+            steps({"step": "conclude", "plan_key": plan_key})
+
+        said = (
+            f"batches without findings, of 5 in all: {', '.join(map(str, left))}; by hand nothing"
+        )
+        assert said in str(refused.value)
+        assert "invoke audit_batch for each of them first" in str(refused.value)
+        assert function.messages == []
+        assert not [key for key in function.keys if key.endswith(("manifest.json", "latest.json"))]
+
+
+def test_a_batch_that_failed_is_named_with_its_reason_and_not_concluded_by_hand_either() -> None:
+    with fleet_of_23(CA_BUNDLE="ssm:/not/there") as (function, _, steps):
+        plan_key = by_hand(steps, SCHEDULED)
+        with pytest.raises(ConfigurationUnavailable):
+            steps({"step": "audit_batch", "plan_key": plan_key, "batch": 3})
+
+        with pytest.raises(InvalidEvent, match=r"3 \(ConfigurationUnavailable: .*ssm:/not/there"):
+            steps({"step": "conclude", "plan_key": plan_key})
+
+        assert function.messages == []
+
+
+def test_findings_of_instances_that_were_not_reached_are_not_concluded_by_hand() -> None:
+    no_time = Context()
+    no_time.get_remaining_time_in_millis = lambda: 0  # type: ignore[method-assign]
+    with fleet_of_23() as (function, _, steps):
+        plan_key = by_hand(steps, SCHEDULED, range(4))
+        handler({"step": "audit_batch", "plan_key": plan_key, "batch": 4}, no_time)
+
+        with pytest.raises(InvalidEvent, match="not every instance was reached: the run's time"):
+            steps({"step": "conclude", "plan_key": plan_key})
+
+        assert not [key for key in function.keys if key.endswith(("report.json", "findings.csv"))]
+
+
+def test_the_state_machine_concludes_and_notifies_what_was_begun_by_hand() -> None:
+    with fleet_of_23() as (function, machine, steps):
+        by_hand(steps, SCHEDULED, [2])
+
+        execution = machine.run(SCHEDULED)
+
+        assert execution.output
+        assert execution.output["complete"]
+        assert len(function.messages) == 1
+
+
+def test_a_scheduled_run_notifies_of_what_was_concluded_by_hand() -> None:
+    with fleet_of_23() as (function, _, steps):
+        steps({"step": "conclude", "plan_key": by_hand(steps, SCHEDULED, range(5))})
+
+        answer = function.invoke(SCHEDULED)
+
+        assert answer["repeated"]
+        assert len(function.messages) == 1
+
+
+def test_the_reason_of_a_batch_that_failed_comes_into_the_report_and_its_messages() -> None:
+    with fleet_of_23() as (function, _, steps):
+        plan = {"step": "plan", "event": SCHEDULED, "execution": EXECUTION}
+        plan_key = steps(plan)["plan_key"]
+        for batch in (0, 1, 2, 4):
+            steps({"step": "audit_batch", "plan_key": plan_key, "batch": batch})
+        CLIENTS.secretsmanager.delete_secret(
+            SecretId=os.environ["CF_CREDENTIALS_SECRET"], ForceDeleteWithoutRecovery=True
+        )
+        with pytest.raises(CredentialsUnavailable) as failed:
+            steps({"step": "audit_batch", "plan_key": plan_key, "batch": 3})
+
+        answer = steps({"step": "conclude", "plan_key": plan_key, "execution": EXECUTION})
+
+        why = f"its batch failed for good: CredentialsUnavailable: {failed.value}"
+        assert answer["why_incomplete"] == one_line(why, 300)
+        assert function.findings()["guid-15"]["reason"].startswith(f"not reached: {why}"[:300])
+        incomplete, digest = (message.message["email"] for message in function.messages)
+        assert answer["why_incomplete"] in incomplete
+        assert answer["why_incomplete"] in digest
+
+
+@pytest.mark.parametrize(("days", "accepted"), [(14, True), (16, False), (2557, False)])
+def test_an_execution_says_no_more_than_a_schedule_when_it_began(
+    days: int, *, accepted: bool
+) -> None:
+    began = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+    task = {"step": "plan", "event": {}, "execution": EXECUTION, "started_at": began}
+    with fleet_of_23() as (_, _, steps):
+        if accepted:
+            assert steps(task)["batches"] == 5
+        else:
+            with pytest.raises(InvalidEvent, match="started_at: is more than 15 days ago"):
+                steps(task)
+
+
 @pytest.mark.parametrize(
     "task",
     [
         {"step": "plan"},
+        {"step": "plan", "event": {}, "execution": "by-hand"},
+        {"step": "conclude", "plan_key": "x", "execution": ""},
         {"step": "audit_batch", "plan_key": "x", "batch": "one"},
         {"step": "conclude", "plan_key": "x", "more": 1},
         {"step": "rest"},
@@ -347,7 +473,7 @@ def test_the_claim_of_an_execution_ends_with_its_time_out() -> None:
 
 def test_a_step_plan_that_is_repeated_is_the_run_of_its_execution() -> None:
     started_at = datetime.now(UTC).isoformat()
-    task = {"step": "plan", "event": {}, "execution": "arn", "started_at": started_at}
+    task = {"step": "plan", "event": {}, "execution": EXECUTION, "started_at": started_at}
     with fleet_of_23() as (_, _, steps):
         first, second = steps(task), steps(task)
 
@@ -359,19 +485,21 @@ def test_the_last_step_needs_no_secret_but_for_the_heartbeat(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with fleet_of_23(CA_BUNDLE="ssm:/not/there") as (function, _, steps):
-        planned = steps({"step": "plan", "event": SCHEDULED, "execution": "arn"})
+        planned = steps({"step": "plan", "event": SCHEDULED, "execution": EXECUTION})
         with pytest.raises(ConfigurationUnavailable):
             steps({"step": "audit_batch", "plan_key": planned["plan_key"], "batch": 0})
     capsys.readouterr()
     with fleet_of_23() as (function, _, steps):
-        planned = steps({"step": "plan", "event": SCHEDULED, "execution": "arn"})
+        planned = steps({"step": "plan", "event": SCHEDULED, "execution": EXECUTION})
         for batch in range(5):
             steps({"step": "audit_batch", "plan_key": planned["plan_key"], "batch": batch})
         CLIENTS.secretsmanager.delete_secret(
             SecretId=os.environ["CF_CREDENTIALS_SECRET"], ForceDeleteWithoutRecovery=True
         )
 
-        answer = steps({"step": "conclude", "plan_key": planned["plan_key"]})
+        answer = steps(
+            {"step": "conclude", "plan_key": planned["plan_key"], "execution": EXECUTION}
+        )
         again = function.invoke(SCHEDULED)
 
         assert answer["complete"]

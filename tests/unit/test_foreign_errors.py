@@ -15,7 +15,7 @@ from botocore.exceptions import (
 )
 
 from backup_audit import handler as entry
-from backup_audit.errors import InvalidEvent, ReportStoreFailed
+from backup_audit.errors import AuditError, InvalidEvent, ReportStoreFailed
 from backup_audit.notify.message import Message
 from backup_audit.report.store import StoredObject
 from backup_audit.telemetry import PowertoolsTelemetry
@@ -56,10 +56,11 @@ ENVIRONMENT = {
     "AWS_LAMBDA_FUNCTION_NAME": "audit",
 }
 SCHEDULED = {"scheduled_time": f"{DUE:%Y-%m-%dT%H:%M:%SZ}"}
-PLAN = {"step": "plan", "event": SCHEDULED, "execution": "arn"}
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:audit:day-1"
+PLAN = {"step": "plan", "event": SCHEDULED, "execution": EXECUTION}
 PLAN_KEY = f"backup-audit/plans/dt={DUE:%Y-%m-%d}/run={RUN_ID}/plan.json"
 BATCH = {"step": "audit_batch", "plan_key": PLAN_KEY, "batch": 0}
-CONCLUDE = {"step": "conclude", "plan_key": PLAN_KEY}
+CONCLUDE = {"step": "conclude", "plan_key": PLAN_KEY, "execution": EXECUTION}
 
 
 class Context:
@@ -291,7 +292,9 @@ def test_batches_that_fail_are_a_failed_run_at_the_last_step(
 ) -> None:
     fails(world, "audit_batch", ask=AttributeError())
 
-    with pytest.raises(Exception, match=f"none of the 2 instances of run {RUN_ID}"):
+    with pytest.raises(
+        Exception, match=f"nothing of run {RUN_ID} could be audited .*: AttributeError$"
+    ):
         entry.handler(CONCLUDE, Context())
 
     assert counted(logged(capsys)) == 1
@@ -356,10 +359,30 @@ def test_a_task_that_breaks_its_contract_is_told_too(
     world: World, capsys: pytest.CaptureFixture[str], task: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidEvent):
-        entry.handler(task, Context())
+        entry.handler(task | {"execution": EXECUTION}, Context())
 
     assert counted(logged(capsys)) == 1
     assert world.notifier.events == ["run_failed"]
+
+
+BY_HAND: list[dict[str, Any]] = [
+    {"step": "rest"},
+    {"step": "plan", "event": {"max_agee": "1h"}},
+    {"step": "conclude", "plan_key": PLAN_KEY},
+    {"step": "conclude", "plan_key": PLAN_KEY, "execution": "by-hand"},
+    {"step": "plan", "event": {}, "execution": 7},
+]
+
+
+@pytest.mark.parametrize("task", BY_HAND, ids=str)
+def test_a_step_by_hand_that_fails_is_logged_and_counted_and_nobody_is_notified(
+    world: World, capsys: pytest.CaptureFixture[str], task: dict[str, Any]
+) -> None:
+    with pytest.raises(AuditError):
+        entry.handler(task, Context())
+
+    assert counted(logged(capsys)) == 1
+    assert world.published == []
 
 
 @pytest.mark.parametrize("point", ["beat", "secret"])

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
-from backup_audit.errors import ApiUnreachable, InvalidConfiguration, ReportStoreFailed
+from backup_audit.errors import BatchesFailed, InvalidConfiguration, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.plan import EXECUTION_LONGEST, PlanAnswer, read_plan
 from backup_audit.probe.engine import Engine
@@ -187,7 +187,7 @@ def fails_with(world: World, mode: str, error: type[BaseException]) -> None:
         FIRST[mode](world, NOW)
     if mode == "map":
         [plan_key] = [key for key in world.store.objects if key.endswith("/plan.json")]
-        with pytest.raises(ApiUnreachable, match="none of the 1 instances"):
+        with pytest.raises(BatchesFailed, match=r"\(instances: 1, batches: 1\)"):
             world.audit(NOW, "conclude").conclude(read_plan(world.store, plan_key))
 
 

@@ -15,6 +15,7 @@ from functools import partial
 
 import msgspec
 
+from backup_audit.errors import InvalidEvent
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.finding import Finding, NotifiedFinding, in_short
 from backup_audit.judge.verdict import Verdict
@@ -40,6 +41,8 @@ from backup_audit.report.report import (
 from backup_audit.report.store import ObjectStore, RunKeys, decoding, rewrite, settle
 from backup_audit.report.summary import Summary
 from backup_audit.strict import UNDECODABLE
+
+_BEGIN_ANEW = "by hand nothing incomplete is concluded: begin anew with the step plan"
 
 
 class StoredReport:
@@ -81,15 +84,19 @@ def commit(
     effort: Effort,
     finished_at: datetime,
     invocation_id: str,
+    only_complete: bool = False,
 ) -> tuple[StoredReport, bool]:
     """Write CSV, report and manifest from the stored findings.
 
-    Return the report that is stored now, and whether this delivery committed it.
+    Return the report that is stored now, and whether this delivery committed it. `only_complete`:
+    raise InvalidEvent, and write nothing, if an instance was not reached.
     """
     parts = [keys.findings(number) for number in range(planned.batches)]
     with closing(Summary(_remembered(store, planned))) as summary:
         objects = [_summed_up(store, key, summary) for key in parts]
         counts, why = summary.counts, summary.why_incomplete
+        if only_complete and why is not None:
+            raise InvalidEvent([f"plan_key: not every instance was reached: {why}; {_BEGIN_ANEW}"])
         csv = _written(store, keys.report("findings.csv"), _table(store, parts, summary))
         head = Report(
             foundation=foundation,

@@ -104,6 +104,10 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The key of what a batch has cost."""
         return f"{self.place}/effort-{number:05d}.json"
 
+    def failure_key(self, number: int) -> str:
+        """The key of why a batch failed, the last time that it did and could say so."""
+        return f"{self.place}/failure-{number:05d}.json"
+
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """Counts for messages: problems, the new or reopened ones among them, and resolved problems.
