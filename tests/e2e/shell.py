@@ -11,11 +11,13 @@ from tools.commands import code_blocks
 _AWS_CLI = ROOT / ".venv-awscli/bin"
 
 
-def shown(page: str, *, beginning: str) -> str:
-    """The one block of shell commands in a page that has a line that begins so."""
+def shown(page: str, *, beginning: str, naming: str = "") -> str:
+    """The one block of shell commands in a page with a line that begins so, and with this text."""
     blocks = code_blocks((ROOT / page).read_text("utf-8"), "sh")
     [found] = [
-        block for block in blocks if any(line.startswith(beginning) for line in block.splitlines())
+        block
+        for block in blocks
+        if naming in block and any(line.startswith(beginning) for line in block.splitlines())
     ]
     return found
 

@@ -1,4 +1,4 @@
-"""Starts ministack 1.5.33 with six of its gaps closed; runs in the environment `.venv-e2e`.
+"""Starts ministack 1.5.33 with seven of its gaps closed; runs in the environment `.venv-e2e`.
 
 What ministack does otherwise than AWS, and what is put in its place:
 
@@ -11,9 +11,12 @@ permissions  PublishBatch asks for sns:PublishBatch, which does not exist; sns:P
              (https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html)
 queries      saved Logs Insights queries are no resource that it knows; they are taken and forgotten
 alarms       one over metric math is refused; it is taken and forgotten, and the others are made
+names        a topic or log group without a name has the same one in the next stack of the same name;
+             it gets a new one with each stack
 port 443     with TLS it listens there too; it does not
 """
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,6 +88,46 @@ def alarm_handlers(known: dict[str, Any]) -> dict[str, Any]:
     return {**known, "create": create, "update": update}
 
 
+def topic_handlers(known: dict[str, Any]) -> dict[str, Any]:
+    """Those that ministack has; a new topic has a new name."""
+
+    def create(logical_id: str, properties: Template, stack: str) -> tuple[str, Template]:
+        _name_anew()
+        made: tuple[str, Template] = known["create"](logical_id, properties, stack)
+        return made
+
+    return {**known, "create": create}
+
+
+def log_group_handlers(known: dict[str, Any]) -> dict[str, Any]:
+    """Those that ministack has; a new log group has a new name, and keeps it."""
+
+    def create(logical_id: str, properties: Template, stack: str) -> tuple[str, Template]:
+        _name_anew()
+        name = provisioners._physical_name(stack, logical_id)
+        made: tuple[str, Template] = known["create"](
+            logical_id, {"LogGroupName": name, **properties}, stack
+        )
+        return made
+
+    def update(
+        physical_id: str, old: Template, new: Template, *rest: object
+    ) -> tuple[str, Template]:
+        named = {"LogGroupName": physical_id}
+        updated: tuple[str, Template] = known["update"](
+            physical_id, named | old, named | new, *rest
+        )
+        return updated
+
+    return {**known, "create": create, "update": update}
+
+
+def _name_anew() -> None:
+    """As ministack itself does for buckets."""
+    if not provisioners._NAME_SEED.get():
+        provisioners._NAME_SEED.set(uuid.uuid4().hex[:8])
+
+
 def take_query(logical_id: str, _: Template, stack: str) -> tuple[str, Template]:
     """A saved query's id."""
     return f"{stack}-{logical_id}", {}
@@ -110,8 +153,13 @@ def main() -> None:
         "update": keep_query,
         "delete": forget_query,
     }
-    known = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
-    provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"] = alarm_handlers(known)
+    for kind, handlers_of in (
+        ("AWS::CloudWatch::Alarm", alarm_handlers),
+        ("AWS::Logs::LogGroup", log_group_handlers),
+        ("AWS::SNS::Topic", topic_handlers),
+    ):
+        known = provisioners._RESOURCE_HANDLERS[kind]
+        provisioners._RESOURCE_HANDLERS[kind] = handlers_of(known)
     app._port_is_bindable = lambda *_: False
     app.main()
 

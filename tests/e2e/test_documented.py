@@ -221,7 +221,7 @@ def _named(stack: Stack) -> str:
 def test_the_answer_of_an_event_is_waited_for_once(
     shell: Shell, stack: Stack, foundation: Foundation
 ) -> None:
-    script = shown("docs/invoke.md", beginning="AWS_MAX_ATTEMPTS=1")
+    script = shown("docs/invoke.md", beginning="AWS_MAX_ATTEMPTS=1", naming="dry-run.json")
     before = foundation.api.requests["/oauth/token"]
 
     shell.run(f"FUNCTION={stack.output('FunctionName')}", script)

@@ -169,10 +169,11 @@ def test_a_first_deployment_that_fails_leaves_nothing(
     new_stack: Callable[..., Stack], aws: Emulator
 ) -> None:
     stack = new_stack("backup-audit-failing", Mode="map")
-    aws.client("stepfunctions").create_state_machine(  # the stack's cannot be made
+    role = aws.client("iam").create_role(RoleName="of-another", AssumeRolePolicyDocument="{}")
+    aws.client("stepfunctions").create_state_machine(  # so that the stack's cannot be made
         name="backup-audit-failing-audit",
         definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
-        roleArn="arn:aws:iam::000000000000:role/of-somebody",
+        roleArn=role["Role"]["Arn"],
     )
 
     with pytest.raises(AssertionError, match="sam deploy"):
