@@ -11,7 +11,7 @@ permissions  PublishBatch asks for sns:PublishBatch, which does not exist; sns:P
              (https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html)
 queries      saved Logs Insights queries are no resource that it knows; they are taken and forgotten
 alarms       one over metric math is refused; it is taken and forgotten, and the others are made
-names        a topic or log group without a name has the same one in the next stack of the same name;
+names        a topic or log group without a name has the same one in the next stack of that name;
              it gets a new one with each stack
 port 443     with TLS it listens there too; it does not
 """
