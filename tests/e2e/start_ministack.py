@@ -1,4 +1,4 @@
-"""Starts ministack 1.5.33 with seven of its gaps closed; runs in the environment `.venv-e2e`.
+"""Starts ministack 1.5.33 with eight of its gaps closed; runs in the environment `.venv-e2e`.
 
 What ministack does otherwise than AWS, and what is put in its place:
 
@@ -13,6 +13,7 @@ queries      saved Logs Insights queries are no resource that it knows; they are
 alarms       one over metric math is refused; it is taken and forgotten, and the others are made
 names        a topic or log group without a name has the same one in the next stack of that name;
              it gets a new one with each stack
+machines     a state machine is made over another's of the same name; that is refused
 port 443     with TLS it listens there too; it does not
 """
 
@@ -22,7 +23,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions
-from ministack.services import eventbridge
+from ministack.services import eventbridge, stepfunctions
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 Template = dict[str, Any]
@@ -122,6 +123,19 @@ def log_group_handlers(known: dict[str, Any]) -> dict[str, Any]:
     return {**known, "create": create, "update": update}
 
 
+def machine_handlers(known: dict[str, Any]) -> dict[str, Any]:
+    """Those that ministack has; a new state machine does not take another's place."""
+
+    def create(logical_id: str, properties: Template, stack: str) -> tuple[str, Template]:
+        name = properties["StateMachineName"]
+        if any(machine["name"] == name for machine in stepfunctions._state_machines.values()):
+            raise ValueError(f"StateMachineAlreadyExists: {name}")
+        made: tuple[str, Template] = known["create"](logical_id, properties, stack)
+        return made
+
+    return {**known, "create": create}
+
+
 def _name_anew() -> None:
     """As ministack itself does for buckets."""
     if not provisioners._NAME_SEED.get():
@@ -157,6 +171,7 @@ def main() -> None:
         ("AWS::CloudWatch::Alarm", alarm_handlers),
         ("AWS::Logs::LogGroup", log_group_handlers),
         ("AWS::SNS::Topic", topic_handlers),
+        ("AWS::StepFunctions::StateMachine", machine_handlers),
     ):
         known = provisioners._RESOURCE_HANDLERS[kind]
         provisioners._RESOURCE_HANDLERS[kind] = handlers_of(known)
