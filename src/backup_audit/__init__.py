@@ -7,6 +7,7 @@ A map of the package, in the order in which a run passes through it:
     wiring      joins the use case and its edges: what it needs of the outside (AWS, API, clock)
     audit       the use case: plan, audit_batch, conclude
     plan        the list that a run audits, and what its steps hand to each other
+    batches     what became of its batches: which have no findings, and why
     fleet/      which instances, under which policy: sources (where the configuration is stored),
                 configuration (instances, policies, mutes), doubts (what it hardly means), run
                 (events, scopes, ids of runs)

@@ -3,18 +3,23 @@
 Each step may be repeated: it does what earlier deliveries of the run left undone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
+from backup_audit.batches import (
+    all_failed,
+    not_by_hand,
+    store_failure,
+    unfinished,
+    why_failed,
+)
 from backup_audit.errors import (
     AuditError,
-    BatchesFailed,
     HeartbeatFailed,
-    InvalidEvent,
     ReportStoreFailed,
     named,
 )
@@ -26,7 +31,6 @@ from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import Heartbeat, Notifier, notify
 from backup_audit.plan import (
     EXECUTION_LONGEST,
-    BatchFailure,
     Entry,
     PlanAnswer,
     alone,
@@ -35,11 +39,9 @@ from backup_audit.plan import (
     read_batch,
     shared_out,
     split,
-    store_failure,
     store_items,
     store_plan,
     stored_efforts,
-    unfinished,
 )
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
@@ -65,7 +67,6 @@ from backup_audit.report.report import (
 from backup_audit.report.store import ObjectStore, RunKeys, Turn, find, settle
 from backup_audit.report.summary import Summary
 from backup_audit.settings import Settings
-from backup_audit.text import one_line
 
 
 class Telemetry(Protocol):
@@ -111,10 +112,6 @@ _PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda
 # Seconds kept for each instance at a run's end: its finding is read again, summed up and
 # written into the CSV. Measured: 0.05 ms; a busy machine may take four times that.
 _SECONDS_PER_FINDING = 0.0002
-
-_REASON_MAX = 300  # characters of a batch's error that its instances' findings quote
-_BATCHES_NAMED_MAX = 10  # in an error
-_KILLED = "it was killed, or never began: the log of its invocations has the rest"
 
 _NOTHING = Effort(api_calls=0, retries=0, seconds=0.0)
 
@@ -202,19 +199,16 @@ class Audit:
         if report is not None:
             return self._publish(report, notifies=False, repeated=True, by_hand=True)
         if left := unfinished(self._store, keys, stored):
-            raise InvalidEvent([_refusal(stored, left)])
+            raise not_by_hand(stored, left)
         report, is_ours = self._commit(stored, stored_efforts(self._store, stored), by_hand=True)
         return self._publish(report, notifies=False, repeated=not is_ours, by_hand=True)
 
     def _store_failure(self, stored: StoredPlan, number: int, error: Exception) -> None:
         """Store why a batch failed; a second error does not hide the first."""
-        failure = BatchFailure(
-            failed_at=self._edges.now().replace(microsecond=0),
-            invocation_id=self._invocation_id,
-            reason=one_line(named(error), _REASON_MAX),
-        )
+        key = stored.failure_key(number)
+        at, invocation_id = self._edges.now(), self._invocation_id
         try:
-            store_failure(self._store, stored, number, failure)
+            store_failure(self._store, key, error, failed_at=at, invocation_id=invocation_id)
         except Exception as second:  # noqa: BLE001  # the first error is raised again
             self._edges.telemetry.warned(
                 f"why batch {number} failed could not be stored: {named(second)}"
@@ -323,14 +317,9 @@ class Audit:
         run, keys = stored.run, self._keys(stored.run)
         missing = unfinished(self._store, keys, stored)
         if len(missing) == stored.batches:
-            reasons = "; ".join(sorted({why or _KILLED for why in missing.values()})[:3])
-            raise BatchesFailed(
-                f"nothing of run {run.run_id} could be audited "
-                f"(instances: {stored.plan.instances}, batches: {stored.batches}): {reasons}"
-            )
+            raise all_failed(stored, missing)
         for number, why in missing.items():
-            detail = f"its batch failed for good: {why or _KILLED}"
-            silence, now = Silence(Cause.NOT_REACHED, detail), self._edges.now()
+            silence, now = Silence(Cause.NOT_REACHED, why_failed(why)), self._edges.now()
             evidence = Evidence(answer=silence, observed_at=now)
             batch = read_batch(self._store, stored, number)
             with self._store.new_object(keys.findings(number)) as out:
@@ -419,17 +408,6 @@ class Audit:
 def _finding_of(entry: Entry, evidence: Evidence, run: Run) -> Finding:
     finding = finding_of(entry.instance, evidence, run, entry.mute)
     return compared(finding, entry.open, entry.resolved) if run.scope.is_compared else finding
-
-
-def _refusal(stored: StoredPlan, left: Mapping[int, str | None]) -> str:
-    """Why a run is not concluded by hand, and what to do."""
-    named_ones = [f"{number} ({why})" if why else f"{number}" for number, why in left.items()]
-    more = len(named_ones) - _BATCHES_NAMED_MAX
-    which = ", ".join(named_ones[:_BATCHES_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
-    return (
-        f"plan_key: batches without findings, of {stored.batches} in all: {which}; by hand nothing "
-        "incomplete is concluded: invoke audit_batch for each of them first"
-    )
 
 
 def _already_running(run_id: str) -> Answer:

@@ -10,7 +10,6 @@ the configuration says later. docs/decisions/0002-commit-protocol.md and
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 import msgspec
 
@@ -21,7 +20,7 @@ from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
 from backup_audit.report.commit import Previous
 from backup_audit.report.report import Ceilings, Effort, MuteRecord, Plan, StoredPlan, mute_records
-from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, rewrite, settle
+from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
 
 # More threads than this make it slower, not faster, in one Python process.
 THREADS_MAX = 96
@@ -220,29 +219,6 @@ def stored_efforts(store: ObjectStore, stored: StoredPlan) -> Iterator[Effort]:
         effort = find(store, stored.effort_key(number), Effort)
         if effort is not None:
             yield effort
-
-
-class BatchFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an attempt to audit a batch failed. It counts only while the batch has no findings."""
-
-    failed_at: datetime
-    invocation_id: str
-    reason: str
-
-
-def store_failure(
-    store: ObjectStore, stored: StoredPlan, number: int, failure: BatchFailure
-) -> None:
-    """Write why a batch failed, instead of why an earlier attempt did."""
-    read = partial(msgspec.json.decode, type=BatchFailure)
-    rewrite(store, stored.failure_key(number), read, lambda _: failure)
-
-
-def unfinished(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> dict[int, str | None]:
-    """The batches without findings, and why each failed, None if nothing is recorded."""
-    missing = [n for n in range(stored.batches) if not store.exists(keys.findings(n))]
-    failures = {n: find(store, stored.failure_key(n), BatchFailure) for n in missing}
-    return {n: failure.reason if failure else None for n, failure in failures.items()}
 
 
 def _sort_key(before: OpenProblem | None) -> tuple[bool, datetime | None]:
