@@ -75,11 +75,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def try_out(wanted: Wanted) -> ExitStatus:
     """Ask, judge and print; raise WrongUsage, and AuditError if nothing could be found out."""
-    addresses, request = _addresses(wanted), _request(wanted)
+    addresses, request = _checked(wanted)
+    ca = read_document(wanted.ca, "--ca") if wanted.ca else None
     access = Access(
         api_url=addresses.api.rstrip("/"),
         credentials=_credentials(wanted),
-        ca=read_document(wanted.ca, "--ca") if wanted.ca else None,
+        ca=ca,
         proxy_url=addresses.proxy,
     )
     run = plan_run(request, now(), "try")
@@ -100,23 +101,24 @@ def try_out(wanted: Wanted) -> ExitStatus:
     return ExitStatus.WRONG if any(f.verdict.is_problem for f in findings) else ExitStatus.FINE
 
 
-def _addresses(wanted: Wanted) -> _Addresses:
+def _checked(wanted: Wanted) -> tuple[_Addresses, AuditRequest]:
+    """The addresses, and the dry run of these instances; raise WrongUsage with all faults.
+
+    What the function's event may not say is wrong usage here.
+    """
     stated = {"--api": wanted.api} | ({"--proxy": wanted.proxy} if wanted.proxy else {})
-    addresses, faults = read_strictly(stated, _Addresses)
-    if addresses is None:
-        raise WrongUsage("; ".join(faults))
-    return addresses
-
-
-def _request(wanted: Wanted) -> AuditRequest:
-    """The dry run of these instances; what the function's event may not be is wrong usage."""
     event: dict[str, object] = {"instance_guids": list(wanted.guids), "dry_run": True}
     if wanted.max_age is not None:
         event["max_age"] = wanted.max_age
+    addresses, faults = read_strictly(stated, _Addresses)
+    request = None
     try:
-        return parse_event(event, now())
+        request = parse_event(event, now())
     except InvalidEvent as error:
-        raise WrongUsage(_as_options("; ".join(error.faults))) from None
+        faults += error.faults
+    if addresses is None or request is None:
+        raise WrongUsage(_as_options("; ".join(faults)))
+    return addresses, request
 
 
 def _credentials(wanted: Wanted) -> ReadyHeader | ClientCredentials:

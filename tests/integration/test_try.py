@@ -454,6 +454,29 @@ def test_what_cannot_be_used_is_named_with_its_option(
     assert len(said.err.splitlines()) == 1
 
 
+def test_all_that_cannot_be_used_is_named_at_once(shell: Shell) -> None:
+    arguments = ("--api", "api.sys.example.com", "a/b", "--max-age", "26", "--proxy", "p")
+
+    said = shell.types("try", *arguments)
+
+    named = [fault.split()[0] for fault in said.err.removeprefix("error: ").split("; ")]
+    assert named == ["--api:", "--proxy:", "GUID[0]:", "--max-age:"]
+
+
+def test_a_prompt_comes_after_all_else_was_found_to_be_usable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda _: pytest.fail("asks too early"))
+
+    status = main(
+        ["try", "--api", "https://a.example.com", "--client-id", "c", "--ca", "/no", GUID]
+    )
+
+    assert status == ExitStatus.USAGE
+    assert "--ca /no" in capsys.readouterr().err
+
+
 def test_a_ca_file_without_a_certificate_is_wrong_usage(shell: Shell, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("no certificate")
