@@ -127,7 +127,7 @@ class PowertoolsTelemetry:
         _LOGGER.warning(warning)
 
     def doubted(self, doubts: Sequence[str]) -> None:
-        _LOGGER.warning("the configuration hardly means all it says", extra={"doubts": doubts})
+        _LOGGER.warning("the configuration hardly means all it says: %s", "; ".join(doubts))
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """Log the outcome; metrics follow full runs only, as alarms do."""

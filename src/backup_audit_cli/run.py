@@ -38,7 +38,8 @@ class TerminalLog(io.TextIOBase):
     def write(self, text: str) -> int:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            for said in _for_people(line):
+            said = _for_people(line)
+            if said:
                 complain(said)
         return len(text)
 
@@ -63,18 +64,16 @@ def _event(where: str) -> object:
         raise WrongUsage(f"EVENT {where} is not JSON: {error}") from None
 
 
-def _for_people(line: str) -> list[str]:
-    """What a log line says to a person; nothing for metrics, the usual, and the last error."""
+def _for_people(line: str) -> str | None:
+    """What a log line says to a person; None for metrics, the usual, and the last error."""
     try:
         record = json.loads(line)
     except ValueError:
-        return [line]
+        return line
     match record:
-        case {"level": "WARNING", "doubts": [*doubts]}:
-            return [f"warning: {doubt}" for doubt in doubts]
         case {"level": "WARNING", "message": message}:
-            return [f"warning: {message}"]
+            return f"warning: {message}"
         case {"level": "INFO", "done": done, "total": total}:
-            return [f"{done} of {total} asked"]
+            return f"{done} of {total} asked"
         case _:
-            return []
+            return None

@@ -67,7 +67,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `notifies`: whether people are notified. `configuration_sha256` is that of the document,
     `policy_digest` changes with any instance's policy. `previous` is null if there is no report to
-    compare with.
+    compare with. `warnings` say what is wrong with what the run began with, and did not end it.
     """
 
     notifies: bool
