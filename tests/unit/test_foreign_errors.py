@@ -374,7 +374,7 @@ BY_HAND: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("task", BY_HAND, ids=lambda task: ",".join(task))  # no time in a name
+@pytest.mark.parametrize("task", BY_HAND, ids=",".join)  # no time in a name
 def test_a_step_by_hand_that_fails_is_logged_and_counted_and_nobody_is_notified(
     world: World, capsys: pytest.CaptureFixture[str], task: dict[str, Any]
 ) -> None:
