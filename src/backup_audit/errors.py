@@ -7,7 +7,7 @@ AuditError.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 
 class AuditError(Exception):
@@ -35,12 +35,20 @@ _NAMED_MAX = 50  # faults, or kinds of them
 _EACH_MAX = 3  # faults of a kind that are named one by one
 
 
-def merged(faults: Sequence[str]) -> Iterator[str]:
-    """Each fault, or a kind of them with its number and first position; 50 at the most."""
-    kinds = [_kind(fault) for fault in faults]
-    counts = Counter(kinds)
+def merged(faults: Iterable[str]) -> Iterator[str]:
+    """Each fault, or a kind of them with its number and first position; 50 at the most.
+
+    Of a kind only the first few are held: a document may have a fault in each of 100,000 lines.
+    """
+    counts: Counter[str] = Counter()
+    few: list[tuple[str, str]] = []  # kinds and faults
+    for fault in faults:
+        kind = _kind(fault)
+        counts[kind] += 1
+        if counts[kind] <= _EACH_MAX:
+            few.append((kind, fault))
     first: dict[str, str] = {}  # of what is named
-    for kind, fault in zip(kinds, faults, strict=True):
+    for kind, fault in few:
         first.setdefault(fault if counts[kind] <= _EACH_MAX else kind, fault)
     for named, fault in list(first.items())[:_NAMED_MAX]:
         many = counts[named] > _EACH_MAX

@@ -186,7 +186,8 @@ def store_plan(
         with store.new_object(ours.batch_key(number)) as out:
             for entry in batch:
                 out.write(msgspec.json.encode(entry) + b"\n")
-    return settle(store, keys.plan, ours)
+    # Not indented, which takes three times the memory: there may be as many mutes as instances.
+    return settle(store, keys.plan, ours, msgspec.json.encode)
 
 
 def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entry]:

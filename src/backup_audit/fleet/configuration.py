@@ -220,7 +220,10 @@ def spelled(guid: str) -> str:
 
     Spreadsheets and Windows tools write capitals, and the API knows no instance by them.
     """
-    return guid.lower() if UUID.fullmatch(guid) else guid
+    if not UUID.fullmatch(guid):
+        return guid
+    lower = guid.lower()
+    return guid if guid == lower else lower  # one text for both: a fleet has many
 
 
 def duplicates(name: str, entries: Sequence[object]) -> Iterator[str]:

@@ -19,15 +19,17 @@ _LONG = 36  # characters of a GUID
 
 def doubts_about(configuration: Configuration, today: date) -> tuple[str, ...]:
     """Each doubt with its position; many of one kind are one. `today` is a day in UTC."""
+    return tuple(merged(_doubts(configuration, today)))
+
+
+def _doubts(configuration: Configuration, today: date) -> Iterator[str]:
+    for index, instance in enumerate(configuration.instances):
+        if doubt := doubt_about_guid(instance.guid):
+            yield f"instances[{index}]: {doubt}"
     listed = {instance.guid for instance in configuration.instances}
-    found = [
-        f"instances[{index}]: {doubt}"
-        for index, instance in enumerate(configuration.instances)
-        if (doubt := doubt_about_guid(instance.guid))
-    ]
     for index, mute in enumerate(configuration.mutes):
-        found += [f"mutes[{index}]: {doubt}" for doubt in _about_mute(mute, listed, today)]
-    return tuple(merged(found))
+        for doubt in _about_mute(mute, listed, today):
+            yield f"mutes[{index}]: {doubt}"
 
 
 def doubt_about_guid(guid: str) -> str | None:

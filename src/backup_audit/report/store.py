@@ -144,9 +144,9 @@ def find(store: ObjectStore, key: str, kind: type[T]) -> T | None:
         return None if stored is None else msgspec.json.decode(stored.body, type=kind)
 
 
-def settle(store: ObjectStore, key: str, document: T) -> T:
+def settle(store: ObjectStore, key: str, document: T, encode: Callable[[T], bytes] = as_json) -> T:
     """Write a JSON document unless there is one already; return the one that is stored."""
-    if store.put_new(key, as_json(document)):
+    if store.put_new(key, encode(document)):
         return document
     stored = find(store, key, type(document))
     if stored is None:
