@@ -1,5 +1,6 @@
 """What is known of batches that have no findings, and how it is said."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,11 @@ def test_a_batch_without_findings_is_unfinished_and_the_last_failure_says_why() 
     left = unfinished(store, KEYS, planned(5))
 
     assert left == {1: "CredentialsRefused: it refuses", 2: None, 4: None}
+    assert json.loads(store.objects["plans/failure-00001.json"]) == {
+        "failed_at": "2026-01-31T05:00:00Z",
+        "invocation_id": "i",
+        "reason": "CredentialsRefused: it refuses",
+    }
 
 
 def test_of_an_error_that_is_not_ours_only_the_kind_is_kept() -> None:

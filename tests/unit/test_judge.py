@@ -19,7 +19,7 @@ from backup_audit.judge.evidence import (
     read_backup,
     with_age,
 )
-from backup_audit.judge.verdict import Judgement, Verdict, judge
+from backup_audit.judge.verdict import Judgement, Severity, Verdict, judge, severity_of
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -186,6 +186,11 @@ def test_a_list_as_long_as_the_limit_is_mentioned() -> None:
     judgement = verdict_on(BackupList(made(30 * HOUR, 54 * HOUR), limit=2))
 
     assert judgement.reason.endswith("(the list may have been cut at limit 2)")
+
+
+def test_nothing_is_not_urgent() -> None:
+    assert severity_of([]) is Severity.INFO
+    assert severity_of([Severity.INFO, Severity.WARNING]) is Severity.WARNING
 
 
 REFUSALS = [
@@ -395,12 +400,23 @@ def test_an_age_that_is_not_known_excuses_nothing_at_an_earlier_time(missing: st
     )
 
 
-def test_an_instance_that_was_made_after_as_of_is_said_to_be() -> None:
-    listing = BackupList((), instance_created_at=NOW - 3 * HOUR)
+@pytest.mark.parametrize(
+    ("age", "was"),
+    [
+        (-7 * HOUR, "made 7 h later"),
+        (-SECOND, "made 1 s later"),
+        (0 * HOUR, "0 s old"),
+        (SECOND, "1 s old"),
+        (3 * HOUR, "3 h old"),
+    ],
+)
+def test_the_age_at_an_earlier_time_is_said(age: timedelta, was: str) -> None:
+    as_of = NOW - 10 * HOUR
+    listing = BackupList((), instance_created_at=as_of - age)
 
-    judgement = verdict_on(listing, policy(grace=24 * HOUR), as_of=NOW - 10 * HOUR)
+    judgement = verdict_on(listing, policy(grace=24 * HOUR), as_of=as_of)
 
-    assert judgement.reason == "the instance was made 7 h later, grace is 24 h"
+    assert judgement.reason == f"the instance was {was}, grace is 24 h"
 
 
 def test_a_future_as_of_lets_backups_grow_old_and_believes_no_more_of_them() -> None:
