@@ -57,8 +57,8 @@ ProxyUrl = Annotated[
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """One deployment. A field is the variable of its name in capitals, or of `name=`.
 
-    `backups_limit` None sends no limit to the API; `requests_per_second` None: as many as `workers`
-    at a time can send. `batch_size` (instances, at most) is for runs in many invocations.
+    `requests_per_second` None: as many as `workers` at a time can send. `batch_size` (instances, at
+    most) is for runs in many invocations.
     """
 
     api_url: ApiUrl = field(name="CF_API_URL")
@@ -101,7 +101,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     read_timeout: Annotated[
         float, Meta(gt=0, le=300, description="a number of seconds above 0, at most 300")
     ] = field(name="READ_TIMEOUT_SECONDS", default=READ_TIMEOUT)
-    backups_limit: Annotated[int, _from_to(1, 10_000)] | None = None
 
 
 _DESCRIPTIONS = {

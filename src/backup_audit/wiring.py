@@ -59,7 +59,6 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     ca: bytes | None = None
     proxy_url: str | None = None
     read_timeout: float = READ_TIMEOUT
-    backups_limit: int | None = None
 
 
 @contextmanager
@@ -82,8 +81,7 @@ def connected(access: Access, ceilings: Ceilings, deadline: Deadline) -> Iterato
             if isinstance(credentials, ReadyHeader)
             else ClientCredentialsGrant(access.api_url, http, credentials)
         )
-        limit = access.backups_limit
-        api = CloudController(access.api_url, http, authorization, clock=now, limit=limit)
+        api = CloudController(access.api_url, http, authorization, clock=now)
         workers, per_second = ceilings.workers, ceilings.requests_per_second
         yield Engine(api, deadline, workers=workers, per_second=per_second, clock=now)
 
@@ -110,7 +108,6 @@ class AwsEdges:
             ca=self._ca(),
             proxy_url=settings.proxy_url,
             read_timeout=settings.read_timeout,
-            backups_limit=settings.backups_limit,
         )
         return connected(access, ceilings, self.deadline)
 

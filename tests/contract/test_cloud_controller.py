@@ -71,7 +71,6 @@ class Client:
         self,
         url: str,
         *,
-        limit: int | None = None,
         seconds_left: float = math.inf,
         ca: bytes | None = None,
         tokens: Sequence[str] = ("bearer one",),
@@ -81,7 +80,7 @@ class Client:
         self._session = new_session(ca)
         http = HttpClient(self._session, connect_timeout=20.0, read_timeout=read_timeout)
         self.api = CloudController(
-            url, http, FixedToken(*tokens), clock=lambda: NOW, now=NOW.timestamp, limit=limit
+            url, http, FixedToken(*tokens), clock=lambda: NOW, now=NOW.timestamp
         )
         self.engine = Engine(
             self._time.watched(self.api),
@@ -163,12 +162,64 @@ def test_the_request_is_what_the_api_expects(client: Make) -> None:
     assert seen.headers["accept"] == "application/json"
 
 
-def test_a_limit_is_sent_only_if_there_is_one(client: Make) -> None:
-    with scripted_server([Answer()]) as server:
-        evidence = client(server.url, limit=30).evidence_of()
+@pytest.mark.parametrize(
+    ("min_backups", "query", "limit"), [(1, "", None), (2, "?limit=2", 2), (30, "?limit=30", 30)]
+)
+def test_a_limit_is_sent_where_the_apis_default_may_be_too_few(
+    client: Make, min_backups: int, query: str, limit: int | None
+) -> None:
+    policy = msgspec.structs.replace(BUILT_IN, min_backups=min_backups)
 
-    assert server.seen[0].path == "/v3/service_instances/a/backups?limit=30"
-    assert evidence.answer == BackupList((), limit=30)
+    with scripted_server([Answer()]) as server:
+        evidence = client(server.url).evidence_of("a", policy)
+
+    assert server.seen[0].path == f"/v3/service_instances/a/backups{query}"
+    assert evidence.answer == BackupList((), limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("beside", "more"),
+    [
+        ('"pagination": {"total_results": 12, "next": {"href": "/x?page=2"}}', "a next page"),
+        ('"pagination": {"next": {"href": "/x?page=2"}}', "there is a next page"),
+        ('"pagination": {"next": "/x?page=2"}', "there is a next page"),
+        ('"pagination": {"total_results": 3}', "total_results is 3, and 2 are listed"),
+        ('"pagination": {"total_pages": 2}', "total_pages is 2"),
+        ('"total_results": 3', "total_results is 3, and 2 are listed"),
+        ('"total_results": 3.5', "total_results is 3.5, and 2 are listed"),
+        ('"total_results": "12"', 'total_results is "12", and 2 are listed'),
+        ('"next": "/x"', "there is a next page"),
+        ('"next_url": "/v2/x?page=2"', "there is a next page"),
+        ('"pagination": ["page 2"]', "its pagination cannot be read"),
+        ('"pagination": "\u202e%s"' % ("x" * 500), "its pagination cannot be read"),
+        ('"pagination": null', None),
+        ('"pagination": {}', None),
+        ('"pagination": {"total_results": 2, "total_pages": 1, "next": null}', None),
+        ('"pagination": {"total_results": 1, "next": {"href": null}}', None),
+        ('"total_results": null, "next": null, "next_url": ""', None),
+        ('"links": {"next": 1}, "page": 1', None),
+    ],
+)
+def test_an_answer_that_says_that_there_is_more_is_kept_as_such(
+    client: Make, beside: str, more: str | None
+) -> None:
+    entries = '"backups": [{"created_at": 1769749200}, {"created_at": 1769749201}]'
+
+    evidence = evidence_of(client, Answer(200, f"{{{beside}, {entries}}}".encode()))
+
+    assert isinstance(evidence.answer, BackupList)
+    assert len(evidence.answer.backups) == 2
+    assert evidence.answer.more == more or (more and more in (evidence.answer.more or ""))
+
+
+def test_an_empty_list_that_goes_on_needs_no_age(client: Make) -> None:
+    body = b'{"pagination": {"total_results": 12}, "backups": []}'
+
+    with scripted_server([Answer(200, body)]) as server:
+        evidence = client(server.url).evidence_of("a", WITH_GRACE)
+
+    assert len(server.seen) == 1
+    assert evidence.answer == BackupList((), more="total_results is 12, and 0 are listed")
 
 
 REFUSALS = [

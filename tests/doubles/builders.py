@@ -41,7 +41,6 @@ SETTINGS = Settings(
     batch_size=5000,
     proxy_url=None,
     read_timeout=65.0,
-    backups_limit=None,
 )
 
 

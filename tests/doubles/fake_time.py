@@ -62,8 +62,8 @@ class _Watched:
     def calls(self) -> int:
         return self._api.calls
 
-    def list_backups(self, guid: str) -> Attempt:
-        return self._fake.during(lambda: self._api.list_backups(guid))
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
+        return self._fake.during(lambda: self._api.list_backups(guid, limit))
 
     def add_age(self, guid: str, listing: Evidence) -> Attempt:
         return self._fake.during(lambda: self._api.add_age(guid, listing))

@@ -152,7 +152,7 @@ class ScriptedApi:
     def calls(self) -> int:
         return len(self.asked) + len(self.ages_asked)
 
-    def list_backups(self, guid: str) -> Attempt:
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         self._before_each(guid)
         with self._lock:
             self.asked.append(guid)

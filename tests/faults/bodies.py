@@ -21,7 +21,6 @@ from tests.faults.fault import (
 
 _NOT_JSON = "HTTP 200 with a body that is not JSON"
 _NO_LIST = "HTTP 200 without a list of backups"
-_TWICE = "HTTP 200 with an answer that contradicts itself"
 _NO_TIME = "no backup with a believable time"
 
 
@@ -94,6 +93,38 @@ _PROOF = (
         listing(*[backup(OLD_TIME)] * 40_000, backup(YOUNG_TIME)),
         verdict=Verdict.HEALTHY,
         says="40001 backups listed",
+    ),
+)
+
+_GOES_ON = (
+    b'"pagination": {"total_results": 12, "next": {"href": "https://api.example.com/x?page=2"}}',
+    b'"pagination": {"next": {"href": "/v3/x?page=2"}}',
+    b'"pagination": {"total_results": 2, "next": null}',
+    b'"pagination": {"total_pages": 2}',
+    b'"pagination": {"total_results": "many"}',
+    b'"pagination": [2]',
+    b'"total_results": 12, "total_pages": 3, "next_url": "/v2/x?page=2"',
+    b'"next": "/v3/x?page=2"',
+)
+
+_PARTS = (
+    _body(
+        "an answer that says itself that there is more, with an empty or an old list",
+        *(b"{" + more + b", " + body[1:] for more in _GOES_ON for body in (EMPTY, OLD)),
+        says="; the list goes on: ",
+    ),
+    _body(
+        "an answer that says itself that there is more, with a young list: one proof is enough",
+        *(b"{" + more + b", " + YOUNG[1:] for more in _GOES_ON),
+        verdict=Verdict.HEALTHY,
+    ),
+    _body(
+        "an answer that says twice how it goes on",
+        *(
+            b'{"pagination": {"next": "/x"}, "pagination": {"next": null}, ' + body[1:]
+            for body in TEMPTING
+        ),
+        says="an object has `pagination` twice",
     ),
 )
 
@@ -378,6 +409,11 @@ BODIES = (
         "Bodies that are not JSON",
         "With HTTP 200, the right length and `application/json`, unless it says otherwise.",
         _NO_JSON,
+    ),
+    Group(
+        "Lists that go on",
+        "The API documents no pages; Cloud Foundry's other lists have them.",
+        _PARTS,
     ),
     Group("Bodies of another shape", "JSON, but not what the API promises.", _OTHER_TYPES),
     Group(

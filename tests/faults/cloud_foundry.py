@@ -110,6 +110,14 @@ _NO_ERRORS = (
     b"\xff\xfe\x00",
 )
 
+_NO_TITLES = (
+    b'{"errors": [{"code": 10008}]}',
+    b'{"errors": [{"code": 10008, "detail": "blocked"}]}',
+    b'{"errors": [{"code": 10008, "title": null}]}',
+    b'{"errors": [{"code": 10008, "title": ""}]}',
+    b'{"errors": [{"title": "CF-UnprocessableEntity"}]}',
+)
+
 CLOUD_FOUNDRY = Group(
     "Cloud Foundry's errors",
     "JSON sent as text/plain, as the Cloud Controller's rate limiter does it.",
@@ -146,6 +154,12 @@ CLOUD_FOUNDRY = Group(
             "BOM, trailing garbage, deep nesting, not UTF-8",
             does=tuple(http(body, 404) for body in _NO_ERRORS),
             says="no route to the API, or a wrong address: HTTP 404",
+            keeps=True,
+        ),
+        Fault(
+            name="422 without a readable error, or with one that has no title: a proxy's page, say",
+            does=tuple(http(body, 422) for body in (*_NO_ERRORS, *_NO_TITLES)),
+            says="the API gives no list of backups: HTTP 422",
             keeps=True,
         ),
         Fault(

@@ -75,7 +75,18 @@ _FAULTS = (
         keeps=True,
     ),
     _lone(409, says="the instance is being changed"),
-    _lone(422, verdict=Verdict.UNSUPPORTED),
+    Fault(
+        name="422 with a list",
+        does=_with(YOUNG, [422]) + _with(EMPTY, [422]),
+        says="HTTP 422 without a Cloud Foundry error",
+        keeps=True,
+    ),
+    Fault(
+        name="422 with an error",
+        does=(http(_NOT_FOUND, 422),),
+        verdict=Verdict.UNSUPPORTED,
+        keeps=True,
+    ),
     _lone(429, says="the API's rate limit is used up", attempts=THROTTLED_MAX),
     _status(
         "400, and 402 to 499 but for those above",

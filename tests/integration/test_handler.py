@@ -150,6 +150,18 @@ def test_every_kind_of_answer_gets_its_verdict() -> None:
     }
 
 
+@pytest.mark.parametrize(("wanted", "verdict"), [(6, "healthy"), (7, "healthy"), (8, "stale")])
+def test_as_many_backups_as_are_wanted_are_asked_for(wanted: int, verdict: str) -> None:
+    """The API lists 5 unless it is asked for more."""
+    seven = instance("seven-db", hours_ago(*range(1, 8)))
+    configuration = {"instances": [{"guid": "seven-db", "min_backups": wanted}]}
+
+    with deployed([seven], configuration=configuration) as function:
+        function.invoke()
+
+        assert function.findings()["seven-db"]["verdict"] == verdict
+
+
 def test_an_instance_within_its_grace_is_no_problem() -> None:
     young = SimulatedInstance(
         guid="young-db",

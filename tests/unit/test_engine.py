@@ -140,7 +140,7 @@ def test_after_giving_up_the_rest_is_not_asked() -> None:
     refused = attempt(*NOWHERE, again=Again.SOON)
 
     class Down(ScriptedApi):
-        def list_backups(self, guid: str) -> Attempt:
+        def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
             self.asked.append(guid)
             return refused
 
@@ -194,12 +194,12 @@ class Hanging(ScriptedApi):
         self.hanging: list[int] = []
         self.is_over = False
 
-    def list_backups(self, guid: str) -> Attempt:
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         if guid == self._hangs:
             self.hanging.append(threading.get_ident())
             self.go.wait(timeout=30)
             self._hangs = ""
-        return super().list_backups(guid)
+        return super().list_backups(guid, limit)
 
     def cut(self) -> list[int]:
         return self.hanging if self.is_over else []
@@ -251,9 +251,9 @@ def test_what_is_silent_for_long_moves_aside_and_another_worker_comes() -> None:
 class SilentThenFine(Hanging):
     """The instance that hangs is silent to the end, and answers the next time."""
 
-    def list_backups(self, guid: str) -> Attempt:
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         if guid != self._hangs or self.hanging:
-            return ScriptedApi.list_backups(self, guid)
+            return ScriptedApi.list_backups(self, guid, limit)
         self.hanging.append(threading.get_ident())
         self.go.wait(timeout=30)
         return attempt(TIMEOUT[0], None, again=Again.LATE)
@@ -333,7 +333,7 @@ def test_waits_are_for_one_thread_and_end_when_they_are_over() -> None:
     answers = iter([attempt(Refusal(10013), 429, again=Again.OFTEN, hold=40.0), attempt(a_list(3))])
 
     class Limited(ScriptedApi):
-        def list_backups(self, guid: str) -> Attempt:
+        def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
             return next(answers)
 
     limited = engine(fake.watched(Limited({})), monotonic=fake.monotonic, wait=fake.wait)

@@ -182,6 +182,40 @@ def test_a_bad_timestamp_may_be_the_young_backup_so_nothing_is_proved(
     assert verdict_on(BackupList((*made(*ages), BAD))).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("ages", "demanded", "verdict"),
+    [
+        ((3 * HOUR,), BUILT_IN, Verdict.HEALTHY),
+        ((3 * HOUR, 27 * HOUR), policy(min_backups=2), Verdict.HEALTHY),
+        ((3 * HOUR, 27 * HOUR), policy(min_backups=3), Verdict.UNKNOWN),
+        ((27 * HOUR,), BUILT_IN, Verdict.UNKNOWN),
+        ((), BUILT_IN, Verdict.UNKNOWN),
+        ((), policy(grace=24 * HOUR), Verdict.UNKNOWN),
+    ],
+)
+def test_what_is_listed_of_a_list_that_goes_on_can_prove_health_alone(
+    ages: tuple[timedelta, ...], demanded: Policy, verdict: Verdict
+) -> None:
+    young = NOW - HOUR
+    listing = BackupList(made(*ages), instance_created_at=young, more="there is a next page")
+
+    judgement = verdict_on(listing, demanded)
+
+    assert judgement.verdict is verdict
+    goes_on = judgement.reason.endswith("; the list goes on: there is a next page")
+    assert goes_on is (verdict is Verdict.UNKNOWN)
+
+
+@pytest.mark.parametrize("as_of", [NOW - 72 * HOUR, NOW - 25 * HOUR])
+def test_a_list_that_goes_on_proves_no_more_of_an_earlier_time(as_of: datetime) -> None:
+    listing = BackupList(made(72 * HOUR + SECOND), more="there is a next page")
+    old = verdict_on(listing, policy(max_age=HOUR), as_of=as_of)
+    empty = verdict_on(BackupList((), more="x", instance_created_at=NOW), as_of=as_of)
+
+    assert old.verdict is (Verdict.HEALTHY if as_of == NOW - 72 * HOUR else Verdict.UNKNOWN)
+    assert empty.verdict is Verdict.UNKNOWN
+
+
 def test_a_list_as_long_as_the_limit_is_mentioned() -> None:
     judgement = verdict_on(BackupList(made(30 * HOUR, 54 * HOUR), limit=2))
 
@@ -204,7 +238,9 @@ REFUSALS = [
     (409, 60016, "CF-AsyncServiceInstanceOperationInProgress", Verdict.UNKNOWN),
     (422, 10008, "CF-UnprocessableEntity", Verdict.UNSUPPORTED),
     (422, 10001, "CF-ConcurrencyError", Verdict.UNKNOWN),
-    (422, None, None, Verdict.UNSUPPORTED),
+    (422, None, None, Verdict.UNKNOWN),
+    (422, 10008, None, Verdict.UNKNOWN),
+    (422, None, "CF-UnprocessableEntity", Verdict.UNKNOWN),
     (429, 10013, "CF-RateLimitExceeded", Verdict.UNKNOWN),
     (429, 10014, "CF-IPBasedRateLimitExceeded", Verdict.UNKNOWN),
     (429, 10016, "CF-ServiceBrokerRateLimitExceeded", Verdict.UNKNOWN),

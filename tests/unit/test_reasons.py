@@ -129,14 +129,18 @@ def test_a_backup_of_a_clock_that_is_ahead_exists_when_the_instant_is_the_presen
 @pytest.mark.parametrize(
     ("status", "refusal", "reason"),
     [
-        (422, Refusal(), "backups are not supported: HTTP 422 without a Cloud Foundry error"),
+        (
+            422,
+            Refusal(),
+            "the API gives no list of backups: HTTP 422 without a Cloud Foundry error",
+        ),
         (
             422,
             Refusal(10008, "CF-X", "no"),
             'backups are not supported: HTTP 422 CF-X (10008), "no"',
         ),
-        (422, Refusal(10008), "backups are not supported: HTTP 422 (10008)"),
-        (422, Refusal(title="CF-X"), "backups are not supported: HTTP 422 CF-X"),
+        (422, Refusal(10008), "the API gives no list of backups: HTTP 422 (10008)"),
+        (422, Refusal(title="CF-X"), "the API gives no list of backups: HTTP 422 CF-X"),
         (404, Refusal(10010, "CF-X"), "gone, or not visible to our client: HTTP 404 CF-X (10010)"),
         (404, Refusal(10000), "this Cloud Controller has no backups endpoint: HTTP 404 (10000)"),
         (403, Refusal(10000), "our client lacks the permission: HTTP 403 (10000)"),

@@ -36,7 +36,6 @@ def test_what_is_not_set_has_its_default() -> None:
     assert settings.foundation == "api.sys.example.com"
     assert settings.workers == 32
     assert settings.read_timeout == 65.0
-    assert settings.backups_limit is None
     assert settings.ca_bundle is None
     assert settings.requests_per_second is None
     assert settings.proxy_url is None
@@ -52,7 +51,6 @@ def test_every_variable_is_read() -> None:
         REQUESTS_PER_SECOND="12.5",
         PROXY_URL="http://proxy.example.com:3128",
         READ_TIMEOUT_SECONDS="0.5",
-        BACKUPS_LIMIT="30",
         CONFIG_URI="env:",
         INSTANCE_GUIDS=" a, b\nc ,",
     )
@@ -60,7 +58,7 @@ def test_every_variable_is_read() -> None:
     assert settings.ca_bundle == "ssm:/ca"
     assert settings.instance_guids == ("a", "b", "c")
     assert settings.notify_mode is NotifyMode.FINDING
-    assert (settings.workers, settings.backups_limit) == (96, 30)
+    assert settings.workers == 96
     assert settings.read_timeout == 0.5
     assert settings.requests_per_second == 12.5
     assert settings.proxy_url == "http://proxy.example.com:3128"
@@ -127,8 +125,6 @@ def test_everything_that_is_missing_is_told_at_once_with_what_it_must_be() -> No
         ("PROXY_URL", "http://proxy.example.com:0"),
         ("PROXY_URL", "http://proxy.example.com:65536"),
         ("PROXY_URL", "http://proxy.example.com:http"),
-        ("BACKUPS_LIMIT", "0"),
-        ("BACKUPS_LIMIT", "10001"),
     ],
 )
 def test_a_bad_value_is_named_and_shown(variable: str, value: str) -> None:
@@ -142,12 +138,12 @@ def test_a_bad_value_is_named_and_shown(variable: str, value: str) -> None:
 
 def test_everything_that_is_bad_is_told_at_once() -> None:
     with pytest.raises(InvalidSettings) as raised:
-        read(WORKERS="many", CF_API_URL="", CONFIG_URI="env:", BACKUPS_LIMIT="0")
+        read(WORKERS="many", CF_API_URL="", CONFIG_URI="env:", BATCH_SIZE="0")
 
     assert raised.value.faults == (
         "CF_API_URL is not set: an https:// address such as https://api.sys.example.com",
         'WORKERS: "many" is not a whole number from 1 to 1000',
-        'BACKUPS_LIMIT: "0" is not a whole number from 1 to 10000',
+        'BATCH_SIZE: "0" is not a whole number from 1 to 20000',
         "INSTANCE_GUIDS is not set: CONFIG_URI is env:, which reads it",
     )
 

@@ -140,7 +140,7 @@ class SameAnswer(ScriptedApi):
     def calls(self) -> int:
         return 0
 
-    def list_backups(self, guid: str) -> Attempt:
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         if next(self._asked) >= self._lives_for:
             return DEAD
         evidence = msgspec.structs.replace(self._same.evidence, request_id=f"r-{guid}")

@@ -43,8 +43,8 @@ class _Watched(CloudController):
 
     answered: Answered
 
-    def list_backups(self, guid: str) -> Attempt:
-        attempt = super().list_backups(guid)
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
+        attempt = super().list_backups(guid, limit)
         self.answered(_newest(attempt.evidence))
         return attempt
 

@@ -168,8 +168,8 @@ class _Api(ScriptedApi):
         super().__init__(answers)
         self._now = now
 
-    def list_backups(self, guid: str) -> Attempt:
-        attempt = super().list_backups(guid)
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
+        attempt = super().list_backups(guid, limit)
         evidence = msgspec.structs.replace(
             attempt.evidence, observed_at=self._now, request_id=f"request-{guid}"
         )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 REGION = "us-east-1"
 
 # A person may set these for a local run; all others of settings.py belong to the local cloud.
-LEFT_TO_THE_USER = ("NOTIFY_MODE", "WORKERS", "BACKUPS_LIMIT")
+LEFT_TO_THE_USER = ("NOTIFY_MODE", "WORKERS")
 
 _DUMMY_AWS = {
     "AWS_ACCESS_KEY_ID": "testing",

@@ -59,13 +59,15 @@ class BackupList(msgspec.Struct, frozen=True):
 
     `instance_created_at` (UTC) is asked for only where a grace may apply; None: not asked, or the
     API does not say. `age_missing` says why the age could not be found out, though it may be known
-    later. `limit` is what the request asked for at the most; None: no limit was sent.
+    later. `limit` is what the request asked for at the most; None: no limit was sent. `more` says
+    how the answer itself tells that the list goes on; None: it does not.
     """
 
     backups: tuple[Backup | UnreadableBackup, ...]
     instance_created_at: datetime | None = None
     age_missing: str | None = None
     limit: int | None = None
+    more: str | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -115,8 +115,9 @@ def _judge_list(
     reason = _described(newest, len(existing), policy, moment) + _limited(listing)
     if young and enough:
         return Judgement(Verdict.HEALTHY, reason + _doubts(unbelievable), newest)
-    if unbelievable:
-        return Judgement(Verdict.UNKNOWN, reason + _doubts(unbelievable), newest)
+    if unbelievable or listing.more is not None:
+        doubts = _doubts(unbelievable) + _goes_on(listing)
+        return Judgement(Verdict.UNKNOWN, reason + doubts, newest)
     if is_earlier and young:  # a newest one that is old proves more: the oldest expire first
         unsure = f"; the list of today does not show how many there were at {_instant(moment)}"
         return Judgement(Verdict.UNKNOWN, reason + unsure, newest)
@@ -161,6 +162,8 @@ def _judge_none_left(
 
 def _judge_none(listing: BackupList, policy: Policy, moment: datetime) -> Judgement:
     empty = "the list of backups is empty"
+    if listing.more is not None:
+        return Judgement(Verdict.UNKNOWN, empty + _goes_on(listing))
     if not policy.grace:
         return Judgement(Verdict.NEVER_BACKED_UP, empty)
     if listing.age_missing is not None:
@@ -191,6 +194,10 @@ def _limited(listing: BackupList) -> str:
     return f" (the list may have been cut at limit {listing.limit})"
 
 
+def _goes_on(listing: BackupList) -> str:
+    return f"; the list goes on: {listing.more}" if listing.more is not None else ""
+
+
 def _doubts(unbelievable: list[str]) -> str:
     if not unbelievable:
         return ""
@@ -207,7 +214,8 @@ def _backups(count: int) -> str:
 
 def _judge_refusal(status: int | None, refusal: Refusal) -> Judgement:
     said = f"HTTP {status}{_error(refusal)}"
-    if status == 422 and refusal.title != _CF_BROKER_BUSY:
+    is_of_cloud_foundry = refusal.code is not None and refusal.title is not None
+    if status == 422 and is_of_cloud_foundry and refusal.title != _CF_BROKER_BUSY:
         return Judgement(Verdict.UNSUPPORTED, f"backups are not supported: {said}")
     if status == 404 and refusal.code == _CF_NOT_FOUND:
         return Judgement(Verdict.NOT_FOUND, f"gone, or not visible to our client: {said}")

@@ -50,6 +50,16 @@ class Target:
     def guid(self) -> str:
         return self.instance.guid
 
+    @property
+    def limit(self) -> int | None:
+        """How many backups to ask for at the most; None: as many as the API lists by default.
+
+        What that is, nobody documents. The forerunner listed 5, so more than one backup is asked
+        for by its number.
+        """
+        wanted = self.instance.policy.min_backups
+        return wanted if wanted > 1 else None
+
     def silent(self, silence: Silence, taken: datetime) -> Evidence:
         """Evidence of no answer; after an empty list, of an age that is not known."""
         if self.listing is not None:

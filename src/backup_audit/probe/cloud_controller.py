@@ -31,6 +31,7 @@ from backup_audit.text import one_line
 
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
 _ENTRIES_MAX = 100_000  # entries of a list; two million fit into an answer, and would take 300 MB
+_SHOWN_MAX = 41  # characters of a strange value that a reason quotes
 _TOKEN_MIN = 16  # characters; a shorter word may stand in any text
 _REQUEST_ID = "X-VCAP-Request-ID"  # for the platform's logs
 _ROUTER_ERROR = "X-Cf-RouterError"  # the router itself answers: it found no Cloud Controller
@@ -59,14 +60,12 @@ class CloudController:
         *,
         clock: Callable[[], datetime],
         now: Callable[[], float] = time.time,
-        limit: int | None = None,
     ) -> None:
         self._instances_url = f"{api_url}/v3/service_instances"
         self._http = http
         self._authorization = authorization
         self._clock = clock
         self._now = now
-        self._limit = limit
         self.cut = http.cut
         self.cut_all = http.cut_all
 
@@ -74,11 +73,11 @@ class CloudController:
     def calls(self) -> int:
         return self._http.calls
 
-    def list_backups(self, guid: str) -> Attempt:
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         """GET /v3/service_instances/{guid}/backups."""
-        query = f"?limit={self._limit}" if self._limit else ""
+        query = f"?limit={limit}" if limit else ""
         url = f"{self._instances_url}/{guid}/backups{query}"
-        return self._ask(url, lambda body: _backups(body, self._limit))
+        return self._ask(url, lambda body: _backups(body, limit))
 
     def add_age(self, guid: str, listing: Evidence) -> Attempt:
         """GET /v3/service_instances/{guid}.
@@ -183,10 +182,18 @@ class _InstanceResource(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    """`backups` must be there: an answer without a list proves nothing about backups."""
+    """`backups` must be there: an answer without a list proves nothing about backups.
+
+    The last four are not documented. Cloud Foundry's other lists, v2's too, say by them that there
+    is more.
+    """
 
     backups: Annotated[list[object], msgspec.Meta(max_length=_ENTRIES_MAX)]
     errors: object = None
+    pagination: object = None
+    total_results: object = None
+    next: object = None
+    next_url: object = None
 
 
 def _answer(reply: Reply, read: Callable[[bytes], Answer]) -> Answer:
@@ -199,13 +206,39 @@ def _backups(body: bytes, limit: int | None) -> Answer:
     try:
         listed = _decoded(body, _Body)
         backups = tuple(read_backup(entry) for entry in listed.backups)
+        more = _more(listed)
     except msgspec.ValidationError as error:
         return Silence(Cause.UNREADABLE, f"HTTP 200 without a list of backups: {error}")
     except (msgspec.DecodeError, ValueError, RecursionError):
         return Silence(Cause.UNREADABLE, "HTTP 200 with a body that is not JSON")
     if listed.errors:
         return Silence(Cause.UNREADABLE, "HTTP 200 with errors beside the list of backups")
-    return BackupList(backups, limit=limit)
+    return BackupList(backups, limit=limit, more=more)
+
+
+def _more(listed: _Body) -> str | None:
+    """How an answer says itself that the list goes on, in a few words; None if it does not."""
+    pagination = {} if listed.pagination is None else listed.pagination
+    if not isinstance(pagination, dict):
+        return "its pagination cannot be read"
+    for link in (pagination.get("next"), listed.next, listed.next_url):
+        if link.get("href") if isinstance(link, dict) else link:
+            return "there is a next page"
+    count = len(listed.backups)
+    for total in (pagination.get("total_results"), listed.total_results):
+        if not _is_at_most(count, total):
+            return f"total_results is {_shown(total)}, and {count} are listed"
+    pages = pagination.get("total_pages")
+    return None if _is_at_most(1, pages) else f"total_pages is {_shown(pages)}"
+
+
+def _is_at_most(most: int, number: object) -> bool:
+    """Whether nothing speaks of more: what is no number may."""
+    return number is None or (isinstance(number, (int, float)) and number <= most)
+
+
+def _shown(value: object) -> str:
+    return one_line(json.dumps(value), _SHOWN_MAX)
 
 
 _T = TypeVar("_T")
@@ -222,7 +255,10 @@ def _decoded(body: bytes, kind: type[_T]) -> _T:
     return value
 
 
-_READ = ("backups", "created_at", "errors", "code", "title")
+_READ = (
+    *("backups", "created_at", "errors", "code", "title"),
+    *("pagination", "total_results", "total_pages", "next", "next_url", "href"),
+)
 
 
 def _each_once(pairs: Sequence[tuple[str, object]]) -> None:

@@ -40,8 +40,8 @@ class BackupApi(Protocol):
     def calls(self) -> int:
         """HTTP requests sent so far, those for tokens included."""
 
-    def list_backups(self, guid: str) -> Attempt:
-        """Ask once for an instance's backups."""
+    def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
+        """Ask once for an instance's backups; None: as many as are listed by default."""
 
     def add_age(self, guid: str, listing: Evidence) -> Attempt:
         """Ask once for the age of an instance with an empty list; return the evidence with it."""
@@ -176,7 +176,7 @@ class Engine:
             while (flight := self._next()) is not None:
                 target = flight.target
                 if target.listing is None:
-                    attempt = self._api.list_backups(target.guid)
+                    attempt = self._api.list_backups(target.guid, target.limit)
                 else:
                     attempt = self._api.add_age(target.guid, target.listing)
                 if not self._end(flight, attempt):

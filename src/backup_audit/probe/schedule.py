@@ -274,7 +274,8 @@ class Schedule:
         target.last = target.with_effort(attempt.evidence, now)
         if target.repeats and attempt.again is Again.LATE:
             self._fruitless_repeats += 1
-        is_empty = isinstance(target.last.answer, BackupList) and not target.last.answer.backups
+        answer = target.last.answer
+        is_empty = isinstance(answer, BackupList) and not answer.backups and answer.more is None
         if is_empty and target.listing is None and target.instance.policy.grace:
             target.listing, target.last = target.last, None
             target.attempts -= 1
