@@ -126,7 +126,8 @@ class _Invocation:
         """Log, count and notify; a second error does not hide the first.
 
         A batch only logs: it is tried again, and the last step reports it if it failed for good.
-        A step by hand notifies nobody.
+        A step by hand notifies nobody. A broken event is its caller's, and the alarm's: it says
+        nothing of anybody's backups.
         """
         if self._batch is not None:
             with suppress(Exception):
@@ -135,7 +136,7 @@ class _Invocation:
             return
         with suppress(Exception):
             self._telemetry.failed(error, foundation_of(os.environ))
-        if self._notifies and not self._by_hand:
+        if self._notifies and not self._by_hand and not isinstance(error, InvalidEvent):
             try:
                 self._notify(error)
             except Exception as second:  # noqa: BLE001  # the first error is raised again

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from backup_audit.errors import HeartbeatFailed
-from backup_audit.notify import send as heartbeat_module
 from backup_audit.notify.send import Heartbeat, HttpHeartbeat
 from backup_audit.probe.authorization import Secret
 from tests.doubles.fakes import CountingHeartbeat
@@ -32,7 +31,7 @@ def switch(request: pytest.FixtureRequest) -> Iterator[tuple[Heartbeat, Heard, B
         return
     broken = threading.Event()
     with scripted_server(lambda _: Answer(500 if broken.is_set() else 200)) as server:
-        yield HttpHeartbeat(Secret(server.url)), lambda: len(server.seen), broken.set
+        yield HttpHeartbeat(Secret(server.url), pauses=()), lambda: len(server.seen), broken.set
 
 
 def test_each_beat_is_taken_once(switch: tuple[Heartbeat, Heard, Breaks]) -> None:
@@ -52,6 +51,51 @@ def test_a_beat_that_is_not_taken_is_an_error_that_says_why(
 
     with pytest.raises(HeartbeatFailed, match="the answer was HTTP 500"):
         heartbeat.beat()
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        [Answer(503)],
+        [Answer(503), Answer(503)],
+        [Answer(500), Answer(429)],
+        [Raw(b"", reset=True), Answer(502)],
+        [Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")],
+    ],
+)
+def test_a_failure_that_passes_loses_no_beat(failures: list[Answer | Raw]) -> None:
+    with scripted_server([*failures, Answer()]) as server:
+        HttpHeartbeat(Secret(server.url), pauses=(0.0, 0.0)).beat()
+
+    assert len(server.seen) == len(failures) + 1
+
+
+def test_it_is_tried_as_often_as_there_are_pauses_and_once_more() -> None:
+    with scripted_server([Answer(503)] * 4) as server:
+        heartbeat = HttpHeartbeat(Secret(server.url), pauses=(0.0, 0.0))
+        with pytest.raises(HeartbeatFailed, match="the answer was HTTP 503"):
+            heartbeat.beat()
+
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 410])
+def test_what_will_not_pass_is_not_tried_again(status: int) -> None:
+    with scripted_server([Answer(status), Answer()]) as server:
+        heartbeat = HttpHeartbeat(Secret(server.url), pauses=(0.0, 0.0))
+        with pytest.raises(HeartbeatFailed, match=f"the answer was HTTP {status}"):
+            heartbeat.beat()
+
+    assert len(server.seen) == 1
+
+
+def test_all_attempts_have_the_time_of_one_together() -> None:
+    with scripted_server([Answer(503), Answer()]) as server:
+        heartbeat = HttpHeartbeat(Secret(server.url), within=0.2, pauses=(60.0,))
+        with pytest.raises(HeartbeatFailed, match="the answer was HTTP 503|no whole answer in tim"):
+            heartbeat.beat()
+
+    assert len(server.seen) <= 1
 
 
 @pytest.mark.parametrize("path", ["/canary-key", "/canary-key/", "/push?key=canary-key&status=up"])
@@ -95,10 +139,10 @@ def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
         url = Secret(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
         with pytest.raises(HeartbeatFailed, match="no whole answer in time"):
-            HttpHeartbeat(url, answer_timeout=0.01).beat()
+            HttpHeartbeat(url, within=0.01).beat()
 
 
-def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_drips_is_not_waited_for() -> None:
     over = threading.Event()
 
     def drips(connection: socket.socket) -> None:
@@ -106,12 +150,11 @@ def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
         while not over.wait(0.01):
             connection.sendall(b"x")
 
-    monkeypatch.setattr(heartbeat_module, "_CONNECT_TIMEOUT", 0.1)
     with listening(drips) as server:
         url = Secret(f"http://127.0.0.1:{server.port}/{KEY}")
 
         with pytest.raises(HeartbeatFailed, match="no whole answer in time"):
-            HttpHeartbeat(url, answer_timeout=0.1).beat()
+            HttpHeartbeat(url, within=0.1).beat()
         over.set()
 
 
@@ -130,14 +173,14 @@ def test_an_address_that_cannot_be_asked_is_not_quoted(url: str) -> None:
 @pytest.mark.parametrize("answer", [Raw(b"", reset=True), Raw(b"canary\r\n\r\n"), Answer(500)])
 def test_whatever_goes_wrong_the_key_stays_secret(answer: Answer | Raw) -> None:
     with scripted_server([answer]) as server, pytest.raises(HeartbeatFailed) as raised:
-        HttpHeartbeat(Secret(f"{server.url}/{KEY}")).beat()
+        HttpHeartbeat(Secret(f"{server.url}/{KEY}"), pauses=()).beat()
 
     assert KEY not in "".join(traceback.format_exception(raised.value))
 
 
 def test_it_goes_through_the_proxy_if_there_is_one() -> None:
     with scripted_server([Answer(403, b"")]) as proxy, pytest.raises(HeartbeatFailed) as raised:
-        HttpHeartbeat(Secret(f"https://switch.example.com/{KEY}"), proxy.url).beat()
+        HttpHeartbeat(Secret(f"https://switch.example.com/{KEY}"), proxy.url, pauses=()).beat()
 
     assert proxy.seen[0].line.startswith("CONNECT switch.example.com:443 HTTP/1.")
     assert "the proxy refuses" in str(raised.value)
@@ -147,7 +190,7 @@ def test_it_goes_through_the_proxy_if_there_is_one() -> None:
 def _failure(url: str) -> str | None:
     """Why a heartbeat was not taken; None if it was."""
     try:
-        HttpHeartbeat(Secret(f"{url}/{KEY}")).beat()
+        HttpHeartbeat(Secret(f"{url}/{KEY}"), pauses=()).beat()
     except HeartbeatFailed as failure:
         return str(failure)
     return None

@@ -388,6 +388,7 @@ def test_faults_of_the_configuration_end_the_run_before_the_first_request() -> N
             function.invoke(SCHEDULED)
 
         assert len(raised.value.faults) == 3
+        assert function.messages == []
         assert not function.foundation.requests
         _assert_told_of_failure(function, "InvalidConfiguration", "instances[2]")
 

@@ -259,8 +259,7 @@ def test_an_event_that_cannot_be_planned_fails_the_execution(
         assert execution.error == "InvalidEvent"
         assert fault in (execution.cause or "")
         assert steps.done == {"plan": 1}
-        told = [message.attributes["event"] for message in function.messages]
-        assert told == ([] if "dry_run" in event else ["run_failed"])
+        assert function.messages == []
 
 
 @pytest.mark.parametrize("path", sorted(Path("events/steps").glob("*.json")), ids=lambda p: p.name)

@@ -355,14 +355,32 @@ def test_where_nobody_is_to_be_notified_it_is_only_logged_and_counted(
 
 
 @pytest.mark.parametrize("task", [{"step": "rest"}, {"step": "plan"}, {"step": None}])
-def test_a_task_that_breaks_its_contract_is_told_too(
+def test_a_task_that_breaks_its_contract_is_counted_and_told_to_its_caller_alone(
     world: World, capsys: pytest.CaptureFixture[str], task: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidEvent):
         entry.handler(task | {"execution": EXECUTION}, Context())
 
     assert counted(logged(capsys)) == 1
-    assert world.notifier.events == ["run_failed"]
+    assert world.notifier.events == []
+
+
+@pytest.mark.parametrize(
+    "event", [[], {"max_agee": "1h"}, SCHEDULED | {"x": 1}, {"scheduled_time": "noon"}]
+)
+@pytest.mark.parametrize("by", ["person or schedule", "state machine"])
+def test_a_broken_event_rings_the_alarm_and_is_told_to_its_caller_alone(
+    world: World, capsys: pytest.CaptureFixture[str], event: object, by: str
+) -> None:
+    planned = {"step": "plan", "event": event, "execution": "arn"}
+
+    with pytest.raises(InvalidEvent) as raised:
+        entry.handler(planned if by == "state machine" else event, Context())
+
+    lines = logged(capsys)
+    assert counted(lines) == 1
+    assert [line["reason"] for line in lines if "reason" in line] == [str(raised.value)]
+    assert world.notifier.events == []
 
 
 BY_HAND: list[dict[str, Any]] = [

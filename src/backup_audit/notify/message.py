@@ -67,7 +67,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class RunFailed(Document, frozen=True, kw_only=True, tag="run_failed"):
-    """The audit failed. `run_id` is null if the event was too broken to give one."""
+    """The audit failed. `run_id` is null if it was not known yet."""
 
     failed_at: datetime
     error: str

@@ -26,6 +26,8 @@ from backup_audit.settings import NotifyMode
 # Seconds. The report is committed and sent by now, and Lambda's time may be nearly over.
 _CONNECT_TIMEOUT = 3.0
 _ANSWER_TIMEOUT = 5.0
+_WITHIN = _CONNECT_TIMEOUT + _ANSWER_TIMEOUT  # for all attempts together
+_PAUSES = (0.5, 1.5)  # between them
 
 
 class Notifier(Protocol):
@@ -93,38 +95,49 @@ def _publish_and_mark(
 
 
 class HttpHeartbeat(msgspec.Struct, frozen=True):
-    """One GET, over a session of its own: without our token, and without the API's private CA.
+    """A GET, over a session of its own: without our token, and without the API's private CA.
 
-    The address holds a key, so no error quotes it. `proxy` is an http:// address. `answer_timeout`
-    is the seconds for the whole answer, however slowly it drips.
+    What may pass is tried again after each of the pauses. The address holds a key, so no error
+    quotes it. `proxy` is an http:// address. `within` is the seconds for all attempts, however
+    slowly an answer drips.
     """
 
     url: Secret
     proxy: str | None = None
-    answer_timeout: float = _ANSWER_TIMEOUT
+    within: float = _WITHIN
+    pauses: tuple[float, ...] = _PAUSES
 
     def beat(self) -> None:
         with new_session(None) as session:
             http = HttpClient(
                 session,
                 connect_timeout=_CONNECT_TIMEOUT,
-                read_timeout=self.answer_timeout,
+                read_timeout=_ANSWER_TIMEOUT,
                 proxy=self.proxy,
             )
             failures: list[str | None] = []
-            asking = threading.Thread(target=self._ask, args=(http, failures), daemon=True)
+            over = threading.Event()
+            asking = threading.Thread(target=self._ask, args=(http, failures, over), daemon=True)
             asking.start()
-            asking.join(_CONNECT_TIMEOUT + self.answer_timeout)
+            asking.join(self.within)
+            over.set()
             http.cut_all()
-        failure = failures[0] if failures else TOO_SLOW.detail
+        failure = failures[-1] if failures else TOO_SLOW.detail
         if failure:
             raise HeartbeatFailed(failure)
 
-    def _ask(self, http: HttpClient, failures: list[str | None]) -> None:
-        """Ask, and add why the heartbeat was not taken, or None."""
-        try:
-            with http.get(self.url.reveal()) as reply:
-                taken = 200 <= reply.status < 300
+    def _ask(self, http: HttpClient, failures: list[str | None], over: threading.Event) -> None:
+        """Ask until it is taken; add for each attempt why it was not, or None."""
+        for pause in (0.0, *self.pauses):
+            if over.wait(pause):
+                return
+            try:
+                with http.get(self.url.reveal()) as reply:
+                    taken = 200 <= reply.status < 300
                 failures.append(None if taken else f"the answer was HTTP {reply.status}")
-        except NoReply as none:
-            failures.append(none.silence.detail)
+                may_pass = reply.status == 429 or reply.status >= 500
+            except NoReply as none:
+                failures.append(none.silence.detail)
+                may_pass = none.may_pass
+            if not may_pass:
+                return
