@@ -163,7 +163,13 @@ def test_the_request_is_what_the_api_expects(client: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("min_backups", "query", "limit"), [(1, "", None), (2, "?limit=2", 2), (30, "?limit=30", 30)]
+    ("min_backups", "query", "limit"),
+    [
+        (1, "", None),
+        (2, "?limit=1000", 1000),
+        (1000, "?limit=1000", 1000),
+        (1001, "?limit=1001", 1001),
+    ],
 )
 def test_a_limit_is_sent_where_the_apis_default_may_be_too_few(
     client: Make, min_backups: int, query: str, limit: int | None

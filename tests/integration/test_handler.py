@@ -152,8 +152,8 @@ def test_every_kind_of_answer_gets_its_verdict() -> None:
 
 @pytest.mark.parametrize(("wanted", "verdict"), [(6, "healthy"), (7, "healthy"), (8, "stale")])
 def test_as_many_backups_as_are_wanted_are_asked_for(wanted: int, verdict: str) -> None:
-    """The API lists 5 unless it is asked for more."""
-    seven = instance("seven-db", hours_ago(*range(1, 8)))
+    """The API lists 5, as its forerunner did, unless it is asked for more."""
+    seven = instance("seven-db", Backups(hours_ago(*range(1, 8)).created_at, by_default=5))
     configuration = {"instances": [{"guid": "seven-db", "min_backups": wanted}]}
 
     with deployed([seven], configuration=configuration) as function:
@@ -388,7 +388,6 @@ def test_faults_of_the_configuration_end_the_run_before_the_first_request() -> N
             function.invoke(SCHEDULED)
 
         assert len(raised.value.faults) == 3
-        assert function.messages == []
         assert not function.foundation.requests
         _assert_told_of_failure(function, "InvalidConfiguration", "instances[2]")
 
@@ -469,6 +468,7 @@ def test_a_broken_event_names_every_fault() -> None:
             function.invoke({"max_ages": "26h", "dry_run": 1, "instance_guids": ["../x"]})
 
         assert len(raised.value.faults) == 3
+        assert function.messages == []
 
 
 def test_a_failed_dry_run_tells_nobody() -> None:

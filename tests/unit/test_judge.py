@@ -216,10 +216,25 @@ def test_a_list_that_goes_on_proves_no_more_of_an_earlier_time(as_of: datetime) 
     assert empty.verdict is Verdict.UNKNOWN
 
 
-def test_a_list_as_long_as_the_limit_is_mentioned() -> None:
-    judgement = verdict_on(BackupList(made(30 * HOUR, 54 * HOUR), limit=2))
+@pytest.mark.parametrize(
+    ("limit", "ages", "demanded", "verdict"),
+    [
+        (3, (30 * HOUR, 54 * HOUR), BUILT_IN, Verdict.STALE),
+        (2, (30 * HOUR, 54 * HOUR), BUILT_IN, Verdict.UNKNOWN),
+        (1, (30 * HOUR, 54 * HOUR), BUILT_IN, Verdict.UNKNOWN),
+        (3, (3 * HOUR, 27 * HOUR), policy(min_backups=3), Verdict.STALE),
+        (2, (3 * HOUR, 27 * HOUR), policy(min_backups=3), Verdict.UNKNOWN),
+        (2, (3 * HOUR, 27 * HOUR), policy(min_backups=2), Verdict.HEALTHY),
+    ],
+)
+def test_a_list_as_long_as_the_limit_may_have_been_cut_and_can_prove_health_alone(
+    limit: int, ages: tuple[timedelta, ...], demanded: Policy, verdict: Verdict
+) -> None:
+    judgement = verdict_on(BackupList(made(*ages), limit=limit), demanded)
 
-    assert judgement.reason.endswith("(the list may have been cut at limit 2)")
+    assert judgement.verdict is verdict
+    cut = judgement.reason.endswith(f"; the list may have been cut at limit {limit}")
+    assert cut is (verdict is Verdict.UNKNOWN)
 
 
 def test_nothing_is_not_urgent() -> None:

@@ -34,8 +34,6 @@ from tools.local_cloud.uaa import SimulatedUaa
 
 _AtOnce = Backups | Refuses | RouterError | Html | Garbled | Closes
 
-_LISTED_BY_DEFAULT = 5  # backups; as the forerunner of this API did
-
 _NOT_AUTHENTICATED = Refuses(401, 10002, "CF-NotAuthenticated", "Authentication error")
 _NO_ROUTE = Refuses(404, 10000, "CF-NotFound", "Unknown request")
 
@@ -97,7 +95,7 @@ class SimulatedApi:
             times = self._listed[guid]
         if guid not in self._instances:
             return refusal(NOT_FOUND)
-        limit = int(request.query.get("limit", _LISTED_BY_DEFAULT))
+        limit = int(request.query["limit"]) if "limit" in request.query else None
         behaviour = _settled(self._instances[guid].behaviour, times)
         if isinstance(behaviour, Hangs):
             self._sleep(behaviour.seconds)
@@ -105,12 +103,16 @@ class SimulatedApi:
         return _acted(behaviour, guid, limit, request.host)
 
 
-def _acted(behaviour: _AtOnce, guid: str, limit: int, host: str) -> Reply | None:
+def _acted(behaviour: _AtOnce, guid: str, limit: int | None, host: str) -> Reply | None:
     match behaviour:
-        case Backups(created_at=created_at):
+        case Backups(created_at=created_at, by_default=by_default):
             # Nothing promises that the newest come first, so a limit may cut them off.
             return json_reply(
-                {"backups": [backup_document(guid, raw) for raw in created_at[:limit]]}
+                {
+                    "backups": [
+                        backup_document(guid, raw) for raw in created_at[: limit or by_default]
+                    ]
+                }
             )
         case Refuses():
             return refusal(behaviour)

@@ -6,9 +6,13 @@ import msgspec
 
 
 class Backups(msgspec.Struct, frozen=True):
-    """200 with a list, in this order; `created_at` is raw JSON, right or wrong."""
+    """200 with a list, in this order; `created_at` is raw JSON, right or wrong.
+
+    `by_default` is how many are listed without a limit; None: all.
+    """
 
     created_at: tuple[object, ...]
+    by_default: int | None = None
 
 
 class Refuses(msgspec.Struct, frozen=True):

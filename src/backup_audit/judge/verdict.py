@@ -112,12 +112,12 @@ def _judge_list(
     newest = max(existing, default=None)
     young = newest is not None and moment - newest <= policy.max_age
     enough = len(existing) >= policy.min_backups
-    reason = _described(newest, len(existing), policy, moment) + _limited(listing)
+    reason = _described(newest, len(existing), policy, moment)
+    goes_on = _goes_on(listing)
     if young and enough:
         return Judgement(Verdict.HEALTHY, reason + _doubts(unbelievable), newest)
-    if unbelievable or listing.more is not None:
-        doubts = _doubts(unbelievable) + _goes_on(listing)
-        return Judgement(Verdict.UNKNOWN, reason + doubts, newest)
+    if unbelievable or goes_on:
+        return Judgement(Verdict.UNKNOWN, reason + _doubts(unbelievable) + goes_on, newest)
     if is_earlier and young:  # a newest one that is old proves more: the oldest expire first
         unsure = f"; the list of today does not show how many there were at {_instant(moment)}"
         return Judgement(Verdict.UNKNOWN, reason + unsure, newest)
@@ -162,8 +162,9 @@ def _judge_none_left(
 
 def _judge_none(listing: BackupList, policy: Policy, moment: datetime) -> Judgement:
     empty = "the list of backups is empty"
-    if listing.more is not None:
-        return Judgement(Verdict.UNKNOWN, empty + _goes_on(listing))
+    goes_on = _goes_on(listing)
+    if goes_on:
+        return Judgement(Verdict.UNKNOWN, empty + goes_on)
     if not policy.grace:
         return Judgement(Verdict.NEVER_BACKED_UP, empty)
     if listing.age_missing is not None:
@@ -188,14 +189,13 @@ def _described(newest: datetime | None, count: int, policy: Policy, moment: date
     return f"{said}; {_backups(count)} listed"
 
 
-def _limited(listing: BackupList) -> str:
-    if listing.limit is None or len(listing.backups) < listing.limit:
-        return ""
-    return f" (the list may have been cut at limit {listing.limit})"
-
-
 def _goes_on(listing: BackupList) -> str:
-    return f"; the list goes on: {listing.more}" if listing.more is not None else ""
+    """Why there may be backups that are not listed; empty if nothing speaks for it."""
+    if listing.more is not None:
+        return f"; the list goes on: {listing.more}"
+    if listing.limit is not None and len(listing.backups) >= listing.limit:
+        return f"; the list may have been cut at limit {listing.limit}"
+    return ""
 
 
 def _doubts(unbelievable: list[str]) -> str:

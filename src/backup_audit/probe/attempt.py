@@ -9,6 +9,10 @@ from backup_audit.fleet.configuration import Instance
 from backup_audit.judge.evidence import Evidence, Silence, with_age
 from backup_audit.probe.pacing import Outcome
 
+# Backups; more than anybody keeps of a database, and as many as Cloud Foundry's other lists allow
+# on a page, which is at most 5,000.
+_LIMIT = 1000
+
 
 class Again(Enum):
     """Whether a failed request is worth another."""
@@ -54,11 +58,11 @@ class Target:
     def limit(self) -> int | None:
         """How many backups to ask for at the most; None: as many as the API lists by default.
 
-        What that is, nobody documents. The forerunner listed 5, so more than one backup is asked
-        for by its number.
+        Nobody documents how many that are: the forerunner listed 5. Nor is an order documented, so
+        where more than one is wanted, the whole list is.
         """
         wanted = self.instance.policy.min_backups
-        return wanted if wanted > 1 else None
+        return max(wanted, _LIMIT) if wanted > 1 else None
 
     def silent(self, silence: Silence, taken: datetime) -> Evidence:
         """Evidence of no answer; after an empty list, of an age that is not known."""
