@@ -75,6 +75,15 @@ def test_every_place_gives_the_document(
         assert source.uri == uri
 
 
+def test_guids_of_the_environment_are_read_in_lower_case_too() -> None:
+    guid = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+    source = source_of("env:", AwsClients(), [guid.upper(), "Orders-DB"])
+
+    read = parse_configuration(source.read(), source.uri)
+
+    assert [one.guid for one in read.instances] == [guid, "Orders-DB"]
+
+
 def test_twenty_thousand_instances_come_out_of_s3() -> None:
     guids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(20_000)]
     with mock_aws():

@@ -596,6 +596,16 @@ def test_over_tls_with_a_private_ca_it_needs_no_aws_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_guid_in_capitals_is_that_of_the_instance(shell: Shell, secured: Secured) -> None:
+    said = shell.types(
+        *("try", "--api", secured.url, "--ca", str(secured.ca), GUID.upper()),
+        piped=f"bearer {secured.token}\n",
+    )
+
+    assert said.status == ExitStatus.FINE, said.err
+    assert GUID in said.out
+
+
 @pytest.mark.parametrize(
     "written",
     [
