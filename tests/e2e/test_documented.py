@@ -156,7 +156,7 @@ def test_a_parameter_without_effect_is_refused_with_its_reason(
 
 
 def test_the_secret_is_kept_and_leaves_no_file(shell: Shell, aws: Emulator) -> None:
-    script = shown("README.md", beginning="umask 077")
+    script = shown("README.md", beginning="(umask 077")
     own = {"backup-audit/api": "backup-audit/typed", "rm secret.json": "ls -l secret.json"}
     listed = shell.run(filled_in(script, own), "rm secret.json", stdin='one "secret"\\\n')
 
@@ -176,7 +176,9 @@ def test_the_configuration_is_kept_and_kept_again(shell: Shell, aws: Emulator) -
         filled_in(next(line for line in script.splitlines() if "put-parameter" in line), own)
         for script in (
             shown("README.md", beginning="aws ssm put-parameter"),
-            shown("docs/configure.md", beginning="aws ssm put-parameter"),
+            shown(
+                "docs/configure.md", beginning="aws ssm put-parameter", naming="configuration.json"
+            ),
         )
     )
     document = shell.folder / "configuration.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tools.commands import shell_lines
+from tools.commands import code_blocks, shell_lines
 from tools.template import Template
 
 TEXTS = [Path("README.md"), *Path("docs").glob("**/*.md"), Path("CONTRIBUTING.md")]
@@ -138,6 +138,52 @@ def test_no_secret_is_an_argument() -> None:
 
     assert "create-secret" in text
     assert not re.findall(r"--secret\b(?!-)|--secret-string (?!file://)|echo .*secret", text)
+
+
+def test_what_holds_for_a_secret_ends_with_its_commands() -> None:
+    [block] = [
+        one
+        for path in TEXTS
+        for one in code_blocks(path.read_text("utf-8"), "sh")
+        if "umask" in one
+    ]
+
+    assert block.startswith("(umask 077; read")
+    assert block.endswith("rm secret.json)\n")
+
+
+def test_git_ignores_every_file_that_a_command_writes() -> None:
+    ignored = set(Path(".gitignore").read_text("utf-8").splitlines())
+    copied = [shlex.split(line) for line in LINES if re.match(r"aws s3 (cp|sync) .*\"?s3://", line)]
+    written = {
+        *re.findall(r"> ([\w-]+\.json)$", "\n".join(LINES), re.MULTILINE),
+        *(line.split()[-1] for line in LINES if "aws lambda invoke" in line),
+        *(words[-1] for words in copied if not words[-1].startswith("s3://")),
+    } - {".", "-"}
+
+    assert {"answer.json", "secret.json", "report.json", "copy", "newest"} <= written
+    assert {f"/{name}" if "." in name else f"/{name}/" for name in written} <= ignored
+
+
+def test_an_alarm_or_a_topic_is_listed_by_a_name_that_no_other_stack_has() -> None:
+    text = "\n".join(LINES)
+
+    assert "--alarm-name-prefix" not in text
+    listed = set(re.findall(r"contains\(TopicArn, ':backup-audit-(\w+)-'\)", text))
+    topics = {
+        name
+        for name, part in Template.read().resources.items()
+        if part["Type"] == "AWS::SNS::Topic"
+    }
+    assert listed == topics
+
+
+def test_a_deployment_that_goes_on_has_all_that_the_first_one_has() -> None:
+    [first] = [line for line in shell_lines(TEXTS[0].read_text("utf-8")) if line in DEPLOYING]
+    [again] = [line for line in DEPLOYING if "ExistingBucketName=" in line]
+
+    assert set(shlex.split(again)) - set(shlex.split(first)) == {"ExistingBucketName=NAME"}
+    assert set(shlex.split(first)) <= set(shlex.split(again))
 
 
 def test_a_secret_is_written_for_its_owner_only_and_taken_away() -> None:

@@ -1,6 +1,7 @@
 """The queries of docs/reports.md, over what a few runs write today, find what they should."""
 
 import csv
+import importlib
 import io
 import json
 import re
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 
 from backup_audit.fleet.run import Run, Scope
-from backup_audit.judge.finding import Finding
+from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
 from tests.doubles.builders import finding, run
 from tests.doubles.fakes import InMemoryStore
@@ -51,14 +52,29 @@ def test_the_newest_report_and_its_findings_are_found_through_latest() -> None:
     assert any("jq -r .findings_prefix latest.json" in line for line in LINES)
 
 
-def test_what_is_wrong_is_listed_worst_first() -> None:
-    report = max(_full_reports(), key=lambda one: len(one["findings"]))
+def test_what_is_wrong_is_listed_worst_first_with_its_change() -> None:
+    reports = _full_reports()
+    program = jq.compile(_jq_program("report.json"))
+
+    shown = [[line.split("\t") for line in program.input_value(report).all()] for report in reports]
+
+    listed = {one["verdict"] for report in reports for one in report["findings"]}
+    assert listed == set(Verdict) - {Verdict.HEALTHY}
+    for report, lines in zip(reports, shown, strict=True):
+        wrong = [one for one in report["findings"] if Verdict(one["verdict"]).is_problem]
+        assert [verdict for verdict, *_ in lines] == [one["verdict"] for one in wrong]
+        ranks = [Verdict(verdict).rank for verdict, *_ in lines]
+        assert ranks == sorted(ranks)
+        assert {change.removesuffix(", muted") for _, change, *_ in lines} <= set(Change)
+
+
+def test_a_problem_that_is_muted_is_listed_with_a_mark() -> None:
+    problem = {"verdict": "stale", "change": "new", "name": "db", "guid": "a", "reason": "old"}
+    report = {"findings": [{**problem, "mute": {"until": "2026-12-31"}}, {**problem, "mute": None}]}
 
     lines = jq.compile(_jq_program("report.json")).input_value(report).all()
 
-    assert len(lines) == len(report["findings"]) > 1
-    ranks = [Verdict(line.split("\t")[0]).rank for line in lines]
-    assert ranks == sorted(ranks)
+    assert lines == ["stale\tnew, muted\tdb\told", "stale\tnew\tdb\told"]
 
 
 def test_a_team_finds_its_instances_each_with_an_age_or_none() -> None:
@@ -169,9 +185,11 @@ def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
     monkeypatch.chdir(copy / "reports/dt=2026-01-31/run=20260131T050000Z")
     names: dict[str, Any] = {}
 
-    exec(program, names)  # what a reader of the page would do
+    pandas = importlib.import_module("pandas")  # without types
+    with pandas.option_context("display.max_columns", 2, "display.max_rows", 1):
+        exec(program, names)  # what a reader of the page would do
 
-    words = capsys.readouterr().out.split()
+    words = capsys.readouterr().out.split()  # all, however wide the table
     assert words[:5] == ["verdict", "healthy", "not_found", "stale", "unsupported"]
     assert words[6:] == ["-", str(MANY), "1", "0", "0", "team-orders", "0", "0", "1", "1"]
     table = names["table"]

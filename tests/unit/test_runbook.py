@@ -10,6 +10,7 @@ import pytest
 
 from backup_audit import errors
 from backup_audit.fleet.run import parse_event
+from backup_audit.judge.verdict import Verdict
 from backup_audit.telemetry import METRICS
 from tools.commands import aws_commands, shell_lines, unknown_words
 from tools.template import Template
@@ -47,6 +48,37 @@ def jq_programs(heading: str) -> list[str]:
 def test_every_alarm_has_its_section_and_its_row(name: str) -> None:
     assert name in HEADINGS
     assert f"| [{name}](#{name.lower()}) |" in TEXT
+
+
+def test_the_alarms_that_ring_are_asked_for_by_all_their_names() -> None:
+    [names] = re.findall(r'--alarm-names "\$STACK"-\{([\w,]+)\}', TEXT)
+
+    assert sorted(names.split(",")) == sorted(ALARMS)
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_where_commands_need_the_names_they_are_said_to_come_first(heading: str) -> None:
+    needs_names = re.search(r"\$([A-Z]+|\(output)\b", "\n".join(shell_lines(section(heading))))
+
+    assert ("[the block above](#runbook)" in section(heading)) >= bool(needs_names)
+
+
+def test_each_problem_has_its_entry_worst_first() -> None:
+    entries = re.findall(r"^### (\w+)$", section("An instance with a problem"), re.MULTILINE)
+
+    assert entries == [verdict.value for verdict in Verdict if verdict.is_problem]
+
+
+def test_what_to_do_about_an_unknown_is_said_by_reasons_that_there_are() -> None:
+    table = re.findall(r"^\| (`.*?) \| ", section("CoverageLow"), re.MULTILINE)
+    reasons = [reason for cell in table for reason in re.findall(r"`([^`]+)`", cell)]
+    given = "".join(
+        Path(path).read_text("utf-8")
+        for path in ("docs/faults.md", "src/backup_audit/judge/verdict.py")
+    )
+
+    assert len(reasons) > len(table) > 10
+    assert [reason for reason in reasons if reason not in given] == []
 
 
 def test_no_alarm_is_explained_that_is_not_there() -> None:
