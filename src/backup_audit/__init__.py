@@ -4,8 +4,9 @@ A map of the package, in the order in which a run passes through it:
 
     handler     Lambda's entry point: an event or a step in, one call, an answer out
     settings    the environment, read once into one typed value
-    wiring      joins the use case and its edges: what it needs of the outside (AWS, API, clock)
+    wiring      joins the use case and its edges
     audit       the use case: plan, audit_batch, conclude
+    edges       what it needs of the outside: bucket, topic, API, clock
     plan        the list that a run audits, and what its steps hand to each other
     batches     what became of its batches: which have no findings, and why
     fleet/      which instances, under which policy: sources (where the configuration is stored),

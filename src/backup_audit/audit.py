@@ -4,9 +4,8 @@ Each step may be repeated: it does what earlier deliveries of the run left undon
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
@@ -17,6 +16,7 @@ from backup_audit.batches import (
     unfinished,
     why_failed,
 )
+from backup_audit.edges import Edges
 from backup_audit.errors import (
     AuditError,
     HeartbeatFailed,
@@ -25,10 +25,9 @@ from backup_audit.errors import (
 )
 from backup_audit.fleet.configuration import Configuration, parse_configuration
 from backup_audit.fleet.run import AuditRequest, Run, Scope
-from backup_audit.fleet.sources import DocumentSource
 from backup_audit.judge.evidence import Cause, Evidence, Silence
 from backup_audit.judge.finding import Finding, finding_of
-from backup_audit.notify.send import Heartbeat, Notifier, notify
+from backup_audit.notify.send import notify
 from backup_audit.plan import (
     EXECUTION_LONGEST,
     Entry,
@@ -44,7 +43,6 @@ from backup_audit.plan import (
     stored_efforts,
 )
 from backup_audit.probe.engine import Engine
-from backup_audit.probe.pacing import Deadline
 from backup_audit.report.changes import compared
 from backup_audit.report.commit import (
     Previous,
@@ -64,48 +62,9 @@ from backup_audit.report.report import (
     StoredPlan,
     coverage_of,
 )
-from backup_audit.report.store import ObjectStore, RunKeys, Turn, find, settle
+from backup_audit.report.store import RunKeys, Turn, find, settle
 from backup_audit.report.summary import Summary
 from backup_audit.settings import Settings
-
-
-class Telemetry(Protocol):
-    """What operators see of a run besides its report: log lines and metrics."""
-
-    def started(self, instances: int) -> None:
-        """Log how many instances will be asked for."""
-
-    def progressed(self, done: int, total: int) -> None:
-        """Log from time to time how many of them have been asked for."""
-
-    def warned(self, warning: str) -> None:
-        """Log what is wrong and does not end the run."""
-
-    def doubted(self, doubts: Sequence[str]) -> None:
-        """Log what the configuration says and hardly means."""
-
-    def reported(self, report: Report, *, messages_sent: int) -> None:
-        """Log the end of a run that has its report."""
-
-
-class Edges(Protocol):
-    """What a run needs of the outside. Nothing is read or connected to before its use."""
-
-    source: DocumentSource
-    store: ObjectStore
-    notifier: Notifier
-    telemetry: Telemetry
-    deadline: Deadline
-
-    def now(self) -> datetime:
-        """The present, in UTC."""
-
-    def engine(self, ceilings: Ceilings) -> AbstractContextManager[Engine]:
-        """The engine, within these ceilings; raises AuditError without credentials or CA."""
-
-    def heartbeat(self) -> Heartbeat | None:
-        """The dead man's switch if there is one; raises CredentialsUnavailable."""
-
 
 _PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
 

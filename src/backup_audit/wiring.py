@@ -7,8 +7,8 @@ from functools import cached_property
 
 import msgspec
 
-from backup_audit.audit import Telemetry
 from backup_audit.aws import CLIENTS
+from backup_audit.edges import Telemetry
 from backup_audit.fleet.sources import source_of
 from backup_audit.notify.send import Heartbeat, HttpHeartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from backup_audit.audit import Telemetry
+from backup_audit.edges import Telemetry
 from backup_audit.errors import AuditError
 from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
