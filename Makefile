@@ -175,7 +175,7 @@ clean: ## remove what the other targets made, except what a run left in .local
 # `--without-pip` and `pip --python` also work where the system's Python came without ensurepip.
 $(VENV)/ready: requirements/dev.txt
 	@$(NEW_ENOUGH)
-	@echo "Setting up $(VENV) (once) ..."
+	@echo "Setting up $(VENV) (once: a minute or two, some 700 MB) ..."
 	@$(PYTHON) -m venv --without-pip --clear $(VENV)
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 		--require-hashes --requirement requirements/dev.txt

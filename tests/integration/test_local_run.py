@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -190,6 +191,7 @@ def test_the_problems_end_when_the_fleet_is_healthy_again(third_day: Ran) -> Non
     assert third_day.status == 0
     assert len(ended) == 21
     assert third_day.output.count(" resolved ") >= 21
+    assert re.search(r" was stale since [-0-9]{10} [:0-9]{5} UTC\n", third_day.output)
     assert third_day.messages[0]["attributes"]["change"] == ["resolved"]
 
 
@@ -291,6 +293,9 @@ def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
     parts = [[sent["message"]["default"]["part"] for sent in day.messages] for day in days]
     assert parts == [[1, 2], [1, 2]]
     assert days[0].output.index("/report.json  (") < days[0].output.index("/plans/")
+    first = days[0].output.partition("The first one's text:")[2].partition("Files in ")[0]
+    assert len(first.strip().splitlines()) == 42, "40 lines, a blank one, and how to go on"
+    assert first.rstrip().endswith("… the rest is in sns.jsonl")
     assert "time is scaled" not in days[0].output
     assert "at least once" not in days[0].output
 
@@ -301,6 +306,17 @@ def test_a_bad_event_fails_the_run_and_names_its_fault(tmp_path: Path) -> None:
     assert ran.status == 1
     assert "InvalidEvent" in ran.output
     assert "max_aeg" in ran.output
+    assert "\n\nPublished to SNS" in ran.output, "a blank line after the error"
+
+
+def test_a_fleet_that_is_not_there_is_named_beside_those_that_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["--fleet", "foo", "--out", str(tmp_path / "out")])
+
+    assert status == 2
+    assert capsys.readouterr().err == f"FLEET foo is none of {', '.join(FLEETS)}\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_event_file_that_is_no_json_is_wrong_usage(
@@ -376,7 +392,7 @@ def test_the_help_names_every_fleet(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
 
     assert exited.value.code == 0
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert [name for name in FLEETS if f"{name}: " not in shown] == []
 
 

@@ -112,3 +112,9 @@ def test_no_tool_looks_at_less_than_before() -> None:
     assert len(DOCUMENTS) >= 8
     assert TARGETS.keys() >= {"answer", "configuration", "event"}
     assert LEAST_MUTANTS >= 1_800
+
+
+def test_what_takes_long_is_said_to_take_long() -> None:
+    [said] = re.findall(r"Setting up \$\(VENV\) .*(?=\")", MAKEFILE)
+
+    assert said.endswith("(once: a minute or two, some 700 MB) ...")

@@ -22,6 +22,7 @@ from tools.local_cloud.messages import SentMessage
 from tools.local_cloud.scaled import said
 
 _ROWS_MAX = 40
+_EMAIL_LINES_MAX = 40
 
 
 def show(outcome: Outcome, out: Path) -> None:
@@ -51,7 +52,7 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
 
 def _show_error(console: Console, error: Exception) -> None:
     console.print(Text("The run failed.", style="bold red"))
-    console.print(f"{type(error).__name__}: {printable(str(error))}", soft_wrap=True)
+    console.print(f"{type(error).__name__}: {printable(str(error))}\n", soft_wrap=True)
 
 
 def _show_head(console: Console, answer: dict[str, Any], seconds: float) -> None:
@@ -117,7 +118,7 @@ def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
             name=r.name,
             guid=r.guid,
             change="resolved",
-            reason=f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M}",
+            reason=f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M} UTC",
         )
         for r in report.resolved
         if r.resolved_at == report.run.due_at
@@ -147,8 +148,10 @@ def _show_messages(console: Console, messages: Sequence[SentMessage]) -> None:
         console.print()
     else:
         console.print("\n  The first one's text:\n")
-        text = indent(messages[0].message["email"], "    ")
-        console.print(text, soft_wrap=True)
+        lines = messages[0].message["email"].splitlines()
+        if len(lines) > _EMAIL_LINES_MAX:
+            lines[_EMAIL_LINES_MAX:] = ["", f"… the rest is in {MESSAGES}"]
+        console.print(indent("\n".join([*lines, ""]), "    "), soft_wrap=True)
 
 
 def _plain(value: str | Iterable[str]) -> str:
