@@ -59,6 +59,14 @@ def test_no_instances_are_no_trouble() -> None:
     assert probed(ScriptedApi({}), []) == []
 
 
+def test_an_engine_probes_once() -> None:
+    once = engine(ScriptedApi(all_of(a_list(3), 1)), workers=1)
+    list(once.probe(fleet(1)))
+
+    with pytest.raises(RuntimeError, match="an engine probes once"):
+        list(once.probe(fleet(1)))
+
+
 def test_as_many_are_asked_at_the_same_time_as_there_are_workers() -> None:
     together = threading.Barrier(4, timeout=10)
     running, most = 0, 0

@@ -87,7 +87,7 @@ class Engine:
         self._flights: dict[int, Flight] = {}  # by thread, those given up among them
         self._looked_at = math.inf  # when the next of the idle workers wakes by itself
         self._buffered = 0
-        self._is_over = False
+        self._is_begun = self._is_over = False
         self._error: Exception | None = None
 
     @property
@@ -104,8 +104,11 @@ class Engine:
         """Yield every instance once with its evidence, in the order in which the answers come.
 
         Raises CredentialsRefused or ApiUnreachable if the API answers for no instance at all, and
-        any unexpected error of a worker.
+        any unexpected error of a worker. An engine probes once: its requests are cut afterwards.
         """
+        if self._is_begun:
+            raise RuntimeError("an engine probes once")
+        self._is_begun = True
         self._schedule = Schedule(
             instances, self._pace, ends_at=self._deadline.at, jitter=self._jitter
         )
