@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
     AmazonCloudWatchEMFProvider,
 )
 
+from backup_audit.errors import AuditError
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.report import Report
@@ -155,7 +156,10 @@ class PowertoolsTelemetry:
         metrics.flush_metrics()
 
     def failed(self, error: Exception, foundation: str | None) -> None:
-        _LOGGER.error("audit failed", exc_info=error, extra={"reason": str(error)})
+        """Log and count it; where an error is ours the reason is enough, without a traceback."""
+        extra = {"reason": str(error), "exception_name": type(error).__name__}
+        unknown = None if isinstance(error, AuditError) else error
+        _LOGGER.error("audit failed", exc_info=unknown, extra=extra)
         metrics = self._metrics(foundation)
         metrics.add_metric("RunsFailed", MetricUnit.Count, 1)
         metrics.flush_metrics()

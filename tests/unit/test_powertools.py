@@ -143,6 +143,8 @@ def test_a_failed_run_is_logged_with_its_reason_and_counted(
 
     logged, emitted = output.lines()
     assert logged["reason"] == "the API is down"
+    assert logged["exception_name"] == "ApiUnreachable"
+    assert "exception" not in logged, "a traceback says nothing that the reason does not"
     assert emitted["RunsFailed"] == [1]
     assert emitted.get("foundation") == foundation
 
