@@ -1,10 +1,15 @@
 """Checks a configuration: what a run would refuse, what it would only wonder about, how large."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from backup_audit.errors import InvalidConfiguration
-from backup_audit.fleet.configuration import Configuration, parse_configuration
-from backup_audit.fleet.doubts import doubts_about
+from backup_audit.fleet.configuration import Configuration, loaded, parse_configuration
+from backup_audit.fleet.doubts import (
+    doubt_about_guid,
+    doubts_about,
+    doubts_beside_faults,
+)
 from backup_audit.wiring import now
 from backup_audit_cli.documents import read_document
 from backup_audit_cli.exit_status import ExitStatus
@@ -22,19 +27,32 @@ def check(where: str) -> ExitStatus:
     try:
         configuration = parse_configuration(body, name)
     except InvalidConfiguration as error:
-        lines = [f"{name}: a run would refuse it", *(f"  FAULT: {one}" for one in error.faults)]
-        say("\n".join(lines))
+        say("\n".join(_refused(name, error, body)))
         return ExitStatus.WRONG
-    say("\n".join(_lines(name, configuration, len(body))))
-    return ExitStatus.FINE
+    misses = any(doubt_about_guid(instance.guid) for instance in configuration.instances)
+    say("\n".join(_lines(name, configuration, len(body), misses=misses)))
+    return ExitStatus.WRONG if misses else ExitStatus.FINE
 
 
-def _lines(name: str, configuration: Configuration, size: int) -> Iterator[str]:
+def _refused(name: str, error: InvalidConfiguration, body: bytes) -> Iterator[str]:
+    yield f"{name}: a run would refuse it"
+    yield from (f"  FAULT: {fault}" for fault in error.faults)
+    with suppress(ValueError):  # no JSON: that is the fault
+        yield from _warnings(doubts_beside_faults(loaded(body), now().date()))
+
+
+def _lines(name: str, configuration: Configuration, size: int, *, misses: bool) -> Iterator[str]:
     counts = f"{_of(configuration.instances, 'instance')}, {_of(configuration.mutes, 'mute')}"
     yield f"{name}: {counts}; {size:,} bytes, {_room(size)}"
     doubts = doubts_about(configuration, now().date())
-    yield from (f"  warning: {doubt}" for doubt in doubts)
-    yield "  a run would take it" + (", and warn" if doubts else "")
+    yield from _warnings(doubts)
+    warns = ", and warn" if doubts else ""
+    found = ", warn, and find no instance by what is not a GUID"
+    yield "  a run would take it" + (found if misses else warns)
+
+
+def _warnings(doubts: Sequence[str]) -> Iterator[str]:
+    return (f"  warning: {doubt}" for doubt in doubts)
 
 
 def _of(found: tuple[object, ...], kind: str) -> str:

@@ -54,11 +54,55 @@ def test_every_fault_is_said_at_once_with_its_position(
     assert status == ExitStatus.WRONG
     assert lines[0] == f"{kept}: a run would refuse it"
     assert [line.split(":")[:2] for line in lines[1:]] == [
-        ["  FAULT", " mute"],
+        ["  FAULT", " instances[1]"],
         ["  FAULT", " instances[2]"],
         ["  FAULT", " defaults.max_age"],
-        ["  FAULT", " instances[1]"],
+        ["  FAULT", " mute"],
     ]
+
+
+def test_doubts_are_said_beside_faults(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    over = {"guid": GUID, "owner": "o", "reason": "r", "until": "2026-01-31"}
+    document = {
+        "instances": ["orders db", {"guid": "orders-db", "max_age": 26}, 7, {"owner": "o"}, GUID],
+        "mutes": [{"guid": GUID}, over],
+    }
+    kept.write_text(json.dumps(document))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.WRONG
+    doubted = '"orders-db" is not a GUID; if it is a name: cf service NAME --guid'
+    assert [line for line in lines if "warning" in line] == [
+        f"  warning: instances[1]: {doubted}",
+        "  warning: mutes[1]: the mute is over since 2026-01-31",
+    ]
+    assert lines[-1].startswith("  warning: "), "the faults come first"
+
+
+@pytest.mark.parametrize(
+    "document", ["{", "7", "[]", '{"instances": 7, "mutes": 7}', '{"instances": null}', "\ud800"]
+)
+def test_what_cannot_be_read_so_far_has_faults_alone(
+    document: str, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.write_bytes(document.encode("utf-8", "surrogatepass"))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.WRONG
+    assert {line.split(":")[0] for line in lines[1:]} == {"  FAULT"}
+
+
+def test_a_mute_that_ends_soon_is_in_order(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=7)).date()
+    mutes = [{"guid": GUID, "owner": "o", "reason": "r", "until": soon.isoformat()}]
+    kept.write_text(json.dumps({"instances": [GUID], "mutes": mutes}))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.FINE
+    assert lines[-1] == "  a run would take it, and warn"
 
 
 def test_doubts_are_warnings_and_no_fault(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,12 +112,12 @@ def test_doubts_are_warnings_and_no_fault(kept: Path, capsys: pytest.CaptureFixt
 
     status, lines = said(kept, capsys)
 
-    assert status == ExitStatus.FINE
+    assert status == ExitStatus.WRONG, "a name can only become not_found"
     doubted = '"orders-db" is not a GUID; if it is a name: cf service NAME --guid'
     assert lines[1:] == [
         f"  warning: instances[1]: {doubted}",
         f"  warning: mutes[0]: the mute ends on {soon}: then notifications begin again",
-        "  a run would take it, and warn",
+        "  a run would take it, warn, and find no instance by what is not a GUID",
     ]
 
 
@@ -123,7 +167,9 @@ def test_an_address_is_read_as_a_run_reads_it(capsys: pytest.CaptureFixture[str]
     assert right[1][0].startswith("ssm:/mine: 2 instances")
     assert none[0] == ExitStatus.UNAVAILABLE
     [line] = none[1]
-    assert line.startswith("ConfigurationUnavailable: FILE ssm:/none could not be read: Parameter")
+    assert line.startswith(
+        "error: ConfigurationUnavailable: FILE ssm:/none could not be read: Parameter"
+    )
     assert line.endswith("; check the address, and that we may read it")
 
 

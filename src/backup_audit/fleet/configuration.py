@@ -171,7 +171,7 @@ class Configuration(msgspec.Struct, frozen=True):
 def parse_configuration(body: bytes, source: str) -> Configuration:
     """Read a configuration document; raise InvalidConfiguration with all its faults."""
     try:
-        raw = _loads(body)
+        raw = loaded(body)
     except ValueError as error:
         raise InvalidConfiguration([str(error)], source=source) from None
     if isinstance(raw, list):
@@ -180,12 +180,15 @@ def parse_configuration(body: bytes, source: str) -> Configuration:
     document, faults = read_strictly(raw, ConfigurationDocument)
     faults += _duplicates(raw)
     if document is None or faults:
-        raise InvalidConfiguration(faults, source=source)
+        raise InvalidConfiguration(_in_order(faults, raw), source=source)
     return _resolved(document, hashlib.sha256(body).hexdigest())
 
 
-def _loads(body: bytes) -> object:
-    """Parse JSON; say line and column of a syntax error, and refuse what would lose something."""
+def loaded(body: bytes) -> object:
+    """Parse JSON; raise ValueError with line and column of a syntax error.
+
+    What would lose something is refused too.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -245,6 +248,17 @@ def _duplicates(raw: object) -> Iterator[str]:
     for name in ("instances", "mutes"):
         entries = raw.get(name) if isinstance(raw, dict) else None
         yield from duplicates(name, entries if isinstance(entries, list) else ())
+
+
+def _in_order(faults: Sequence[str], raw: object) -> list[str]:
+    """The faults in the order of the document; what is missing comes first."""
+    keys = {key: place for place, key in enumerate(raw if isinstance(raw, dict) else ())}
+
+    def place(fault: str) -> tuple[int, int]:
+        [(key, index)] = re.findall(r"^([^.\[:]*)(?:\[([0-9]+)\])?", fault)
+        return keys.get(key, -1), int(index or 0)
+
+    return sorted(faults, key=place)
 
 
 def _resolved(document: ConfigurationDocument, sha256: str) -> Configuration:

@@ -4,11 +4,21 @@ A run takes it, and warns. `backup-audit check` says it before.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
+import msgspec
+
 from backup_audit.errors import merged
-from backup_audit.fleet.configuration import UUID, Configuration, Mute
+from backup_audit.fleet.configuration import (
+    UUID,
+    Configuration,
+    Guid,
+    Mute,
+    MuteEntry,
+    spelled,
+)
+from backup_audit.strict import read_strictly
 
 ENDS_SOON = timedelta(days=14)
 
@@ -19,17 +29,42 @@ _LONG = 36  # characters of a GUID
 
 def doubts_about(configuration: Configuration, today: date) -> tuple[str, ...]:
     """Each doubt with its position; many of one kind are one. `today` is a day in UTC."""
-    return tuple(merged(_doubts(configuration, today)))
+    guids = ((index, one.guid) for index, one in enumerate(configuration.instances))
+    return tuple(merged(_doubts(guids, enumerate(configuration.mutes), today)))
 
 
-def _doubts(configuration: Configuration, today: date) -> Iterator[str]:
-    for index, instance in enumerate(configuration.instances):
-        if doubt := doubt_about_guid(instance.guid):
+def doubts_beside_faults(document: object, today: date) -> tuple[str, ...]:
+    """The doubts about a document that has faults, as parsed: about its GUIDs and whole mutes."""
+    parts: Mapping[str, object] = document if isinstance(document, dict) else {}
+    guids = (
+        (index, spelled(guid))
+        for index, entry in enumerate(_list(parts.get("instances")))
+        if (guid := read_strictly(entry.get("guid") if isinstance(entry, dict) else entry, Guid)[0])
+    )
+    mutes = (
+        (index, msgspec.structs.replace(mute, guid=spelled(mute.guid)))
+        for index, entry in enumerate(_list(parts.get("mutes")))
+        if (mute := read_strictly(entry, MuteEntry)[0])
+    )
+    return tuple(merged(_doubts(guids, mutes, today)))
+
+
+def _doubts(
+    guids: Iterable[tuple[int, str]], mutes: Iterable[tuple[int, Mute]], today: date
+) -> Iterator[str]:
+    """The doubts about GUIDs and mutes, each with its index."""
+    listed: set[str] = set()
+    for index, guid in guids:
+        listed.add(guid)
+        if doubt := doubt_about_guid(guid):
             yield f"instances[{index}]: {doubt}"
-    listed = {instance.guid for instance in configuration.instances}
-    for index, mute in enumerate(configuration.mutes):
+    for index, mute in mutes:
         for doubt in _about_mute(mute, listed, today):
             yield f"mutes[{index}]: {doubt}"
+
+
+def _list(part: object) -> list[object]:
+    return part if isinstance(part, list) else []
 
 
 def doubt_about_guid(guid: str) -> str | None:
