@@ -48,7 +48,13 @@ def _from_to(least: int, most: int) -> Meta:
     return Meta(ge=least, le=most, description=f"a whole number from {least} to {most}")
 
 
-ApiUrl = Annotated[str, _whole(_SECURE, "an https:// address such as https://api.sys.example.com")]
+ApiUrl = Annotated[
+    str,
+    _whole(
+        rf"(?!.*/v[0-9]+/*$){_SECURE}",
+        "an https:// address such as https://api.sys.example.com, without /v3",
+    ),
+]
 ProxyUrl = Annotated[
     str, _whole(rf"http://{_NAME}{_PORT}/?", "an address such as http://proxy.example.com:3128")
 ]

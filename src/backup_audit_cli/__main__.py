@@ -4,7 +4,8 @@ import argparse
 import sys
 import traceback
 
-from backup_audit.errors import AuditError
+from backup_audit import __version__
+from backup_audit.errors import AuditError, named
 from backup_audit_cli.documents import MEANING
 from backup_audit_cli.exit_status import ExitStatus, WrongUsage, status_of
 from backup_audit_cli.output import complain
@@ -25,7 +26,8 @@ a terminal, a prompt asks for it. No proxy and no CA is taken from the environme
 _CHECK = """\
 Say what is wrong with a configuration: everything for which a run would refuse it, with positions,
 then what a run would only warn of, such as names for GUIDs and mutes without effect; its size, and
-whether it fits into SSM. A file is checked offline.
+whether it fits into SSM. A file is checked offline. The exit status is 1 for a fault, and for a
+GUID that is none, by which no instance is found; other warnings leave it at 0.
 """
 _RUN = """\
 Run one audit here, with the settings and the AWS credentials of the environment. The answer goes to
@@ -45,6 +47,7 @@ def new_parser() -> argparse.ArgumentParser:
         epilog=_STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, short: str, description: str) -> argparse.ArgumentParser:
@@ -101,7 +104,7 @@ def main(arguments: list[str] | None = None) -> ExitStatus:
         complain(f"error: {error}")
         return ExitStatus.USAGE
     except AuditError as error:
-        complain(f"{type(error).__name__}: {error}")
+        complain(f"error: {named(error)}")
         return status_of(error)
     except KeyboardInterrupt:
         complain("interrupted")

@@ -1,10 +1,10 @@
 """Tries the audit on a foundation: asks, judges, prints. It writes nothing, and needs no AWS."""
 
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 from rich.console import Console
@@ -21,10 +21,15 @@ from backup_audit.errors import (
 from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance
 from backup_audit.fleet.doubts import doubt_about_guid
 from backup_audit.fleet.run import AuditRequest, Run, parse_event, plan_run
-from backup_audit.judge.finding import Finding, finding_of
+from backup_audit.judge.finding import EvidenceSummary, Finding, finding_of
 from backup_audit.judge.verdict import CF_NO_ROUTE, Verdict
 from backup_audit.plan import instances_of
-from backup_audit.probe.authorization import ClientCredentials, ReadyHeader
+from backup_audit.probe.authorization import (
+    CA_HINT,
+    UNKNOWN_CA,
+    ClientCredentials,
+    ReadyHeader,
+)
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.report import Ceilings
 from backup_audit.settings import ApiUrl, ProxyUrl
@@ -42,15 +47,13 @@ _LONGEST = 60 * 60  # seconds
 
 # The options that stand for settings and for keys of the event, in errors.
 _OPTIONS = {
+    CA_HINT: "",
     "CF_API_URL": "--api",
     "CA_BUNDLE": "--ca",
     "PROXY_URL": "--proxy",
     "instance_guids": "GUID",
     "max_age": "--max-age",
 }
-
-# OpenSSL's words; a certificate that expired, or is for another host, is no question of its CA.
-_UNKNOWN_CA = re.compile(r"certificate verify failed.*(issuer certificate|self-signed certificate)")
 
 
 class _Addresses(msgspec.Struct, frozen=True):
@@ -93,10 +96,7 @@ def try_out(wanted: Wanted) -> ExitStatus:
         error.args = (_as_options(str(error)) + _advice(error, wanted),)
         raise
     if all(_has_no_endpoint(finding) for finding in findings):
-        raise NoEndpoint(
-            f"{access.api_url} has no endpoint for backups ({findings[0].evidence.title} "
-            f"{findings[0].evidence.code}): it is Tanzu's, and nothing can be audited without it"
-        )
+        raise _no_endpoint(access.api_url, findings[0].evidence)
     _show(new_console(), findings, time.monotonic() - began)
     return ExitStatus.WRONG if any(f.verdict.is_problem for f in findings) else ExitStatus.FINE
 
@@ -148,7 +148,7 @@ def _as_options(text: str) -> str:
 
 def _advice(error: AuditError, wanted: Wanted) -> str:
     """What to do, where a setting on Lambda has another answer than an option."""
-    if _UNKNOWN_CA.search(str(error)):
+    if UNKNOWN_CA.search(str(error)):
         in_vain = f"{wanted.ca} does not have it" if wanted.ca else "it is given by --ca FILE"
         return f"; the certificate is that of a CA that is not known here: {in_vain}"
     if isinstance(error, ApiUnreachable) and wanted.proxy is None and _has_proxy(os.environ):
@@ -160,6 +160,14 @@ def _advice(error: AuditError, wanted: Wanted) -> str:
 
 def _has_proxy(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("HTTPS_PROXY") or environ.get("https_proxy"))
+
+
+def _no_endpoint(api_url: str, said: EvidenceSummary) -> WrongUsage | NoEndpoint:
+    """Say that there is none; below a path it is rather the address that is wrong."""
+    none = f"{api_url} has no endpoint for backups ({said.title} {said.code})"
+    if path := urlsplit(api_url).path:
+        return WrongUsage(f"{none}: try --api without {path}")
+    return NoEndpoint(f"{none}: it is Tanzu's, and nothing can be audited without it")
 
 
 def _has_no_endpoint(finding: Finding) -> bool:

@@ -200,4 +200,5 @@ def _lines(found: Verified, where: str) -> Iterable[str]:
         newest, oldest = found.chain[0].run_id, found.chain[-1].run_id
         yield f"  the newest full run, {newest}, vouches for those back to {oldest}"
     yield from (f"  {'FAULT' if one.is_fault else 'note'}: {one.text}" for one in found.remarks)
-    yield "  all is as it was written" if found.is_whole else "  NOT all is as it was written"
+    not_whole = "something is not as it was written: see FAULT"
+    yield f"  {'all is as it was written' if found.is_whole else not_whole}"

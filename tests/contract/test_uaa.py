@@ -1,12 +1,14 @@
 """Tokens for client credentials, over real sockets."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
 import pytest
+import trustme
 
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
 from backup_audit.probe.authorization import (
@@ -18,9 +20,9 @@ from backup_audit.probe.authorization import (
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import HttpClient
 from tests.doubles.fake_time import FakeTime
-from tests.doubles.http_client import client
+from tests.doubles.http_client import at, client
 from tests.doubles.scripted_server import Answer, Raw, ScriptedServer, Seen, scripted_server
-from tests.doubles.stubborn_server import listening, refuses_to_proxy
+from tests.doubles.stubborn_server import keeps_alive, listening, refuses_to_proxy
 
 pytestmark = pytest.mark.loopback
 
@@ -170,9 +172,44 @@ def test_a_proxy_that_refuses_is_said() -> None:
     with (
         listening(refuses_to_proxy) as proxy,
         client(proxy=proxy.port) as http,
-        pytest.raises(ApiUnreachable, match="gave no answer: the proxy refuses: HTTP 407"),
+        pytest.raises(
+            ApiUnreachable,
+            match=r"GET https://api\.invalid/ gave no answer: the proxy refuses: HTTP 407",
+        ),
     ):
         header_from("https://api.invalid", http)
+
+
+@pytest.mark.parametrize("ca", [None, trustme.CA().cert_pem.bytes()], ids=["public", "another"])
+def test_a_certificate_that_is_not_trusted_leads_to_the_setting(ca: bytes | None) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+
+    with (
+        listening(keeps_alive, tls) as server,
+        client(ca=ca) as http,
+        pytest.raises(ApiUnreachable) as raised,
+    ):
+        header_from(at(server.port, "https").rstrip("/"), http)
+
+    assert str(raised.value).endswith(
+        "; CA_BUNDLE (parameter CaBundleUri) names the certificates of a private CA"
+    )
+
+
+def test_a_certificate_for_another_host_is_no_question_of_its_ca() -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("other.example.com").configure_cert(tls)
+
+    with (
+        listening(keeps_alive, tls) as server,
+        client(ca=authority.cert_pem.bytes()) as http,
+        pytest.raises(ApiUnreachable, match="certificate verify failed") as raised,
+    ):
+        header_from(at(server.port, "https").rstrip("/"), http)
+
+    assert "CA_BUNDLE" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("seconds", "tokens"), [(1139, 1), (1140, 2), (1141, 2)])
@@ -320,9 +357,13 @@ def test_a_uaa_that_is_silent_is_asked_twice(foundation: Foundation) -> None:
 
     foundation.grant = stalls
     with client(read_timeout=0.1) as http:
-        with pytest.raises(ApiUnreachable, match="UAA gave no answer: no whole answer in time"):
+        with pytest.raises(ApiUnreachable) as raised:
             header_from(foundation.server.url, http)
         over.set()
+
+    assert str(raised.value) == (
+        f"UAA, to which GET {foundation.server.url}/ links, gave no answer: no whole answer in time"
+    )
 
     assert len(foundation.grants) == SILENT_TOKENS_MAX
 

@@ -20,7 +20,7 @@ THREADS = 4
 @contextlib.contextmanager
 def client(
     *,
-    ca: bytes = CA,
+    ca: bytes | None = CA,
     connect_timeout: float = 20.0,
     read_timeout: float = 20.0,
     proxy: int | str | None = None,

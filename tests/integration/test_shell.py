@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backup_audit import __version__
 from backup_audit.errors import ReportStoreFailed
 from backup_audit_cli.__main__ import main
 from backup_audit_cli.exit_status import ExitStatus
@@ -49,7 +50,7 @@ def test_a_failed_run_says_why_in_its_last_line_and_exits_by_kind(
     printed = capsys.readouterr()
     assert status == ExitStatus.UNAVAILABLE
     assert printed.out == ""
-    assert printed.err.splitlines()[-1].startswith("ConfigurationUnavailable: CONFIG_URI")
+    assert printed.err.splitlines()[-1].startswith("error: ConfigurationUnavailable: CONFIG_URI")
 
 
 class Terminal(io.StringIO):
@@ -62,16 +63,36 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize(
     ("setting", "event", "status", "says"),
     [
-        (("CONFIG_URI", "ssm:/no"), "{}", ExitStatus.UNAVAILABLE, "ConfigurationUnavailable: CONF"),
-        (("REPORT_BUCKET", ""), "{}", ExitStatus.USAGE, "InvalidSettings: the environment has 1"),
+        (
+            ("CONFIG_URI", "ssm:/no"),
+            "{}",
+            ExitStatus.UNAVAILABLE,
+            "error: ConfigurationUnavailable: CONF",
+        ),
+        (
+            ("REPORT_BUCKET", ""),
+            "{}",
+            ExitStatus.USAGE,
+            "error: InvalidSettings: the environment has 1",
+        ),
         (
             ("FOUNDATION", "f"),
             '{"dry_rn": true}',
             ExitStatus.USAGE,
-            "InvalidEvent: the event has 1 fault: dry_rn",
+            "error: InvalidEvent: the event has 1 fault: dry_rn",
         ),
-        (("CF_CREDENTIALS_SECRET", "no"), "{}", ExitStatus.CREDENTIALS, "CredentialsUnavailable: "),
-        (("CF_API_URL", "https://a.invalid"), "{}", ExitStatus.UNREACHABLE, "ApiUnreachable: the"),
+        (
+            ("CF_CREDENTIALS_SECRET", "no"),
+            "{}",
+            ExitStatus.CREDENTIALS,
+            "error: CredentialsUnavailable: ",
+        ),
+        (
+            ("CF_API_URL", "https://a.invalid"),
+            "{}",
+            ExitStatus.UNREACHABLE,
+            "error: ApiUnreachable: GET",
+        ),
     ],
 )
 def test_at_a_terminal_an_error_is_said_once(
@@ -157,7 +178,7 @@ def test_an_event_file_that_cannot_be_read_exits_with_2(
 @pytest.mark.parametrize(
     ("arguments", "usage"),
     [
-        ([], "usage: backup-audit [-h] COMMAND"),
+        ([], "usage: backup-audit [-h] [--version] COMMAND"),
         (["run"], "usage: backup-audit run [-h] EVENT"),
         (["try"], "usage: backup-audit try [-h] --api URL"),
         (["verify"], "usage: backup-audit verify [-h] WHERE"),
@@ -184,4 +205,12 @@ def test_an_error_steers_no_terminal(
     event.write_text("{}")
 
     assert main(["run", str(event)]) == ExitStatus.UNAVAILABLE
-    assert capsys.readouterr().err == "ReportStoreFailed:  [2J 2J \n"
+    assert capsys.readouterr().err == "error: ReportStoreFailed:  [2J 2J \n"
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["--version"])
+
+    assert exited.value.code == 0
+    assert capsys.readouterr().out == f"backup-audit {__version__}\n"

@@ -184,7 +184,9 @@ def test_a_client_gets_its_token_by_the_secret_piped_in(
 
     assert right.status == ExitStatus.FINE
     assert wrong.status == ExitStatus.CREDENTIALS
-    assert wrong.err.startswith(f"CredentialsRefused: UAA refused client '{CLIENT_ID}' (HTTP 401)")
+    assert wrong.err.startswith(
+        f"error: CredentialsRefused: UAA refused client '{CLIENT_ID}' (HTTP 401)"
+    )
     assert "Wr0ng-s3cret" not in wrong.out + wrong.err
 
 
@@ -326,7 +328,7 @@ def test_a_token_that_has_ended_is_said_so_before_anything_is_asked(
 
     assert said.status == ExitStatus.CREDENTIALS
     assert said.err == (
-        "CredentialsRefused: the token ended 3 h ago: cf oauth-token gives another\n"
+        "error: CredentialsRefused: the token ended 3 h ago: cf oauth-token gives another\n"
     )
     assert not foundation.requests
 
@@ -356,8 +358,33 @@ def test_a_foundation_without_the_endpoint_is_said_so_in_one_sentence(shell: She
     assert said.status == ExitStatus.NO_ENDPOINT
     assert said.out == ""
     assert said.err == (
-        f"NoEndpoint: {foundation.url} has no endpoint for backups (CF-NotFound 10000): "
+        f"error: NoEndpoint: {foundation.url} has no endpoint for backups (CF-NotFound 10000): "
         "it is Tanzu's, and nothing can be audited without it\n"
+    )
+
+
+@pytest.mark.parametrize("path", ["/v3", "/v3/"])
+def test_an_address_with_the_version_of_the_api_is_named_before_anything_is_asked(
+    shell: Shell, foundation: SimulatedCloudController, path: str
+) -> None:
+    said = shell.types("try", "--api", f"{foundation.url}{path}", GUID, piped="bearer " + "a" * 32)
+
+    assert said.status == ExitStatus.USAGE
+    assert said.err.endswith(", without /v3\n")
+    assert not foundation.requests
+
+
+def test_an_address_with_a_path_is_not_said_to_have_no_endpoint(
+    shell: Shell, foundation: SimulatedCloudController
+) -> None:
+    token = token_of(foundation)
+
+    said = shell.types("try", "--api", f"{foundation.url}/cf/", GUID, piped=token)
+
+    assert said.status == ExitStatus.USAGE
+    assert said.err == (
+        f"error: {foundation.url}/cf has no endpoint for backups (CF-NotFound 10000): "
+        "try --api without /cf\n"
     )
 
 
@@ -374,7 +401,9 @@ def test_an_address_that_is_no_api_is_not_reached(shell: Shell) -> None:
         said = shell.types("try", "--api", page.url, GUID, piped="bearer " + "a" * 32)
 
     assert said.status == ExitStatus.UNREACHABLE
-    assert said.err.startswith("ApiUnreachable: the instance asked got no answer from the Cloud C")
+    assert said.err.startswith(
+        "error: ApiUnreachable: the instance asked got no answer from the Cloud C"
+    )
     assert "check --api" in said.err
 
 
@@ -384,7 +413,9 @@ def test_an_unknown_host_is_not_reached(shell: Shell) -> None:
     )
 
     assert said.status == ExitStatus.UNREACHABLE
-    assert said.err.startswith("ApiUnreachable: the API's root gave no answer: ")
+    assert said.err.startswith(
+        "error: ApiUnreachable: GET https://api.sys.invalid/ gave no answer: "
+    )
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])

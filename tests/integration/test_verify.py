@@ -100,7 +100,7 @@ def test_a_changed_object_is_not_what_the_manifest_describes(
 
     assert status == 1
     assert f"{name} is not what run {RUNS[0]} wrote" in said
-    assert said.endswith("NOT all is as it was written\n")
+    assert said.endswith("  something is not as it was written: see FAULT\n")
 
 
 def test_a_manifest_that_was_changed_with_its_object_is_betrayed_by_the_next_run(
@@ -197,8 +197,8 @@ def test_a_folder_without_reports_cannot_be_verified(
     assert main(["verify", str(tmp_path / "none")]) == ExitStatus.UNAVAILABLE
 
     assert capsys.readouterr().err.splitlines() == [
-        f"ReportStoreFailed: {tmp_path} holds no committed run: {none_below}",
-        f"ReportStoreFailed: there is no folder {tmp_path / 'none'}",
+        f"error: ReportStoreFailed: {tmp_path} holds no committed run: {none_below}",
+        f"error: ReportStoreFailed: there is no folder {tmp_path / 'none'}",
     ]
 
 

@@ -92,6 +92,8 @@ def test_everything_that_is_missing_is_told_at_once_with_what_it_must_be() -> No
         ("CF_API_URL", "https://api.example.com/a b"),
         ("CF_API_URL", "https://api.ex\u00e4mple.com"),
         ("CF_API_URL", "https://api.example.com\\x"),
+        ("CF_API_URL", "https://api.example.com/v3"),
+        ("CF_API_URL", "https://api.example.com:443/cf/v3/"),
         ("CONFIG_URI", "https://example.com/config"),
         ("CONFIG_URI", "ssm:"),
         ("CONFIG_URI", "s3://bucket"),
@@ -141,7 +143,10 @@ def test_everything_that_is_bad_is_told_at_once() -> None:
         read(WORKERS="many", CF_API_URL="", CONFIG_URI="env:", BATCH_SIZE="0")
 
     assert raised.value.faults == (
-        "CF_API_URL is not set: an https:// address such as https://api.sys.example.com",
+        (
+            "CF_API_URL is not set: "
+            "an https:// address such as https://api.sys.example.com, without /v3"
+        ),
         'WORKERS: "many" is not a whole number from 1 to 1000',
         'BATCH_SIZE: "0" is not a whole number from 1 to 20000',
         "INSTANCE_GUIDS is not set: CONFIG_URI is env:, which reads it",
@@ -190,3 +195,15 @@ def test_a_failure_knows_the_foundation_as_far_as_it_can(
     environ: dict[str, str], foundation: str | None
 ) -> None:
     assert foundation_of(environ) == foundation
+
+
+@pytest.mark.parametrize("path", ["/v3", "/v3/", "/v2", "/cf/v3"])
+def test_an_address_with_the_version_of_the_api_is_to_be_written_without(path: str) -> None:
+    assert fault_of(CF_API_URL=f"https://api.example.com{path}").endswith(
+        "is not an https:// address such as https://api.sys.example.com, without /v3"
+    )
+
+
+@pytest.mark.parametrize("path", ["/cf", "/v3x", "/v3/cf", "/v"])
+def test_an_address_may_have_another_path(path: str) -> None:
+    assert read(CF_API_URL=f"https://api.example.com{path}").api_url.endswith(path)

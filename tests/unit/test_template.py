@@ -238,6 +238,9 @@ def test_a_ca_lies_in_ssm_or_s3_or_is_public(uri: str, *, allowed: bool) -> None
     [
         ("https://api.sys.example.com", True),
         ("https://api.sys.example.com:8443/cf/", True),
+        ("https://api.sys.example.com/v3", False),
+        ("https://api.sys.example.com/v3/", False),
+        ("https://api.sys.example.com/v3/cf", True),
         ("http://api.sys.example.com", False),
         ("https://user@api.sys.example.com", False),
         ("https://api.sys.example.com?x=1", False),

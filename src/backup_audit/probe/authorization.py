@@ -4,6 +4,7 @@ The same secret may hold the heartbeat's address.
 """
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,10 @@ _LIFETIME_DEFAULT = 600.0  # seconds, where UAA does not say; its own default is
 # Seconds in which a worker that needs a token waits for the one that fetches it.
 _FETCHED_WITHIN = 120.0
 _HOLD_MAX = 30.0  # seconds; what UAA's Retry-After may ask for
+
+# OpenSSL's words; a certificate that expired, or is for another host, is no question of its CA.
+UNKNOWN_CA = re.compile(r"certificate verify failed.*(issuer certificate|self-signed certificate)")
+CA_HINT = "; CA_BUNDLE (parameter CaBundleUri) names the certificates of a private CA"
 
 
 class Secret:
@@ -209,7 +214,9 @@ class ClientCredentialsGrant:
             "client_secret": credentials.client_secret.reveal(),
         }
         url = f"{self._uaa_url()}/oauth/token"
-        reply = self._reply(lambda: self._http.post(url, form), "UAA")
+        # A link is not quoted: the API may know a token of ours.
+        whom = f"UAA, to which GET {self._api_url}/ links,"
+        reply = self._reply(lambda: self._http.post(url, form), whom)
         if reply.status in (400, 401, 403):
             raise CredentialsRefused(
                 f"UAA refused client {credentials.client_id!r} (HTTP {reply.status}): check "
@@ -234,7 +241,8 @@ class ClientCredentialsGrant:
 
     def _uaa_url(self) -> str:
         """Find UAA through the API's root document, which needs no token."""
-        reply = self._reply(lambda: self._http.get(f"{self._api_url}/"), "the API's root")
+        root = f"{self._api_url}/"
+        reply = self._reply(lambda: self._http.get(root), f"GET {root}")
         if reply.status != 200:
             raise ApiUnreachable(f"GET {self._api_url}/ answered HTTP {reply.status}")
         try:
@@ -246,7 +254,7 @@ class ClientCredentialsGrant:
             raise ApiUnreachable(f"GET {self._api_url}/ links neither uaa nor login")
         try:
             return secure_url(link.href)
-        except ValueError as error:  # the link is not quoted: the API may know a token of ours
+        except ValueError as error:
             raise ApiUnreachable(
                 f"the API's link to UAA {error}: look at GET {self._api_url}/"
             ) from None
@@ -267,6 +275,7 @@ class ClientCredentialsGrant:
                 silent += none.silence.cause is Cause.TIMEOUT
                 if not none.may_pass or attempt == ATTEMPTS_MAX or silent == SILENT_TOKENS_MAX:
                     why = none.silence.detail
-                    raise ApiUnreachable(f"{whom} gave no answer: {why}") from None
+                    hint = CA_HINT if UNKNOWN_CA.search(why) else ""
+                    raise ApiUnreachable(f"{whom} gave no answer: {why}{hint}") from None
             usual = backoff(attempt, jitter=1.0)
             self._sleep(usual if hold is None or hold > _HOLD_MAX else hold)
