@@ -253,7 +253,7 @@ def test_a_crash_shows_code_and_no_values(
 @pytest.mark.parametrize(
     ("main", "command", "options"),
     [
-        (command_line, [], {"--help"}),
+        (command_line, [], {"--help", "--version"}),
         (command_line, ["run"], {"--help"}),
         (
             command_line,
