@@ -80,7 +80,10 @@ verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with 
 test: $(VENV)/ready ## run the tests
 	$(PYTEST)
 
-check: lint types template security sbom wheel ## run everything that CI runs
+check: ## run everything that CI runs, whatever fails first
+	@$(MAKE) --keep-going --no-print-directory lint types template security sbom wheel covered
+
+covered: $(VENV)/ready # the tests, and whether they cover the code
 	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 99
 
 e2e: $(VENV)/ready $(SAM_VENV)/ready $(AWSCLI_VENV)/ready $(E2E_VENV)/ready ## deploy to an AWS on this machine and try it; needs a Python 3.13
