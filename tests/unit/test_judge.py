@@ -396,6 +396,7 @@ def test_backups_that_are_missing_at_an_earlier_time_may_have_expired_since(
     assert judgement.verdict is verdict
     unsure = "; the list of today does not show how many there were at 2026-01-29T23:00:00Z"
     assert judgement.reason.endswith(unsure) is (verdict is Verdict.UNKNOWN)
+    assert judgement.newest == NOW - 30 * HOUR
 
 
 def test_a_newest_backup_that_was_too_old_is_stale_however_many_have_expired() -> None:

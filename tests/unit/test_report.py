@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.configuration import Mute, parse_configuration
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Change, Finding, finding_of
+from backup_audit.judge.finding import Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import policy_digest
 from backup_audit.report.changes import Resolved
@@ -23,6 +24,7 @@ from backup_audit.report.rendering import (
     ReportReader,
     csv_line,
     json_line,
+    refuse_newer,
     report_pieces,
 )
 from backup_audit.report.report import (
@@ -320,3 +322,78 @@ def test_only_what_is_unknown_as_before_and_not_muted_is_still_unknown(
     one = msgspec.structs.replace(finding(verdict), change=change, mute=mute)
 
     assert stored([one, finding(Verdict.HEALTHY, "other")]).head.news.still_unknown == counted
+
+
+def _after(verdict: Verdict, change: Change | None, earlier: Verdict | None) -> list[Resolved]:
+    """What is remembered of an instance with this finding, whose problem had ended before."""
+    problem = Problem(earlier, NOW) if earlier else None
+    one = msgspec.structs.replace(
+        finding(verdict, "guid-2"), change=change, since=NOW, earlier_problem=problem
+    )
+    with closing(Summary({"guid-2": resolved_problem("guid-2")})) as summary:
+        summary.add(one)
+        return list(summary.resolved(NOW))
+
+
+@pytest.mark.parametrize("ended", [Verdict.STALE, Verdict.NOT_FOUND])
+def test_the_end_of_a_problem_takes_the_place_of_an_earlier_end(ended: Verdict) -> None:
+    [remembered] = _after(Verdict.HEALTHY, Change.RESOLVED, ended)
+
+    assert remembered.verdict is ended
+    assert remembered.resolved_at == NOW
+
+
+def test_the_end_of_not_knowing_leaves_an_earlier_end_remembered() -> None:
+    ends = _after(Verdict.HEALTHY, Change.RESOLVED, Verdict.UNKNOWN)
+
+    assert {one.verdict for one in ends} == {Verdict.UNKNOWN, Verdict.STALE}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "change", "earlier", "is_remembered"),
+    [
+        (Verdict.UNKNOWN, Change.NEW, None, True),
+        (Verdict.UNKNOWN, Change.NEW, Verdict.STALE, True),
+        (Verdict.STALE, Change.REOPENED, None, False),
+        (Verdict.HEALTHY, None, None, True),
+    ],
+)
+def test_an_end_is_remembered_until_there_is_another_problem(
+    verdict: Verdict, change: Change | None, earlier: Verdict | None, *, is_remembered: bool
+) -> None:
+    assert bool(_after(verdict, change, earlier)) is is_remembered
+
+
+def test_every_end_of_a_problem_is_counted() -> None:
+    ends = [
+        msgspec.structs.replace(
+            finding(Verdict.HEALTHY, guid),
+            change=Change.RESOLVED,
+            since=NOW,
+            earlier_problem=Problem(Verdict.STALE, NOW),
+        )
+        for guid in ("a", "b")
+    ]
+
+    assert stored(ends).head.news.resolved == len(ends)
+
+
+def test_it_is_said_what_is_missing_of_a_report_that_ends_early() -> None:
+    lines = written([finding()], [resolved_problem(guid="guid-2")]).splitlines(keepends=True)
+    begin = lines.index(b'  "findings": [\n')
+
+    with pytest.raises(msgspec.DecodeError, match=r"^a list is missing$"):
+        read_all(lines[:begin])
+    with pytest.raises(msgspec.DecodeError, match=r"^it ends within a list$"):
+        read_all(lines[: begin + 2])
+
+
+def test_of_a_newer_version_it_is_said_whole_how_to_go_on_and_back() -> None:
+    with pytest.raises(ReportStoreFailed) as raised:
+        refuse_newer(b'{"schema_version": 2}', "s3://bucket/latest.json")
+
+    assert str(raised.value) == (
+        "s3://bucket/latest.json is of schema_version 2, and this version of backup-audit reads 1: "
+        "deploy the newer version again; to go back for good, remove latest.json, and all problems "
+        "are new"
+    )
