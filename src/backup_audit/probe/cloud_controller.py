@@ -241,6 +241,11 @@ def _shown(value: object) -> str:
     return one_line(json.dumps(value), _SHOWN_MAX)
 
 
+# msgspec learns a type where it first meets it. Two threads that do so at once crash the process:
+# one sees what the other has half learned. So both are learned here, by one.
+for _kind in (_Body, _InstanceResource):
+    msgspec.json.Decoder(_kind)
+
 _T = TypeVar("_T")
 
 
