@@ -49,7 +49,7 @@ def notifier_of(topic_arn: str) -> Notifier:
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """How an API is reached: its address, our credentials, what lies between, what is waited for.
+    """How an API is reached: its address, our credentials, CAs, proxy and time-out.
 
     `ca` is a file with certificates that replace the public CAs. `read_timeout` is seconds.
     """

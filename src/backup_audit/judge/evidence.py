@@ -37,20 +37,21 @@ def read_backup(entry: object) -> Backup | UnreadableBackup:
     time is in the future is checked by `judge`. `id` is opaque and not read.
     """
     if not isinstance(entry, dict):
-        return UnreadableBackup(f"the entry is {_shown(entry)}, not an object")
+        return UnreadableBackup(f"the entry is {shown(entry)}, not an object")
     created_at = entry.get("created_at")
     if created_at is None:
         return UnreadableBackup("created_at is missing")
     if isinstance(created_at, bool) or not isinstance(created_at, int):
-        return UnreadableBackup(f"created_at is {_shown(created_at)}, not an integer")
+        return UnreadableBackup(f"created_at is {shown(created_at)}, not an integer")
     if created_at <= 0:
-        return UnreadableBackup(f"created_at is {_shown(created_at)}")
+        return UnreadableBackup(f"created_at is {shown(created_at)}")
     if created_at >= SECONDS_END:
-        return UnreadableBackup(f"created_at is {_shown(created_at)}, too large to be seconds")
+        return UnreadableBackup(f"created_at is {shown(created_at)}, too large to be seconds")
     return Backup(datetime.fromtimestamp(created_at, UTC))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A strange value out of an answer, as a reason quotes it."""
     return one_line(json.dumps(value), _SHOWN_MAX)
 
 

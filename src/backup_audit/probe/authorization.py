@@ -18,7 +18,7 @@ from backup_audit.judge.evidence import Cause
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import backoff, retry_after
-from backup_audit.probe.secret import edge_of, read_secret
+from backup_audit.probe.secret import edge_of, is_header, read_secret
 from backup_audit.settings import secure_url
 from backup_audit.strict import UNDECODABLE
 
@@ -231,7 +231,7 @@ class ClientCredentialsGrant:
             body = msgspec.json.decode(reply.body, type=_TokenBody)
         except UNDECODABLE:
             raise ApiUnreachable("UAA answered HTTP 200 without an access_token") from None
-        if not body.access_token.isascii() or not body.access_token.isprintable():
+        if not is_header(body.access_token):
             raise ApiUnreachable("UAA's access_token is no token: it cannot stand in a header")
         lifetime = body.expires_in if body.expires_in > 0 else _LIFETIME_DEFAULT
         # A short-lived token is used for half its life.

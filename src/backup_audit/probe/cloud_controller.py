@@ -22,6 +22,7 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
     read_backup,
+    shown,
     with_age,
 )
 from backup_audit.probe.attempt import Again, Attempt
@@ -31,7 +32,6 @@ from backup_audit.text import one_line
 
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
 _ENTRIES_MAX = 100_000  # entries of a list; two million fit into an answer, and would take 300 MB
-_SHOWN_MAX = 41  # characters of a strange value that a reason quotes
 _TOKEN_MIN = 16  # characters; a shorter word may stand in any text
 _REQUEST_ID = "X-VCAP-Request-ID"  # for the platform's logs
 _ROUTER_ERROR = "X-Cf-RouterError"  # the router itself answers: it found no Cloud Controller
@@ -143,7 +143,7 @@ class CloudController:
     def _age(self, body: bytes) -> Answer:
         """An empty list with the age; without it if the body has none, or one in the future."""
         try:
-            created_at = _decoded(body, _InstanceResource).created_at
+            created_at = _decoded(body, _INSTANCE).created_at
         except (msgspec.DecodeError, ValueError, RecursionError):
             return BackupList(())
         is_past = created_at - self._clock() <= CLOCK_SKEW
@@ -204,7 +204,7 @@ def _answer(reply: Reply, read: Callable[[bytes], Answer]) -> Answer:
 
 def _backups(body: bytes, limit: int | None) -> Answer:
     try:
-        listed = _decoded(body, _Body)
+        listed = _decoded(body, _BODY)
         backups = tuple(read_backup(entry) for entry in listed.backups)
         more = _more(listed)
     except msgspec.ValidationError as error:
@@ -227,9 +227,9 @@ def _more(listed: _Body) -> str | None:
     count = len(listed.backups)
     for total in (pagination.get("total_results"), listed.total_results):
         if not _is_at_most(count, total):
-            return f"total_results is {_shown(total)}, and {count} are listed"
+            return f"total_results is {shown(total)}, and {count} are listed"
     pages = pagination.get("total_pages")
-    return None if _is_at_most(1, pages) else f"total_pages is {_shown(pages)}"
+    return None if _is_at_most(1, pages) else f"total_pages is {shown(pages)}"
 
 
 def _is_at_most(most: int, number: object) -> bool:
@@ -237,25 +237,22 @@ def _is_at_most(most: int, number: object) -> bool:
     return number is None or (isinstance(number, (int, float)) and number <= most)
 
 
-def _shown(value: object) -> str:
-    return one_line(json.dumps(value), _SHOWN_MAX)
-
-
-# msgspec learns a type where it first meets it. Two threads that do so at once crash the process:
-# one sees what the other has half learned. So both are learned here, by one.
-for _kind in (_Body, _InstanceResource):
-    msgspec.json.Decoder(_kind)
+# Made here, by one thread: msgspec learns a type when it first meets it, and two threads that do so
+# at once crash the process, since one sees what the other has half learned.
+_BODY = msgspec.json.Decoder(_Body)
+_INSTANCE = msgspec.json.Decoder(_InstanceResource)
+_ANYTHING = msgspec.json.Decoder(object)
 
 _T = TypeVar("_T")
 
 
-def _decoded(body: bytes, kind: type[_T]) -> _T:
+def _decoded(body: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
     """Decode JSON that does not contradict itself; raise DecodeError, ValueError, RecursionError.
 
     msgspec does not check the UTF-8 of what it skips, and takes the last of two equal keys.
     """
     text = body.decode()
-    value = msgspec.json.decode(text, type=kind)
+    value = decoder.decode(text)
     _EACH_ONCE.decode(text)
     return value
 
@@ -283,7 +280,7 @@ def _refusal(reply: Reply) -> Refusal:
     if router:
         return Refusal(detail=one_line(f"the router says {router}", _TEXT_MAX))
     try:
-        body = _decoded(reply.body, object)
+        body = _decoded(reply.body, _ANYTHING)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return Refusal()
     errors = body.get("errors") if isinstance(body, dict) else None

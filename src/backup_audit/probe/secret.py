@@ -136,7 +136,8 @@ def _fault(name: str, text: str) -> str | None:
     return None if fits(text) else otherwise
 
 
-def _is_header(text: str) -> bool:
+def is_header(text: str) -> bool:
+    """Whether a text can stand in a header."""
     return text.isascii() and text.isprintable()
 
 
@@ -146,7 +147,7 @@ def _is_address(text: str) -> bool:
         secure_url(text.partition("?")[0])
     except ValueError:
         return False
-    return text.isascii() and text.isprintable() and " " not in text and "#" not in text
+    return is_header(text) and " " not in text and "#" not in text
 
 
 def _is_text(text: str) -> bool:
@@ -158,6 +159,6 @@ def _is_text(text: str) -> bool:
 
 
 _EXACT: dict[str, tuple[Callable[[str], bool], str]] = {
-    "authorization": (_is_header, "has characters that cannot stand in a header"),
+    "authorization": (is_header, "has characters that cannot stand in a header"),
     "heartbeat_url": (_is_address, "is not an address such as https://switch.example.com/key"),
 }
