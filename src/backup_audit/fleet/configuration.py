@@ -5,12 +5,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from backup_audit.errors import InvalidConfiguration
+from backup_audit.fleet.inventory import Operation
 from backup_audit.strict import read_strictly
 from backup_audit.text import DURATION_PATTERN, parse_duration
 
@@ -150,13 +151,26 @@ def layered(policy: Policy, stated: Demands, source: str) -> Policy:
     return msgspec.structs.replace(policy, **changes)
 
 
-class Instance(msgspec.Struct, frozen=True):
-    """A service instance to audit, with the policy that applies to it."""
+class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A service instance to audit, with the policy that applies to it.
+
+    A configured name wins over the foundation's. `created_at` and `operation`, one that is under
+    way, are there only if this run read them. `policy_notes` say which labels were ignored, and
+    why.
+    """
 
     guid: str
     policy: Policy
     name: str | None = None
     owner: str | None = None
+    type: str | None = None
+    org: str | None = None
+    space: str | None = None
+    offering: str | None = None
+    plan: str | None = None
+    created_at: datetime | None = None
+    operation: Operation | None = None
+    policy_notes: tuple[str, ...] = ()
 
 
 class Configuration(msgspec.Struct, frozen=True):
