@@ -1,4 +1,4 @@
-"""Makes foreign text safe for one line. Reads and writes durations."""
+"""Makes foreign text safe for one line. Names instances. Reads and writes durations."""
 
 import re
 from datetime import timedelta
@@ -22,6 +22,32 @@ def one_line(text: str, longest: int) -> str:
     """
     line = " ".join(printable(text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+NAME_MAX = 255  # characters; Cloud Foundry's names are no longer
+
+
+def named(guid: str, name: str | None) -> str:
+    """The name with the GUID, or the GUID alone."""
+    shown = one_line(name or "", NAME_MAX)
+    return f"{shown} ({guid})" if shown else guid
+
+
+def placed(
+    org: str | None, space: str | None, offering: str | None = None, plan: str | None = None
+) -> str:
+    """Say "org / space · offering plan" without what is not known; empty if nothing is."""
+    org, space, offering, plan = (
+        one_line(part or "", NAME_MAX) for part in (org, space, offering, plan)
+    )
+    where = f"{org or '?'} / {space or '?'}" if org or space else ""
+    what = " ".join(filter(None, (offering, plan)))
+    return " · ".join(filter(None, (where, what)))
+
+
+def instances(count: int) -> str:
+    """Say how many."""
+    return "1 instance" if count == 1 else f"{count:,} instances"
 
 
 # At most 9999 days: far beyond any policy, far below what a timedelta can hold.

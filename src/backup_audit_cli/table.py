@@ -11,10 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Severity, Verdict
+from backup_audit.text import NAME_MAX, named, one_line, placed
 
 _WIDTH = 120  # columns, where no terminal says otherwise
 _NARROW = 110  # columns; below, the reason has a line of its own
+_GUID = 36  # characters; the column of instances is no narrower
 
 _STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "green"}
 
@@ -25,8 +28,38 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     guid: str
     name: str | None
+    org: str | None = None
+    space: str | None = None
+    offering: str | None = None
+    plan: str | None = None
     reason: str
     change: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """What the instance is called and where it is, as far as that is known."""
+        said = [
+            one_line(self.name or "", NAME_MAX),
+            self.guid,
+            placed(self.org, self.space),
+            placed(None, None, self.offering, self.plan),
+        ]
+        return [line for line in said if line]
+
+
+def row_of(finding: Finding, change: str = "") -> Row:
+    """The row of a finding."""
+    return Row(
+        verdict=finding.verdict,
+        guid=finding.guid,
+        name=finding.name,
+        org=finding.org,
+        space=finding.space,
+        offering=finding.offering,
+        plan=finding.plan,
+        reason=finding.reason,
+        change=change,
+    )
 
 
 def new_console() -> Console:
@@ -53,12 +86,12 @@ def styled(verdict: Verdict) -> Text:
 def _wide(rows: Sequence[Row]) -> RenderableType:
     with_change = any(row.change for row in rows)
     table = Table("verdict", "instance", box=box.SIMPLE)
-    table.columns[1].no_wrap = True
+    table.columns[1].min_width = _GUID
+    table.columns[1].overflow = "fold"
     for name in ("change", "reason") if with_change else ("reason",):
         table.add_column(name)
     for row in rows:
-        instance = f"{row.name}\n{row.guid}" if row.name else row.guid
-        texts = [instance, *([row.change] if with_change else []), row.reason]
+        texts = ["\n".join(row.lines), *([row.change] if with_change else []), row.reason]
         table.add_row(styled(row.verdict), *map(Text, texts))
     return table
 
@@ -68,8 +101,9 @@ def _narrow(rows: Sequence[Row]) -> RenderableType:
     for verdict, group in groupby(rows, key=lambda row: row.verdict):
         lines += ["", styled(verdict)]
         for row in group:
-            instance = f"{row.name} ({row.guid})" if row.name else row.guid
             mark = f" [{row.change}]" if row.change else ""
-            lines.append(Padding(Text(instance + mark), (0, 0, 0, 2)))
+            lines.append(Padding(Text(named(row.guid, row.name) + mark), (0, 0, 0, 2)))
+            if place := placed(row.org, row.space, row.offering, row.plan):
+                lines.append(Padding(Text(place), (0, 0, 0, 6)))
             lines.append(Padding(Text(row.reason), (0, 0, 0, 6)))
     return Group(*lines, "")

@@ -39,7 +39,7 @@ from backup_audit_cli.documents import read_document
 from backup_audit_cli.exit_status import ExitStatus, NoEndpoint, WrongUsage
 from backup_audit_cli.output import say
 from backup_audit_cli.standard_input import client_secret, piped_token
-from backup_audit_cli.table import Row, new_console, plain_lines, table_of
+from backup_audit_cli.table import new_console, plain_lines, row_of, table_of
 
 _NOTHING_CONFIGURED = Configuration(instances=(), default_policy=BUILT_IN, mutes=(), sha256="")
 _CEILINGS = Ceilings(concurrency=1, workers=32, requests_per_second=None)
@@ -178,7 +178,7 @@ def _has_no_endpoint(finding: Finding) -> bool:
 def _show(console: Console, findings: Sequence[Finding], seconds: float) -> None:
     """The head, and all instances: the worst first, as in reports."""
     worst_first = sorted(findings, key=lambda f: (f.verdict.rank, f.guid))
-    rows = [Row(verdict=f.verdict, guid=f.guid, name=f.name, reason=f.reason) for f in worst_first]
+    rows = [row_of(finding) for finding in worst_first]
     counted = Counter(f.verdict for f in worst_first)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counted.items())
     asked = "1 instance" if len(findings) == 1 else f"{len(findings)} instances"

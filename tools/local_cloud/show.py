@@ -14,7 +14,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
 from backup_audit_cli.output import say
-from backup_audit_cli.table import Row, new_console, plain_lines, styled, table_of
+from backup_audit_cli.table import Row, new_console, plain_lines, row_of, styled, table_of
 from tools.local_cloud.aws import BUCKET, WrittenFile
 from tools.local_cloud.judged import EverJudged
 from tools.local_cloud.local_run import LOG, MESSAGES, Outcome
@@ -22,6 +22,7 @@ from tools.local_cloud.messages import SentMessage
 from tools.local_cloud.scaled import said
 
 _ROWS_MAX = 40
+_SHOWN = ("name", "guid", "org", "space", "offering", "plan", "reason")
 _EMAIL_LINES_MAX = 40
 
 
@@ -98,17 +99,11 @@ def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
     """The problems, then the problems that ended; a dry run has only its answer."""
     if report is None:
         return [
-            Row(verdict=Verdict(p["verdict"]), name=p["name"], guid=p["guid"], reason=p["reason"])
+            Row(verdict=Verdict(p["verdict"]), **{name: p[name] for name in _SHOWN})
             for p in answer["problems"]
         ]
     problems = [
-        Row(
-            verdict=f.verdict,
-            name=f.name,
-            guid=f.guid,
-            change=(f.change or "") + (", muted" if f.mute else ""),
-            reason=f.reason,
-        )
+        row_of(f, (f.change or "") + (", muted" if f.mute else ""))
         for f in report.findings
         if f.verdict.is_problem
     ]
@@ -117,6 +112,10 @@ def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
             verdict=Verdict.HEALTHY,
             name=r.name,
             guid=r.guid,
+            org=r.org,
+            space=r.space,
+            offering=r.offering,
+            plan=r.plan,
             change="resolved",
             reason=f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M} UTC",
         )

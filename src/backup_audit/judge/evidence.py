@@ -1,4 +1,4 @@
-"""What the API answered: a list, a refusal or nothing usable."""
+"""What the API answered: a list, a refusal or nothing usable; or why it was not asked."""
 
 import json
 from datetime import UTC, datetime
@@ -82,6 +82,11 @@ class Refusal(msgspec.Struct, frozen=True):
     title: str | None = None
     detail: str | None = None
 
+    @property
+    def is_of_cloud_foundry(self) -> bool:
+        """Whether the body holds a whole Cloud Foundry error."""
+        return self.code is not None and self.title is not None
+
 
 class Cause(StrEnum):
     """Why there is no answer to judge."""
@@ -106,7 +111,12 @@ class Silence(msgspec.Struct, frozen=True):
 
 TOO_SLOW = Silence(Cause.TIMEOUT, "no whole answer in time")
 
-Answer = BackupList | Refusal | Silence
+
+class UserProvided(msgspec.Struct, frozen=True):
+    """Not asked: the instance is a user-provided one, so there is no broker to list backups."""
+
+
+Answer = BackupList | Refusal | Silence | UserProvided
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,10 @@ from typing import Literal
 import msgspec
 
 from backup_audit.fleet.configuration import Instance, Mute, Policy
+from backup_audit.fleet.inventory import Operation
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.judge.under_way import is_deletion_young, with_operation
 from backup_audit.judge.verdict import Severity, Verdict, judge
 
 
@@ -54,9 +56,11 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Instance, verdict, reason, evidence, policy, and how it compares with the last full report.
 
-    `scope` and `due_at` are those of the run. `since` is the due time of the first run in a row
-    that found this problem. `earlier_problem` is the one that a healthy finding ended, or that an
-    unknown one, or one in grace, could not end.
+    `scope` and `due_at` are those of the run. `type` to `plan` are what the foundation says of the
+    instance, null if that is not known. `policy_notes` say which labels were ignored, and why.
+    `operation` is one that was under way when the run read the inventory. `since` is the due time
+    of the first run in a row that found this problem. `earlier_problem` is the one that a healthy
+    finding ended, or that an unknown one, or one in grace, could not end.
     """
 
     schema_version: Literal[1] = 1
@@ -66,6 +70,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     guid: str
     name: str | None
     owner: str | None
+    type: str | None = None
+    org: str | None = None
+    space: str | None = None
+    offering: str | None = None
+    plan: str | None = None
     verdict: Verdict
     reason: str
     change: Change | None = None
@@ -73,12 +82,19 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     earlier_problem: Problem | None = None
     mute: Mute | None = None
     policy: Policy
+    policy_notes: tuple[str, ...] = ()
+    operation: Operation | None = None
     evidence: EvidenceSummary
 
     @property
+    def is_being_deleted(self) -> bool:
+        """Whether nobody is notified of a problem, since its instance is about to go."""
+        return is_deletion_young(self.operation, self.evidence.observed_at)
+
+    @property
     def is_notified(self) -> bool:
-        """Whether messages name it: a problem that nobody muted."""
-        return self.verdict.is_problem and self.mute is None
+        """Whether messages name it: a problem that nobody muted, of an instance that stays."""
+        return self.verdict.is_problem and self.mute is None and not self.is_being_deleted
 
     @property
     def severity(self) -> Severity:
@@ -95,6 +111,10 @@ class NotifiedFinding(msgspec.Struct, frozen=True, kw_only=True):
     guid: str
     name: str | None
     owner: str | None
+    org: str | None
+    space: str | None
+    offering: str | None
+    plan: str | None
     verdict: Verdict
     severity: Severity
     change: Change | None
@@ -111,7 +131,8 @@ def in_short(finding: Finding) -> NotifiedFinding:
 
 def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | None) -> Finding:
     """Judge one instance and write down why."""
-    judgement = judge(evidence, instance.policy, run.as_of)
+    judged = judge(evidence, instance.policy, run.as_of)
+    judgement = with_operation(judged, evidence, instance, run.as_of)
     return Finding(
         run_id=run.run_id,
         scope=run.scope,
@@ -119,20 +140,30 @@ def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | No
         guid=instance.guid,
         name=instance.name,
         owner=instance.owner,
+        type=instance.type,
+        org=instance.org,
+        space=instance.space,
+        offering=instance.offering,
+        plan=instance.plan,
         verdict=judgement.verdict,
         reason=judgement.reason,
         mute=mute,
         policy=instance.policy,
-        evidence=_summary(evidence, judgement.newest, run.as_of or evidence.observed_at),
+        policy_notes=instance.policy_notes,
+        operation=instance.operation,
+        evidence=_summary(evidence, instance, judgement.newest, run.as_of or evidence.observed_at),
     )
 
 
-def _summary(evidence: Evidence, newest: datetime | None, moment: datetime) -> EvidenceSummary:
+def _summary(
+    evidence: Evidence, instance: Instance, newest: datetime | None, moment: datetime
+) -> EvidenceSummary:
     answer = evidence.answer
     refusal = answer if isinstance(answer, Refusal) else Refusal()
     listing = answer if isinstance(answer, BackupList) else None
     silence = answer if isinstance(answer, Silence) else None
     detail = silence.detail if silence else refusal.detail
+    listed_age = listing.instance_created_at if listing else None
     return EvidenceSummary(
         http_status=evidence.status,
         code=refusal.code,
@@ -142,7 +173,7 @@ def _summary(evidence: Evidence, newest: datetime | None, moment: datetime) -> E
         newest_backup_at=newest,
         newest_backup_age_seconds=int((moment - newest).total_seconds()) if newest else None,
         backup_count=len(listing.backups) if listing else None,
-        instance_created_at=listing.instance_created_at if listing else None,
+        instance_created_at=listed_age or instance.created_at,
         request_id=evidence.request_id,
         attempts=evidence.attempts,
         milliseconds=evidence.milliseconds,

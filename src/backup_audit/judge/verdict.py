@@ -17,6 +17,7 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
     UnreadableBackup,
+    UserProvided,
 )
 from backup_audit.text import brief_duration, compared_duration, format_duration
 
@@ -94,6 +95,9 @@ def judge(evidence: Evidence, policy: Policy, as_of: datetime | None = None) -> 
             return Judgement(Verdict.UNKNOWN, f"not reached: {detail}")
         case Silence(detail=detail):
             return Judgement(Verdict.UNKNOWN, f"no usable answer from the API: {detail}")
+        case UserProvided():
+            reason = "a user-provided instance: no broker backs it up"
+            return Judgement(Verdict.UNSUPPORTED, reason)
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -214,8 +218,8 @@ def _backups(count: int) -> str:
 
 def _judge_refusal(status: int | None, refusal: Refusal) -> Judgement:
     said = f"HTTP {status}{_error(refusal)}"
-    is_of_cloud_foundry = refusal.code is not None and refusal.title is not None
-    if status == 422 and is_of_cloud_foundry and refusal.title != _CF_BROKER_BUSY:
+    is_broker_busy = refusal.title == _CF_BROKER_BUSY
+    if status == 422 and refusal.is_of_cloud_foundry and not is_broker_busy:
         return Judgement(Verdict.UNSUPPORTED, f"backups are not supported: {said}")
     if status == 404 and refusal.code == _CF_NOT_FOUND:
         return Judgement(Verdict.NOT_FOUND, f"gone, or not visible to our client: {said}")

@@ -14,8 +14,8 @@ from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, NotifiedFinding
 from backup_audit.judge.verdict import Severity
 from backup_audit.report.commit import StoredReport
-from backup_audit.report.report import Coverage, ReportAddress
-from backup_audit.text import printable
+from backup_audit.report.report import Coverage, Report, ReportAddress
+from backup_audit.text import instances, named, placed, printable
 
 T = TypeVar("T")
 
@@ -85,10 +85,15 @@ class RunReported(Document, frozen=True, kw_only=True):
 
 
 class RunIncomplete(RunReported, frozen=True, kw_only=True, tag="run_incomplete"):
-    """Not every instance was reached; `why_incomplete` says why."""
+    """A report that does not cover the fleet; `why_incomplete` says why.
+
+    `lost` counts the instances that disappeared from the inventory at once, which is taken for a
+    lost role.
+    """
 
     why_incomplete: str | None
     coverage: Coverage
+    lost: int
 
 
 class FindingMessage(RunReported, frozen=True, kw_only=True, tag="finding"):
@@ -112,7 +117,9 @@ def run_failed(
         reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
     kind, where = type(error).__name__, foundation or "unknown foundation"
     document = RunFailed(
-        message_id=f"{run_id or invocation_id}/run_failed",
+        message_id=f"{foundation}/{run_id or invocation_id}/run_failed"
+        if foundation
+        else f"{invocation_id}/run_failed",
         foundation=foundation,
         run_id=run_id,
         failed_at=failed_at,
@@ -135,7 +142,7 @@ def run_incomplete(stored: StoredReport) -> Message:
     """A message that a report does not cover the fleet."""
     report, coverage = stored.head, stored.head.coverage
     document = RunIncomplete(
-        message_id=f"{report.run.run_id}/run_incomplete",
+        message_id=f"{report.foundation}/{report.run.run_id}/run_incomplete",
         foundation=report.foundation,
         run_id=report.run.run_id,
         scope=report.run.scope,
@@ -143,19 +150,40 @@ def run_incomplete(stored: StoredReport) -> Message:
         report=stored.address,
         why_incomplete=report.why_incomplete,
         coverage=coverage,
+        lost=lost_of(report),
     )
+    failed = "is incomplete" if document.lost else "did not reach every instance"
     happened = (
-        f"The backup audit of {report.foundation} (run {report.run.run_id}) did not reach "
-        f"every instance: {coverage.audited} of {coverage.configured} were audited "
-        f"({coverage.percent:g} %)."
+        f"The backup audit of {report.foundation} (run {report.run.run_id}) {failed}: "
+        f"{coverage.audited} of {coverage.configured} were audited ({coverage.percent:g} %)."
     )
     why = f"Why: {report.why_incomplete}."
     return message_of(
         document,
-        f"[backup-audit] {report.foundation}: the audit is incomplete",
-        [happened, why, f"Report: {stored.address.uri}"],
+        f"[backup-audit] {report.foundation}: {lost_first(report)}the audit is incomplete",
+        [*lost_role(report), happened, why, f"Report: {stored.address.uri}"],
         severity=Severity.WARNING,
     )
+
+
+def lost_of(report: Report) -> int:
+    """How many instances disappeared from the inventory at once; 0 if none did."""
+    return report.inventory.lost if report.inventory else 0
+
+
+def lost_first(report: Report) -> str:
+    """The beginning of a subject if instances disappeared at once, else nothing."""
+    lost = lost_of(report)
+    return f"{instances(lost)} disappeared at once, " if lost else ""
+
+
+def lost_role(report: Report) -> Iterator[str]:
+    """The first line of a text if instances disappeared at once."""
+    if lost := lost_of(report):
+        yield (
+            f"LOST ROLE? {instances(lost)} disappeared from the inventory at once: check the roles "
+            "of our client. All of them stay in the fleet."
+        )
 
 
 def finding_messages(stored: StoredReport) -> Iterator[Message]:
@@ -166,7 +194,7 @@ def finding_messages(stored: StoredReport) -> Iterator[Message]:
 def _finding_message(stored: StoredReport, finding: NotifiedFinding) -> Message:
     report = stored.head
     document = FindingMessage(
-        message_id=f"{report.run.run_id}/finding/{finding.guid}",
+        message_id=f"{report.foundation}/{report.run.run_id}/finding/{finding.guid}",
         foundation=report.foundation,
         run_id=report.run.run_id,
         scope=report.run.scope,
@@ -174,12 +202,19 @@ def _finding_message(stored: StoredReport, finding: NotifiedFinding) -> Message:
         report=stored.address,
         finding=finding,
     )
+    place = place_of(finding)
+    placing = [f"Where: {place}"] if place else []
     owned = [f"Owner: {finding.owner}"] if finding.owner else []
     said = Change.RESOLVED if finding.change is Change.RESOLVED else finding.verdict
     return message_of(
         document,
         f"[backup-audit] {report.foundation}: {said} {finding.name or finding.guid}",
-        [f"{named(finding)}: {finding.reason}", *owned, f"Report: {stored.address.uri}"],
+        [
+            f"{named(finding.guid, finding.name)}: {finding.reason}",
+            *placing,
+            *owned,
+            f"Report: {stored.address.uri}",
+        ],
         severity=finding.severity,
         verdict=finding.verdict,
         instance_guid=finding.guid,
@@ -225,9 +260,15 @@ def packed(
         yield together
 
 
-def named(finding: NotifiedFinding) -> str:
-    """The name with the GUID, or the GUID alone."""
-    return f"{finding.name} ({finding.guid})" if finding.name else finding.guid
+def size_in_message(part: msgspec.Struct, lines: Iterable[str]) -> int:
+    """Bytes that a part adds to a message: its JSON and its text, each quoted in the body."""
+    encode = msgspec.json.encode
+    return len(encode(encode(part).decode())) + len(encode(text_of(lines)))
+
+
+def place_of(finding: NotifiedFinding) -> str:
+    """Org, space, offering and plan of an instance, as far as they are known."""
+    return placed(finding.org, finding.space, finding.offering, finding.plan)
 
 
 def attribute_value(value: Attribute) -> str:

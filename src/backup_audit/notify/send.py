@@ -13,7 +13,7 @@ import msgspec
 
 from backup_audit.errors import HeartbeatFailed
 from backup_audit.judge.evidence import TOO_SLOW
-from backup_audit.notify.digest import digests
+from backup_audit.notify.digest import digests, fleet_digest
 from backup_audit.notify.message import Message, finding_messages, run_incomplete
 from backup_audit.probe.authorization import Secret
 from backup_audit.probe.http import HttpClient, NoReply
@@ -63,10 +63,14 @@ def notify(stored: StoredReport, notifier: Notifier, mode: NotifyMode) -> int:
 
 
 def _news(stored: StoredReport, mode: NotifyMode) -> Iterator[Message]:
-    """All messages of a report; none if nothing is wrong and nothing has changed for the better."""
+    """All messages of a report; none if nothing is wrong and nothing has changed."""
     if not stored.head.complete:
         yield run_incomplete(stored)
-    yield from (digests if mode is NotifyMode.DIGEST else finding_messages)(stored)
+    if mode is NotifyMode.DIGEST:
+        yield from digests(stored)
+    else:
+        yield from fleet_digest(stored)
+        yield from finding_messages(stored)
 
 
 def notify_of_failure(

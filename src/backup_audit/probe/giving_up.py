@@ -8,7 +8,14 @@ that had answered before is given PATIENCE to come back; then the run stops aski
 from collections.abc import Collection
 
 from backup_audit.errors import ApiUnreachable, AuditError, token_refused
-from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.judge.evidence import (
+    BackupList,
+    Cause,
+    Evidence,
+    Refusal,
+    Silence,
+    UserProvided,
+)
 from backup_audit.probe.pacing import Outcome
 
 ATTEMPTS_MAX = 5  # requests for one answer
@@ -173,5 +180,5 @@ def _said(evidence: Evidence) -> str:
             return f"HTTP {evidence.status}{named}"
         case Silence(detail=detail):
             return detail
-        case BackupList():
+        case BackupList() | UserProvided():
             return "a list"

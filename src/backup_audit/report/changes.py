@@ -39,6 +39,10 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     guid: str
     name: str | None
     owner: str | None
+    org: str | None = None
+    space: str | None = None
+    offering: str | None = None
+    plan: str | None = None
     verdict: Verdict
     since: datetime
     resolved_at: datetime
@@ -54,6 +58,10 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             guid=self.guid,
             name=self.name,
             owner=self.owner,
+            org=self.org,
+            space=self.space,
+            offering=self.offering,
+            plan=self.plan,
             verdict=Verdict.HEALTHY,
             severity=Verdict.HEALTHY.severity,
             change=Change.RESOLVED,
@@ -126,6 +134,10 @@ def resolved_by(finding: Finding) -> Resolved | None:
         guid=finding.guid,
         name=finding.name,
         owner=finding.owner,
+        org=finding.org,
+        space=finding.space,
+        offering=finding.offering,
+        plan=finding.plan,
         verdict=problem.verdict,
         since=problem.since,
         resolved_at=finding.due_at,

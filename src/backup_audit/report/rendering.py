@@ -15,6 +15,7 @@ from backup_audit.errors import ReportStoreFailed
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
 from backup_audit.report.report import MuteRecord, Report
+from backup_audit.sharing import sharing
 
 T = TypeVar("T")
 
@@ -85,7 +86,8 @@ class ReportReader:
         return self._list(_FINDINGS, Finding)
 
     def resolved(self) -> Iterator[Resolved]:
-        return self._list(_RESOLVED, Resolved)
+        """Its equal texts are shared: the next run keeps all of them."""
+        return sharing(self._list(_RESOLVED, Resolved), "owner", "org", "space", "offering", "plan")
 
     def _head(self) -> Report:
         head: list[bytes] = []
@@ -125,6 +127,11 @@ _COLUMNS: Mapping[str, Callable[[Finding], object]] = {
     "name": attrgetter("name"),
     "guid": attrgetter("guid"),
     "owner": attrgetter("owner"),
+    "org": attrgetter("org"),
+    "space": attrgetter("space"),
+    "offering": attrgetter("offering"),
+    "plan": attrgetter("plan"),
+    "type": attrgetter("type"),
     "verdict": attrgetter("verdict"),
     "reason": attrgetter("reason"),
     "newest_backup_age_hours": lambda one: _hours(one.evidence.newest_backup_age_seconds),
@@ -136,6 +143,8 @@ _COLUMNS: Mapping[str, Callable[[Finding], object]] = {
     "backup_count": attrgetter("evidence.backup_count"),
     "min_backups": attrgetter("policy.min_backups"),
     "grace_hours": lambda one: _hours(one.policy.grace_seconds),
+    "policy_notes": lambda one: "; ".join(one.policy_notes),
+    "operation": lambda one: one.operation and f"{one.operation.type} {one.operation.state}",
     "http_status": attrgetter("evidence.http_status"),
     "code": attrgetter("evidence.code"),
     "title": attrgetter("evidence.title"),

@@ -16,6 +16,7 @@ from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.finding import Finding, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved
+from backup_audit.report.drift import InventoryRecord
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +115,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
     `muted` counts the findings that are not healthy and muted: nobody is notified of them.
     `still_unknown` counts the problems that are `unknown` as in the last full report.
+    `being_deleted` counts the problems of which nobody is notified for a day, since their instances
+    are being deleted.
     """
 
     problems: int
@@ -121,6 +124,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     resolved: int
     muted: int
     still_unknown: int = 0
+    being_deleted: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +133,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     `complete` is false if an instance was not reached. `why_incomplete` says why, in the words that
     every text about the run prints; null if all were. `oldest_newest_backup_age_seconds`:
     the age of the oldest among the newest backups of all instances; null if no instance has one.
+    `inventory` is null if the run read none.
     """
 
     schema_version: Literal[1] = 1
@@ -144,6 +149,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     news: News
     oldest_newest_backup_age_seconds: int | None
     effort: Effort
+    inventory: InventoryRecord | None = None
 
 
 class WholeReport(Report, frozen=True, kw_only=True):

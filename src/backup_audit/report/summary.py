@@ -18,7 +18,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved, resolved_by
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import News
-from backup_audit.text import one_line
+from backup_audit.text import instances, one_line
 
 _REASONS_MAX = 3  # that a text can name
 _REASON_MAX = 300  # characters
@@ -76,7 +76,7 @@ class Summary:
         reasons = self._why_not_reached.most_common()
         if len(reasons) < 2:
             return reasons[0][0] if reasons else None
-        said = [f"{why} ({_instances(count)})" for why, count in reasons[:_REASONS_MAX]]
+        said = [f"{why} ({instances(count)})" for why, count in reasons[:_REASONS_MAX]]
         left = len(reasons) - len(said)
         return "; ".join(said) + (f"; and {left} more" if left else "")
 
@@ -110,6 +110,8 @@ class Summary:
             self._news["muted"] += finding.verdict is not Verdict.HEALTHY
         elif finding.change is Change.RESOLVED:
             self._news["resolved"] += 1
+        elif finding.verdict.is_problem and finding.is_being_deleted:
+            self._news["being_deleted"] += 1
         elif finding.verdict.is_problem:
             self._news["problems"] += 1
             self._news["new"] += finding.change in (Change.NEW, Change.REOPENED)
@@ -124,10 +126,6 @@ class Summary:
     def _line(self, position: int) -> bytes:
         self._lines.seek(position)
         return self._lines.readline()
-
-
-def _instances(count: int) -> str:
-    return "1 instance" if count == 1 else f"{count:,} instances"
 
 
 def _replaces_memory(finding: Finding) -> bool:
