@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from backup_audit.fleet.configuration import BUILT_IN, Instance, Mute
+from backup_audit.fleet.inventory import Read, Sees
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import (
     Answer,
@@ -15,9 +16,10 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
 )
-from backup_audit.judge.finding import Finding, finding_of
+from backup_audit.judge.finding import Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.message import Message
+from backup_audit.report.drift import Departed, Departure, InventoryRecord, UnauditedInstance
 from backup_audit.report.report import ReportAddress
 from backup_audit.settings import NotifyMode, Settings
 
@@ -89,6 +91,50 @@ def finding(
     found = finding_of(instance(guid, name, owner), evidence(answer, status), run(), mute)
     assert found.verdict is verdict
     return found
+
+
+PLACE = {"org": "prod-eu", "space": "payments", "offering": "p.mysql", "plan": "db-gold-small"}
+
+
+def inventory(**parts: object) -> InventoryRecord:
+    """What a run reads of a foundation in which nothing has changed and everything is audited."""
+    still = InventoryRecord(
+        read=Read.COMPLETE,
+        why=None,
+        read_at=NOW,
+        requests=1,
+        sees=Sees.ALL,
+        managed=3,
+        user_provided=0,
+        appeared=0,
+        vanished=[],
+        vanished_count=0,
+        lost=0,
+        unaudited=None,
+        excluded=[],
+        rules=[],
+    )
+    return msgspec.structs.replace(still, **parts)
+
+
+def departed(
+    guid: str = "guid-5",
+    how: Departure = Departure.DESELECTED,
+    verdict: Verdict | None = Verdict.STALE,
+    **parts: object,
+) -> Departed:
+    """An instance that left the fleet with a problem that was open for a day."""
+    problem = Problem(verdict, NOW - 24 * HOUR) if verdict else None
+    left = Departed(
+        guid=guid, name="orders", org="prod-eu", space="payments", how=how, open_problem=problem
+    )
+    return msgspec.structs.replace(left, **parts)
+
+
+def unaudited(guid: str = "guid-6", *, is_new: bool = True, **parts: object) -> UnauditedInstance:
+    """An instance that nobody audits."""
+    one = UnauditedInstance(guid=guid, name="cache", is_new=is_new, **PLACE)
+    return msgspec.structs.replace(one, **parts)
 
 
 def a_message(number: int = 0, text: str = "words") -> Message:

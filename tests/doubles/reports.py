@@ -8,6 +8,7 @@ from backup_audit.fleet.run import Run
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
 from backup_audit.report.commit import StoredReport, commit
+from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.rendering import json_line, report_pieces
 from backup_audit.report.report import (
     Ceilings,
@@ -30,6 +31,7 @@ def stored(
     remembered: Sequence[Resolved] = (),
     of: Run | None = None,
     store: InMemoryStore | None = None,
+    inventory: InventoryRecord | None = None,
 ) -> StoredReport:
     """The report of these findings, in a bucket of its own.
 
@@ -63,6 +65,7 @@ def stored(
         finished_at=NOW,
         invocation_id="i",
     )
+    report.head = msgspec.structs.replace(report.head, inventory=inventory)
     return report
 
 

@@ -212,7 +212,7 @@ def test_two_executions_of_a_run_at_the_same_time_leave_one_report() -> None:
         assert sorted(function.findings()) == sorted(BATCHES)
         # Standard topics deliver at least once: two at once may tell twice, under one id.
         assert {message.message["default"]["message_id"] for message in function.messages} == {
-            f"{RUN_ID}/digest/1"
+            f"local/{RUN_ID}/digest/1"
         }
 
 

@@ -145,12 +145,12 @@ def told_today(world: World) -> Counter[str]:
     return Counter(
         message.message_id
         for message in world.notifier.messages
-        if message.message_id.startswith("20260131T050000Z")
+        if message.message_id.startswith("test/20260131T050000Z")
     )
 
 
-ALL_TOLD = {"20260131T050000Z/run_incomplete"} | {
-    f"20260131T050000Z/finding/{guid}" for guid in PROBLEMS
+ALL_TOLD = {"test/20260131T050000Z/run_incomplete"} | {
+    f"test/20260131T050000Z/finding/{guid}" for guid in PROBLEMS
 }
 
 

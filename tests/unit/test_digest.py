@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
 from backup_audit.fleet.configuration import Mute
+from backup_audit.fleet.inventory import Operation
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Change, Finding, Problem, finding_of
@@ -27,7 +28,7 @@ from backup_audit.notify.message import (
     subject_line,
 )
 from backup_audit.report.changes import Resolved
-from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, run
+from tests.doubles.builders import MUTE, NOW, PLACE, evidence, finding, instance, run
 from tests.doubles.reports import stored
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
@@ -81,6 +82,82 @@ def test_every_problem_instance_is_named_with_verdict_reason_and_name(verdict: V
     assert named["verdict"] == verdict
     assert named["severity"] == verdict.severity
     assert named["reason"] == problem.reason
+
+
+PLACED = msgspec.structs.replace(finding(name="orders-db", owner="team-orders"), **PLACE)
+WHERE = "prod-eu / payments · p.mysql db-gold-small"
+
+
+def test_a_problem_instance_is_named_with_its_place() -> None:
+    message = one_digest(msgspec.structs.replace(PLACED, change=Change.NEW))
+
+    lines = message.text.splitlines()
+    at = lines.index("  orders-db (guid-1) [new, team-orders]")
+    assert lines[at + 1 : at + 3] == [f"      {WHERE}", f"      {PLACED.reason}"]
+    [named] = document(message)["findings"]
+    assert {key: named[key] for key in PLACE} == PLACE
+
+
+def test_a_problem_that_ended_is_named_with_its_place() -> None:
+    message = one_digest(msgspec.structs.replace(ended(), **PLACE))
+
+    lines = message.text.splitlines()
+    at = lines.index("RESOLVED (1)")
+    assert lines[at + 1].startswith("  cache (guid-9): was stale since ")
+    assert lines[at + 2 : at + 4] == [f"      {WHERE}", ""]
+    [resolved] = document(message)["resolved"]
+    assert {key: resolved[key] for key in PLACE} == PLACE
+
+
+def test_a_message_about_an_instance_says_where_it_is() -> None:
+    first, second = finding_messages(stored([PLACED, msgspec.structs.replace(ended(), **PLACE)]))
+
+    assert first.text.splitlines()[:3] == [
+        f"orders-db (guid-1): {PLACED.reason}",
+        f"Where: {WHERE}",
+        "Owner: team-orders",
+    ]
+    assert f"Where: {WHERE}" in second.text
+    assert {key: document(first)["finding"][key] for key in PLACE} == PLACE
+
+
+def test_where_an_instance_is_may_not_be_known() -> None:
+    [message] = finding_messages(stored([finding()]))
+
+    assert "Where" not in message.text
+    assert document(message)["finding"]["org"] is None
+
+
+def test_every_message_has_an_id_that_begins_with_its_foundation() -> None:
+    report = stored([not_reached("x"), finding(guid="guid-2")])
+
+    [digest], [first, second] = digests(report), finding_messages(report)
+
+    run_id = "20260131T050000Z"
+    assert digest.message_id == f"test/{run_id}/digest/1"
+    assert first.message_id == f"test/{run_id}/finding/guid-2"
+    assert second.message_id == f"test/{run_id}/finding/guid-1"
+    assert run_incomplete(report).message_id == f"test/{run_id}/run_incomplete"
+    assert failed(KeyError()).message_id == "test/r/run_failed"
+    assert failed(KeyError(), run_id=None).message_id == "test/invocation/run_failed"
+
+
+def being_deleted(verdict: Verdict = Verdict.STALE, guid: str = "guid-going") -> Finding:
+    deleting = Operation("delete", "in progress", NOW)
+    return msgspec.structs.replace(finding(verdict, guid), operation=deleting)
+
+
+def test_an_instance_that_is_being_deleted_is_counted_and_not_named() -> None:
+    message = one_digest(being_deleted(), finding(guid="guid-told"))
+
+    assert "guid-going" not in message.body
+    assert "1 of 2 instances have a problem." in message.text
+    assert "Being deleted and not named here: 1." in message.text.splitlines()
+    assert document(message)["being_deleted"] == 1
+    assert "Being deleted" not in one_digest(finding()).text
+    assert document(one_digest(finding()))["being_deleted"] == 0
+    assert list(digests(stored([being_deleted()]))) == []
+    assert list(finding_messages(stored([being_deleted()]))) == []
 
 
 def test_problems_are_grouped_by_verdict_worst_first() -> None:
@@ -282,13 +359,16 @@ def test_a_long_digest_of_a_foundation_with_a_long_name_fits_too() -> None:
     assert all(message.size <= SIZE_MAX for message in messages)
 
 
-texts = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=200)
+texts = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=255)
 told = st.builds(
-    lambda verdict, guid, name, owner: finding(verdict, guid, name=name, owner=owner),
+    lambda verdict, guid, name, owner, place: msgspec.structs.replace(
+        finding(verdict, guid, name=name, owner=owner), **place
+    ),
     st.sampled_from(PROBLEMS),
     st.from_regex(r"[A-Za-z0-9]{1,200}", fullmatch=True),
     texts,
     texts,
+    st.fixed_dictionaries(dict.fromkeys(PLACE, st.none() | texts)),
 )
 
 
@@ -333,13 +413,14 @@ def test_a_message_for_each_problem_and_each_that_ended() -> None:
 
 @given(st.text(), st.text(min_size=1))
 def test_whatever_a_name_is_it_stays_on_its_line(name: str, owner: str) -> None:
-    """Configurations refuse such names; a report that another version kept may have them."""
-    named = finding(name=name, owner=owner)
+    """Names are chosen by whoever may make an instance, or an org."""
+    where = dict.fromkeys(PLACE, f"x{name}")
+    named = msgspec.structs.replace(finding(name=name, owner=owner), **where)
     findings = [named, finding(guid="guid-2"), ended(name=name)]
 
-    assert_plain(one_digest(*findings).text, lines=14)
+    assert_plain(one_digest(*findings).text, lines=15)
     for message in finding_messages(stored(findings)):
-        assert_plain(message.text, lines=3 if "Owner" in message.text else 2)
+        assert_plain(message.text, lines=4 if "Owner" in message.text else 2)
 
 
 def assert_plain(text: str, *, lines: int) -> None:
@@ -391,6 +472,7 @@ def test_a_failure_before_anything_is_known_is_told_too() -> None:
     assert "foundation" not in message.attributes
     assert document(message)["run_id"] is None
     assert message.message_id == "invocation/run_failed"
+    assert failed(KeyError(), foundation=None).message_id == "invocation/run_failed"
 
 
 @pytest.mark.parametrize("faults", [1, 10_000])

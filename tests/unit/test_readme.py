@@ -15,6 +15,7 @@ from backup_audit.fleet.configuration import BUILT_IN, parse_configuration
 from backup_audit.fleet.run import Scope, parse_event
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Severity, Verdict
+from backup_audit.notify.fleet_news import Reason
 from backup_audit.probe.giving_up import (
     ATTEMPTS_MAX,
     FAILURES_IN_A_QUARTER,
@@ -272,6 +273,7 @@ VALUES: dict[str, set[str]] = {
     "verdict": set(Verdict),
     "change": set(Change),
     "severity": set(Severity),
+    "reason": set(Reason),
 }
 
 
@@ -294,9 +296,15 @@ def test_a_filter_policy_that_is_shown_asks_for_what_messages_have() -> None:
     shown.append(json.loads(json.loads(attributes[1])["FilterPolicy"]))
 
     assert len(shown) == 4
-    for policy in shown:
+    for policy in (one for either in shown for one in either.get("$or", [either])):
         for name, values in policy.items():
             assert set(values) <= VALUES[name]
+
+
+def test_what_is_news_of_the_fleet_is_said() -> None:
+    news = table_column(NOTIFICATIONS, "What a digest says of the fleet")
+
+    assert {name.strip("`") for name in news} == set(Reason)
 
 
 # ── Cloud Controller ──────────────────────────────────────────────────────────────────────────────

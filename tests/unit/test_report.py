@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.configuration import Mute, parse_configuration
+from backup_audit.fleet.inventory import Operation
 from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
@@ -35,7 +36,7 @@ from backup_audit.report.report import (
     mute_records,
 )
 from backup_audit.report.summary import Summary
-from tests.doubles.builders import MUTE, NOW, a_list, evidence, finding, instance, run
+from tests.doubles.builders import MUTE, NOW, PLACE, a_list, evidence, finding, instance, run
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored, whole
 
@@ -175,14 +176,36 @@ def test_a_csv_row_has_every_column_and_its_schema_version() -> None:
 
 
 def test_the_table_begins_with_what_a_person_looks_for() -> None:
-    assert CSV_COLUMNS[:6] == (
+    assert CSV_COLUMNS[:11] == (
         "name",
         "guid",
         "owner",
+        "org",
+        "space",
+        "offering",
+        "plan",
+        "type",
         "verdict",
         "reason",
         "newest_backup_age_hours",
     )
+
+
+def test_the_table_has_what_is_known_of_an_instance() -> None:
+    known = msgspec.structs.replace(
+        finding(),
+        **PLACE,
+        type="managed",
+        policy_notes=("label a: too long", "label b: no day"),
+        operation=Operation("delete", "in progress", NOW),
+    )
+
+    row, bare = rows_of([known, finding()])
+
+    assert {column: row[column] for column in PLACE} == PLACE
+    assert (row["type"], row["operation"]) == ("managed", "delete in progress")
+    assert row["policy_notes"] == "label a: too long; label b: no day"
+    assert {bare[column] for column in (*PLACE, "type", "operation", "policy_notes")} == {""}
 
 
 def test_a_spreadsheet_that_knows_a_byte_order_mark_reads_utf_8() -> None:
@@ -322,6 +345,40 @@ def test_only_what_is_unknown_as_before_and_not_muted_is_still_unknown(
     one = msgspec.structs.replace(finding(verdict), change=change, mute=mute)
 
     assert stored([one, finding(Verdict.HEALTHY, "other")]).head.news.still_unknown == counted
+
+
+@pytest.mark.parametrize(
+    ("verdict", "mute", "counted"),
+    [
+        (Verdict.STALE, None, {"being_deleted": 1, "problems": 0, "new": 0, "muted": 0}),
+        (Verdict.STALE, MUTE, {"being_deleted": 0, "problems": 0, "new": 0, "muted": 1}),
+        (Verdict.HEALTHY, None, {"being_deleted": 0, "problems": 0, "new": 0, "muted": 0}),
+    ],
+)
+def test_the_problem_of_an_instance_that_is_being_deleted_is_counted_apart(
+    verdict: Verdict, mute: Mute | None, counted: dict[str, int]
+) -> None:
+    deleting = Operation("delete", "in progress", NOW)
+    one = msgspec.structs.replace(
+        finding(verdict), operation=deleting, mute=mute, change=Change.NEW
+    )
+
+    news = stored([one]).head.news
+
+    assert {name: getattr(news, name) for name in counted} == counted
+
+
+def test_equal_texts_of_the_problems_that_ended_are_kept_once() -> None:
+    ends = [
+        msgspec.structs.replace(resolved_problem(f"guid-{n}"), owner="team", **PLACE)
+        for n in range(2)
+    ]
+
+    first, second = ReportReader(written([], ends).splitlines(keepends=True), "there").resolved()
+
+    assert [first, second] == ends
+    for name in ("owner", *PLACE):
+        assert getattr(first, name) is getattr(second, name)
 
 
 def _after(verdict: Verdict, change: Change | None, earlier: Verdict | None) -> list[Resolved]:

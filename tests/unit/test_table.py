@@ -4,17 +4,29 @@ import io
 import re
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from backup_audit.judge.verdict import Verdict
-from backup_audit_cli.table import Row, new_console, plain_lines, table_of
+from backup_audit_cli.table import Row, new_console, plain_lines, row_of, table_of
+from tests.doubles.builders import PLACE, finding
 
 GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
 REASON = (
     "newest backup is 3 d 3 h old, max_age is 26 h; 3 backups listed, and the rest of a long one"
 )
 STALE = Row(verdict=Verdict.STALE, guid=GUID, name="orders-db", reason=REASON, change="new, muted")
+PLACED = Row(
+    verdict=Verdict.STALE,
+    guid=GUID,
+    name="orders-db",
+    org="prod-eu",
+    space="payments",
+    offering="p.mysql",
+    plan="db-gold-small",
+    reason="old",
+)
 BARE = Row(verdict=Verdict.STALE, guid="bare", name=None, reason="old")
 FINE = Row(verdict=Verdict.HEALTHY, guid="fine", name=None, reason="young")
 
@@ -62,6 +74,57 @@ def test_a_narrow_terminal_has_the_rows_as_the_e_mail_has_them() -> None:
         "  fine",
         "      young",
     ]
+
+
+def test_a_narrow_terminal_has_the_place_below_the_name() -> None:
+    assert printed([PLACED], 80)[2:5] == [
+        f"  orders-db ({GUID})",
+        "      prod-eu / payments · p.mysql db-gold-small",
+        "      old",
+    ]
+
+
+def test_a_wide_terminal_has_name_guid_and_place_below_each_other() -> None:
+    lines = printed([PLACED, BARE], 120)
+
+    at = next(n for n, line in enumerate(lines) if "orders-db" in line)
+    assert [line.split("  ") for line in map(str.strip, lines[at + 1 : at + 4])] == [
+        [GUID],
+        ["prod-eu / payments"],
+        ["p.mysql db-gold-small"],
+    ]
+    assert lines[at + 4].split() == ["stale", "bare", "old"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 110, 120])
+def test_a_long_name_goes_on_in_the_next_line(width: int) -> None:
+    long = msgspec.structs.replace(PLACED, name="n" * 255, org="o" * 255)
+
+    said = "".join(printed([long], width))
+
+    assert (said.count("n"), said.count("o")) >= (255, 255)
+    assert "…" not in said
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_hostile_name_stays_in_its_place(width: int) -> None:
+    hostile = msgspec.structs.replace(PLACED, name="a\n\x1b[2Jb", space="c\u202ed")
+
+    lines = printed([hostile], width)
+
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == len(printed([PLACED], width))
+
+
+def test_the_row_of_a_finding_has_its_place() -> None:
+    found = msgspec.structs.replace(finding(name="orders-db"), **PLACE)
+
+    row = row_of(found, "new")
+
+    assert {name: getattr(row, name) for name in PLACE} == PLACE
+    assert (row.verdict, row.guid, row.name) == (Verdict.STALE, "guid-1", "orders-db")
+    assert (row.reason, row.change) == (found.reason, "new")
+    assert row_of(found).change == ""
 
 
 def test_where_nothing_was_compared_there_is_no_column_for_changes() -> None:

@@ -16,7 +16,7 @@ from backup_audit.notify.message import attribute_value, run_failed, subject_lin
 from backup_audit.report.changes import OpenProblem, Resolved, compared, resolved_by
 from backup_audit.strict import read_strictly
 from backup_audit.text import brief_duration, compared_duration
-from tests.doubles.builders import NOW, finding
+from tests.doubles.builders import NOW, PLACE, finding
 from tests.doubles.reports import stored, whole
 
 HOUR = timedelta(hours=1)
@@ -25,6 +25,7 @@ ENDED = Resolved(
     guid="guid-9",
     name="cache",
     owner="team-cache",
+    **PLACE,
     verdict=Verdict.STALE,
     since=NOW - HOUR,
     resolved_at=NOW,
@@ -203,6 +204,10 @@ def test_a_problem_that_ended_is_named_in_full() -> None:
         guid="guid-9",
         name="cache",
         owner="team-cache",
+        org="prod-eu",
+        space="payments",
+        offering="p.mysql",
+        plan="db-gold-small",
         verdict=Verdict.HEALTHY,
         severity=Severity.INFO,
         change=Change.RESOLVED,
@@ -213,14 +218,17 @@ def test_a_problem_that_ended_is_named_in_full() -> None:
     )
 
 
-def test_who_owns_an_instance_is_kept_when_its_problem_ends() -> None:
+def test_who_owns_an_instance_and_where_it_is_are_kept_when_its_problem_ends() -> None:
     stale = OpenProblem(Verdict.STALE, NOW - HOUR, None, not_reached=False)
-    now = compared(finding(Verdict.HEALTHY, "guid-9", name="c", owner="team-c"), stale)
+    healthy = finding(Verdict.HEALTHY, "guid-9", name="c", owner="team-c")
+    now = compared(msgspec.structs.replace(healthy, **PLACE), stale)
 
     ended = resolved_by(now)
 
     assert ended
     assert (ended.guid, ended.name, ended.owner) == ("guid-9", "c", "team-c")
+    assert (ended.org, ended.space) == ("prod-eu", "payments")
+    assert (ended.offering, ended.plan) == ("p.mysql", "db-gold-small")
     assert (ended.verdict, ended.since, ended.resolved_at) == (Verdict.STALE, NOW - HOUR, NOW)
 
 

@@ -122,7 +122,7 @@ def _digest(
         resolved=resolved,
         inventory=news,
     )
-    reasons = news.reasons if news else ()
+    fleet_severity = news.severity if news else Severity.INFO
     verdicts = {finding.verdict for finding in findings}
     changes = {finding.change for finding in findings if finding.change}
     return message_of(
@@ -135,12 +135,10 @@ def _digest(
             "",
             f"Report: {stored.address.uri}",
         ],
-        severity=severity_of(
-            [finding.severity for finding in findings] + [Severity.WARNING] * len(reasons)
-        ),
+        severity=severity_of([fleet_severity, *(finding.severity for finding in findings)]),
         verdict=tuple(verdict for verdict in Verdict if verdict in verdicts),
         change=tuple(change for change in Change if change in changes),
-        reason=reasons,
+        reason=news.reasons if news else (),
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.selection import ExcludeUse
+from backup_audit.judge.verdict import Severity, severity_of
 from backup_audit.notify.message import packed, size_in_message
 from backup_audit.report.drift import Departed, Departure, InventoryRecord, UnauditedInstance
 from backup_audit.text import instances, named, one_line, placed
@@ -77,6 +78,13 @@ class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
             Reason.NEW_UNAUDITED: self.new_unaudited,
         }
         return tuple(reason for reason, there_is in what.items() if there_is)
+
+    @property
+    def severity(self) -> Severity:
+        """A warning at least, and as urgent as the problems that left; `info` without reasons."""
+        open_problems = (one.open_problem for one in self.vanished if one.open_problem)
+        severities = [problem.verdict.severity for problem in open_problems]
+        return severity_of(severities + [Severity.WARNING for _ in self.reasons])
 
     @property
     def without_names(self) -> "FleetNews":
