@@ -14,12 +14,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.fleet.configuration import Configuration, Demands, Instance, Mute, layered
+from backup_audit.fleet.configuration import Configuration, Instance
 from backup_audit.fleet.doubts import doubts_about
+from backup_audit.fleet.mutes import Mute, MuteRecord
 from backup_audit.fleet.run import AuditRequest, Run
+from backup_audit.fleet.selection import Decision, Selection
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
 from backup_audit.report.commit import Previous
-from backup_audit.report.report import Ceilings, Effort, MuteRecord, Plan, StoredPlan, mute_records
+from backup_audit.report.report import Ceilings, Effort, Plan, StoredPlan
 from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
 
 # More threads than this make it slower, not faster, in one Python process.
@@ -84,7 +86,9 @@ def plan_audit(
     if each run gets through a part only, every instance has its turn.
     """
     today = run.started_at.date()
-    instances, doubts = instances_of(request, configuration), doubts_about(configuration, today)
+    selection = Selection(configuration, today, max_age=request.max_age)
+    decisions, doubts = _decisions(request, selection), doubts_about(configuration, today)
+    instances = [one.instance for one in decisions if one.instance is not None]
     plan = Plan(
         notifies=request.notifies,
         instances=len(instances),
@@ -94,32 +98,21 @@ def plan_audit(
         previous=previous.report,
         warnings=(*([previous.warning] if previous.warning else ()), *doubts),
     )
-    mutes = {mute.guid: mute for mute in configuration.mutes if mute.is_in_force(today)}
     state = previous.state if run.scope.is_compared else NOTHING_YET
-    in_turn = sorted(instances, key=lambda one: _sort_key(previous.state.open.get(one.guid)))
     fleet = [
-        Entry(one, mutes.get(one.guid), state.open.get(one.guid), state.resolved.get(one.guid))
-        for one in in_turn
+        Entry(one.instance, one.mute, state.open.get(guid), state.resolved.get(guid))
+        for one in decisions
+        if one.instance is not None and (guid := one.instance.guid)
     ]
-    return plan, mute_records(configuration, today), fleet
+    fleet.sort(key=lambda entry: _sort_key(previous.state.open.get(entry.instance.guid)))
+    return plan, selection.mute_records(is_whole=not request.instance_guids), fleet
 
 
-def instances_of(request: AuditRequest, configuration: Configuration) -> Sequence[Instance]:
-    """The instances that an event asks for, configured or not, under the policy it asks for."""
-    instances: Sequence[Instance] = configuration.instances
-    if request.instance_guids:
-        configured = {instance.guid: instance for instance in instances}
-        instances = [
-            configured.get(guid) or Instance(guid, configuration.default_policy)
-            for guid in request.instance_guids
-        ]
-    if not request.max_age:
-        return instances
-    stated = Demands(max_age=request.max_age)
-    return [
-        msgspec.structs.replace(one, policy=layered(one.policy, stated, "event"))
-        for one in instances
-    ]
+def _decisions(request: AuditRequest, selection: Selection) -> list[Decision]:
+    """What is decided for the instances that an event asks for, configured or not, or for all."""
+    asked = request.instance_guids
+    guids = asked or [one.guid for one in selection.configuration.instances]
+    return [selection.decide(guid, None, is_fresh=False, asked=bool(asked)) for guid in guids]
 
 
 def policy_digest(instances: Sequence[Instance]) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, field
 
 from backup_audit.errors import InvalidSettings
-from backup_audit.strict import description_of, read_strictly
+from backup_audit.strict import read_strictly
 
 # Requests that a foundation may ever be asked at a time, by all batches together.
 _WORKERS_MAX = 1000
@@ -109,9 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ] = field(name="READ_TIMEOUT_SECONDS", default=READ_TIMEOUT)
 
 
-_DESCRIPTIONS = {
-    one.encode_name: description_of(one.type) for one in msgspec.structs.fields(Settings)
-}
+_VARIABLES = tuple(one.encode_name for one in msgspec.structs.fields(Settings))
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -119,7 +117,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
     An empty value counts as not set.
     """
-    stated: dict[str, object] = {name: environ[name] for name in _DESCRIPTIONS if environ.get(name)}
+    stated: dict[str, object] = {name: environ[name] for name in _VARIABLES if environ.get(name)}
     guids = [guid for guid in re.split(r"[,\s]+", environ.get("INSTANCE_GUIDS", "")) if guid]
     stated |= {"INSTANCE_GUIDS": guids}
     settings, faults = read_strictly(stated, Settings, strict=False)
@@ -134,8 +132,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 def _said(fault: str) -> str:
     """A fault for people: of a variable that is missing, what it must be."""
-    name = fault.removesuffix(": missing")
-    return fault if name == fault else f"{name} is not set: {_DESCRIPTIONS[name]}"
+    return re.sub(r"^(\w+): missing", r"\1 is not set", fault)
 
 
 def foundation_of(environ: Mapping[str, str]) -> str | None:

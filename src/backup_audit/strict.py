@@ -69,7 +69,8 @@ def _struct_faults(
         if name in document:
             yield from _faults(document[name], field.type, _joined(at, name), strict)
         elif field.required:
-            yield f"{_joined(at, name)}: missing"
+            described = description_of(field.type)
+            yield f"{_joined(at, name)}: missing" + (f": {described}" if described else "")
 
 
 @functools.cache
@@ -82,7 +83,7 @@ def _value_faults(value: object, expected: object, at: str, strict: bool) -> Ite
         msgspec.convert(value, expected, strict=strict)
     except NOT_AS_EXPECTED as error:
         described = description_of(expected)
-        wrong = f"{_shown(value)} is not {described}" if described else _cut(str(error))
+        wrong = f"{shown(value)} is not {described}" if described else _cut(str(error))
         yield f"{at or 'the document'}: {wrong}"
 
 
@@ -90,7 +91,8 @@ def _joined(at: str, key: str) -> str:
     return f"{at}.{_cut(key)}" if at else _cut(key)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A faulty value as a fault quotes it: as JSON, cut, on one line."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (RecursionError, ValueError):  # nested too deeply, or thousands of digits

@@ -18,12 +18,12 @@ from backup_audit.errors import (
     InvalidEvent,
     InvalidSettings,
 )
-from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance
+from backup_audit.fleet.configuration import Configuration, Instance
 from backup_audit.fleet.doubts import doubt_about_guid
 from backup_audit.fleet.run import AuditRequest, Run, parse_event, plan_run
+from backup_audit.fleet.selection import Selection
 from backup_audit.judge.finding import EvidenceSummary, Finding, finding_of
 from backup_audit.judge.verdict import CF_NO_ROUTE, Verdict
-from backup_audit.plan import instances_of
 from backup_audit.probe.authorization import (
     CA_HINT,
     UNKNOWN_CA,
@@ -41,7 +41,7 @@ from backup_audit_cli.output import say
 from backup_audit_cli.standard_input import client_secret, piped_token
 from backup_audit_cli.table import new_console, plain_lines, row_of, table_of
 
-_NOTHING_CONFIGURED = Configuration(instances=(), default_policy=BUILT_IN, mutes=(), sha256="")
+_NOTHING_CONFIGURED = Configuration()
 _CEILINGS = Ceilings(concurrency=1, workers=32, requests_per_second=None)
 _LONGEST = 60 * 60  # seconds
 
@@ -89,7 +89,7 @@ def try_out(wanted: Wanted) -> ExitStatus:
     run = plan_run(request, now(), "try")
     began = time.monotonic()
     try:
-        findings = list(_findings(access, instances_of(request, _NOTHING_CONFIGURED), run))
+        findings = list(_findings(access, _instances(request, run), run))
     except InvalidSettings as error:
         raise WrongUsage(_as_options("; ".join(error.faults))) from None
     except AuditError as error:
@@ -119,6 +119,16 @@ def _checked(wanted: Wanted) -> tuple[_Addresses, AuditRequest]:
     if addresses is None or request is None:
         raise WrongUsage(_as_options("; ".join(faults)))
     return addresses, request
+
+
+def _instances(request: AuditRequest, run: Run) -> list[Instance]:
+    """The instances asked for, under the policy asked for."""
+    selection = Selection(_NOTHING_CONFIGURED, run.started_at.date(), max_age=request.max_age)
+    decisions = (
+        selection.decide(guid, None, is_fresh=True, asked=True)
+        for guid in request.instance_guids or ()
+    )
+    return [one.instance for one in decisions if one.instance is not None]
 
 
 def _credentials(wanted: Wanted) -> ReadyHeader | ClientCredentials:

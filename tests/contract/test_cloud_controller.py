@@ -17,7 +17,8 @@ import pytest
 import trustme
 
 from backup_audit.errors import AuditError
-from backup_audit.fleet.configuration import BUILT_IN, Instance, Policy
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.judge.evidence import (
     Backup,
     BackupList,

@@ -1,12 +1,16 @@
 """Values with sensible defaults, for tests that care about one of them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from backup_audit.fleet.configuration import BUILT_IN, Instance, Mute
+from backup_audit.fleet.configuration import Configuration, Instance, InstanceEntry
 from backup_audit.fleet.inventory import Read, Sees
+from backup_audit.fleet.mutes import Mute
+from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import Run, Scope
+from backup_audit.fleet.selection import Selection
 from backup_audit.judge.evidence import (
     Answer,
     Backup,
@@ -71,6 +75,19 @@ def evidence(answer: Answer, status: int | None = 200) -> Evidence:
 def run(scope: Scope = Scope.FULL, due_at: datetime = NOW) -> Run:
     """A run that is due now."""
     return Run(run_id="20260131T050000Z", scope=scope, due_at=due_at, started_at=NOW)
+
+
+def configuration(*guids: str, mutes: Iterable[Mute] = ()) -> Configuration:
+    """A configuration that lists these instances."""
+    listed = tuple(InstanceEntry(guid=guid) for guid in guids)
+    return Configuration(instances=listed, mutes=tuple(mutes), sha256="0" * 64)
+
+
+def decided(configuration: Configuration) -> list[Instance]:
+    """The listed instances as a run audits them that knows nothing else of them."""
+    selection = Selection(configuration, NOW.date())
+    decisions = [selection.decide(one.guid, None, is_fresh=True) for one in configuration.instances]
+    return [one.instance for one in decisions if one.instance is not None]
 
 
 def instance(guid: str = "guid-1", name: str | None = None, owner: str | None = None) -> Instance:

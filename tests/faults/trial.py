@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from backup_audit.errors import AuditError
-from backup_audit.fleet.configuration import BUILT_IN, Instance
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.probe.authorization import ReadyHeader, Secret
 from backup_audit.probe.cloud_controller import CloudController

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from backup_audit.fleet.configuration import BUILT_IN, Instance, Mute
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.mutes import Mute
+from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.finding import Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict

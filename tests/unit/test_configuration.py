@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backup_audit.errors import InvalidConfiguration
 from backup_audit.fleet.configuration import Configuration, parse_configuration
+from tests.doubles.builders import decided
 
 
 def parsed(document: object) -> Configuration:
@@ -35,7 +36,7 @@ def test_a_bare_guid_gets_the_defaults_and_an_object_its_own_demands() -> None:
         }
     )
 
-    bare, entry = configuration.instances
+    bare, entry = decided(configuration)
     assert (bare.guid, bare.name, bare.policy.max_age) == ("a", None, timedelta(hours=26))
     assert bare.policy.max_age_source == "defaults"
     assert (entry.name, entry.owner) == ("orders-db", "team")
@@ -47,16 +48,16 @@ def test_a_bare_guid_gets_the_defaults_and_an_object_its_own_demands() -> None:
 
 
 def test_what_nobody_states_is_built_in() -> None:
-    [instance] = parsed({"instances": ["a"]}).instances
+    [instance] = decided(parsed({"instances": ["a"]}))
 
     assert instance.policy.max_age == timedelta(hours=26)
     assert instance.policy.max_age_source == "built-in"
 
 
 def test_a_grace_of_zero_overrides_a_default() -> None:
-    [instance] = parsed(
-        {"defaults": {"grace": "24h"}, "instances": [{"guid": "a", "grace": "0h"}]}
-    ).instances
+    [instance] = decided(
+        parsed({"defaults": {"grace": "24h"}, "instances": [{"guid": "a", "grace": "0h"}]})
+    )
 
     assert instance.policy.grace == timedelta(0)
 
@@ -122,10 +123,12 @@ def test_a_key_that_must_be_given_may_not_be_null() -> None:
 
     positions = [fault.split(":")[0] for fault in faults_of(document)]
 
-    assert positions == ["instances[1].guid", *(f"mutes[0].{key}" for key in mute)]
-    assert faults_of({"instances": None}) == [
-        "instances: null is not a list of at least one instance"
+    assert positions == [
+        "instances[1].guid",
+        *(f"mutes[0].{key}" for key in mute if key != "guid"),
+        "mutes[0]",
     ]
+    assert faults_of({"instances": None}) == ["the document: needs instances or discover"]
 
 
 @pytest.mark.parametrize("document", [[], ["a", "b"], [{"guid": "a"}]])

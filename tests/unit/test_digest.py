@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
-from backup_audit.fleet.configuration import Mute
 from backup_audit.fleet.inventory import Operation
+from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Change, Finding, Problem, finding_of

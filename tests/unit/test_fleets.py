@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from backup_audit.fleet.configuration import Configuration, parse_configuration
+from tests.doubles.builders import decided
 from tools.local_cloud.behaviours import (
     Backups,
     Behaviour,
@@ -93,7 +94,7 @@ def test_every_instance_of_the_healthy_fleet_keeps_its_policy() -> None:
     fleet = fleet_of("healthy")
 
     for instance, behaviour in zip(
-        configuration_of(fleet).instances, behaviours_of(fleet), strict=True
+        decided(configuration_of(fleet)), behaviours_of(fleet), strict=True
     ):
         assert isinstance(behaviour, Backups)
         newest = max(int(str(raw)) for raw in behaviour.created_at)
@@ -143,7 +144,7 @@ def test_the_degraded_configuration_has_names_that_formats_stumble_over() -> Non
 def test_the_degraded_configuration_uses_every_policy_and_a_mute() -> None:
     configuration = configuration_of(fleet_of("degraded"))
 
-    policies = [instance.policy for instance in configuration.instances]
+    policies = [instance.policy for instance in decided(configuration)]
 
     assert {policy.max_age for policy in policies} == {timedelta(hours=26), timedelta(hours=4)}
     assert {policy.min_backups for policy in policies} == {1, 3}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.fleet.configuration import BUILT_IN, Policy
+from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.judge.evidence import (
     Answer,
     Backup,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.fleet.configuration import BUILT_IN, Configuration, Instance, Mute
+from backup_audit.fleet.mutes import Mute, MuteRecord, MuteState
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import finding_of
@@ -18,7 +18,6 @@ from backup_audit.plan import (
     PlanAnswer,
     alone,
     batch_size,
-    instances_of,
     plan_audit,
     read_batch,
     read_plan,
@@ -35,16 +34,9 @@ from backup_audit.report.changes import (
     open_problems,
 )
 from backup_audit.report.commit import Previous
-from backup_audit.report.report import (
-    Ceilings,
-    MuteRecord,
-    MuteState,
-    Plan,
-    PreviousReport,
-    StoredPlan,
-)
+from backup_audit.report.report import Ceilings, Plan, PreviousReport, StoredPlan
 from backup_audit.report.store import RunKeys, find
-from tests.doubles.builders import NOW, a_list, evidence, instance, run
+from tests.doubles.builders import NOW, a_list, configuration, evidence, instance, run
 from tests.doubles.fakes import InMemoryStore
 
 GUIDS = ("a", "b", "c", "d", "e")
@@ -68,9 +60,8 @@ def problem(days_ago: int = 1, *, not_reached: bool = False) -> OpenProblem:
 def planned(
     previous: Previous, of: Run | None = None, mutes: tuple[Mute, ...] = ()
 ) -> tuple[Plan, list[Entry]]:
-    fleet = tuple(instance(guid) for guid in GUIDS)
-    configuration = Configuration(fleet, BUILT_IN, mutes, "0" * 64)
-    plan, _, batch = plan_audit(AuditRequest(), of or run(), configuration, "ssm:/test", previous)
+    document = configuration(*GUIDS, mutes=mutes)
+    plan, _, batch = plan_audit(AuditRequest(), of or run(), document, "ssm:/test", previous)
     return plan, batch
 
 
@@ -160,7 +151,7 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
     left_out: str, a_run: int
 ) -> None:
     guids = [f"guid-{number:03}" for number in range(500)]
-    configuration = Configuration(tuple(map(instance, guids)), BUILT_IN, (), "0" * 64)
+    document = configuration(*guids)
     answer, status = (
         (Refusal(10013, "CF-RateLimitExceeded"), 429)
         if left_out == "429"
@@ -169,7 +160,7 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
     previous, judged = Previous(), set[str]()
     for day in range(6):
         of = run(due_at=NOW + timedelta(days=day))
-        *_, batch = plan_audit(AuditRequest(), of, configuration, "ssm:/test", previous)
+        *_, batch = plan_audit(AuditRequest(), of, document, "ssm:/test", previous)
         findings = [
             compared(
                 finding_of(
@@ -249,25 +240,6 @@ def test_a_what_if_is_compared_with_nothing(scope: Scope) -> None:
     assert compared_with == (set() if scope is Scope.WHAT_IF else {"a"})
 
 
-def test_an_event_takes_configured_instances_as_they_are_and_others_under_the_defaults() -> None:
-    strict = msgspec.structs.replace(BUILT_IN, min_backups=7)
-    known = Instance("a", strict, "orders-db", "team-orders")
-    configuration = Configuration((known,), BUILT_IN, (), "0" * 64)
-
-    request = AuditRequest(instance_guids=["x", "a"])
-
-    assert list(instances_of(request, configuration)) == [Instance("x", BUILT_IN), known]
-
-
-def test_an_events_max_age_replaces_that_of_every_instance() -> None:
-    configuration = Configuration((instance("a"),), BUILT_IN, (), "0" * 64)
-
-    [asked] = instances_of(AuditRequest(max_age="2h"), configuration)
-
-    assert (asked.policy.max_age_seconds, asked.policy.max_age_source) == (7200, "event")
-    assert asked.policy.min_backups_source == BUILT_IN.min_backups_source
-
-
 KEYS = RunKeys.of("backup-audit", run())
 CEILINGS = Ceilings(concurrency=3, workers=2, requests_per_second=None)
 BATCHES = [[Entry(instance("a")), Entry(instance("b"))], [Entry(instance("c"))]]
@@ -275,7 +247,7 @@ BATCHES = [[Entry(instance("a")), Entry(instance("b"))], [Entry(instance("c"))]]
 
 def stored_by(attempt: str, store: InMemoryStore) -> StoredPlan:
     plan, _ = planned(Previous())
-    mutes = (MuteRecord("a", "team", "reason", NOW.date(), MuteState.ACTIVE),)
+    mutes = (MuteRecord("a", "team", "reason", NOW.date(), state=MuteState.ACTIVE),)
     ours = StoredPlan(
         run=run(),
         plan=plan,

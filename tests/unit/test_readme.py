@@ -11,7 +11,8 @@ import jq
 import pytest
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.fleet.configuration import BUILT_IN, parse_configuration
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import Scope, parse_event
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Severity, Verdict

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from backup_audit.fleet.configuration import BUILT_IN, Policy
+from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.judge.evidence import (
     SECONDS_END,
     Answer,

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import date, timedelta
 
 import msgspec
 import pytest
@@ -12,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.fleet.configuration import Mute, parse_configuration
 from backup_audit.fleet.inventory import Operation
+from backup_audit.fleet.mutes import Mute
 from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
@@ -28,13 +27,7 @@ from backup_audit.report.rendering import (
     refuse_newer,
     report_pieces,
 )
-from backup_audit.report.report import (
-    MuteState,
-    WholeReport,
-    coverage_of,
-    floor_percent,
-    mute_records,
-)
+from backup_audit.report.report import WholeReport, coverage_of, floor_percent
 from backup_audit.report.summary import Summary
 from tests.doubles.builders import MUTE, NOW, PLACE, a_list, evidence, finding, instance, run
 from tests.doubles.fakes import InMemoryStore
@@ -294,32 +287,6 @@ def test_any_name_comes_out_of_the_csv_as_it_was_but_for_apostrophes(name: str) 
     [row] = rows_of([finding(name=name)])
 
     assert row["name"].replace("'", "") == name.replace("'", "")
-
-
-@pytest.mark.parametrize(
-    ("until", "holds"), [("2026-01-30", False), ("2026-01-31", True), ("2026-02-01", True)]
-)
-def test_a_mute_holds_through_its_last_day(until: str, *, holds: bool) -> None:
-    document = {"guid": "a", "owner": "team", "reason": "moves", "until": until}
-    configuration = parse_configuration(
-        msgspec.json.encode({"instances": ["a"], "mutes": [document]}), "test"
-    )
-
-    [mute] = configuration.mutes
-    assert mute.is_in_force(NOW.date()) is holds
-    [record] = mute_records(configuration, NOW.date())
-    assert record.state is (MuteState.ACTIVE if holds else MuteState.EXPIRED)
-
-
-def test_a_mute_of_an_instance_that_is_not_configured_is_seen() -> None:
-    entry = Mute("gone", "team", "moves", date(2027, 1, 1))
-    configuration = msgspec.structs.replace(
-        parse_configuration(b'{"instances": ["a"]}', "test"), mutes=(entry,)
-    )
-
-    [record] = mute_records(configuration, NOW.date() + timedelta(days=1))
-
-    assert record.state is MuteState.UNMATCHED
 
 
 def test_the_worst_are_no_more_than_asked_for() -> None:

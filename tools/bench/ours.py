@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup_audit.fleet.configuration import BUILT_IN, Instance
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.evidence import Backup, BackupList, Evidence
 from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.authorization import ReadyHeader, Secret

@@ -1,10 +1,11 @@
-"""What must hold for any bytes: of an event, of a configuration, of an answer of the API.
+"""What must hold for any bytes: an event, a configuration, an instance, an answer of the API.
 
 A target takes bytes and returns, or raises AssertionError, or anything else that is not the
 product's own error for bad input: each is a finding.
 """
 
 import contextlib
+import fnmatch
 import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -15,15 +16,12 @@ from urllib.parse import quote
 import msgspec
 
 from backup_audit.errors import InvalidConfiguration, InvalidDocument
-from backup_audit.fleet.configuration import (
-    BUILT_IN,
-    Demands,
-    Instance,
-    Policy,
-    layered,
-    parse_configuration,
-)
+from backup_audit.fleet.configuration import Configuration, Instance, parse_configuration
+from backup_audit.fleet.inventory import MANAGED, ServiceInstance
+from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.fleet.run import CLOCK_SKEW, Run, Scope, parse_event
+from backup_audit.fleet.selection import Selection, Standing
+from backup_audit.fleet.selectors import NAMES, Selector, glob_fits, globs_of
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.probe.cloud_controller import CloudController
@@ -72,10 +70,34 @@ def configuration(data: bytes) -> None:
     guids = [instance.guid for instance in found.instances]
     assert all(_is_safe(guid) for guid in guids)
     assert len(set(guids)) == len(guids)
-    for instance in found.instances:
+    for instance in _decided(found):
         _check_policy(instance.policy)
         assert not _hides_something(instance.name or "")
         assert not _hides_something(instance.owner or "")
+
+
+def selection(data: bytes) -> None:
+    """A configuration decides for any instance, and its globs are those of the shell."""
+    try:
+        parts = msgspec.json.decode(data, type=_Selected)
+        found = parse_configuration(bytes(parts.configuration), "file:fuzz")
+    except (msgspec.MsgspecError, ValueError, RecursionError, InvalidConfiguration):
+        return
+    for selector in found.discover:
+        _check_globs(selector, parts.row)
+    today = NOW.date()
+    chosen = Selection(found, today)
+    row = parts.row if set(parts.row.labels) <= chosen.label_keys else None
+    decision = chosen.decide("guid-1", row, is_fresh=True)
+    assert (decision.instance is not None) is (decision.standing is Standing.AUDITED)
+    if decision.instance is not None:
+        _check_policy(decision.instance.policy)
+        assert all(note.isprintable() for note in decision.instance.policy_notes)
+        assert not _hides_something(decision.instance.owner or "")
+        is_listed = any(one.guid == "guid-1" for one in found.instances)
+        assert is_listed or (row is not None and row.type == MANAGED)
+    assert all(warning.isprintable() for warning in chosen.warnings())
+    assert len(chosen.rule_uses()) == len(found.rules)
 
 
 def answer(data: bytes) -> None:
@@ -97,8 +119,16 @@ def answer(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "event": event,
     "configuration": configuration,
+    "selection": selection,
     "answer": answer,
 }
+
+
+class _Selected(msgspec.Struct, frozen=True):
+    """The input of the target `selection`."""
+
+    configuration: msgspec.Raw
+    row: ServiceInstance
 
 
 class _Repeats:
@@ -143,8 +173,25 @@ def _finding(reply: Reply, policy: Policy) -> Finding:
     return finding_of(Instance("guid-1", policy), evidence, _RUN, None)
 
 
+def _decided(found: Configuration) -> Iterator[Instance]:
+    chosen = Selection(found, NOW.date())
+    for entry in found.instances:
+        decision = chosen.decide(entry.guid, None, is_fresh=True)
+        assert decision.instance is not None
+        yield decision.instance
+
+
+def _check_globs(selector: Selector, row: ServiceInstance) -> None:
+    for key in NAMES:
+        name = getattr(row, key)
+        for glob in globs_of(selector, key):
+            if name is not None:
+                in_the_shell = fnmatch.fnmatchcase(name, glob.replace("[", "[[]"))
+                assert glob_fits(glob, name) is in_the_shell
+
+
 def _with_grace(policy: Policy) -> Policy:
-    return layered(policy, Demands(grace="24h"), "defaults")
+    return msgspec.structs.replace(policy, grace_seconds=24 * 3600)
 
 
 def _check_proof(verdict: Verdict, status: int, body: bytes) -> None:

@@ -8,13 +8,8 @@ from typing import Annotated
 import msgspec
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.fleet.configuration import (
-    Guid,
-    PositiveDuration,
-    SchemaAddress,
-    duplicates,
-    spelled,
-)
+from backup_audit.fleet.faults import duplicates
+from backup_audit.fleet.fields import Guid, PositiveDuration, SchemaAddress, spelled
 from backup_audit.strict import read_strictly
 from backup_audit.text import parse_duration
 

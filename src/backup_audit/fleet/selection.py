@@ -1,10 +1,21 @@
 """Which instances are audited, and what is in force for each: one function decides, here."""
 
+from datetime import date
 from enum import StrEnum
 
 import msgspec
 
-from backup_audit.fleet.configuration import Instance, Mute
+from backup_audit.errors import merged
+from backup_audit.fleet.configuration import Configuration, Instance
+from backup_audit.fleet.inventory import ServiceInstance
+from backup_audit.fleet.matching import Match, Matching
+from backup_audit.fleet.mutes import Mute, MuteRecord, MuteState
+from backup_audit.fleet.policy import InForce
+from backup_audit.fleet.selectors import indexes
+from backup_audit.fleet.self_service import SKIP_UNTIL
+from backup_audit.fleet.tally import Tally
+
+_BY_LABEL = f"label {SKIP_UNTIL}"
 
 
 class Standing(StrEnum):
@@ -39,7 +50,8 @@ class ExcludeState(StrEnum):
 class ExcludeUse(msgspec.Struct, frozen=True, kw_only=True):
     """An exclude, or all labels backup-audit.skip-until together, and how many it takes out.
 
-    `until` is a day such as "2027-03-31", "never", or null for labels, which have each their own.
+    Of several that fit, the first takes an instance out. `until` is a day such as "2027-03-31",
+    "never", or null for labels, which have each their own.
     """
 
     rule: str
@@ -57,3 +69,167 @@ class RuleUse(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     matched: int
     decided: int
+
+
+class Selection:
+    """Decides for one instance after the other, and counts what selectors and rules did.
+
+    `today` is a day in UTC, `max_age` that of the event. To count right, each GUID is decided once.
+    """
+
+    def __init__(
+        self, configuration: Configuration, today: date, *, max_age: str | None = None
+    ) -> None:
+        self.configuration = configuration
+        self.today = today
+        self.matching = Matching(configuration, today, max_age)
+        self._tally = Tally(configuration)
+
+    @property
+    def label_keys(self) -> frozenset[str]:
+        """The labels that anything reads: no other need be kept of an inventory."""
+        return self.matching.label_keys
+
+    def decide(
+        self, guid: str, row: ServiceInstance | None, *, is_fresh: bool, asked: bool = False
+    ) -> Decision:
+        """Decide for an instance, and count it.
+
+        `row` is what the inventory has of it, None if nothing; it `is_fresh` if this run read it:
+        else it gives names, labels and rules, but neither age nor operation, which may soften a
+        verdict. `asked`: the event names it.
+        """
+        match = self.matching.of(guid, row)
+        standing, place = self.standing_of(match, asked=asked)
+        self._tally.matched(match)
+        if standing is not Standing.AUDITED:
+            self._tally.excluded[place] += 1
+            return Decision(standing, place)
+        decided = self.matching.in_force(match)
+        self._tally.audited(match, decided.rules)
+        instance = self._instance(guid, row, match, decided, is_fresh=is_fresh, asked=asked)
+        return Decision(standing, place, instance, self._mute(guid, row))
+
+    def standing_of(self, match: Match, *, asked: bool) -> tuple[Standing, str | None]:
+        """Whether an instance is audited, and the place that decides it; counts nothing."""
+        if asked:
+            return Standing.AUDITED, "event"
+        if match.listed is not None:
+            return Standing.AUDITED, f"instances[{match.listed}]"
+        if match.excluding:
+            return Standing.EXCLUDED, f"exclude[{next(indexes(match.excluding))}]"
+        if not match.discovering:
+            return Standing.UNAUDITED, None
+        if match.stated.skip_until is not None and self.today <= match.stated.skip_until:
+            return Standing.EXCLUDED, _BY_LABEL
+        return Standing.AUDITED, f"discover[{next(indexes(match.discovering))}]"
+
+    def exclude_uses(self) -> list[ExcludeUse]:
+        """Every exclude, and the labels that skip if they may, with what they took out."""
+        allowed = self.configuration.self_service
+        uses = [self._exclude_use(index) for index in range(len(self.configuration.exclude))]
+        if allowed is not None and allowed.skip is not None:
+            skipped = self._tally.excluded[_BY_LABEL]
+            state = ExcludeState.ACTIVE if skipped else ExcludeState.UNMATCHED
+            by_label = ExcludeUse(
+                rule=_BY_LABEL, owner=None, reason=None, until=None, state=state, instances=skipped
+            )
+            uses.append(by_label)
+        return uses
+
+    def rule_uses(self) -> list[RuleUse]:
+        """Every rule with what it did."""
+        rules = zip(self.configuration.rules, self._tally.rule_counts(), strict=True)
+        return [
+            RuleUse(rule=f"rules[{index}]", name=rule.name, matched=matched, decided=decided)
+            for index, (rule, (matched, decided)) in enumerate(rules)
+        ]
+
+    def mute_records(self, *, is_whole: bool) -> tuple[MuteRecord, ...]:
+        """Every configured mute, so that one that ended or never matched is seen.
+
+        `is_whole`: every instance that there is was decided; else a mute is unmatched only if its
+        GUID could not be audited.
+        """
+        return tuple(
+            MuteRecord(
+                one.guid,
+                one.owner,
+                one.reason,
+                one.until,
+                one.match,
+                state=self._mute_state(index, one, is_whole=is_whole),
+            )
+            for index, one in enumerate(self.configuration.mutes)
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """What had no effect, once every instance that there is was decided; equal ones merged."""
+        return tuple(merged(self._tally.warnings()))
+
+    def _exclude_use(self, index: int) -> ExcludeUse:
+        one = self.configuration.exclude[index]
+        state = ExcludeState.ACTIVE if self._tally.is_excluding(index) else ExcludeState.UNMATCHED
+        return ExcludeUse(
+            rule=f"exclude[{index}]",
+            owner=one.owner,
+            reason=one.reason,
+            until=one.until,
+            state=state if one.is_in_force(self.today) else ExcludeState.EXPIRED,
+            instances=self._tally.excluded[f"exclude[{index}]"],
+        )
+
+    def _mute_state(self, index: int, mute: Mute, *, is_whole: bool) -> MuteState:
+        if is_whole:
+            is_matched = self._tally.is_muting(index)
+        else:
+            is_matched = bool(
+                mute.match or self.configuration.discover or self.matching.is_listed(mute.guid)
+            )
+        if not is_matched:
+            return MuteState.UNMATCHED
+        return MuteState.ACTIVE if mute.is_in_force(self.today) else MuteState.EXPIRED
+
+    def _mute(self, guid: str, row: ServiceInstance | None) -> Mute | None:
+        """The mute in force; all that are for the instance are counted."""
+        mutes = self.matching.mutes(guid, row)
+        self._tally.muted(mutes)
+        configured = (self.configuration.mutes[index] for index in mutes)
+        return next((mute for mute in configured if mute.is_in_force(self.today)), None)
+
+    def _instance(
+        self,
+        guid: str,
+        row: ServiceInstance | None,
+        match: Match,
+        decided: InForce,
+        *,
+        is_fresh: bool,
+        asked: bool,
+    ) -> Instance:
+        entry = None if match.listed is None else self.configuration.instances[match.listed]
+        name = entry.name if entry is not None else None
+        if row is None:
+            return Instance(guid, decided.policy, name, decided.owner)
+        operation = row.last_operation
+        return Instance(
+            guid,
+            decided.policy,
+            name or row.name,
+            decided.owner,
+            type=row.type,
+            org=row.org,
+            space=row.space,
+            offering=row.offering,
+            plan=row.plan,
+            created_at=row.created_at if is_fresh else None,
+            operation=operation if is_fresh and operation and operation.is_under_way else None,
+            policy_notes=self._notes(match, asked=asked),
+        )
+
+    def _notes(self, match: Match, *, asked: bool) -> tuple[str, ...]:
+        stated = match.stated
+        if match.listed is None or asked or stated.skip_until is None:
+            return stated.notes
+        note = f"{_BY_LABEL} is ignored: instances[{match.listed}] lists the instance"
+        return (*stated.notes, note)

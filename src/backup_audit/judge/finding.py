@@ -6,8 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from backup_audit.fleet.configuration import Instance, Mute, Policy
+from backup_audit.fleet.configuration import Instance
 from backup_audit.fleet.inventory import Operation
+from backup_audit.fleet.mutes import Mute
+from backup_audit.fleet.policy import Policy
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.judge.under_way import is_deletion_young, with_operation

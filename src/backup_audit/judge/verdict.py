@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from backup_audit.fleet.configuration import Policy
+from backup_audit.fleet.policy import Policy
 from backup_audit.fleet.run import CLOCK_SKEW
 from backup_audit.judge.evidence import (
     Backup,

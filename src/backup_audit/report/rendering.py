@@ -12,9 +12,10 @@ from typing import TypeVar
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
+from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
-from backup_audit.report.report import MuteRecord, Report
+from backup_audit.report.report import Report
 from backup_audit.sharing import sharing
 
 T = TypeVar("T")

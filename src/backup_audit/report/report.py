@@ -4,14 +4,13 @@ The report follows from the findings and from what is known before them, so that
 one run that start from the same findings cannot disagree.
 """
 
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from backup_audit import __version__
-from backup_audit.fleet.configuration import Configuration, Mute
+from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.finding import Finding, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
@@ -34,20 +33,6 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     api_calls: int
     retries: int
     seconds: float
-
-
-class MuteState(StrEnum):
-    """The state of a configured mute in a run."""
-
-    ACTIVE = "active"
-    EXPIRED = "expired"
-    UNMATCHED = "unmatched"  # no configured instance has its GUID
-
-
-class MuteRecord(Mute, frozen=True, gc=False):
-    """A configured mute, and its state in this run."""
-
-    state: MuteState
 
 
 class PreviousReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,18 +234,3 @@ def coverage_of(counts: dict[str, int]) -> Coverage:
 def floor_percent(part: int, whole: int) -> float:
     """A percentage, rounded down to two digits: only the whole is 100.0."""
     return part * 10_000 // whole / 100
-
-
-def mute_records(configuration: Configuration, today: date) -> tuple[MuteRecord, ...]:
-    """Every configured mute, so that one that ended or never matched is seen."""
-    configured = {instance.guid for instance in configuration.instances}
-
-    def state(entry: Mute) -> MuteState:
-        if entry.guid not in configured:
-            return MuteState.UNMATCHED
-        return MuteState.ACTIVE if entry.is_in_force(today) else MuteState.EXPIRED
-
-    return tuple(
-        MuteRecord(one.guid, one.owner, one.reason, one.until, state(one))
-        for one in configuration.mutes
-    )

@@ -1,0 +1,176 @@
+"""Self-service: what the teams that own instances may say of them, by labels and within bounds.
+
+A label beyond its bounds, or one that cannot be read, is ignored, and the finding says so. No label
+mutes.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import msgspec
+
+from backup_audit.fleet.fields import (
+    Duration,
+    Glob,
+    MinBackups,
+    PositiveDuration,
+    Text,
+    day_of,
+)
+from backup_audit.fleet.policy import Demands, Statement
+from backup_audit.fleet.selectors import glob_fits
+from backup_audit.strict import description_of, read_strictly
+from backup_audit.text import one_line, parse_duration
+
+_T = TypeVar("_T")
+
+PREFIX = "backup-audit."
+SKIP_UNTIL = f"{PREFIX}skip-until"
+LABELS = {
+    "max_age": f"{PREFIX}max-age",
+    "min_backups": f"{PREFIX}min-backups",
+    "grace": f"{PREFIX}grace",
+    "owner": f"{PREFIX}owner",
+    "skip": SKIP_UNTIL,
+}
+
+_COUNT = re.compile(r"[0-9]{1,6}", re.ASCII)
+
+_SHOWN_MAX = 63  # characters, as many as the value of a label has
+
+
+class DurationBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bounds of a duration, both of them within."""
+
+    at_least: PositiveDuration | None = None
+    at_most: PositiveDuration | None = None
+
+
+class GraceBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bounds of a grace, both of them within."""
+
+    at_least: Duration | None = None
+    at_most: Duration | None = None
+
+
+class CountBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bounds of a number of backups, both of them within."""
+
+    at_least: MinBackups | None = None
+    at_most: MinBackups | None = None
+
+
+class SkipBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far ahead the last day may be on which an instance is not audited."""
+
+    at_most: PositiveDuration
+
+
+class SelfService(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What labels may state, and within which bounds; what is not given, labels may not state."""
+
+    max_age: DurationBounds | None = None
+    min_backups: CountBounds | None = None
+    grace: GraceBounds | None = None
+    owner: (
+        Annotated[list[Glob], msgspec.Meta(min_length=1, description="a list of at least one glob")]
+        | None
+    ) = None
+    skip: SkipBounds | None = None
+
+
+class Stated(NamedTuple):
+    """What the labels of an instance state within the bounds; `notes` say what was ignored, why.
+
+    `skip_until` is the last day (UTC) on which it is not audited, which may be over.
+    """
+
+    statements: tuple[Statement, ...] = ()
+    skip_until: date | None = None
+    notes: tuple[str, ...] = ()
+
+
+NOTHING = Stated()
+
+
+def stated_by(labels: Mapping[str, str], allowed: SelfService, today: date) -> Stated:
+    """Read the labels of an instance; `today` is a day in UTC."""
+    statements, skip_until, notes = [], None, []
+    for key, label in LABELS.items():
+        if label not in labels:
+            continue
+        try:
+            value = _read(key, labels[label], allowed, today)
+        except _IgnoredError as why:
+            shown = one_line(labels[label], _SHOWN_MAX)
+            notes.append(f'label {label} "{shown}" is ignored: {why}')
+        else:
+            if isinstance(value, date):
+                skip_until = value
+            else:
+                demands = msgspec.convert({key: value}, Demands)
+                statements.append(Statement(f"label {label}", demands))
+    return Stated(tuple(statements), skip_until, tuple(notes))
+
+
+def within(allowed: SelfService, demand: str) -> str:
+    """The bounds of a demand, such as "within 1h..7d", or "one of team-*" for an owner."""
+    bounds = getattr(allowed, demand)
+    if isinstance(bounds, list):
+        return f"one of {', '.join(bounds)}"
+    if bounds.at_least is None and bounds.at_most is None:
+        return "without bounds"
+    least = "" if bounds.at_least is None else bounds.at_least
+    most = "" if bounds.at_most is None else bounds.at_most
+    return f"within {least}..{most}"
+
+
+class _IgnoredError(Exception):
+    """Why a label is ignored."""
+
+
+def _read(key: str, text: str, allowed: SelfService, today: date) -> str | int | date:
+    """What a label says; raise _IgnoredError if it is not allowed to, or cannot be read."""
+    bounds: Any = getattr(allowed, key)
+    if bounds is None:
+        raise _IgnoredError(f"self_service does not have {key}")
+    if key == "skip":
+        return _skip_until(text, bounds, today)
+    value: str | int
+    match key:
+        case "owner":
+            value = _as(text, Text)
+            is_within = any(glob_fits(glob, value) for glob in bounds)
+        case "min_backups":
+            value = _as(int(text) if _COUNT.fullmatch(text) else text, MinBackups)
+            is_within = _is_between(value, bounds.at_least, bounds.at_most)
+        case _:
+            value = _as(text, PositiveDuration if key == "max_age" else Duration)
+            limits = (bounds.at_least, bounds.at_most)
+            least, most = (None if one is None else parse_duration(one) for one in limits)
+            is_within = _is_between(parse_duration(value), least, most)
+    if not is_within:
+        raise _IgnoredError(f"it is not {within(allowed, key)}")
+    return value
+
+
+def _as(written: str | int, kind: type[_T]) -> _T:
+    value, _ = read_strictly(written, kind)
+    if value is None:
+        raise _IgnoredError(f"it is not {description_of(kind)}")
+    return value
+
+
+def _is_between(value: int, least: int | None, most: int | None) -> bool:
+    return (least is None or least <= value) and (most is None or value <= most)
+
+
+def _skip_until(text: str, bounds: SkipBounds, today: date) -> date:
+    day = day_of(text)
+    if day is None:
+        raise _IgnoredError("it is not a day such as 2027-01-31")
+    if day - today > timedelta(seconds=parse_duration(bounds.at_most)):
+        raise _IgnoredError(f"it is more than {bounds.at_most} ahead")
+    return day

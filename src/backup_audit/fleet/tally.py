@@ -1,0 +1,115 @@
+"""Counts what the selectors and rules of a configuration did, and says which did nothing."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from backup_audit.fleet.configuration import Configuration, Rule
+from backup_audit.fleet.matching import Match
+from backup_audit.fleet.policy import DEMANDS
+from backup_audit.fleet.selectors import indexes
+
+
+class RuleCount(NamedTuple):
+    """How many audited instances a rule fits, and for how many it decided a demand."""
+
+    matched: int
+    decided: int
+
+
+class Tally:
+    """The counts of a run. Selectors come as bits, the first of a list as the lowest."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._discovering = 0
+        self._excluding = 0
+        self._muting: set[int] = set()
+        self._rules: Counter[tuple[int, frozenset[int]]] = Counter()
+        self._listed_too: list[tuple[int, int]] = []
+        self.excluded: Counter[str | None] = (
+            Counter()
+        )  # by the place that excludes; None: unaudited
+
+    def matched(self, match: Match) -> None:
+        """Count an instance that the inventory has, audited or not."""
+        self._discovering |= match.discovering
+        self._excluding |= match.excluding | match.ended
+
+    def audited(self, match: Match, decided: frozenset[int]) -> None:
+        """Count an audited instance, and the rules that decided a demand on it."""
+        if match.rules:
+            self._rules[match.rules, decided] += 1
+        if match.listed is not None and match.excluding:
+            self._listed_too.append((match.listed, next(indexes(match.excluding))))
+
+    def muted(self, mutes: Iterable[int]) -> None:
+        """Note the mutes that are for an audited instance, in force or over."""
+        self._muting.update(mutes)
+
+    def is_excluding(self, index: int) -> bool:
+        return bool(self._excluding >> index & 1)
+
+    def is_muting(self, index: int) -> bool:
+        return index in self._muting
+
+    def rule_counts(self) -> list[RuleCount]:
+        matched: Counter[int] = Counter()
+        decided: Counter[int] = Counter()
+        for (fitting, deciding), instances in self._rules.items():
+            for index in indexes(fitting):
+                matched[index] += instances
+            for index in deciding:
+                decided[index] += instances
+        count = len(self._configuration.rules)
+        return [RuleCount(matched[index], decided[index]) for index in range(count)]
+
+    def warnings(self) -> Iterator[str]:
+        """What had no effect, in the order of the keys; to be asked for after a whole inventory."""
+        for index in range(len(self._configuration.discover)):
+            if not self._discovering >> index & 1:
+                yield f"discover[{index}]: fits no instance of the foundation"
+        for index in range(len(self._configuration.exclude)):
+            if not self.is_excluding(index):
+                yield f"exclude[{index}]: fits no instance of the foundation"
+        yield from self._idle_rules()
+        for index, mute in enumerate(self._configuration.mutes):
+            # Without discover, doubts.py says it of a GUID before the inventory is read.
+            if not self.is_muting(index) and (mute.match or self._configuration.discover):
+                yield f"mutes[{index}]: is for no audited instance"
+        for index, exclude in self._listed_too:
+            yield f"instances[{index}]: is listed, so it is audited, though exclude[{exclude}] fits"
+
+    def _idle_rules(self) -> Iterator[str]:
+        for index, count in enumerate(self.rule_counts()):
+            name = _named(self._configuration.rules, index)
+            if not count.matched:
+                yield f"{name}: fits no audited instance"
+            elif not count.decided:
+                yield f"{name}: decides nothing: {self._why(index)}"
+
+    def _why(self, index: int) -> str:
+        """What states before it whatever the rule states."""
+        rules = self._configuration.rules
+        before = {
+            other
+            for fitting, _ in self._rules
+            if fitting >> index & 1
+            for demand in DEMANDS
+            if getattr(rules[index], demand) is not None
+            for other in _first_stating(rules, fitting, demand)
+            if other < index
+        }
+        if not before:
+            return "entries of instances, labels or the event state the same"
+        return "shadowed by " + ", ".join(_named(rules, other) for other in sorted(before))
+
+
+def _first_stating(rules: Sequence[Rule], fitting: int, demand: str) -> list[int]:
+    stating = (index for index in indexes(fitting) if getattr(rules[index], demand) is not None)
+    return [index for index in [next(stating, None)] if index is not None]
+
+
+def _named(rules: Sequence[Rule], index: int) -> str:
+    name = rules[index].name
+    return f'rules[{index}] "{name}"' if name else f"rules[{index}]"
