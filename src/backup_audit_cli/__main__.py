@@ -33,6 +33,12 @@ _RUN = """\
 Run one audit here, with the settings and the AWS credentials of the environment. The answer goes to
 stdout. Log lines and metrics go to stderr, as on Lambda; a terminal gets only what went wrong.
 """
+_EXPLAIN = """\
+Say why an instance is audited, or is not, and which place of the configuration states each demand
+on it: read from what decides in a run, with the settings and the AWS credentials of the
+environment. Nothing is written, and nobody is notified. The exit status is 1 if nobody audits the
+instance, if a label of it is ignored, or if there is no such instance.
+"""
 _VERIFY = """\
 Compare every object of every committed run with the run's manifest, and every run with what the
 runs after it say of it.
@@ -86,6 +92,11 @@ def new_parser() -> argparse.ArgumentParser:
     run = command("run", "run one audit here", _RUN)
     run.add_argument("event", metavar="EVENT", help=MEANING)
     run.set_defaults(carry_out=_run)
+
+    why = command("explain", "why is an instance audited, or not?", _EXPLAIN)
+    why.add_argument("what", metavar="WHAT", help="a service instance's GUID, or its name")
+    why.add_argument("--json", action="store_true", help="print the function's answer")
+    why.set_defaults(carry_out=_explain)
 
     verify = command("verify", "are stored reports what was written?", _VERIFY)
     verify.add_argument(
@@ -147,6 +158,12 @@ def _run(chosen: argparse.Namespace) -> ExitStatus:
     from backup_audit_cli.run import run
 
     return run(chosen.event)
+
+
+def _explain(chosen: argparse.Namespace) -> ExitStatus:
+    from backup_audit_cli.explain import explain
+
+    return explain(chosen.what, as_json=chosen.json)
 
 
 def _verify(chosen: argparse.Namespace) -> ExitStatus:

@@ -10,6 +10,7 @@ import io
 import json
 import sys
 import uuid
+from typing import Any
 
 from backup_audit.handler import handler
 from backup_audit.judge.verdict import Verdict
@@ -46,15 +47,19 @@ class TerminalLog(io.TextIOBase):
 
 def run(where: str) -> ExitStatus:
     """Run one audit, print its answer; raise WrongUsage without an event, and AuditError."""
-    event = _event(where)
-    log = TerminalLog() if sys.stderr.isatty() else sys.stderr
-    with contextlib.redirect_stdout(log):
-        answer = handler(event, ShellContext())
+    answer = answer_to(_event(where))
     say(json.dumps(answer, indent=2))
     problems = sum(
         count for verdict, count in answer["counts"].items() if Verdict(verdict).is_problem
     )
     return ExitStatus.WRONG if problems else ExitStatus.FINE
+
+
+def answer_to(event: object) -> dict[str, Any]:
+    """The function's answer to an event; log lines and metrics go to stderr. Raise AuditError."""
+    log = TerminalLog() if sys.stderr.isatty() else sys.stderr
+    with contextlib.redirect_stdout(log):
+        return handler(event, ShellContext())
 
 
 def _event(where: str) -> object:

@@ -107,7 +107,7 @@ class Selection:
             return Decision(standing, place)
         decided = self.matching.in_force(match)
         self._tally.audited(match, decided.rules)
-        instance = self._instance(guid, row, match, decided, is_fresh=is_fresh, asked=asked)
+        instance = self._instance(guid, row, match, decided, is_fresh=is_fresh)
         return Decision(standing, place, instance, self._mute(guid, row))
 
     def standing_of(self, match: Match, *, asked: bool) -> tuple[Standing, str | None]:
@@ -123,6 +123,14 @@ class Selection:
         if match.stated.skip_until is not None and self.today <= match.stated.skip_until:
             return Standing.EXCLUDED, _BY_LABEL
         return Standing.AUDITED, f"discover[{next(indexes(match.discovering))}]"
+
+    def notes_on(self, match: Match) -> tuple[str, ...]:
+        """Which labels are ignored, and why."""
+        stated = match.stated
+        if match.listed is None or stated.skip_until is None:
+            return stated.notes
+        note = f"{_BY_LABEL} is ignored: instances[{match.listed}] lists the instance"
+        return (*stated.notes, note)
 
     def exclude_uses(self) -> list[ExcludeUse]:
         """Every exclude, and the labels that skip if they may, with what they took out."""
@@ -205,7 +213,6 @@ class Selection:
         decided: InForce,
         *,
         is_fresh: bool,
-        asked: bool,
     ) -> Instance:
         entry = None if match.listed is None else self.configuration.instances[match.listed]
         name = entry.name if entry is not None else None
@@ -224,12 +231,5 @@ class Selection:
             plan=row.plan,
             created_at=row.created_at if is_fresh else None,
             operation=operation if is_fresh and operation and operation.is_under_way else None,
-            policy_notes=self._notes(match, asked=asked),
+            policy_notes=self.notes_on(match),
         )
-
-    def _notes(self, match: Match, *, asked: bool) -> tuple[str, ...]:
-        stated = match.stated
-        if match.listed is None or asked or stated.skip_until is None:
-            return stated.notes
-        note = f"{_BY_LABEL} is ignored: instances[{match.listed}] lists the instance"
-        return (*stated.notes, note)
