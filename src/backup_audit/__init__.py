@@ -16,6 +16,7 @@ A map of the package, in the order in which a run passes through it:
                 instance is asked next, and again), giving_up (the limits at which asking ends),
                 pacing (how many requests at a time, how long between them), attempt (the result of
                 asking once), cloud_controller (the API, and which answers are worth a retry),
+                paging (the inventory, whatever comes and goes), page (one page of it),
                 secret (and what is wrong with it), authorization (UAA's tokens), http (one
                 request), session (connections), authorities (private CAs)
     judge/      pure: evidence (what the API answered), verdict (the rules, reasons, severities),

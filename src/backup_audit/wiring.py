@@ -1,7 +1,7 @@
 """Joins the edges and the use case. Nothing is read or connected to before a step needs it."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -83,7 +83,9 @@ def connected(access: Access, ceilings: Ceilings, deadline: Deadline) -> Iterato
         )
         api = CloudController(access.api_url, http, authorization, clock=now)
         workers, per_second = ceilings.workers, ceilings.requests_per_second
-        yield Engine(api, deadline, workers=workers, per_second=per_second, clock=now)
+        engine = Engine(api, deadline, workers=workers, per_second=per_second, clock=now)
+        with closing(engine):
+            yield engine
 
 
 class AwsEdges:

@@ -18,6 +18,7 @@ import trustme
 
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.inventory import Sees
 from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.judge.evidence import (
     Backup,
@@ -50,6 +51,8 @@ WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace_seconds=24 * 3600)
 
 class FixedToken:
     """An Authorization that knows the values in a list, each after the one before was refused."""
+
+    sees = Sees.UNKNOWN
 
     def __init__(self, *values: str) -> None:
         self._values = list(values)

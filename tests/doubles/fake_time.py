@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from backup_audit.judge.evidence import Evidence
-from backup_audit.probe.attempt import Attempt
+from backup_audit.fleet.inventory import Sees
+from backup_audit.judge.evidence import Evidence, Silence
+from backup_audit.probe.attempt import Attempt, Result
 from backup_audit.probe.engine import BackupApi
 from backup_audit.probe.schedule import LONGEST_WAIT
 
@@ -62,11 +63,18 @@ class _Watched:
     def calls(self) -> int:
         return self._api.calls
 
+    @property
+    def sees(self) -> Sees:
+        return self._api.sees
+
     def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         return self._fake.during(lambda: self._api.list_backups(guid, limit))
 
     def add_age(self, guid: str, listing: Evidence) -> Attempt:
         return self._fake.during(lambda: self._api.add_age(guid, listing))
+
+    def list_page(self, query: str, read: Callable[[bytes], T | Silence]) -> Result[T]:
+        return self._fake.during(lambda: self._api.list_page(query, read))
 
     def cut(self) -> Sequence[int]:
         return self._api.cut()

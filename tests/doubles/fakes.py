@@ -10,9 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
-from backup_audit.judge.evidence import Answer, Cause, Evidence, Refusal, Silence, with_age
+from backup_audit.fleet.inventory import Sees
+from backup_audit.judge.evidence import (
+    Answer,
+    Cause,
+    Evidence,
+    Observation,
+    Refusal,
+    Silence,
+    with_age,
+)
 from backup_audit.notify.message import SIZE_MAX, Message
-from backup_audit.probe.attempt import Attempt
+from backup_audit.probe.attempt import Attempt, Result, T
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline, Outcome
 from backup_audit.report.report import Report
@@ -131,7 +140,12 @@ NOT_FOUND = Refusal(10010, "CF-ResourceNotFound", "Service instance not found")
 
 
 class ScriptedApi:
-    """A BackupApi that answers by GUID, once for all; an unknown GUID is not found."""
+    """A BackupApi that answers by GUID, once for all; an unknown GUID is not found.
+
+    It has no list of instances: tests/doubles/foundation.py has.
+    """
+
+    sees = Sees.UNKNOWN
 
     def __init__(
         self,
@@ -165,6 +179,13 @@ class ScriptedApi:
             self.ages_asked.append(guid)
         evidence = with_age(listing, self._created_at)
         return Attempt(evidence=evidence, outcome=Outcome.ANSWERED)
+
+    def list_page(self, query: str, read: Callable[[bytes], T | Silence]) -> Result[T]:
+        del query, read
+        no_route: Observation[T | Refusal | Silence] = Observation(
+            answer=Refusal(10000, "CF-NotFound", "Unknown request"), observed_at=NOW, status=404
+        )
+        return Result(evidence=no_route, outcome=Outcome.ANSWERED)
 
     def cut(self) -> list[int]:
         return []

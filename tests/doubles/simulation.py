@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Callable, Sequence
 
 from backup_audit.fleet.configuration import Instance
-from backup_audit.judge.evidence import Cause, Evidence, Silence
-from backup_audit.probe.attempt import Again, Attempt, Flight
+from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.probe.attempt import Again, Attempt, Flight, InstanceTarget
 from backup_audit.probe.pacing import Pace
 from backup_audit.probe.schedule import ASIDE_AFTER, Schedule
 from tests.doubles.builders import NOW, a_list
@@ -32,10 +32,12 @@ class Simulation:
         per_second: float | None = None,
     ) -> None:
         self.pace = Pace(workers, per_second)
-        self.schedule = Schedule(instances, self.pace, ends_at=ends_at, jitter=lambda: 1.0)
+        self.schedule = Schedule(
+            instances, InstanceTarget, self.pace, ends_at=ends_at, jitter=lambda: 1.0
+        )
         self._server = server
         self._ends_at = ends_at
-        self._coming: list[tuple[float, int, Flight, Attempt]] = []
+        self._coming: list[tuple[float, int, Flight[Instance, BackupList], Attempt]] = []
         self._sent = 0
         self.now = 0.0
         self.asked: list[str] = []
@@ -60,8 +62,8 @@ class Simulation:
     def _send(self) -> None:
         while (flight := self.schedule.next(self.now)) is not None:
             self._sent += 1
-            self.asked.append(flight.target.guid)
-            took, came = self._server(flight.target.guid, self.now)
+            self.asked.append(flight.target.key)
+            took, came = self._server(flight.target.key, self.now)
             heapq.heappush(self._coming, (self.now + took, self._sent, flight, came))
             self.most_in_flight = max(self.most_in_flight, len(self._coming))
 

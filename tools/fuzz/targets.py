@@ -17,7 +17,7 @@ import msgspec
 
 from backup_audit.errors import InvalidConfiguration, InvalidDocument
 from backup_audit.fleet.configuration import Configuration, Instance, parse_configuration
-from backup_audit.fleet.inventory import MANAGED, ServiceInstance
+from backup_audit.fleet.inventory import MANAGED, Sees, ServiceInstance
 from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.fleet.run import CLOCK_SKEW, Run, Scope, parse_event
 from backup_audit.fleet.selection import Selection, Standing
@@ -153,6 +153,8 @@ class _Repeats:
 
 class _OneToken:
     """An Authorization that has no other."""
+
+    sees = Sees.UNKNOWN
 
     def header(self) -> str:
         return _TOKEN

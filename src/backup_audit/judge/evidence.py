@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -118,8 +119,10 @@ class UserProvided(msgspec.Struct, frozen=True):
 
 Answer = BackupList | Refusal | Silence | UserProvided
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+
+class Observation(msgspec.Struct, Generic[T_co], frozen=True, kw_only=True):
     """An answer, and what it took to get it.
 
     `status` is the HTTP status, None without one. `request_id` is X-VCAP-Request-ID.
@@ -127,12 +130,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     between. `observed_at` (UTC) is when the answer was complete: the "now" of its judgement.
     """
 
-    answer: Answer
+    answer: T_co
     observed_at: datetime
     status: int | None = None
     request_id: str | None = None
     attempts: int = 0
     milliseconds: int = 0
+
+
+Evidence = Observation[Answer]  # of an instance's backups: what a verdict rests on
 
 
 def with_age(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from backup_audit.errors import ApiUnreachable, AuditError, CredentialsRefused
+from backup_audit.fleet.inventory import Sees
 from backup_audit.judge.evidence import Cause
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, RENEWALS_MAX, SILENT_TOKENS_MAX
 from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
@@ -57,6 +58,10 @@ class ReadyHeader(msgspec.Struct, frozen=True):
 
     value: Secret
 
+    @property
+    def sees(self) -> Sees:
+        return Sees.UNKNOWN  # its scope stands in the token, which is not ours to read
+
     def header(self) -> str:
         return self.value.reveal()
 
@@ -92,6 +97,7 @@ def read_credentials(secret_id: str, client: "Callable[[], SecretsManagerClient]
 class _TokenBody(msgspec.Struct):
     access_token: str
     expires_in: float = 0.0
+    scope: object = None
 
 
 class _Link(msgspec.Struct):
@@ -107,15 +113,38 @@ class _Root(msgspec.Struct):
     links: _Links
 
 
+# Made here, by one thread: cloud_controller.py says why.
+_TOKEN_BODY = msgspec.json.Decoder(_TokenBody)
+_ROOT = msgspec.json.Decoder(_Root)
+
+# With one of these, the Cloud Controller shows every instance; with others, those in the spaces in
+# which the client has a role.
+_SEES_ALL = frozenset(
+    {
+        "cloud_controller.admin",
+        "cloud_controller.admin_read_only",
+        "cloud_controller.global_auditor",
+    }
+)
+
+
 class _Token(msgspec.Struct, frozen=True):
     """A token as the header has it; times are seconds on the monotonic clock."""
 
     header: str
     renew_at: float
     ends_at: float
+    sees: Sees = Sees.UNKNOWN
 
 
 _NO_TOKEN = _Token("", renew_at=-math.inf, ends_at=-math.inf)
+
+
+def _seen_with(scope: object) -> Sees:
+    """What a token's scope shows, as UAA says it: words with blanks between."""
+    if not isinstance(scope, str) or not scope.strip():
+        return Sees.UNKNOWN
+    return Sees.ROLES if _SEES_ALL.isdisjoint(scope.split()) else Sees.ALL
 
 
 def _hint(credentials: ClientCredentials) -> str:
@@ -150,6 +179,11 @@ class ClientCredentialsGrant:
         self._token = _NO_TOKEN
         self._renewals = 0
         self._failure: AuditError | None = None
+
+    @property
+    def sees(self) -> Sees:
+        """What a client with the last token's scope sees."""
+        return self._token.sees
 
     def header(self) -> str:
         """The value of a valid token; raises CredentialsRefused, ApiUnreachable.
@@ -228,7 +262,7 @@ class ClientCredentialsGrant:
 
     def _read_token(self, reply: Reply) -> _Token:
         try:
-            body = msgspec.json.decode(reply.body, type=_TokenBody)
+            body = _TOKEN_BODY.decode(reply.body)
         except UNDECODABLE:
             raise ApiUnreachable("UAA answered HTTP 200 without an access_token") from None
         if not is_header(body.access_token):
@@ -237,7 +271,9 @@ class ClientCredentialsGrant:
         # A short-lived token is used for half its life.
         used_for = max(lifetime - _RENEWED_BEFORE, lifetime / 2)
         now = self._monotonic()
-        return _Token(f"bearer {body.access_token}", now + used_for, now + lifetime)
+        return _Token(
+            f"bearer {body.access_token}", now + used_for, now + lifetime, _seen_with(body.scope)
+        )
 
     def _uaa_url(self) -> str:
         """Find UAA through the API's root document, which needs no token."""
@@ -246,7 +282,7 @@ class ClientCredentialsGrant:
         if reply.status != 200:
             raise ApiUnreachable(f"GET {self._api_url}/ answered HTTP {reply.status}")
         try:
-            links = msgspec.json.decode(reply.body, type=_Root).links
+            links = _ROOT.decode(reply.body).links
         except UNDECODABLE:
             raise ApiUnreachable(f"GET {self._api_url}/ has no links: is it the API?") from None
         link = links.uaa or links.login

@@ -1,4 +1,4 @@
-"""The Cloud Controller API, v3: an instance's backups, and its age.
+"""The Cloud Controller API, v3: an instance's backups, its age, and pages of the list of all.
 
 docs/cloud-controller.md separates promises from observations.
 """
@@ -13,19 +13,20 @@ from urllib.parse import quote
 
 import msgspec
 
+from backup_audit.fleet.inventory import Sees
 from backup_audit.fleet.run import CLOCK_SKEW
 from backup_audit.judge.evidence import (
-    Answer,
     BackupList,
     Cause,
     Evidence,
+    Observation,
     Refusal,
     Silence,
     read_backup,
     shown,
     with_age,
 )
-from backup_audit.probe.attempt import Again, Attempt
+from backup_audit.probe.attempt import Again, Attempt, Result, T
 from backup_audit.probe.http import MAY_PASS, HttpClient, NoReply, Reply
 from backup_audit.probe.pacing import Outcome, retry_after
 from backup_audit.text import one_line
@@ -41,6 +42,10 @@ _THROTTLING = frozenset({429, 503})
 
 class Authorization(Protocol):
     """Where the Authorization header comes from. Both raise AuditError if no token can be had."""
+
+    @property
+    def sees(self) -> Sees:
+        """What a client with the token's scope sees; UNKNOWN before the first token."""
 
     def header(self) -> str:
         """The header's value for the next request."""
@@ -73,6 +78,10 @@ class CloudController:
     def calls(self) -> int:
         return self._http.calls
 
+    @property
+    def sees(self) -> Sees:
+        return self._authorization.sees
+
     def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         """GET /v3/service_instances/{guid}/backups."""
         query = f"?limit={limit}" if limit else ""
@@ -95,7 +104,16 @@ class CloudController:
                 evidence = with_age(listing, None, _passing(attempt))
         return msgspec.structs.replace(attempt, evidence=evidence)
 
-    def _ask(self, url: str, read: Callable[[bytes], Answer]) -> Attempt:
+    def list_page(self, query: str, read: Callable[[bytes], T | Silence]) -> Result[T]:
+        """GET /v3/service_instances?{query}.
+
+        A page that took too long is not asked for again: a smaller one may arrive.
+        """
+        result = self._ask(f"{self._instances_url}?{query}", read)
+        is_late = result.evidence.status == 504
+        return msgspec.structs.replace(result, again=Again.LATE) if is_late else result
+
+    def _ask(self, url: str, read: Callable[[bytes], T | Silence]) -> Result[T]:
         """GET with our token; on a 401 once more with another."""
         token = self._authorization.header()
         attempt = self._ask_once(url, read, token)
@@ -106,7 +124,7 @@ class CloudController:
         again = self._ask_once(url, read, token, renewed)
         return msgspec.structs.replace(again, requests=again.requests + attempt.requests)
 
-    def _ask_once(self, url: str, read: Callable[[bytes], Answer], *tokens: str) -> Attempt:
+    def _ask_once(self, url: str, read: Callable[[bytes], T | Silence], *tokens: str) -> Result[T]:
         """GET with the last of our tokens."""
         try:
             with self._http.get(url, tokens[-1]) as reply:
@@ -117,19 +135,19 @@ class CloudController:
         except NoReply as none:
             return self._silent(none.silence, may_pass=none.may_pass)
 
-    def _silent(self, silence: Silence, *, may_pass: bool = False) -> Attempt:
+    def _silent(self, silence: Silence, *, may_pass: bool = False) -> Result[T]:
         late = silence.cause is Cause.TIMEOUT
         again = Again.LATE if late else Again.SOON
-        return Attempt(
-            evidence=Evidence(answer=silence, observed_at=self._clock()),
+        return Result(
+            evidence=Observation(answer=silence, observed_at=self._clock()),
             outcome=Outcome.SILENT if late else Outcome.FAILED,
             again=again if may_pass else Again.NO,
         )
 
-    def _attempt(self, reply: Reply, answer: Answer) -> Attempt:
+    def _attempt(self, reply: Reply, answer: T | Refusal | Silence) -> Result[T]:
         asks_to_wait = reply.headers.get("Retry-After") if reply.status in _THROTTLING else None
-        return Attempt(
-            evidence=Evidence(
+        return Result(
+            evidence=Observation(
                 answer=answer,
                 observed_at=self._clock(),
                 status=reply.status,
@@ -140,11 +158,11 @@ class CloudController:
             hold=retry_after(asks_to_wait, self._now()),
         )
 
-    def _age(self, body: bytes) -> Answer:
+    def _age(self, body: bytes) -> BackupList:
         """An empty list with the age; without it if the body has none, or one in the future."""
         try:
-            created_at = _decoded(body, _INSTANCE).created_at
-        except (msgspec.DecodeError, ValueError, RecursionError):
+            created_at = _consistent(body, _INSTANCE).created_at
+        except UNREADABLE:
             return BackupList(())
         is_past = created_at - self._clock() <= CLOCK_SKEW
         return BackupList((), instance_created_at=created_at if is_past else None)
@@ -157,18 +175,17 @@ def _passing(attempt: Attempt) -> str | None:
     return None if stays else f"HTTP {status}"
 
 
-def _outcome(status: int, answer: Answer) -> Outcome:
+def _outcome(status: int, answer: object) -> Outcome:
     """What an answer says about the API: whether the Cloud Controller itself gave it."""
     if status in _THROTTLING:
         return Outcome.THROTTLED
     if status == 401:
         return Outcome.REFUSED
-    if isinstance(answer, BackupList) or (isinstance(answer, Refusal) and answer.code is not None):
-        return Outcome.ANSWERED
-    return Outcome.FAILED
+    is_foreign = isinstance(answer, Refusal) and answer.code is None
+    return Outcome.FAILED if is_foreign or isinstance(answer, Silence) else Outcome.ANSWERED
 
 
-def _again(reply: Reply, answer: Answer) -> Again:
+def _again(reply: Reply, answer: object) -> Again:
     if reply.status == 429:
         return Again.OFTEN
     if reply.status == 504 and isinstance(answer, Refusal) and answer.code is not None:
@@ -196,20 +213,20 @@ class _Body(msgspec.Struct):
     next_url: object = None
 
 
-def _answer(reply: Reply, read: Callable[[bytes], Answer]) -> Answer:
+def _answer(reply: Reply, read: Callable[[bytes], T | Silence]) -> T | Refusal | Silence:
     if reply.status != 200 or _ROUTER_ERROR in reply.headers:
         return _refusal(reply)
     return read(reply.body)
 
 
-def _backups(body: bytes, limit: int | None) -> Answer:
+def _backups(body: bytes, limit: int | None) -> BackupList | Silence:
     try:
-        listed = _decoded(body, _BODY)
+        listed = _consistent(body, _BODY)
         backups = tuple(read_backup(entry) for entry in listed.backups)
         more = _more(listed)
     except msgspec.ValidationError as error:
         return Silence(Cause.UNREADABLE, f"HTTP 200 without a list of backups: {error}")
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except UNREADABLE:
         return Silence(Cause.UNREADABLE, "HTTP 200 with a body that is not JSON")
     if listed.errors:
         return Silence(Cause.UNREADABLE, "HTTP 200 with errors beside the list of backups")
@@ -245,16 +262,24 @@ _ANYTHING = msgspec.json.Decoder(object)
 
 _T = TypeVar("_T")
 
+# What `decoded` raises.
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
-def _decoded(body: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
-    """Decode JSON that does not contradict itself; raise DecodeError, ValueError, RecursionError.
 
-    msgspec does not check the UTF-8 of what it skips, and takes the last of two equal keys.
+def decoded(body: bytes, decoder: "msgspec.json.Decoder[_T]", each_once: json.JSONDecoder) -> _T:
+    """Decode JSON that does not contradict itself; raises UNREADABLE.
+
+    msgspec does not check the UTF-8 of what it skips, and takes the last of two equal keys:
+    `each_once` raises for those.
     """
     text = body.decode()
     value = decoder.decode(text)
-    _EACH_ONCE.decode(text)
+    each_once.decode(text)
     return value
+
+
+def _consistent(body: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
+    return decoded(body, decoder, _EACH_ONCE)
 
 
 _READ = (
@@ -280,8 +305,8 @@ def _refusal(reply: Reply) -> Refusal:
     if router:
         return Refusal(detail=one_line(f"the router says {router}", _TEXT_MAX))
     try:
-        body = _decoded(reply.body, _ANYTHING)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+        body = _consistent(reply.body, _ANYTHING)
+    except UNREADABLE:
         return Refusal()
     errors = body.get("errors") if isinstance(body, dict) else None
     first = errors[0] if isinstance(errors, list) and errors else None

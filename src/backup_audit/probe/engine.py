@@ -1,6 +1,7 @@
-"""The engine: asks the API for many instances at the same time, and owns the time.
+"""The engine: asks the API for many things at the same time, and owns the time.
 
-Workers are threads. Each asks once for one instance and hands the result over; the schedule decides
+What it asks for is the backups of instances, and pages of the list of all instances. Workers are
+threads. Each asks once for one thing and hands the result over; the schedule decides
 what comes next. The reader, which takes the results, looks at the clock: it moves silent requests
 aside and cuts those that exceed their time. A request that still hangs, in name resolution, say, is
 left behind with its thread. At the end, hanging threads are not waited for.
@@ -12,21 +13,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol
 
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
-from backup_audit.judge.evidence import TOO_SLOW, BackupList, Evidence
-from backup_audit.probe.attempt import Attempt, Flight
+from backup_audit.fleet.inventory import Sees
+from backup_audit.judge.evidence import (
+    TOO_SLOW,
+    BackupList,
+    Evidence,
+    Observation,
+    Refusal,
+    Silence,
+)
+from backup_audit.probe.attempt import Attempt, Flight, InstanceTarget, Result, S, T
 from backup_audit.probe.pacing import Deadline, Pace
+from backup_audit.probe.page import Page, PageQuery, PageTarget
 from backup_audit.probe.schedule import LONGEST_WAIT, Probed, Schedule
 
 # Results handed over together: waking the reader for each would cost as much as asking.
 _TOGETHER = 16
 _LOOKS_EVERY = 0.25  # seconds between the reader's looks at the clock
-_BUFFERED_MAX = 50_000  # results and backups listed that wait for the reader; then workers wait too
+_BUFFERED_MAX = 50_000  # results and what they list that wait for the reader; then workers wait too
 
 Wait = Callable[[threading.Condition, float], object]
+Paged = tuple[PageQuery, Observation[Page | Refusal | Silence]]
 
 
 class BackupApi(Protocol):
@@ -40,11 +51,18 @@ class BackupApi(Protocol):
     def calls(self) -> int:
         """HTTP requests sent so far, those for tokens included."""
 
+    @property
+    def sees(self) -> Sees:
+        """What our client sees of the foundation; UNKNOWN before the first request."""
+
     def list_backups(self, guid: str, limit: int | None = None) -> Attempt:
         """Ask once for an instance's backups; None: as many as are listed by default."""
 
     def add_age(self, guid: str, listing: Evidence) -> Attempt:
         """Ask once for the age of an instance with an empty list; return the evidence with it."""
+
+    def list_page(self, query: str, read: Callable[[bytes], T | Silence]) -> Result[T]:
+        """Ask once for a page of the list of instances; `read` reads its body."""
 
     def cut(self) -> Sequence[int]:
         """End the requests whose time is over; return the threads that hang nevertheless."""
@@ -54,7 +72,7 @@ class BackupApi(Protocol):
 
 
 class Engine:
-    """Asks one API about one list: `workers` requests at a time, and as many that moved aside.
+    """Asks one API: `workers` requests at a time, and as many that moved aside.
 
     `per_second` bounds the requests that start in a second; None: unbounded. `clock` gives
     the present in UTC. `wait` waits on a condition for so many seconds at most.
@@ -79,16 +97,8 @@ class Engine:
         self._monotonic = monotonic
         self._wait = wait
         self._jitter = jitter
-        self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
-        self._reader = threading.Condition(self._lock)
-        self._schedule: Schedule
-        self._threads: list[threading.Thread] = []
-        self._flights: dict[int, Flight] = {}  # by thread, those given up among them
-        self._looked_at = math.inf  # when the next of the idle workers wakes by itself
-        self._buffered = 0
-        self._is_begun = self._is_over = False
-        self._error: Exception | None = None
+        self._is_begun = False
+        self.retries = 0  # requests sent again
 
     @property
     def calls(self) -> int:
@@ -96,9 +106,18 @@ class Engine:
         return self._api.calls
 
     @property
-    def retries(self) -> int:
-        """Requests sent again."""
-        return self._schedule.retries
+    def sees(self) -> Sees:
+        """What our client sees of the foundation; UNKNOWN before the first request."""
+        return self._api.sees
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return self._clock()
+
+    def end_of_share(self, share: float) -> float:
+        """When this share of the time that is left is over (monotonic seconds)."""
+        now = self._monotonic()
+        return now + share * (self._deadline.at - now)
 
     def probe(self, instances: Sequence[Instance]) -> Iterator[Probed]:
         """Yield every instance once with its evidence, in the order in which the answers come.
@@ -109,20 +128,94 @@ class Engine:
         if self._is_begun:
             raise RuntimeError("an engine probes once")
         self._is_begun = True
-        self._schedule = Schedule(
-            instances, self._pace, ends_at=self._deadline.at, jitter=self._jitter
+        schedule = Schedule(
+            instances,
+            InstanceTarget,
+            self._pace,
+            ends_at=self._deadline.at,
+            jitter=self._jitter,
         )
         try:
-            self._hire(min(self._pace.ceiling, len(instances)))
-            yield from self._results()
+            yield from self._asked(schedule, fails=True)
         finally:
-            self._dismiss()
-        if self._schedule.failure is not None:
-            raise self._schedule.failure
+            self.close()
+        if schedule.failure is not None:
+            raise schedule.failure
 
-    def _results(self) -> Iterator[Probed]:
+    def ask(self, queries: Sequence[PageQuery], *, ends_at: float, over: str) -> Iterator[Paged]:
+        """Yield every query once with the page, in the order in which the answers come.
+
+        May be called again and again, until the engine probes. At `ends_at` (monotonic seconds),
+        or at the run's end, the rest is not reached; `over` says why. It is not reached either if
+        no token can be had. Raises any unexpected error of a worker.
+        """
+        ends_at = min(ends_at, self._deadline.at)
+        schedule = Schedule(
+            queries, PageTarget, self._pace, ends_at=ends_at, over=over, jitter=self._jitter
+        )
+        yield from self._asked(schedule, fails=False)
+
+    def close(self) -> None:
+        """Cut what is still under way: nobody waits for it any more."""
+        self._api.cut_all()
+
+    def _asked(
+        self, schedule: Schedule[S, T], *, fails: bool
+    ) -> Iterator[tuple[S, Observation[T | Refusal | Silence]]]:
+        crew = _Crew(
+            self._api,
+            schedule,
+            self._pace.ceiling,
+            fails=fails,
+            clock=self._clock,
+            monotonic=self._monotonic,
+            wait=self._wait,
+        )
+        try:
+            yield from crew.results()
+        finally:
+            crew.let_go()
+            self.retries += schedule.retries
+
+
+class _Crew(Generic[S, T]):
+    """The threads that ask for what one schedule has, `workers` at the most.
+
+    If `fails`, an AuditError that stops a worker before the first answer is raised by the reader.
+    """
+
+    def __init__(
+        self,
+        api: BackupApi,
+        schedule: Schedule[S, T],
+        workers: int,
+        *,
+        fails: bool,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        wait: Wait,
+    ) -> None:
+        self._api = api
+        self._schedule = schedule
+        self._workers = workers
+        self._fails = fails
+        self._clock = clock
+        self._monotonic = monotonic
+        self._wait = wait
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._reader = threading.Condition(self._lock)
+        self._threads: list[threading.Thread] = []
+        self._flights: dict[int, Flight[S, T]] = {}  # by thread, those given up among them
+        self._looked_at = math.inf  # when the next of the idle workers wakes by itself
+        self._buffered = 0
+        self._is_over = False
+        self._error: Exception | None = None
+
+    def results(self) -> Iterator[tuple[S, Observation[T | Refusal | Silence]]]:
         """Yield the workers' results; raise the error that stopped one of them."""
         schedule = self._schedule
+        self._hire(min(self._workers, schedule.open))
         while True:
             with self._lock:
                 self._look()
@@ -163,13 +256,13 @@ class Engine:
             thread.start()
             self._threads.append(thread)
 
-    def _dismiss(self) -> None:
+    def let_go(self) -> None:
         """Let the workers go. Those whose requests are still out are not waited for."""
         with self._lock:
             self._is_over = True
+            self._schedule.abandon()
             self._idle.notify_all()
             idle = [one for one in self._threads if one.ident not in self._flights]
-        self._api.cut_all()
         for thread in idle:
             thread.join()
 
@@ -177,12 +270,7 @@ class Engine:
         flight = None
         try:
             while (flight := self._next()) is not None:
-                target = flight.target
-                if target.listing is None:
-                    attempt = self._api.list_backups(target.guid, target.limit)
-                else:
-                    attempt = self._api.add_age(target.guid, target.listing)
-                if not self._end(flight, attempt):
+                if not self._end(flight, flight.target.ask(self._api)):
                     return
         except Exception as error:  # noqa: BLE001  # raised again by the reader
             self._stop(error, flight)
@@ -190,7 +278,7 @@ class Engine:
             with self._lock:
                 self._flights.pop(threading.get_ident(), None)
 
-    def _next(self) -> Flight | None:
+    def _next(self) -> Flight[S, T] | None:
         """Wait for the next request to send; None if there is none for this worker any more."""
         with self._lock:
             while not self._is_over:
@@ -216,7 +304,7 @@ class Engine:
         self._wait(self._idle, seconds)
         self._looked_at = math.inf
 
-    def _end(self, flight: Flight, attempt: Attempt) -> bool:
+    def _end(self, flight: Flight[S, T], attempt: Result[T]) -> bool:
         """Hand a result over; return whether the worker goes on: another may have its place."""
         schedule = self._schedule
         with self._lock:
@@ -227,19 +315,28 @@ class Engine:
             if replaced:
                 self._idle.notify()  # another sees what there is to ask again
             for _, evidence in schedule.known[before:]:
-                answer = evidence.answer
-                self._buffered += 1 + len(answer.backups) if isinstance(answer, BackupList) else 1
+                self._buffered += _size(evidence.answer)
             enough = len(schedule.known) >= _TOGETHER or self._buffered >= _BUFFERED_MAX
             if enough or schedule.is_done:
                 self._reader.notify()
             return not replaced
 
-    def _stop(self, error: Exception, flight: Flight | None) -> None:
+    def _stop(self, error: Exception, flight: Flight[S, T] | None) -> None:
         """Stop. If there is no token any more, results so far are reported; else the run fails."""
         with self._lock:
-            if isinstance(error, AuditError) and self._schedule.outage.answered_ever:
+            goes_on = not self._fails or self._schedule.outage.answered_ever
+            if isinstance(error, AuditError) and goes_on:
                 if flight is not None:
                     self._schedule.put_back(flight, str(error))
             else:
                 self._error = self._error or error
             self._reader.notify()
+
+
+def _size(answer: object) -> int:
+    """How much a result keeps in memory: itself, and what it lists."""
+    match answer:
+        case BackupList(backups=listed) | Page(rows=listed):
+            return 1 + len(listed)
+        case _:
+            return 1

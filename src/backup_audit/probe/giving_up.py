@@ -8,14 +8,7 @@ that had answered before is given PATIENCE to come back; then the run stops aski
 from collections.abc import Collection
 
 from backup_audit.errors import ApiUnreachable, AuditError, token_refused
-from backup_audit.judge.evidence import (
-    BackupList,
-    Cause,
-    Evidence,
-    Refusal,
-    Silence,
-    UserProvided,
-)
+from backup_audit.judge.evidence import Cause, Observation, Refusal, Silence
 from backup_audit.probe.pacing import Outcome
 
 ATTEMPTS_MAX = 5  # requests for one answer
@@ -99,18 +92,18 @@ class Outage:
         self._trial_began = None
         self.is_on = False
 
-    def failed(self, guid: str, quarter: int, outcome: Outcome, began: float) -> None:
-        """Note a failed request for an instance in that quarter of the list."""
+    def failed(self, key: str, quarter: int, outcome: Outcome, began: float) -> None:
+        """Note a failed request for a target in that quarter of the list."""
         if outcome is Outcome.REFUSED:
             self._refusals += 1
             return
         if outcome is Outcome.THROTTLED:
-            self._throttled.add(guid)
-        if guid in self._bad:
+            self._throttled.add(key)
+        if key in self._bad:
             return
         if not self.is_suspected:
             self._failing_since = began
-        self._failed[quarter].add(guid)
+        self._failed[quarter].add(key)
         self.is_on = not any(self.wants(one) for one in range(QUARTERS))
 
     def next_trial(self, began: float, now: float) -> None:
@@ -141,11 +134,11 @@ class Fruitless:
 
     def __init__(self) -> None:
         self.asked = 0
-        self._first: Evidence | None = None
-        self._refusal: Evidence | None = None
+        self._first: Observation[object] | None = None
+        self._refusal: Observation[object] | None = None
         self._all_by_proxy = True
 
-    def note(self, evidence: Evidence) -> None:
+    def note(self, evidence: Observation[object]) -> None:
         """Count an instance without an answer; one that was not reached was not asked."""
         answer = evidence.answer
         if isinstance(answer, Silence) and answer.cause is Cause.NOT_REACHED:
@@ -159,7 +152,7 @@ class Fruitless:
     def error(self) -> AuditError | None:
         """Why the run fails; None if no instance was asked."""
         if self._refusal is not None:
-            return token_refused(_said(self._refusal), self.asked)
+            return token_refused(said(self._refusal), self.asked)
         if self._first is None:
             return None
         suspects = "CF_API_URL, the network and the API's health"
@@ -169,16 +162,17 @@ class Fruitless:
         if self.asked == 1:
             none = "the instance asked got no answer"
         return ApiUnreachable(
-            f"{none} from the Cloud Controller (the first: {_said(self._first)}): check {suspects}"
+            f"{none} from the Cloud Controller (the first: {said(self._first)}): check {suspects}"
         )
 
 
-def _said(evidence: Evidence) -> str:
+def said(evidence: Observation[object]) -> str:
+    """What came instead of an answer, in a few words."""
     match evidence.answer:
         case Refusal(code=code, title=title):
             named = f" {title} {code}" if code is not None else ""
             return f"HTTP {evidence.status}{named}"
         case Silence(detail=detail):
             return detail
-        case BackupList() | UserProvided():
+        case _:
             return "a list"
