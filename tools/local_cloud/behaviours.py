@@ -1,8 +1,19 @@
 """How a simulated service instance answers when it is asked for its backups: a closed set."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
+
+from tools.local_cloud.foundation import (
+    CREATED,
+    SOME_PLAN,
+    SOME_SPACE,
+    LastOperation,
+    Plan,
+    Space,
+)
+from tools.local_cloud.labels import label_faults
 
 
 class Backups(msgspec.Struct, frozen=True):
@@ -62,13 +73,41 @@ Behaviour = Backups | Refuses | RouterError | Html | Garbled | Closes | Hangs | 
 
 
 class SimulatedInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """A service instance of the simulated foundation; `created_at` is aware."""
+    """A service instance of the simulated foundation; times are aware.
+
+    Without a plan it is user-provided. It was updated when it was created, unless it says when.
+    """
 
     guid: str
     name: str
     created_at: datetime
     behaviour: Behaviour
     owner: str | None = None
+    space: Space = SOME_SPACE
+    plan: Plan | None = SOME_PLAN
+    labels: Mapping[str, str] = {}
+    last_operation: LastOperation | None = CREATED
+    updated_at: datetime | None = None
+    shared_into: tuple[Space, ...] = ()
+
+    def __post_init__(self) -> None:
+        faults = label_faults(self.labels)
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    @property
+    def is_managed(self) -> bool:
+        return self.plan is not None
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """Its own space, and those that it is shared into."""
+        return (self.space, *self.shared_into)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the foundation has it: one that is always answered 404/10010 is none."""
+        return self.behaviour != NOT_FOUND
 
 
 NOT_FOUND = Refuses(404, 10010, "CF-ResourceNotFound", "Service instance not found")

@@ -26,6 +26,11 @@ def json_reply(document: object, status: int = 200) -> Reply:
     return Reply(status, json.dumps(document).encode())
 
 
+def compact_reply(document: object) -> Reply:
+    """A JSON document without blanks, as the Cloud Controller writes it: much of it is quick."""
+    return Reply(200, msgspec.json.encode(document))
+
+
 def refusal(refuses: Refuses) -> Reply:
     """A Cloud Foundry error; the rate limiter sends its JSON as text."""
     error = {"detail": refuses.detail, "title": refuses.title, "code": refuses.code}
@@ -43,10 +48,10 @@ def router_error(host: str) -> Reply:
     return Reply(404, text.encode(), TEXT, {"X-Cf-RouterError": "unknown_route"})
 
 
-def nginx_page(status: int) -> Reply:
+def nginx_page(status: int, headers: Mapping[str, str] = {}) -> Reply:
     """A page for people, where a program expected JSON."""
     page = f"<html><head><title>{status}</title></head><body><center>nginx</center></body></html>"
-    return Reply(status, page.encode(), HTML)
+    return Reply(status, page.encode(), HTML, headers)
 
 
 def garbled() -> Reply:

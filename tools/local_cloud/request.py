@@ -15,6 +15,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
     @property
+    def line(self) -> bytes:
+        """The request line with its end."""
+        return f"{self.method} {self.target} HTTP/1.1\r\n".encode("latin-1")
+
+    @property
     def path(self) -> str:
         """The target without its query."""
         return urlsplit(self.target).path

@@ -1,6 +1,10 @@
 """Documents of the Cloud Controller API, version 3."""
 
+from datetime import datetime
+
 from tools.local_cloud.behaviours import SimulatedInstance
+
+PATH = "/v3/service_instances"
 
 
 def backup_document(guid: str, created_at: object) -> dict[str, object]:
@@ -15,27 +19,58 @@ def root_document(url: str) -> dict[str, object]:
     return {"links": links | {"cloud_controller_v3": version}}
 
 
-def resource_document(instance: SimulatedInstance) -> dict[str, object]:
-    """GET /v3/service_instances/{guid}."""
-    created_at = f"{instance.created_at:%Y-%m-%dT%H:%M:%SZ}"
+def resource_document(instance: SimulatedInstance, external_url: str) -> dict[str, object]:
+    """A service instance, as GET /v3/service_instances/{guid} has it, and the list."""
+    plan = instance.plan
+    space_guid = instance.space.guid
+    relationships: dict[str, object] = {"space": {"data": {"guid": space_guid}}}
+    itself = f"{PATH}/{instance.guid}"
+    links = {"self": itself, "space": f"/v3/spaces/{space_guid}"}
+    if plan is None:
+        special: dict[str, object] = {
+            "type": "user-provided",
+            "syslog_drain_url": None,
+            "route_service_url": None,
+        }
+        links["credentials"] = f"{itself}/credentials"
+    else:
+        special = {
+            "type": "managed",
+            "maintenance_info": {},
+            "upgrade_available": False,
+            "dashboard_url": None,
+        }
+        relationships["service_plan"] = {"data": {"guid": plan.guid}}
+        links["service_plan"] = f"/v3/service_plans/{plan.guid}"
+        links["parameters"] = f"{itself}/parameters"
+        links["shared_spaces"] = f"{itself}/relationships/shared_spaces"
     return {
         "guid": instance.guid,
-        "created_at": created_at,
-        "updated_at": created_at,
-        "type": "managed",
+        "created_at": _time(instance.created_at),
+        "updated_at": _time(instance.updated_at or instance.created_at),
         "name": instance.name,
         "tags": [],
-        "upgrade_available": False,
-        "last_operation": {
-            "type": "create",
-            "state": "succeeded",
-            "description": "",
-            "created_at": created_at,
-            "updated_at": created_at,
-        },
-        "relationships": {
-            "space": {"data": {"guid": "5a84d315-9513-4d74-95e5-f6a5501eeef7"}},
-            "service_plan": {"data": {"guid": "5358d122-638e-11ea-afca-bf6e756684ac"}},
-        },
-        "metadata": {"labels": {}, "annotations": {}},
+        "last_operation": _last_operation(instance),
+        **special,
+        "relationships": relationships,
+        "metadata": {"labels": dict(instance.labels), "annotations": {}},
+        "links": {name: {"href": f"{external_url}{path}"} for name, path in links.items()},
     }
+
+
+def _last_operation(instance: SimulatedInstance) -> dict[str, object]:
+    operation = instance.last_operation
+    if operation is None:
+        return {}
+    moment = _time(operation.updated_at or instance.created_at)
+    return {
+        "type": operation.type,
+        "state": operation.state,
+        "description": operation.description,
+        "updated_at": moment,
+        "created_at": moment,
+    }
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

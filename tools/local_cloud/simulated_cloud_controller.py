@@ -8,23 +8,28 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from tools.local_cloud.api import SimulatedApi
+from tools.local_cloud.api import Meanwhile, SimulatedApi
 from tools.local_cloud.behaviours import Refuses, SimulatedInstance
+from tools.local_cloud.instance_table import InstanceTable
+from tools.local_cloud.query import NO_MAXIMUM
 from tools.local_cloud.replies import Reply, refusal
 from tools.local_cloud.request import Request
+from tools.local_cloud.roles import GLOBAL_AUDITOR, Role
 from tools.local_cloud.server import ApiServer
 from tools.local_cloud.uaa import SimulatedUaa
 from tools.local_cloud.weather import Moment, Stalls, Weather, fair
 
 CLIENT_ID = "backup-audit"
 CLIENT_SECRET = "local-only"
+EXTERNAL_URL = "https://api.foundation.test"  # of the links
 
 
 class SimulatedCloudController:
     """Serves while it is entered.
 
     `latency` (seconds) delays answers about instances, and `weather` may put something else in
-    their place.
+    their place. `meanwhile` may change the instances before each request for a page of them.
+    `max_total_results` is how deep pages go.
     """
 
     def __init__(
@@ -34,14 +39,26 @@ class SimulatedCloudController:
         latency: float = 0.0,
         weather: Weather = fair,
         clients: Mapping[str, str] | None = None,
+        role: Role = GLOBAL_AUDITOR,
+        external_url: str = EXTERNAL_URL,
+        max_total_results: int = NO_MAXIMUM,
+        meanwhile: Meanwhile = lambda _: None,
         token_lifetime: float = 1200.0,
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         known = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
-        self._uaa = SimulatedUaa(known, lifetime=token_lifetime, monotonic=monotonic)
-        self._api = SimulatedApi(instances, self._uaa, sleep)
+        self._uaa = SimulatedUaa(known, role, lifetime=token_lifetime, monotonic=monotonic)
+        self.instances = InstanceTable(instances)
+        self._api = SimulatedApi(
+            self.instances,
+            self._uaa,
+            sleep,
+            external_url=external_url,
+            max_total_results=max_total_results,
+            meanwhile=meanwhile,
+        )
         self._latency = latency
         self._weather = weather
         self._monotonic = monotonic
@@ -76,6 +93,15 @@ class SimulatedCloudController:
     def guids_asked_for(self) -> int:
         """Instances whose backups were asked for, each counted once."""
         return self._api.guids_asked_for
+
+    @property
+    def role(self) -> Role:
+        """What clients see from now on."""
+        return self._uaa.role
+
+    @role.setter
+    def role(self, role: Role) -> None:
+        self._uaa.role = role
 
     @property
     def tokens(self) -> list[str]:

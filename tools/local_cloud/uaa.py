@@ -7,16 +7,24 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from tools.local_cloud.replies import Reply, json_reply
-
-SCOPE = "cloud_controller.global_auditor"
+from tools.local_cloud.roles import Role
 
 
 class SimulatedUaa:
-    """Gives tokens and knows them again until they end or are revoked."""
+    """Gives tokens and knows them again until they end or are revoked.
+
+    All clients have the same role, which may change; a token says the one of its time.
+    """
 
     def __init__(
-        self, clients: Mapping[str, str], *, lifetime: float, monotonic: Callable[[], float]
+        self,
+        clients: Mapping[str, str],
+        role: Role,
+        *,
+        lifetime: float,
+        monotonic: Callable[[], float],
     ) -> None:
+        self.role = role
         self._clients = clients
         self._lifetime = lifetime
         self._monotonic = monotonic
@@ -60,7 +68,7 @@ class SimulatedUaa:
             "access_token": token,
             "token_type": "bearer",
             "expires_in": int(self._lifetime),
-            "scope": SCOPE,
+            "scope": self.role.scope,
             "jti": uuid.uuid4().hex,
         }
 
