@@ -14,9 +14,10 @@ from tools.local_cloud.behaviours import (
     Behaviour,
     Closes,
     Hangs,
-    SimulatedInstance,
 )
-from tools.local_cloud.names import guid_of, name_in_configuration, name_on_foundation, owner_of
+from tools.local_cloud.discovered import discovered
+from tools.local_cloud.fleet import Fleet, instance_of
+from tools.local_cloud.names import guid_of, name_in_configuration, owner_of
 from tools.local_cloud.troubles import (
     FOUR_HOURS,
     HAS_GRACE,
@@ -31,7 +32,6 @@ from tools.local_cloud.weather import (
     Weather,
     allows,
     dies,
-    fair,
     maintenance,
     quota,
     resets,
@@ -48,23 +48,6 @@ _HUNG_EVERY = 20  # 5 %
 _LIMITED_SIZE = 500
 _BAD_SIZE = 4_000
 _FASTER = 20  # times, where a foundation is silent: 20 s become one
-
-
-class Fleet(msgspec.Struct, frozen=True, kw_only=True):
-    """A foundation's instances with what the auditor's configuration says of them.
-
-    `latency` is seconds an answer takes. `knows_us`: whether UAA accepts our client. `is_mapped`:
-    whether the state machine audits it, instead of one invocation. `weather` is the
-    foundation's. `faster` is how many times shorter the waits for an answer are than deployed.
-    """
-
-    instances: tuple[SimulatedInstance, ...]
-    configuration: dict[str, Any]
-    latency: float
-    knows_us: bool = True
-    is_mapped: bool = False
-    weather: Weather = fair
-    faster: int = 1
 
 
 def sample(now: datetime) -> Fleet:
@@ -164,6 +147,7 @@ FLEETS: dict[str, Callable[[datetime], Fleet]] = {
     "maintained": maintained,
     "dying": dying,
     "bad": bad,
+    "discovered": discovered,
 }
 
 
@@ -213,7 +197,7 @@ def _fleet(
     size: int, now: datetime, behaviour: Callable[[int], Behaviour], *, latency: float
 ) -> Fleet:
     return Fleet(
-        instances=tuple(_instance(index, now, behaviour(index)) for index in range(size)),
+        instances=tuple(instance_of(index, now, behaviour(index)) for index in range(size)),
         configuration={
             "schema_version": 1,
             "defaults": {"max_age": "26h", "min_backups": 1},
@@ -221,17 +205,6 @@ def _fleet(
             "mutes": [_mute(now)] if size > MUTED else [],
         },
         latency=latency,
-    )
-
-
-def _instance(index: int, now: datetime, behaviour: Behaviour) -> SimulatedInstance:
-    age = timedelta(hours=6) if index == HAS_GRACE else timedelta(days=30 + index)
-    return SimulatedInstance(
-        guid=guid_of(index),
-        name=name_on_foundation(index),
-        owner=owner_of(index),
-        created_at=now - age,
-        behaviour=behaviour,
     )
 
 

@@ -14,7 +14,8 @@ from backup_audit.errors import AuditError
 from backup_audit.report.report import WholeReport
 from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tools.local_cloud.environment import settings
-from tools.local_cloud.fleets import FLEETS, Fleet, with_instances_of
+from tools.local_cloud.fleet import Fleet, on_the_second_day
+from tools.local_cloud.fleets import FLEETS, with_instances_of
 from tools.local_cloud.function import ExecutionFailed, execute, invoke
 from tools.local_cloud.judged import EverJudged, ever_judged
 from tools.local_cloud.messages import SentMessage, append_to
@@ -36,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a run did; either `answer` or `error` is there, `report` unless it was a dry run.
 
     `faster` is how many times shorter its waits were; `ever_judged` is there if it left out some.
+    `happened` is what changed on the foundation since the first run.
     """
 
     answer: dict[str, Any] | None
@@ -46,6 +48,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     faster: int = 1
     ever_judged: EverJudged | None = None
+    happened: tuple[str, ...] = ()
 
 
 def run_locally(
@@ -61,6 +64,7 @@ def run_locally(
     """
     fleet = FLEETS[fleet_name](datetime.now(UTC))
     document = json.dumps(fleet.configuration, ensure_ascii=False).encode()
+    fleet, happened = _today(fleet, out)
     if configuration is not None:
         fleet, document = with_instances_of(configuration, fleet), configuration
     with ExitStack() as world:
@@ -72,7 +76,15 @@ def run_locally(
         world.enter_context(settings(aws.settings(controller.url)))
         world.enter_context(scaled(fleet.faster))
         with display(lambda: controller.guids_asked_for, _asked(event, fleet)):
-            return _run(event, fleet, out, aws)
+            outcome = _run(event, fleet, out, aws)
+    return msgspec.structs.replace(outcome, happened=happened)
+
+
+def _today(fleet: Fleet, out: Path) -> tuple[Fleet, tuple[str, ...]]:
+    """The fleet as it is if a full run has left its report already, and what happened to it."""
+    if not list((out / "s3" / BUCKET).glob("*/latest.json")):
+        return fleet, ()
+    return on_the_second_day(fleet), tuple(event.told for event in fleet.later)
 
 
 def _foundation(fleet: Fleet) -> SimulatedCloudController:

@@ -76,9 +76,22 @@ def guid_of(index: int) -> str:
 
 def name_on_foundation(index: int) -> str:
     """The service instance's own name; 2,000 of them differ."""
-    block, subject = divmod(index, len(_SUBJECTS))
-    kind = _KINDS[(index + block) % len(_KINDS)]
-    return f"{_SUBJECTS[subject]}-{kind}{_PLACES[block // len(_KINDS) % len(_PLACES)]}"
+    return f"{subject_of(index)}-{kind_of(index)}{place_of(index)}"
+
+
+def subject_of(index: int) -> str:
+    """What an instance is for."""
+    return _SUBJECTS[index % len(_SUBJECTS)]
+
+
+def kind_of(index: int) -> str:
+    """The kind of service that its name says it is."""
+    return _KINDS[(index + index // len(_SUBJECTS)) % len(_KINDS)]
+
+
+def place_of(index: int) -> str:
+    """The end of its name, which says where it is; empty for the first 400."""
+    return _PLACES[index // len(_SUBJECTS) // len(_KINDS) % len(_PLACES)]
 
 
 def name_in_configuration(index: int) -> str | None:
@@ -88,4 +101,4 @@ def name_in_configuration(index: int) -> str | None:
 
 def owner_of(index: int) -> str:
     """The team that is responsible."""
-    return f"team-{_SUBJECTS[index % len(_SUBJECTS)]}"
+    return f"team-{subject_of(index)}"

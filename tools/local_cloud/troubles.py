@@ -22,13 +22,13 @@ from tools.local_cloud.behaviours import (
 # Indices whose configuration entry says more than GUID, name and owner.
 HAS_GRACE, WANTS_THREE, FOUR_HOURS, MUTED = 6, 8, 10, 11
 
-_UNSUPPORTED = Refuses(
+UNSUPPORTED = Refuses(
     422, 10008, "CF-UnprocessableEntity", "The service offering does not support backups."
 )
 _FORBIDDEN = Refuses(
     403, 10003, "CF-NotAuthorized", "You are not authorized to perform the requested action"
 )
-_BUSY = Refuses(
+BUSY = Refuses(
     409,
     60016,
     "CF-AsyncServiceInstanceOperationInProgress",
@@ -48,10 +48,10 @@ def backups(now: datetime, *hours: float) -> Backups:
     return Backups(tuple(int((now - timedelta(hours=age)).timestamp()) for age in hours))
 
 
-def daily(index: int, now: datetime) -> Backups:
-    """A backup a day for some days, the newest young enough for any policy, in no order."""
+def daily(index: int, now: datetime, within: float = 22) -> Backups:
+    """A backup a day for some days, the newest within so many hours, in no order."""
     order = random.Random(index)
-    newest = order.uniform(0.5, 3.5 if index == FOUR_HOURS else 22)
+    newest = order.uniform(0.5, 3.5 if index == FOUR_HOURS else within)
     ages = [newest + 24 * day for day in range(order.randint(3, 8))]
     order.shuffle(ages)
     return backups(now, *ages)
@@ -68,7 +68,7 @@ def _some_unreadable(now: datetime) -> Backups:
 TROUBLES: dict[int, Callable[[datetime], Behaviour]] = {
     0: lambda now: backups(now, 99, 75, 123),
     2: lambda _: Backups(()),
-    3: lambda _: _UNSUPPORTED,
+    3: lambda _: UNSUPPORTED,
     4: lambda now: FlakyThen(2, DATABASE_DOWN, daily(4, now)),
     5: lambda _: NOT_FOUND,
     HAS_GRACE: lambda _: Backups(()),
@@ -80,7 +80,7 @@ TROUBLES: dict[int, Callable[[datetime], Behaviour]] = {
     12: lambda _: INVALID_TOKEN,
     13: lambda _: _FORBIDDEN,
     14: lambda _: RouterError(),
-    15: lambda _: _BUSY,
+    15: lambda _: BUSY,
     16: lambda _: RATE_LIMITED,
     17: lambda _: _CRASHED,
     18: lambda _: _BROKER_DOWN,
