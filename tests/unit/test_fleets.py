@@ -19,7 +19,20 @@ from tools.local_cloud.behaviours import (
     Hangs,
     Refuses,
 )
-from tools.local_cloud.fleets import FLEETS, Fleet, healthy
+from tools.local_cloud.discovered import (
+    BEING_CREATED,
+    BEING_DELETED,
+    GONE,
+    HOSTILE,
+    LEAVES,
+    LISTED,
+    USER_PROVIDED,
+    VANISHES,
+)
+from tools.local_cloud.fleet import Fleet, on_the_second_day
+from tools.local_cloud.fleets import FLEETS, healthy
+from tools.local_cloud.foundation import LastOperation
+from tools.local_cloud.names import guid_of
 from tools.local_cloud.scaled import READ_TIMEOUT
 from tools.local_cloud.troubles import daily
 from tools.local_cloud.weather import Moment, fair
@@ -28,6 +41,9 @@ NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 
 # The huge fleet is the large one at fifty times its size, and as much slower to build.
 every_fleet = pytest.mark.parametrize("name", [name for name in FLEETS if name != "huge"])
+every_listed_fleet = pytest.mark.parametrize(
+    "name", [name for name in FLEETS if name not in ("huge", "discovered")]
+)
 
 
 @cache
@@ -60,7 +76,7 @@ def test_the_times_of_the_backups_follow_now() -> None:
         assert {int(str(late)) - int(str(early)) for early, late in pairs} == {86_400}
 
 
-@every_fleet
+@every_listed_fleet
 def test_the_configuration_is_valid_and_lists_the_foundations_instances(name: str) -> None:
     fleet = fleet_of(name)
 
@@ -69,7 +85,7 @@ def test_the_configuration_is_valid_and_lists_the_foundations_instances(name: st
     assert configured == [instance.guid for instance in fleet.instances]
 
 
-@every_fleet
+@every_listed_fleet
 def test_an_index_has_the_same_guid_name_and_policy_in_every_fleet(name: str) -> None:
     configured = configuration_of(fleet_of(name)).instances
     large = configuration_of(fleet_of("large")).instances
@@ -203,3 +219,72 @@ def test_three_of_four_instances_of_the_bad_fleet_are_stale() -> None:
     for behaviour in stale:
         assert isinstance(behaviour, Backups)
         assert all(NOW.timestamp() - int(str(raw)) > 26 * 3600 for raw in behaviour.created_at)
+
+
+def test_an_index_has_the_same_place_and_plan_in_every_fleet() -> None:
+    large = fleet_of("large").instances
+
+    for name in ("sample", "degraded", "bad"):
+        for ours, theirs in zip(fleet_of(name).instances, large, strict=False):
+            assert (ours.space, ours.plan) == (theirs.space, theirs.plan)
+
+
+def test_no_two_instances_of_a_space_share_a_name() -> None:
+    for name in ("large", "discovered"):
+        instances = fleet_of(name).instances
+
+        assert len({(one.space.guid, one.name) for one in instances}) == len(instances)
+
+
+def test_some_spaces_have_names_that_formats_stumble_over() -> None:
+    names = {one.space.name for one in fleet_of("degraded").instances}
+
+    assert len([name for name in names if name.startswith("=")]) == 1
+    assert len([name for name in names if "<" in name]) == 1
+    assert len([name for name in names if not name.isascii()]) == 2
+
+
+def test_the_discovered_foundation_has_what_an_inventory_must_tell_apart() -> None:
+    instances = {one.guid: one for one in fleet_of("discovered").instances}
+
+    assert len(instances) == 203
+    assert [one.guid for one in instances.values() if not one.is_managed] == [
+        guid_of(USER_PROVIDED)
+    ]
+    assert [one.guid for one in instances.values() if not one.is_there] == [guid_of(GONE)]
+    assert instances[guid_of(BEING_CREATED)].last_operation == LastOperation(
+        "create", "in progress"
+    )
+    deleted = instances[guid_of(BEING_DELETED)].last_operation
+    assert deleted
+    assert (deleted.type, deleted.state) == ("delete", "in progress")
+    labels = {key for one in instances.values() for key in one.labels}
+    assert labels >= {
+        "backup-audit.audit",
+        "backup-audit.max-age",
+        "backup-audit.owner",
+        "backup-audit.skip-until",
+    }
+    assert "\n" in "".join(one.name for one in instances.values())
+
+
+def test_the_discovered_configuration_lists_a_few_instances_by_hand() -> None:
+    listed = fleet_of("discovered").configuration["instances"]
+
+    assert [one["guid"] if isinstance(one, dict) else one for one in listed] == [
+        guid_of(index) for index in (USER_PROVIDED, LISTED, GONE)
+    ]
+
+
+def test_on_the_second_day_one_instance_is_gone_one_has_another_label_and_some_are_new() -> None:
+    fleet = fleet_of("discovered")
+    first = {one.guid: one for one in fleet.instances}
+    second = {one.guid: one for one in on_the_second_day(fleet).instances}
+
+    assert first.keys() - second.keys() == {guid_of(VANISHES)}
+    changed = [guid for guid in first.keys() & second.keys() if first[guid] != second[guid]]
+    assert changed == [guid_of(LEAVES)]
+    assert second[guid_of(LEAVES)].labels["backup-audit.audit"] == "no"
+    assert len(second.keys() - first.keys()) == 3
+    assert len(fleet.later) == 5
+    assert guid_of(HOSTILE) in second

@@ -16,6 +16,7 @@ import pytest
 
 from tests.faults.catalogue import FAULTS
 from tools.fuzz.targets import TARGETS
+from tools.local_cloud.fleets import FLEETS
 from tools.mutants import FLOOR as LEAST_MUTANTS
 from tools.schemas import DOCUMENTS
 
@@ -64,6 +65,12 @@ def test_programs_that_make_starts_are_there() -> None:
     for module in modules:
         path = Path(module.replace(".", "/"))
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+def test_make_lists_every_fleet_there_is() -> None:
+    [listed] = re.findall(r"    FLEET  (.*?)\(\$\(FLEET\)\)", MAKEFILE, re.DOTALL)
+
+    assert set(re.findall(r"[a-z][a-z0-9-]+", listed.replace("@echo", ""))) == FLEETS.keys()
 
 
 def test_all_that_is_packed_is_covered() -> None:
