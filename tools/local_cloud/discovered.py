@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tools.local_cloud.behaviours import NOT_FOUND, Backups, Behaviour, SimulatedInstance
-from tools.local_cloud.fleet import Event, Fleet, instance_of
+from tools.local_cloud.fleet import Fleet, Happening, instance_of
 from tools.local_cloud.foundation import LastOperation, Plan, Space
 from tools.local_cloud.names import guid_of
 from tools.local_cloud.places import plan, space
@@ -141,7 +141,7 @@ def _hostile(now: datetime) -> list[SimulatedInstance]:
     ]
 
 
-def _later(now: datetime) -> tuple[Event, ...]:
+def _later(now: datetime) -> tuple[Happening, ...]:
     lab, shop = space("lab", "experiments"), space("prod-eu", "shop")
     postgres, redis = (
         plan("postgres", "on-demand-postgres-db"),
@@ -161,9 +161,9 @@ def _later(now: datetime) -> tuple[Event, ...]:
         _named(NEW + 2, now, "prototype-cache", daily(NEW, now), where=lab, of=redis),
     ]
     return (
-        Event(f"{_said(vanishes)} was deleted", vanishes.guid),
-        Event(f"{_said(leaves)} got the label backup-audit.audit=no", leaves.guid, unlabelled),
-        *(Event(f"{_said(one)} was created", one.guid, one) for one in (young, *unaudited)),
+        Happening(f"{_said(vanishes)} was deleted", vanishes.guid),
+        Happening(f"{_said(leaves)} got the label backup-audit.audit=no", leaves.guid, unlabelled),
+        *(Happening(f"{_said(one)} was created", one.guid, one) for one in (young, *unaudited)),
     )
 
 

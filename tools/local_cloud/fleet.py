@@ -12,10 +12,10 @@ from tools.local_cloud.troubles import HAS_GRACE
 from tools.local_cloud.weather import Weather, fair
 
 
-class Event(msgspec.Struct, frozen=True):
-    """What happens on the foundation after the first run, told to people."""
+class Happening(msgspec.Struct, frozen=True):
+    """What happens on the foundation after the first run, in a sentence."""
 
-    told: str
+    said: str
     guid: str
     becomes: SimulatedInstance | None = None  # None: it is deleted
 
@@ -36,7 +36,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     is_mapped: bool = False
     weather: Weather = fair
     faster: int = 1
-    later: tuple[Event, ...] = ()
+    later: tuple[Happening, ...] = ()
 
 
 def instance_of(index: int, now: datetime, behaviour: Behaviour) -> SimulatedInstance:
@@ -57,9 +57,9 @@ def instance_of(index: int, now: datetime, behaviour: Behaviour) -> SimulatedIns
 def on_the_second_day(fleet: Fleet) -> Fleet:
     """The fleet after all that happens later."""
     instances = {one.guid: one for one in fleet.instances}
-    for event in fleet.later:
-        if event.becomes is None:
-            del instances[event.guid]
+    for each in fleet.later:
+        if each.becomes is None:
+            del instances[each.guid]
         else:
-            instances[event.guid] = event.becomes
+            instances[each.guid] = each.becomes
     return msgspec.structs.replace(fleet, instances=tuple(instances.values()))

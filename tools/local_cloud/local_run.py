@@ -84,7 +84,7 @@ def _today(fleet: Fleet, out: Path) -> tuple[Fleet, tuple[str, ...]]:
     """The fleet as it is if a full run has left its report already, and what happened to it."""
     if not list((out / "s3" / BUCKET).glob("*/latest.json")):
         return fleet, ()
-    return on_the_second_day(fleet), tuple(event.told for event in fleet.later)
+    return on_the_second_day(fleet), tuple(each.said for each in fleet.later)
 
 
 def _foundation(fleet: Fleet) -> SimulatedCloudController:
