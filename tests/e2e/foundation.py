@@ -9,7 +9,8 @@ import msgspec
 import trustme
 
 from tools.local_cloud.behaviours import Closes, SimulatedInstance
-from tools.local_cloud.fleets import Fleet, sample
+from tools.local_cloud.fleet import Fleet
+from tools.local_cloud.fleets import sample
 from tools.local_cloud.simulated_cloud_controller import SimulatedCloudController
 
 DEAD = ("dead-1", "dead-2", "dead-3")  # asked for these, the API closes the connection
