@@ -12,6 +12,9 @@ from tools.local_cloud.troubles import HAS_GRACE
 from tools.local_cloud.weather import Weather, fair
 
 
+_DAYS = 2_000  # on which instances were created; in a larger fleet several on each
+
+
 class Happening(msgspec.Struct, frozen=True):
     """What happens on the foundation after the first run, in a sentence."""
 
@@ -41,7 +44,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
 def instance_of(index: int, now: datetime, behaviour: Behaviour) -> SimulatedInstance:
     """The instance of an index, which differs from fleet to fleet in how it answers."""
-    age = timedelta(hours=6) if index == HAS_GRACE else timedelta(days=30 + index)
+    turn, day = divmod(index, _DAYS)
+    age = timedelta(hours=6) if index == HAS_GRACE else timedelta(days=30 + day, seconds=turn)
     return SimulatedInstance(
         guid=guid_of(index),
         name=name_on_foundation(index),

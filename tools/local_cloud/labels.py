@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -110,6 +111,7 @@ def _value_fault(value: str) -> str:
     return _name_fault(value) if value else ""
 
 
+@lru_cache(maxsize=1_000)  # a large fleet has the same names everywhere
 def _name_fault(name: str) -> str:
     if not name:
         return "key cannot be empty string"

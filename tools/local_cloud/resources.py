@@ -73,4 +73,4 @@ def _last_operation(instance: SimulatedInstance) -> dict[str, object]:
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return moment.isoformat()[:19] + "Z"
