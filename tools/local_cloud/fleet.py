@@ -11,7 +11,6 @@ from tools.local_cloud.places import labels_of, plan_of, space_of
 from tools.local_cloud.troubles import HAS_GRACE
 from tools.local_cloud.weather import Weather, fair
 
-
 _DAYS = 2_000  # on which instances were created; in a larger fleet several on each
 
 
