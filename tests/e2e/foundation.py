@@ -1,4 +1,4 @@
-"""The foundation that is audited: over HTTPS, with a certificate of a private CA."""
+"""The foundations that are audited: over HTTPS, each with a certificate of a private CA."""
 
 import ssl
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import msgspec
 import trustme
 
 from tools.local_cloud.behaviours import Closes, SimulatedInstance
+from tools.local_cloud.discovered import discovered
 from tools.local_cloud.fleet import Fleet
 from tools.local_cloud.fleets import sample
 from tools.local_cloud.simulated_cloud_controller import SimulatedCloudController
@@ -37,13 +38,25 @@ class Foundation(msgspec.Struct, frozen=True):
 @contextmanager
 def sample_foundation() -> Iterator[Foundation]:
     """Serve the sample fleet, 8 instances, five of them with a problem; and DEAD beside it."""
-    ca = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1").configure_cert(tls)
     now = datetime.now(UTC)
-    fleet = sample(now)
     dead = [
         SimulatedInstance(guid=guid, name=guid, created_at=now, behaviour=Closes()) for guid in DEAD
     ]
-    with SimulatedCloudController([*fleet.instances, *dead], tls=tls) as api:
+    with _serving(sample(now), *dead) as foundation:
+        yield foundation
+
+
+@contextmanager
+def discovered_foundation() -> Iterator[Foundation]:
+    """Serve the discovered fleet, of which a few instances are listed by hand."""
+    with _serving(discovered(datetime.now(UTC))) as foundation:
+        yield foundation
+
+
+@contextmanager
+def _serving(fleet: Fleet, *others: SimulatedInstance) -> Iterator[Foundation]:
+    ca = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(tls)
+    with SimulatedCloudController([*fleet.instances, *others], tls=tls) as api:
         yield Foundation(fleet, api, ca.cert_pem.bytes().decode())

@@ -33,14 +33,14 @@ def keep_inputs(aws: Emulator, foundation: Foundation) -> Inputs:
         secret_arn=secret["ARN"],
         configurations={
             "ssm": _in_ssm(aws, "/backup-audit/configuration", configuration),
-            "s3": _in_s3(aws, "configuration.json", configuration),
+            "s3": keep_in_s3(aws, "configuration.json", configuration),
             "appconfig": _in_appconfig(aws, configuration),
             "env": "env:",
-            "with a dead batch": _in_s3(aws, "dead-batch.json", _with_a_dead_batch(foundation)),
+            "with a dead batch": keep_in_s3(aws, "dead-batch.json", _with_a_dead_batch(foundation)),
         },
         cas={
             "ssm": _in_ssm(aws, "/backup-audit/ca", foundation.ca_pem),
-            "s3": _in_s3(aws, "ca.pem", foundation.ca_pem),
+            "s3": keep_in_s3(aws, "ca.pem", foundation.ca_pem),
         },
     )
 
@@ -56,7 +56,8 @@ def _in_ssm(aws: Emulator, name: str, text: str) -> str:
     return f"ssm:{name}"
 
 
-def _in_s3(aws: Emulator, key: str, text: str) -> str:
+def keep_in_s3(aws: Emulator, key: str, text: str) -> str:
+    """Put a document into the bucket of inputs; return its address."""
     aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=text.encode())
     return f"s3://{BUCKET}/{key}"
 
