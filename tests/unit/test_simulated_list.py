@@ -121,6 +121,7 @@ FOUR = [
     [
         ({}, "abcd"),
         ({"names": "orders,chaos"}, "ad"),
+        ({"names": "ORDERS"}, "a"),  # capitals and small letters are one to the database
         ({"names": "nobody"}, ""),
         ({"guids": "d,a,zzz"}, "ad"),
         ({"type": "managed"}, "abd"),

@@ -74,7 +74,7 @@ class InstanceTable:
             found = [one for one in found if fits(one)]
         match query.order_by:
             case "name":
-                found.sort(key=lambda one: (one.name, one.guid))
+                found.sort(key=lambda one: (one.name.lower(), one.guid))
             case "updated_at":
                 found.sort(key=lambda one: (one.updated_at or one.created_at, one.guid))
             case "id":
@@ -117,7 +117,8 @@ def _predicates(query: ListQuery) -> Iterator[Predicate]:
     if "updated_at" in query.spans:
         yield lambda one: _is_within(one.updated_at or one.created_at, query.spans["updated_at"])
     for key, values in query.lists.items():
-        yield _has_one_of(values, _VALUES[key])
+        # The database takes capitals for small letters in names, and GUIDs have none.
+        yield _has_one_of(frozenset(value.lower() for value in values), _VALUES[key])
     for requirement in query.requirements:
         yield _has_labels_of(requirement)
 
@@ -138,9 +139,9 @@ def _has_one_of(
 
 # An instance is found by the spaces and orgs that it is shared into, too.
 _VALUES: dict[str, Callable[[SimulatedInstance], Iterable[str]]] = {
-    "names": lambda one: [one.name],
+    "names": lambda one: [one.name.lower()],
     "space_guids": lambda one: [space.guid for space in one.spaces],
     "organization_guids": lambda one: [space.org.guid for space in one.spaces],
     "service_plan_guids": lambda one: [one.plan.guid] if one.plan else [],
-    "service_plan_names": lambda one: [one.plan.name] if one.plan else [],
+    "service_plan_names": lambda one: [one.plan.name.lower()] if one.plan else [],
 }
