@@ -518,48 +518,61 @@ def test_where_nothing_is_new_of_the_fleet_there_is_no_such_digest(
     assert list(fleet_digest(stored([STALE], inventory=record))) == []
 
 
-names = st.none() | st.text(max_size=255)
-long_names = st.sampled_from(["\U0001f600" * 255, '"' * 255, "\x01" * 255, "\\" * 255]) | names
-leaving = st.builds(
-    departed,
-    st.from_regex(r"[A-Za-z0-9]{1,200}", fullmatch=True),
-    st.sampled_from(Departure),
-    st.sampled_from([None, Verdict.STALE, Verdict.NOT_FOUND]),
-    name=long_names,
-    org=long_names,
-    space=long_names,
-)
-without = st.builds(
-    unaudited,
-    st.from_regex(r"[A-Za-z0-9]{1,200}", fullmatch=True),
-    is_new=st.booleans(),
-    name=long_names,
-    org=long_names,
-    space=long_names,
-    offering=long_names,
-    plan=long_names,
-)
+NASTY = (None, "", "a\r\n\x1b[2Jb", "\U0001f600" * 255, '"' * 255, "\x01" * 255, "\\" * 255)
+MANY = [
+    msgspec.structs.replace(HEALTHY, guid=f"guid-{n:04}", verdict=Verdict.STALE, reason="x" * 900)
+    for n in range(400)
+]
 
 
-@settings(max_examples=30)
-@given(
-    st.lists(leaving, max_size=4),
-    st.lists(without, max_size=4),
-    st.integers(1, 60),
-    st.integers(0, 100),
-)
+@pytest.mark.parametrize("count", [0, 1, 30, 5_000])
+@pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
+@pytest.mark.parametrize("problems", [[], MANY], ids=["well", "bad"])
 def test_every_digest_fits_and_stays_on_its_lines_whatever_names_the_fleet_has(
-    gone: list[Departed], nobody: list[UnauditedInstance], times: int, problems: int
+    count: int, nasty: str | None, problems: list[Finding]
 ) -> None:
+    place: dict[str, Any] = {"name": nasty, "org": nasty, "space": nasty}
+    gone = departed("g" * 200, **place)
+    nobodys_own = unaudited("u" * 200, **place, offering=nasty, plan=nasty)
     record = inventory(
-        vanished=gone * times,
-        vanished_count=len(gone) * times,
-        unaudited=nobodys(*(nobody * times)),
-        excluded=[exclude(0, owner="o" * 200, reason="r" * 200)] * times,
+        vanished=[gone] * count,
+        vanished_count=count,
+        unaudited=nobodys(*[nobodys_own] * count),
+        excluded=[exclude(0, owner="o" * 200, reason="r" * 200)] * count,
     )
-    findings = [finding(guid=f"guid-{n:04}", name="n" * 200) for n in range(problems * 10)]
 
-    for message in digests(stored(findings, inventory=record)):
+    messages = list(digests(stored([HEALTHY, *problems], inventory=record)))
+
+    assert bool(messages) is bool(count or problems)
+    for message in messages:
         assert message.size <= SIZE_MAX
         assert all(line.isprintable() for line in message.text.split("\n"))
         assert len(message.subject) < 100
+    named = [one["guid"] for message in messages for one in document(message)["findings"]]
+    assert named == [one.guid for one in problems]
+
+
+def drifted(left_it: Departed, nobodys_own: UnauditedInstance) -> InventoryRecord:
+    return inventory(vanished=[left_it], vanished_count=1, unaudited=nobodys(nobodys_own))
+
+
+names = st.none() | st.text(max_size=255)
+
+
+@settings(max_examples=25)
+@given(names, names, names, names, names)
+def test_whatever_names_are_there_they_stay_on_their_lines(
+    name: str | None,
+    org: str | None,
+    space: str | None,
+    offering: str | None,
+    plan: str | None,
+) -> None:
+    where: dict[str, Any] = {"name": name, "org": org, "space": space}
+    left_it, nobodys_own = departed(**where), unaudited(**where, offering=offering, plan=plan)
+
+    lines = digest(drifted(left_it, nobodys_own)).text.split("\n")
+
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if "  " in line.strip()]
+    assert len(lines) <= len(digest(drifted(departed(), unaudited())).text.split("\n"))

@@ -14,7 +14,6 @@ from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.judge.under_way import is_deletion_young, with_operation
 from backup_audit.judge.verdict import Severity, Verdict, judge
-from backup_audit.text import printable
 
 
 class Change(StrEnum):
@@ -141,13 +140,13 @@ def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | No
         scope=run.scope,
         due_at=run.due_at,
         guid=instance.guid,
-        name=_plain(instance.name),
+        name=instance.name,
         owner=instance.owner,
         type=instance.type,
-        org=_plain(instance.org),
-        space=_plain(instance.space),
-        offering=_plain(instance.offering),
-        plan=_plain(instance.plan),
+        org=instance.org,
+        space=instance.space,
+        offering=instance.offering,
+        plan=instance.plan,
         verdict=judgement.verdict,
         reason=judgement.reason,
         mute=mute,
@@ -156,11 +155,6 @@ def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | No
         operation=instance.operation,
         evidence=_summary(evidence, instance, judgement.newest, run.as_of or evidence.observed_at),
     )
-
-
-def _plain(name: str | None) -> str | None:
-    """A name on one line, for every reader: it comes from whoever may give one."""
-    return printable(name) if name else None
 
 
 def _summary(
