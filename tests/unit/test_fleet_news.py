@@ -16,6 +16,7 @@ from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests, fleet_digest
 from backup_audit.notify.message import SIZE_MAX, Message, run_incomplete
+from backup_audit.notify.send import notify
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.drift import (
     Departed,
@@ -24,7 +25,9 @@ from backup_audit.report.drift import (
     Unaudited,
     UnauditedInstance,
 )
+from backup_audit.settings import NotifyMode
 from tests.doubles.builders import NOW, departed, finding, inventory, run, unaudited
+from tests.doubles.fakes import RecordingNotifier
 from tests.doubles.reports import stored
 
 DAY = timedelta(days=1)
@@ -69,7 +72,7 @@ def document(message: Message) -> dict[str, Any]:
 LOST = inventory(vanished=None, vanished_count=None, lost=312)
 LOST_LINE = (
     "LOST ROLE? 312 instances disappeared from the inventory at once: check the roles of our "
-    "client. All of them stay in the fleet."
+    "client. They stay in the fleet."
 )
 
 
@@ -516,6 +519,24 @@ def test_where_nothing_is_new_of_the_fleet_there_is_no_such_digest(
     record: InventoryRecord | None,
 ) -> None:
     assert list(fleet_digest(stored([STALE], inventory=record))) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "events"),
+    [
+        (NotifyMode.DIGEST, ["run_incomplete", "digest"]),
+        (NotifyMode.FINDING, ["run_incomplete", "digest", "finding"]),
+    ],
+)
+def test_the_fleets_news_reach_people_in_each_mode(mode: NotifyMode, events: list[str]) -> None:
+    report = stored([STALE], inventory=LOST)
+    report.head = msgspec.structs.replace(report.head, complete=False, why_incomplete="lost")
+    notifier = RecordingNotifier()
+
+    assert notify(report, notifier, mode) == len(events)
+
+    assert [message.attributes["event"] for message in notifier.messages] == events
+    assert notify(report, notifier, mode) == 0
 
 
 NASTY = (None, "", "a\r\n\x1b[2Jb", "\U0001f600" * 255, '"' * 255, "\x01" * 255, "\\" * 255)

@@ -15,8 +15,9 @@ from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import Scope, parse_event
 from backup_audit.judge.finding import Change
+from backup_audit.judge.under_way import EXCUSED_FOR
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.fleet_news import Reason
+from backup_audit.notify.fleet_news import DEPARTED_MAX, ENDS_SOON, UNAUDITED_MAX, Reason
 from backup_audit.probe.giving_up import (
     ATTEMPTS_MAX,
     FAILURES_IN_A_QUARTER,
@@ -300,6 +301,15 @@ def test_a_filter_policy_that_is_shown_asks_for_what_messages_have() -> None:
     for policy in (one for either in shown for one in either.get("$or", [either])):
         for name, values in policy.items():
             assert set(values) <= VALUES[name]
+
+
+def test_the_figures_of_what_a_digest_names_are_the_codes() -> None:
+    said = " ".join(section(NOTIFICATIONS, "What a digest says of the fleet").split())
+
+    assert f"with an open problem, once, {DEPARTED_MAX} by name" in said
+    assert f"once, {UNAUDITED_MAX} by name" in said
+    assert f"end within {ENDS_SOON.days} days" in said
+    assert f"for {EXCUSED_FOR // timedelta(hours=1)} hours" in TEXTS[NOTIFICATIONS]
 
 
 def test_what_is_news_of_the_fleet_is_said() -> None:

@@ -182,7 +182,7 @@ def lost_role(report: Report) -> Iterator[str]:
     if lost := lost_of(report):
         yield (
             f"LOST ROLE? {instances(lost)} disappeared from the inventory at once: check the roles "
-            "of our client. All of them stay in the fleet."
+            "of our client. They stay in the fleet."
         )
 
 
