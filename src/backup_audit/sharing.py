@@ -1,4 +1,4 @@
-"""Keeps equal texts once: a fleet of 100,000 has few orgs, spaces, offerings, plans and owners."""
+"""Keeps equal values once: a fleet of 100,000 has few orgs, spaces, offerings, plans and owners."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -11,7 +11,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 def sharing(structs: Iterable[S], *fields: str) -> Iterator[S]:
     """Yield structs, fresh from a decoder, whose equal values of these fields are one object.
 
-    The values can be compared by hash: texts, or None.
+    The values can be hashed: texts, times, None.
     """
     kept: dict[object, object] = {}
     for one in structs:

@@ -335,7 +335,7 @@ def test_the_problem_of_an_instance_that_is_being_deleted_is_counted_apart(
     assert {name: getattr(news, name) for name in counted} == counted
 
 
-def test_equal_texts_of_the_problems_that_ended_are_kept_once() -> None:
+def test_equal_texts_and_times_of_the_problems_that_ended_are_kept_once() -> None:
     ends = [
         msgspec.structs.replace(resolved_problem(f"guid-{n}"), owner="team", **PLACE)
         for n in range(2)
@@ -344,7 +344,7 @@ def test_equal_texts_of_the_problems_that_ended_are_kept_once() -> None:
     first, second = ReportReader(written([], ends).splitlines(keepends=True), "there").resolved()
 
     assert [first, second] == ends
-    for name in ("owner", *PLACE):
+    for name in ("owner", *PLACE, "since", "resolved_at"):
         assert getattr(first, name) is getattr(second, name)
 
 

@@ -67,6 +67,8 @@ def _entries(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
+_SHARED = ("owner", "org", "space", "offering", "plan", "since", "resolved_at")
+
 _VERSION = re.compile(rb'\s*\{\s*"schema_version":\s*([0-9]+)')
 _VERSION_WITHIN = 2  # lines: it is the first member
 
@@ -87,8 +89,8 @@ class ReportReader:
         return self._list(_FINDINGS, Finding)
 
     def resolved(self) -> Iterator[Resolved]:
-        """Its equal texts are shared: the next run keeps all of them."""
-        return sharing(self._list(_RESOLVED, Resolved), "owner", "org", "space", "offering", "plan")
+        """Equal texts and times of theirs are shared: a run keeps all of them in memory."""
+        return sharing(self._list(_RESOLVED, Resolved), *_SHARED)
 
     def _head(self) -> Report:
         head: list[bytes] = []
