@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_audit.fleet.configuration import BUILT_IN, Instance
+from backup_audit.fleet.configuration import Instance
 from backup_audit.fleet.inventory import Operation
 from backup_audit.judge.evidence import (
     Answer,
@@ -21,7 +21,7 @@ from backup_audit.judge.evidence import (
 )
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Judgement, Verdict, judge
-from tests.doubles.builders import ANSWERS, MUTE, NOW, a_list, evidence, run
+from tests.doubles.builders import ANSWERS, MUTE, NOW, a_list, evidence, instance, run
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -30,6 +30,7 @@ DAY = timedelta(days=1)
 CREATING = Operation("create", "in progress", NOW - HOUR)
 DELETING = Operation("delete", "in progress", NOW - HOUR)
 EMPTY = BackupList(())
+POLICY = instance().policy
 
 
 def found(
@@ -41,7 +42,7 @@ def found(
     as_of: datetime | None = None,
 ) -> Finding:
     """The finding about an instance of which the inventory says this."""
-    instance = Instance("guid-1", BUILT_IN, created_at=created_at, operation=operation)
+    instance = Instance("guid-1", POLICY, created_at=created_at, operation=operation)
     of = msgspec.structs.replace(run(), as_of=as_of)
     return finding_of(instance, evidence(answer, status), of, None)
 
@@ -176,7 +177,7 @@ def test_the_reason_says_for_how_long_it_is_being_created(age: timedelta, said: 
 
 
 def test_an_instance_in_its_own_grace_keeps_that_reason() -> None:
-    policy = msgspec.structs.replace(BUILT_IN, grace_seconds=48 * 3600)
+    policy = msgspec.structs.replace(POLICY, grace_seconds=48 * 3600)
     instance = Instance("a", policy, created_at=NOW - HOUR, operation=CREATING)
     listing = evidence(BackupList((), instance_created_at=NOW - HOUR))
 
@@ -214,7 +215,7 @@ def test_whatever_the_inventory_says_the_verdict_is_the_same_or_softer(
     as_of: datetime | None,
 ) -> None:
     answer, status = answered
-    proved = judge(evidence(answer, status), BUILT_IN, as_of)
+    proved = judge(evidence(answer, status), POLICY, as_of)
 
     judged = found(answer, status, operation=operation, created_at=created_at, as_of=as_of)
 
@@ -304,7 +305,7 @@ def test_of_a_muted_instance_nobody_is_notified_whatever_is_under_way() -> None:
 
 def test_a_user_provided_instance_is_not_asked_and_has_no_broker_that_backs_it_up() -> None:
     judged = finding_of(
-        Instance("a", BUILT_IN, type="user-provided"), evidence(UserProvided(), None), run(), None
+        Instance("a", POLICY, type="user-provided"), evidence(UserProvided(), None), run(), None
     )
 
     assert (judged.verdict, judged.reason) == (
@@ -318,7 +319,7 @@ def test_a_user_provided_instance_is_not_asked_and_has_no_broker_that_backs_it_u
 
 @pytest.mark.parametrize("as_of", [NOW - DAY, NOW, NOW + DAY])
 def test_a_user_provided_instance_is_one_at_any_time(as_of: datetime) -> None:
-    assert judge(evidence(UserProvided(), None), BUILT_IN, as_of) == Judgement(
+    assert judge(evidence(UserProvided(), None), POLICY, as_of) == Judgement(
         Verdict.UNSUPPORTED, "a user-provided instance: no broker backs it up"
     )
 
@@ -326,7 +327,7 @@ def test_a_user_provided_instance_is_one_at_any_time(as_of: datetime) -> None:
 def test_a_finding_carries_what_is_known_of_its_instance() -> None:
     instance = Instance(
         "guid-1",
-        BUILT_IN,
+        POLICY,
         name="orders-db",
         owner="team-orders",
         type="managed",
@@ -350,7 +351,7 @@ def test_a_finding_carries_what_is_known_of_its_instance() -> None:
 
 
 def test_the_age_that_the_instance_itself_said_is_kept_before_the_inventorys() -> None:
-    instance = Instance("a", BUILT_IN, created_at=NOW - DAY)
+    instance = Instance("a", POLICY, created_at=NOW - DAY)
     listing = evidence(BackupList((), instance_created_at=NOW - HOUR))
 
     judged = finding_of(instance, listing, run(), None)
