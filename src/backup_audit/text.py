@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 
 def printable(text: str, instead: str = " ") -> str:
@@ -60,6 +61,7 @@ _DAY = 24 * _HOUR
 _DAYS_FROM = 48 * _HOUR  # below this people count hours: "26 h", not "1 d 2 h"
 
 
+@lru_cache(maxsize=4096)  # a fleet has few
 def parse_duration(text: str) -> int:
     """Read "26h", "7d", "90m" or "1d12h" as seconds; raise ValueError for anything else."""
     match = re.search(DURATION_PATTERN, text)

@@ -41,11 +41,16 @@ PositiveDuration = Annotated[
         description='a duration longer than zero, such as "26h", "7d", "90m" or "1d12h"',
     ),
 ]
-MinBackups = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="a whole number from 1")]
+BACKUPS_MAX = 100_000
+
+MinBackups = Annotated[int, msgspec.Meta(ge=1, le=BACKUPS_MAX, description="a whole number from 1")]
+
+TEXT_PATTERN = rf"^{_SEEN}{{1,200}}$(?!\n)"
+
 Text = Annotated[
     str,
     msgspec.Meta(
-        pattern=rf"^{_SEEN}{{1,200}}$(?!\n)",
+        pattern=TEXT_PATTERN,
         description="a text of 1 to 200 characters without control or invisible characters",
     ),
 ]

@@ -90,12 +90,15 @@ class Matching:
 
     def in_force(self, match: Match) -> InForce:
         """What is in force for an instance, shared with those for which the same is stated."""
-        own = tuple(self._own(match))
-        found = self._shared.get((match.rules, own))
+        own, below = self._own(match), self._deciding(match.rules)
+        if match.listed is not None and len(own) > len(self._event) + len(match.stated.statements):
+            return in_force([*own, *below])  # its entry states something: no other is the same
+        key = (match.rules, match.stated.statements)
+        found = self._shared.get(key)
         if found is None:
-            found = in_force([*own, *self._deciding(match.rules)])
+            found = in_force([*own, *below])
             if len(self._shared) < _SHARED_MAX:
-                self._shared[match.rules, own] = found
+                self._shared[key] = found
         return found
 
     def mutes(self, guid: str, row: ServiceInstance | None) -> list[int]:

@@ -90,9 +90,7 @@ def deciding(statements: Sequence[Statement]) -> tuple[Statement, ...]:
 
 def in_force(statements: Sequence[Statement]) -> InForce:
     """Decide: of each demand, the first statement that has it, else what is built in."""
-    first = {
-        demand: next(iter(stating(statements, demand)), BUILT_IN_STATEMENT) for demand in DEMANDS
-    }
+    first = {demand: _first(statements, demand) for demand in DEMANDS}
     value: dict[str, Any] = {demand: getattr(one.demands, demand) for demand, one in first.items()}
     policy = Policy(
         max_age_seconds=parse_duration(value["max_age"]),
@@ -104,6 +102,13 @@ def in_force(statements: Sequence[Statement]) -> InForce:
     )
     rules = frozenset(one.rule for one in first.values() if one.rule is not None)
     return InForce(policy, value["owner"], rules)
+
+
+def _first(statements: Sequence[Statement], demand: str) -> Statement:
+    for one in statements:
+        if getattr(one.demands, demand) is not None:
+            return one
+    return BUILT_IN_STATEMENT
 
 
 BUILT_IN = in_force([BUILT_IN_STATEMENT]).policy

@@ -1,9 +1,9 @@
 """Selectors: which instances are meant, by org, space, offering, plan, name and labels."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 
@@ -42,7 +42,10 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 KEYS = tuple(field.name for field in msgspec.structs.fields(Selector))
 NAMES = KEYS[:-1]  # keys that have globs
 
-_Fits = Callable[[str | None], bool]
+_Compare = Callable[[str], re.Match[str] | None]
+
+_ANY = re.compile(r"\*+")
+_WILD = re.compile(r"[*?]")
 
 
 def globs_of(selector: Selector, key: str) -> tuple[str, ...]:
@@ -59,27 +62,31 @@ def fits_all(selector: Selector) -> bool:
 
 def is_any(glob: str) -> bool:
     """Whether a glob fits everything, even a name that our client may not see."""
-    return not glob.strip("*")
+    return _ANY.fullmatch(glob) is not None
 
 
 def glob_fits(glob: str, name: str | None) -> bool:
     """Whether a glob fits a name; None is a name that is not known, which * alone fits."""
-    return is_any(glob) if name is None else compiled(glob)(name) is not None
+    return is_any(glob) if name is None else _compiled(glob)(name) is not None
 
 
 @lru_cache(maxsize=_REMEMBERED_MAX)
-def compiled(glob: str) -> Callable[[str], re.Match[str] | None]:
-    """A glob as a function that tells whether it fits, in linear time for any name.
+def _compiled(glob: str) -> _Compare:
+    return _compare(_pattern(glob))
+
+
+def _pattern(glob: str) -> str:
+    """A glob as a regular expression that tells in linear time whether it fits, for any name.
 
     A star gives back nothing that it took (an atomic group): the shortest that leads to the next
     piece is right for all that follows, and a hostile name can start no search.
     """
     first, *others = re.split(r"\*+", glob)
     if not others:
-        return re.compile(_piece(first), re.DOTALL).fullmatch
+        return _piece(first)
     *middle, last = others
     between = "".join(f"(?>.*?{_piece(piece)})" for piece in middle)
-    return re.compile(f"{_piece(first)}{between}.*{_piece(last)}", re.DOTALL).fullmatch
+    return f"{_piece(first)}{between}.*{_piece(last)}"
 
 
 def _piece(text: str) -> str:
@@ -101,33 +108,77 @@ def _parts_that_fit(selector: Selector, row: ServiceInstance) -> Iterator[str]:
         yield f"labels {selector.labels}"
 
 
-class _OneKey:
-    """Which selectors one key's value fits, as bits: selector 0 is the lowest."""
+class Names(dict[str | None, int]):
+    """Which selectors a name fits, as bits: selector 0 is the lowest. Each name is compared once.
 
-    def __init__(self, tests: Sequence[tuple[int, _Fits]], everyone: int) -> None:
-        self._tests = tests
-        self._others = everyone & ~sum(bit for bit, _ in tests)
-        self._remembered: dict[str | None, int] = {}
+    `globs` are those of every selector that has the key. Most names fit no glob, or few: all globs
+    together are one expression, which is asked first.
+    """
+
+    def __init__(self, globs: Mapping[int, Sequence[str]], everyone: int) -> None:
+        super().__init__()
+        known = {bit: any(map(is_any, of_one)) for bit, of_one in globs.items()}
+        self._always = everyone & ~sum(globs) | sum(bit for bit in globs if known[bit])
+        self._exact: dict[str, int] = {}
+        patterns: dict[int, str] = {}
+        for bit, of_one in globs.items():
+            if known[bit]:
+                continue
+            for glob in of_one:
+                if not _WILD.search(glob):
+                    self._exact[glob] = self._exact.get(glob, 0) | bit
+            if wild := [_pattern(glob) for glob in of_one if _WILD.search(glob)]:
+                patterns[bit] = "|".join(wild)
+        self._globs = [(bit, _compare(pattern)) for bit, pattern in patterns.items()]
+        self._any_glob = _compare("|".join(patterns.values())) if patterns else None
+
+    def __missing__(self, name: str | None) -> int:
+        found = self._always
+        if name is not None:
+            found |= self._exact.get(name, 0)
+            if self._any_glob is not None and self._any_glob(name):
+                found |= sum(bit for bit, fits in self._globs if fits(name))
+        if len(self) < _REMEMBERED_MAX:
+            self[name] = found
+        return found
+
+
+def _compare(pattern: str) -> _Compare:
+    return re.compile(pattern, re.DOTALL).fullmatch
+
+
+class _Label:
+    """Which selectors the value of one label fits, as bits; None is an instance without it."""
+
+    def __init__(self, required: Iterable[tuple[int, Requirement]], everyone: int) -> None:
+        self._everyone = everyone
+        self._there = self._absent = self._any_of = 0
+        self._one_of: dict[str, int] = {}
+        self._none_of: dict[str, int] = {}
+        wanted: dict[int, frozenset[str]] = {}
+        for bit, one in required:
+            if one.values is None and one.is_wanted:
+                self._there |= bit
+            elif one.values is None:
+                self._absent |= bit
+            elif one.is_wanted:
+                wanted[bit] = wanted.get(bit, one.values) & one.values
+            else:
+                _add(self._none_of, one.values, bit)
+        for bit, values in wanted.items():
+            self._any_of |= bit
+            _add(self._one_of, values, bit)
 
     def bits(self, value: str | None) -> int:
-        known = self._remembered.get(value)
-        if known is None:
-            known = self._others | sum(bit for bit, fits in self._tests if fits(value))
-            if len(self._remembered) < _REMEMBERED_MAX:
-                self._remembered[value] = known
-        return known
+        if value is None:
+            return self._everyone & ~(self._there | self._any_of)
+        misses = self._any_of & ~self._one_of.get(value, 0)
+        return self._everyone & ~(misses | self._absent | self._none_of.get(value, 0))
 
 
-class _Names(NamedTuple):
-    """The globs of a key."""
-
-    fits_unknown: bool
-    fitting: tuple[Callable[[str], re.Match[str] | None], ...]
-
-    def fits(self, name: str | None) -> bool:
-        if name is None:
-            return self.fits_unknown
-        return any(fitting(name) for fitting in self.fitting)
+def _add(to: dict[str, int], values: Iterable[str], bit: int) -> None:
+    for value in values:
+        to[value] = to.get(value, 0) | bit
 
 
 class Selectors:
@@ -136,14 +187,14 @@ class Selectors:
     def __init__(self, selectors: Sequence[Selector | None]) -> None:
         given = [(1 << at, one) for at, one in enumerate(selectors) if one is not None]
         self._everyone = sum(bit for bit, _ in given)
-        self._names = {
-            key: _OneKey(tests, self._everyone)
+        self._names = [
+            (key, Names(globs, self._everyone))
             for key in NAMES
-            if (tests := [(bit, _names(one, key)) for bit, one in given if globs_of(one, key)])
-        }
+            if (globs := {bit: of_one for bit, one in given if (of_one := globs_of(one, key))})
+        ]
         self._labelled = sum(bit for bit, one in given if one.labels is not None)
         self._labels = {
-            key: _OneKey(tests, self._everyone) for key, tests in _by_label(given).items()
+            key: _Label(required, self._everyone) for key, required in _by_label(given).items()
         }
 
     @property
@@ -153,22 +204,20 @@ class Selectors:
 
     def fitting(self, row: ServiceInstance | None) -> int:
         """The selectors that fit, as bits. Of an instance without a row nothing is known."""
-        if row is None:
-            row, labels = _UNKNOWN, None
-        else:
-            labels = row.labels
+        known = _UNKNOWN if row is None else row
         found = self._everyone
-        for key, one_key in self._names.items():
+        for key, names in self._names:
             if not found:
                 return 0
-            found &= one_key.bits(getattr(row, key))
-        return found & self._fitting_labels(labels, found) if found & self._labelled else found
+            found &= names[getattr(known, key)]
+        if not found & self._labelled:
+            return found
+        return found & (self._fitting_labels(row.labels) if row is not None else ~self._labelled)
 
-    def _fitting_labels(self, labels: Mapping[str, str] | None, found: int) -> int:
-        if labels is None:
-            return found & ~self._labelled
-        for key, one_key in self._labels.items():
-            found &= one_key.bits(labels.get(key))
+    def _fitting_labels(self, labels: Mapping[str, str]) -> int:
+        found = self._everyone
+        for key, label in self._labels.items():
+            found &= label.bits(labels.get(key))
         return found
 
 
@@ -183,22 +232,10 @@ def indexes(bits: int) -> Iterator[int]:
 _UNKNOWN = ServiceInstance(guid="")
 
 
-def _names(selector: Selector, key: str) -> _Fits:
-    globs = globs_of(selector, key)
-    return _Names(any(map(is_any, globs)), tuple(map(compiled, globs))).fits
-
-
-def _by_label(given: Sequence[tuple[int, Selector]]) -> dict[str, list[tuple[int, _Fits]]]:
+def _by_label(given: Sequence[tuple[int, Selector]]) -> dict[str, list[tuple[int, Requirement]]]:
     """What each selector requires of each label."""
-    by_key: dict[str, dict[int, list[Requirement]]] = {}
+    by_key: dict[str, list[tuple[int, Requirement]]] = {}
     for bit, selector in given:
         for one in requirements(selector.labels) if selector.labels is not None else ():
-            by_key.setdefault(one.key, {}).setdefault(bit, []).append(one)
-    return {
-        key: [(bit, _all_hold(required)) for bit, required in of_key.items()]
-        for key, of_key in by_key.items()
-    }
-
-
-def _all_hold(required: Sequence[Requirement]) -> _Fits:
-    return lambda value: all(one.holds(value) for one in required)
+            by_key.setdefault(one.key, []).append((bit, one))
+    return by_key

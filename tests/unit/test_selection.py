@@ -1,0 +1,456 @@
+"""Which instances are audited, what a run counts of it, and what it warns of."""
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from backup_audit.fleet.configuration import Configuration, Instance, parse_configuration
+from backup_audit.fleet.inventory import MANAGED, USER_PROVIDED, Operation, ServiceInstance
+from backup_audit.fleet.mutes import MuteState
+from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.selection import (
+    Decision,
+    ExcludeState,
+    Selection,
+    Standing,
+)
+from tests.doubles.builders import NOW
+
+TODAY = NOW.date()
+UNAUDITED = Decision(Standing.UNAUDITED, None)
+
+
+def document(**parts: Any) -> Configuration:  # noqa: ANN401
+    return parse_configuration(json.dumps(parts).encode(), "test")
+
+
+def selection(today: date = TODAY, max_age: str | None = None, **parts: Any) -> Selection:  # noqa: ANN401
+    return Selection(document(**parts), today, max_age=max_age)
+
+
+def row(guid: str = "a", **more: Any) -> ServiceInstance:  # noqa: ANN401
+    known: dict[str, Any] = {"guid": guid, "name": "db", "org": "prod-eu", "space": "payments"}
+    return ServiceInstance(**known | more)
+
+
+def excluded(until: str = "never", **match: str) -> dict[str, Any]:
+    return {"match": match, "owner": "sre", "reason": "torn down weekly", "until": until}
+
+
+def muted(until: str = "2027-01-01", **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"owner": "dba", "reason": "CHG-4711", "until": until} | more
+
+
+def decided(chosen: Selection, of: ServiceInstance | None, guid: str = "a") -> Decision:
+    return chosen.decide(guid, of, is_fresh=True)
+
+
+def audited(chosen: Selection, of: ServiceInstance | None, guid: str = "a") -> Instance:
+    instance = decided(chosen, of, guid).instance
+    assert instance is not None
+    return instance
+
+
+# ── Standing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_listed_is_audited_whatever_else_is_said_of_it() -> None:
+    chosen = selection(
+        instances=["x", "a"], exclude=[excluded(org="*")], self_service={"skip": {"at_most": "9d"}}
+    )
+
+    for of in (row(), row(type=USER_PROVIDED), None):
+        found = decided(chosen, of)
+        assert (found.standing, found.place) == (Standing.AUDITED, "instances[1]")
+
+
+def test_the_first_selector_that_fits_is_the_place_of_what_is_discovered() -> None:
+    chosen = selection(discover=[{"org": "lab"}, {"org": "prod-*"}, {"space": "pay*"}])
+
+    assert decided(chosen, row()).place == "discover[1]"
+    assert decided(chosen, row(org="lab")).place == "discover[0]"
+    assert decided(chosen, row(org="x", space="x")) == UNAUDITED
+    assert decided(chosen, None) == UNAUDITED
+
+
+def test_a_user_provided_instance_is_not_discovered_and_not_excluded() -> None:
+    chosen = selection(discover=[{"org": "*"}], exclude=[excluded(org="*")])
+
+    assert decided(chosen, row(type=USER_PROVIDED)) == UNAUDITED
+    assert [one.instances for one in chosen.exclude_uses()] == [0]
+
+
+def test_an_exclude_takes_out_what_is_discovered_and_what_nobody_would_audit() -> None:
+    chosen = selection(instances=["x"], exclude=[excluded(org="lab"), excluded(org="prod-*")])
+
+    assert decided(chosen, row()) == Decision(Standing.EXCLUDED, "exclude[1]")
+    assert decided(chosen, row(org="test")) == UNAUDITED
+
+
+@pytest.mark.parametrize(
+    ("until", "standing"),
+    [
+        ("2026-01-30", Standing.AUDITED),
+        ("2026-01-31", Standing.EXCLUDED),
+        ("2026-02-01", Standing.EXCLUDED),
+        ("never", Standing.EXCLUDED),
+    ],
+)
+def test_an_exclude_holds_through_its_last_day(until: str, standing: Standing) -> None:
+    chosen = selection(discover=[{"org": "*"}], exclude=[excluded(until, org="prod-*")])
+
+    assert decided(chosen, row()).standing is standing
+
+
+@pytest.mark.parametrize(
+    ("until", "standing"),
+    [
+        ("2026-01-30", Standing.AUDITED),
+        ("2026-01-31", Standing.EXCLUDED),
+        ("2026-02-01", Standing.EXCLUDED),
+        ("2027-02-01", Standing.AUDITED),  # beyond at_most
+    ],
+)
+def test_a_label_skips_what_is_discovered_through_its_last_day(
+    until: str, standing: Standing
+) -> None:
+    chosen = selection(discover=[{"org": "*"}], self_service={"skip": {"at_most": "9d"}})
+
+    found = decided(chosen, row(labels={"backup-audit.skip-until": until}))
+
+    assert found.standing is standing
+    if standing is Standing.EXCLUDED:
+        assert found.place == "label backup-audit.skip-until"
+
+
+def test_a_label_does_not_skip_what_is_listed_and_the_finding_says_so() -> None:
+    chosen = selection(instances=["a"], self_service={"skip": {"at_most": "9d"}})
+
+    instance = audited(chosen, row(labels={"backup-audit.skip-until": "2026-02-01"}))
+
+    assert instance.policy_notes == (
+        "label backup-audit.skip-until is ignored: instances[0] lists the instance",
+    )
+
+
+def test_without_self_service_no_label_skips() -> None:
+    chosen = selection(discover=[{"org": "*"}], self_service={"owner": ["*"]})
+
+    instance = audited(chosen, row(labels={"backup-audit.skip-until": "2026-02-01"}))
+
+    assert instance.policy_notes == (
+        'label backup-audit.skip-until "2026-02-01" is ignored: self_service does not have skip',
+    )
+    labels = {"backup-audit.skip-until": "2026-02-01"}
+    assert audited(selection(discover=[{"org": "*"}]), row(labels=labels)).policy_notes == ()
+
+
+def test_what_the_event_asks_for_is_audited_configured_or_not() -> None:
+    chosen = selection(
+        instances=[{"guid": "b", "min_backups": 7, "name": "orders-db"}],
+        exclude=[excluded(org="*")],
+        max_age="2h",
+    )
+
+    strange = chosen.decide("a", row(type=USER_PROVIDED), is_fresh=True, asked=True)
+    configured = chosen.decide("b", None, is_fresh=True, asked=True)
+
+    assert (strange.standing, strange.place) == (Standing.AUDITED, "event")
+    assert configured.place == "event"
+    assert configured.instance is not None
+    policy = configured.instance.policy
+    assert (policy.max_age_seconds, policy.max_age_source) == (7200, "event")
+    assert (policy.min_backups, policy.min_backups_source) == (7, "instances[0]")
+    assert configured.instance.name == "orders-db"
+
+
+# ── The instance ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_instance_has_what_the_inventory_says_of_it() -> None:
+    under_way = Operation("update", "in progress", NOW)
+    of = row(offering="p.mysql", plan="gold", created_at=NOW, last_operation=under_way)
+
+    instance = audited(selection(instances=["a"]), of)
+
+    assert instance == Instance(
+        "a",
+        BUILT_IN,
+        "db",
+        type=MANAGED,
+        org="prod-eu",
+        space="payments",
+        offering="p.mysql",
+        plan="gold",
+        created_at=NOW,
+        operation=under_way,
+    )
+
+
+def test_a_configured_name_wins() -> None:
+    chosen = selection(instances=[{"guid": "a", "name": "orders"}, "b"])
+
+    assert audited(chosen, row()).name == "orders"
+    assert audited(chosen, row("b"), "b").name == "db"
+    assert audited(chosen, None, "b").name is None
+
+
+def test_what_this_run_did_not_read_softens_nothing() -> None:
+    of = row(created_at=NOW, last_operation=Operation("create", "in progress"), space="lab")
+    chosen = selection(instances=["a"], rules=[{"match": {"space": "lab"}, "max_age": "9h"}])
+
+    instance = chosen.decide("a", of, is_fresh=False).instance
+
+    assert instance is not None
+    assert (instance.created_at, instance.operation) == (None, None)
+    assert (instance.space, instance.policy.max_age_source) == ("lab", "rules[0]")
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed"])
+def test_an_operation_that_is_over_is_left_out(state: str) -> None:
+    of = row(last_operation=Operation("create", state))
+
+    assert audited(selection(instances=["a"]), of).operation is None
+
+
+def test_instances_for_which_the_same_is_stated_share_their_policy() -> None:
+    chosen = selection(
+        discover=[{"org": "*"}],
+        rules=[{"match": {"space": "lab"}, "max_age": "9h"}],
+        self_service={"max_age": {}},
+    )
+    rows = [row(str(number), space="lab" if number % 2 else "prod") for number in range(8)]
+    rows += [row(str(number), labels={"backup-audit.max-age": "4h"}) for number in range(8, 12)]
+
+    policies = {id(audited(chosen, of, of.guid).policy) for of in rows}
+
+    assert len(policies) == 3
+
+
+def test_what_is_shared_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backup_audit.fleet.matching._SHARED_MAX", 1)
+    rules = [{"match": {"space": f"s{number}"}, "max_age": f"{number}h"} for number in range(1, 5)]
+    chosen = selection(discover=[{"org": "*"}], rules=rules)
+
+    ages = [audited(chosen, row(space=f"s{number % 5}")).policy.max_age for number in range(10)]
+
+    assert ages == [timedelta(hours=number % 5 or 26) for number in range(10)]
+
+
+def test_only_labels_that_something_reads_are_wanted() -> None:
+    parts: dict[str, Any] = {
+        "discover": [{"labels": "a=1"}],
+        "exclude": [excluded(labels="!b")],
+        "rules": [{"match": {"labels": "c"}, "unless": {"labels": "d in (x)"}, "max_age": "1h"}],
+        "mutes": [muted(match={"labels": "e!=1"})],
+    }
+    own = {f"backup-audit.{key}" for key in ("max-age", "min-backups", "grace", "owner")}
+
+    assert selection(instances=["a"]).label_keys == set()
+    assert selection(**parts).label_keys == {"a", "b", "c", "d", "e"}
+    with_own = selection(**parts, self_service={}).label_keys
+    assert with_own == {"a", "b", "c", "d", "e", "backup-audit.skip-until", *own}
+
+
+# ── Mutes ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mute_is_for_its_guid_or_for_all_that_it_fits() -> None:
+    chosen = selection(
+        discover=[{"org": "*"}], mutes=[muted(match={"space": "pay*"}), muted(guid="b")]
+    )
+
+    by_match, by_guid = decided(chosen, row()).mute, decided(chosen, row("b"), "b").mute
+
+    assert by_match is not None
+    assert by_match.guid is None
+    assert by_guid is not None
+    assert by_guid.guid == "b", "that of the GUID comes first"
+    assert decided(chosen, row("c", space="x"), "c").mute is None
+
+
+def test_of_several_mutes_the_first_in_force_holds() -> None:
+    mutes = [
+        muted("2026-01-30", guid="a"),
+        muted("2026-01-30", match={"org": "*"}),
+        muted("2026-01-31", match={"org": "*"}, reason="first in force"),
+        muted("2026-02-09", match={"org": "*"}),
+    ]
+
+    mute = decided(selection(instances=["a"], mutes=mutes), row()).mute
+
+    assert mute is not None
+    assert mute.reason == "first in force"
+
+
+def test_what_is_not_audited_has_no_mute() -> None:
+    chosen = selection(instances=["b"], mutes=[muted(match={"org": "*"})])
+
+    assert decided(chosen, row()).mute is None
+    assert chosen.mute_records(is_whole=True)[0].state is MuteState.UNMATCHED
+
+
+@pytest.mark.parametrize(
+    ("until", "holds"), [("2026-01-30", False), ("2026-01-31", True), ("2026-02-01", True)]
+)
+def test_a_mute_holds_through_its_last_day(until: str, *, holds: bool) -> None:
+    chosen = selection(instances=["a"], mutes=[muted(until, guid="a")])
+
+    assert (decided(chosen, None).mute is not None) is holds
+    [record] = chosen.mute_records(is_whole=True)
+    assert record.state is (MuteState.ACTIVE if holds else MuteState.EXPIRED)
+    assert (record.guid, record.owner, record.reason) == ("a", "dba", "CHG-4711")
+
+
+def test_a_mute_of_an_instance_that_is_not_audited_is_seen() -> None:
+    mutes = [muted(guid="gone"), muted("2020-01-01", guid="gone-too"), muted(match={"org": "x"})]
+    chosen = selection(instances=["a"], mutes=mutes)
+    decided(chosen, row())
+
+    states = [record.state for record in chosen.mute_records(is_whole=True)]
+
+    assert states == [MuteState.UNMATCHED] * 3
+
+
+def test_of_a_part_of_the_instances_only_what_cannot_match_is_unmatched() -> None:
+    mutes = [muted(guid="a"), muted(guid="gone"), muted(match={"org": "x"})]
+
+    listed = selection(instances=["a"], mutes=mutes).mute_records(is_whole=False)
+    discovered = selection(discover=[{"org": "*"}], mutes=mutes).mute_records(is_whole=False)
+
+    assert [record.state for record in listed] == [
+        MuteState.ACTIVE,
+        MuteState.UNMATCHED,
+        MuteState.ACTIVE,
+    ]
+    assert {record.state for record in discovered} == {MuteState.ACTIVE}
+
+
+# ── Counts and warnings ───────────────────────────────────────────────────────────────────────────
+
+
+def test_excludes_are_counted_with_their_state() -> None:
+    chosen = selection(
+        discover=[{"org": "*"}],
+        exclude=[
+            excluded(org="lab-*"),
+            excluded(org="lab-1"),
+            excluded("2026-01-30", org="prod-*"),
+            excluded("2026-02-28", org="none"),
+        ],
+        self_service={"skip": {"at_most": "9d"}},
+    )
+    for number in range(3):
+        decided(chosen, row(str(number), org=f"lab-{number}"), str(number))
+    decided(chosen, row("x"), "x")
+    decided(chosen, row("y", labels={"backup-audit.skip-until": "2026-02-01"}), "y")
+
+    uses = chosen.exclude_uses()
+
+    assert [(one.rule, one.state, one.instances) for one in uses] == [
+        ("exclude[0]", ExcludeState.ACTIVE, 3),
+        ("exclude[1]", ExcludeState.ACTIVE, 0),  # the first takes an instance out
+        ("exclude[2]", ExcludeState.EXPIRED, 0),
+        ("exclude[3]", ExcludeState.UNMATCHED, 0),
+        ("label backup-audit.skip-until", ExcludeState.ACTIVE, 1),
+    ]
+    assert (uses[0].owner, uses[0].reason, uses[0].until) == ("sre", "torn down weekly", "never")
+    assert (uses[4].owner, uses[4].reason, uses[4].until) == (None, None, None)
+
+
+def test_labels_that_may_not_skip_are_no_exclude() -> None:
+    assert selection(discover=[{"org": "*"}], self_service={}).exclude_uses() == []
+    [use] = selection(
+        discover=[{"org": "*"}], self_service={"skip": {"at_most": "1d"}}
+    ).exclude_uses()
+    assert use.state is ExcludeState.UNMATCHED
+
+
+RULES = [
+    {"match": {"space": "pay*"}, "max_age": "9h", "owner": "pay", "name": "payments"},
+    {"match": {"org": "prod-*"}, "max_age": "8h"},
+    {"match": {"org": "*"}, "unless": {"space": "lab"}, "max_age": "7h", "grace": "1d"},
+    {"match": {"org": "none"}, "max_age": "6h"},
+]
+
+
+def test_rules_are_counted_by_what_they_fit_and_what_they_decide() -> None:
+    chosen = selection(discover=[{"org": "*"}], rules=RULES)
+    for number, (org, space) in enumerate(
+        [("prod-eu", "payments"), ("test", "payments"), ("test", "lab"), ("test", "x")]
+    ):
+        decided(chosen, row(str(number), org=org, space=space), str(number))
+    decided(chosen, row("u", type=USER_PROVIDED), "u")
+
+    uses = [(one.rule, one.name, one.matched, one.decided) for one in chosen.rule_uses()]
+
+    assert uses == [
+        ("rules[0]", "payments", 2, 2),
+        ("rules[1]", None, 1, 0),
+        ("rules[2]", None, 3, 3),
+        ("rules[3]", None, 0, 0),
+    ]
+    assert chosen.warnings() == (
+        'rules[1]: decides nothing: shadowed by rules[0] "payments"',
+        "rules[3]: fits no audited instance",
+    )
+
+
+def test_a_rule_that_entries_or_labels_shadow_is_said_so() -> None:
+    chosen = selection(
+        instances=[{"guid": "a", "max_age": "4h"}],
+        rules=[{"match": {"org": "*"}, "max_age": "8h"}],
+    )
+    decided(chosen, row())
+
+    assert chosen.warnings() == (
+        "rules[0]: decides nothing: entries of instances, labels or the event state the same",
+    )
+
+
+def test_what_fits_nothing_is_warned_of_in_the_order_of_the_keys() -> None:
+    chosen = selection(
+        instances=["a", "b"],
+        discover=[{"org": "prod-*"}, {"org": "none"}],
+        exclude=[excluded(space="lab"), excluded(org="none"), excluded(space="pay*")],
+        mutes=[muted(guid="c"), muted(match={"org": "none"}), muted(match={"org": "*"})],
+    )
+    decided(chosen, row("x", space="lab"), "x")
+    decided(chosen, row())
+    decided(chosen, row("b", space="x"), "b")
+
+    assert chosen.warnings() == (
+        "discover[1]: fits no instance of the foundation",
+        "exclude[1]: fits no instance of the foundation",
+        "mutes[0]: is for no audited instance",
+        "mutes[1]: is for no audited instance",
+        "instances[0]: is listed, so it is audited, though exclude[2] fits",
+    )
+
+
+def test_of_a_list_by_hand_a_mute_is_doubted_before_the_inventory_is_read() -> None:
+    chosen = selection(instances=["a"], mutes=[muted(guid="gone")])
+    decided(chosen, row())
+
+    assert chosen.warnings() == ()
+
+
+def test_thousands_of_entries_that_an_exclude_names_too_are_one_warning() -> None:
+    guids = [f"guid-{number}" for number in range(3_000)]
+    chosen = selection(instances=guids, exclude=[excluded(org="*")])
+    for guid in guids:
+        decided(chosen, row(guid), guid)
+
+    [warning] = chosen.warnings()
+
+    assert warning.startswith("3,000 × instances[]: is listed, so it is audited, though exclude[]")  # noqa: RUF001
+
+
+def test_names_of_tenants_are_in_no_warning() -> None:
+    hostile = row(name="\x1b[2J", org="\u202eprod", space="a\nb")
+    chosen = selection(discover=[{"org": "*"}], exclude=[excluded(org="none")])
+
+    assert audited(chosen, hostile).org == "\u202eprod"
+    assert all(warning.isprintable() for warning in chosen.warnings())
