@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from backup_audit.errors import InvalidConfiguration
 from backup_audit.fleet.configuration import Configuration, parse_configuration
+from backup_audit.fleet.selectors import Selector
+from backup_audit.fleet.self_service import SkipBounds
 from tests.doubles.builders import decided
 
 
@@ -252,13 +254,240 @@ def test_an_unusual_name_is_accepted(name: str) -> None:
     assert parsed({"instances": [{"guid": "a", "name": name}]}).instances[0].name == name
 
 
+# ── Selection and policy ──────────────────────────────────────────────────────────────────────────
+
+EVERYTHING = [{"org": "*"}]
+EXCLUDE = {"match": {"org": "lab"}, "owner": "sre", "reason": "torn down", "until": "never"}
+MUTE = {"owner": "dba", "reason": "CHG-4711", "until": "2026-11-27"}
+
+
+def test_to_discover_everything_is_a_whole_configuration() -> None:
+    configuration = parsed({"discover": [{"org": "*"}]})
+
+    assert configuration.discover == (Selector(org="*"),)
+    assert configuration.instances == ()
+    assert configuration.is_scanned
+
+
+def test_every_key_is_read() -> None:
+    configuration = parsed(
+        {
+            "instances": ["a"],
+            "discover": [{"org": ["prod-*", "lab"], "labels": "audit=yes,!legacy"}],
+            "exclude": [EXCLUDE, EXCLUDE | {"until": "2027-03-31"}],
+            "rules": [
+                {
+                    "name": "gold",
+                    "match": {"plan": "gold-*"},
+                    "unless": {"space": "x"},
+                    "owner": "o",
+                }
+            ],
+            "self_service": {
+                "max_age": {"at_least": "1h", "at_most": "7d"},
+                "min_backups": {"at_most": 60},
+                "grace": {"at_least": "0h"},
+                "owner": ["team-*"],
+                "skip": {"at_most": "90d"},
+            },
+            "defaults": {"owner": "platform"},
+            "mutes": [MUTE | {"match": {"offering": "p.mysql"}}, MUTE | {"guid": "a"}],
+        }
+    )
+
+    assert configuration.discover[0].org == ["prod-*", "lab"]
+    never, ending = configuration.exclude
+    assert (never.last_day, ending.last_day) == (None, date(2027, 3, 31))
+    [rule] = configuration.rules
+    assert (rule.name, rule.owner, rule.max_age) == ("gold", "o", None)
+    assert configuration.self_service is not None
+    assert configuration.self_service.skip == SkipBounds(at_most="90d")
+    assert configuration.defaults.owner == "platform"
+    assert [mute.guid for mute in configuration.mutes] == [None, "a"]
+    assert [mute.match for mute in configuration.mutes] == [Selector(offering="p.mysql"), None]
+
+
+def test_a_list_may_be_looked_up_without_a_scan() -> None:
+    assert not parsed({"instances": ["a"], "inventory": "listed"}).is_scanned
+    assert parsed({"instances": ["a"], "inventory": None}).is_scanned
+
+
+def test_the_owner_of_the_defaults_owns_what_nobody_else_does() -> None:
+    instances = [{"guid": "a"}, {"guid": "b", "owner": "team"}]
+
+    owners = [
+        one.owner
+        for one in decided(parsed({"instances": instances, "defaults": {"owner": "platform"}}))
+    ]
+
+    assert owners == ["platform", "team"]
+
+
+_POSITIVE = 'a duration longer than zero, such as "26h", "7d", "90m" or "1d12h"'
+_KEYS = "org, space, offering, plan, name, labels"
+_ANY = f'needs at least one of {_KEYS}; {{"org": "*"}} is everything'
+
+
+@pytest.mark.parametrize(
+    ("parts", "faults"),
+    [
+        ({"discover": [{"org": "x"}, {}]}, [f"discover[1]: {_ANY}"]),
+        ({"discover": [{"org": None}]}, [f"discover[0]: {_ANY}"]),
+        ({"exclude": [EXCLUDE | {"match": {}}]}, [f"exclude[0].match: {_ANY}"]),
+        (
+            {"rules": [{"match": {}, "unless": {}, "max_age": "1h"}]},
+            [f"rules[0].match: {_ANY}", f"rules[0].unless: {_ANY}"],
+        ),
+        ({"mutes": [MUTE | {"match": {}}]}, [f"mutes[0].match: {_ANY}"]),
+        (
+            {"rules": [{"match": {"org": "a"}, "owner": "o"}] * 2 + [{"match": {"org": "a"}}]},
+            ["rules[2]: states no demand"],
+        ),
+        ({"rules": [{"match": {"org": "a"}, "max_age": None}]}, ["rules[0]: states no demand"]),
+        (
+            {"rules": [{"match": {"labels": "env in prod"}, "max_age": "1h"}]},
+            ['rules[0].match.labels: "env in prod": brackets expected after in'],
+        ),
+        (
+            {"discover": [{"labels": "env in prod,-x"}]},
+            [
+                'discover[0].labels: "env in prod": brackets expected after in',
+                (
+                    'discover[0].labels: "-x": "-x" cannot be a key: those have 1 to 63 letters, '
+                    "digits and - _ . with a letter or digit at both ends, maybe after a prefix as "
+                    "example.com/"
+                ),
+            ],
+        ),
+        (
+            {"exclude": [{key: EXCLUDE[key] for key in ("match", "owner", "reason")}]},
+            ['exclude[0].until: missing: a day such as "2027-06-30", or "never"'],
+        ),
+        (
+            {"exclude": [EXCLUDE | {"until": until} for until in ("soon", "2027-02-30", 7)]},
+            [
+                f'exclude[{at}].until: {shown} is not a day such as "2027-06-30", or "never"'
+                for at, shown in enumerate(('"soon"', '"2027-02-30"', "7"))
+            ],
+        ),
+        ({"mutes": [MUTE]}, ["mutes[0]: needs one of guid and match"]),
+        (
+            {"mutes": [MUTE | {"guid": "a", "match": {"org": "x"}}]},
+            ["mutes[0]: needs one of guid and match"],
+        ),
+        (
+            {"self_service": {"max_age": {"at_least": "7d", "at_most": "1d"}}},
+            ["self_service.max_age: at_least 7d is longer than at_most 1d"],
+        ),
+        (
+            {"self_service": {"grace": {"at_least": "1d", "at_most": "0h"}}},
+            ["self_service.grace: at_least 1d is longer than at_most 0h"],
+        ),
+        (
+            {"self_service": {"min_backups": {"at_least": 7, "at_most": 6}}},
+            ["self_service.min_backups: at_least 7 is more than at_most 6"],
+        ),
+        (
+            {"self_service": {"skip": {}, "owner": []}},
+            [
+                f"self_service.skip.at_most: missing: {_POSITIVE}",
+                "self_service.owner: [] is not a list of at least one glob",
+            ],
+        ),
+        (
+            {"self_service": {"max_age": {"at_least": "0h"}}},
+            [f'self_service.max_age.at_least: "0h" is not {_POSITIVE}'],
+        ),
+        ({"inventory": "scanned"}, ['inventory: "scanned" is not "listed"']),
+        (
+            {"inventory": "listed", "discover": EVERYTHING},
+            ['inventory: "listed" reads no inventory, and discover needs one'],
+        ),
+        ({"discover": []}, ["discover: [] is not a list of at least one selector"]),
+        (
+            {"discover": [{"org": "*", "region": "eu"}]},
+            [f"discover[0].region: unknown key, expected one of {_KEYS}"],
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else None,
+)
+def test_faults_of_selection_and_policy_are_told_with_their_position(
+    parts: dict[str, Any], faults: list[str]
+) -> None:
+    assert sorted(faults_of({"instances": ["a"]} | parts)) == sorted(faults)
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"instances": None}, {"rules": [], "exclude": [EXCLUDE], "mutes": []}]
+)
+def test_without_instances_and_discover_there_is_nothing_to_audit(document: object) -> None:
+    assert faults_of(document) == ["the document: needs instances or discover"]
+
+
+@pytest.mark.parametrize(
+    "glob", ["", "x" * 256, "a\nb", "\u202e", "\ufeff", 5, [""], ["a", "\n"], [["a"]], [], {}]
+)
+def test_a_glob_that_could_fit_nothing_is_refused(glob: object) -> None:
+    for document in (
+        {"discover": [{"org": glob}]},
+        {"instances": ["a"], "mutes": [MUTE | {"match": {"name": glob}}]},
+    ):
+        [fault] = faults_of(document)
+        assert " is not a glob such as prod-*" in fault
+        assert fault.isprintable()
+
+
+def test_a_selector_with_faults_is_read_however_often() -> None:
+    """A text with a pattern beside a list, in one type, is what msgspec 0.22 frees twice."""
+    document = {"discover": [{"org": [5, "a"], "space": 5, "plan": [], "name": ""}]}
+
+    for _ in range(200):
+        assert len(faults_of(document)) == 4
+
+
+def test_thousands_of_equal_faults_are_one() -> None:
+    rules = [{"match": {"org": f"org-{number}"}} for number in range(3_000)]
+
+    [fault] = faults_of({"discover": EVERYTHING, "rules": rules})
+
+    assert fault == "3,000 × rules[]: states no demand, first at rules[0]"  # noqa: RUF001
+
+
+def test_faults_of_types_and_of_values_are_told_together_in_the_order_of_the_keys() -> None:
+    faults = faults_of(
+        {
+            "rules": [{"match": {"labels": "env in prod"}, "max_age": 7}],
+            "discover": [{}, {"org": 7}],
+            "inventory": "listed",
+            "mutes": [{"until": "2027-01-01"}],
+            "self_service": {"max_age": {"at_least": "2d", "at_most": "1d"}, "owner": "x"},
+        }
+    )
+
+    assert [fault.partition(": ")[0] for fault in faults] == [
+        "rules[0].max_age",
+        "rules[0].match.labels",
+        "discover[0]",
+        "discover[1].org",
+        "inventory",
+        "mutes[0].owner",
+        "mutes[0].reason",
+        "mutes[0]",
+        "self_service.owner",
+        "self_service.max_age",
+    ]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
 keys = st.sampled_from(
-    ["schema_version", "defaults", "instances", "mutes", "guid", "max_age", "grace", "name"]
+    [
+        *("schema_version", "defaults", "instances", "mutes", "guid", "max_age", "grace", "name"),
+        *("discover", "exclude", "rules", "self_service", "inventory", "match", "labels", "org"),
+    ]
 )
 documents = st.dictionaries(
     keys, json_values | st.lists(st.dictionaries(keys, json_values, max_size=3), max_size=3)
@@ -270,7 +499,8 @@ def test_any_json_is_a_configuration_or_a_list_of_faults(document: dict[str, Any
     faults: tuple[str, ...] = ()
     instances: tuple[object, ...] = ()
     try:
-        instances = parsed(document).instances
+        configuration = parsed(document)
+        instances = configuration.instances or configuration.discover
     except InvalidConfiguration as error:
         faults = error.faults
 

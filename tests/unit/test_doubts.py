@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.fleet.doubts import doubt_about_guid, doubts_about
+from backup_audit.fleet.doubts import doubt_about_guid, doubts_about, doubts_beside_faults
 
 TODAY = date(2026, 1, 31)
 GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
@@ -107,3 +107,110 @@ def test_thousands_of_one_kind_are_one() -> None:
 
     assert doubt.startswith("3,000 × instances[]: … is not a GUID; if it is a name: ")  # noqa: RUF001
     assert doubt.endswith(", first at instances[0]")
+
+
+# ── Selection and policy ──────────────────────────────────────────────────────────────────────────
+
+
+def excluded(until: str = "never", **match: str) -> dict[str, Any]:
+    return {"match": match, "owner": "sre", "reason": "torn down", "until": until}
+
+
+def doubts_of(**parts: Any) -> tuple[str, ...]:  # noqa: ANN401
+    document = {"discover": [{"org": "prod-*"}]} | parts
+    return doubts_about(parse_configuration(json.dumps(document).encode(), "test"), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("until", "doubt"),
+    [
+        ("2026-01-30", "the exclude is over since 2026-01-30: what it took out is back"),
+        ("2026-01-31", "the exclude ends on 2026-01-31: then what it takes out is back"),
+        ("2026-02-06", "the exclude ends on 2026-02-06: then what it takes out is back"),
+        ("2026-02-07", "the exclude ends on 2026-02-07: then what it takes out is back"),
+        ("2026-02-08", None),
+        ("never", None),
+    ],
+)
+def test_an_exclude_that_is_over_or_ends_within_a_week_is_doubted(
+    until: str, doubt: str | None
+) -> None:
+    expected = (f"exclude[0]: {doubt}",) if doubt else ()
+
+    assert doubts_of(exclude=[excluded(until, org="lab")]) == expected
+
+
+def test_an_exclude_or_a_mute_of_everything_is_doubted() -> None:
+    muted = {"match": {"space": "*"}, "owner": "o", "reason": "r", "until": "2027-01-01"}
+
+    assert doubts_of(exclude=[excluded(org="*")], mutes=[muted]) == (
+        "exclude[0]: takes out everything that is not listed",
+        "mutes[0]: nobody is notified of any instance",
+    )
+
+
+@pytest.mark.parametrize("glob", ["prod-.*", ".*prod", "^prod", "prod$", "(a|b)", "db[0-9]", "\\d"])
+def test_what_looks_like_a_regular_expression_is_doubted_wherever_it_stands(glob: str) -> None:
+    doubt = f'"{glob}" looks like a regular expression, and is read as a glob'
+    muted = {"match": {"plan": glob}, "owner": "o", "reason": "r", "until": "2027-01-01"}
+    rule = {"match": {"offering": glob}, "unless": {"name": glob}, "max_age": "1h"}
+
+    found = doubts_of(
+        discover=[{"org": ["a", glob]}],
+        exclude=[excluded(space=glob)],
+        rules=[rule],
+        mutes=[muted],
+    )
+
+    assert {one.partition(": ")[2] for one in found} == {doubt}
+    assert [one.partition(": ")[0] for one in found] == [
+        "discover[0].org",
+        "exclude[0].match.space",
+        "rules[0].match.offering",
+        "rules[0].unless.name",
+        "mutes[0].match.plan",
+    ]
+
+
+@pytest.mark.parametrize("glob", ["*", "p.*sql", "p.mysql", "prod-*.eu", "a|b", "cash$flow"])
+def test_what_may_be_a_glob_is_not_doubted(glob: str) -> None:
+    assert doubts_of(discover=[{"org": glob}]) == ()
+
+
+def test_a_rule_below_one_that_fits_all_it_fits_and_states_all_it_states_is_doubted() -> None:
+    rules = [
+        {"match": {"space": "a"}, "max_age": "1h", "unless": {"plan": "x"}},
+        {"match": {"org": "*"}, "max_age": "2h"},
+        {"match": {"space": "a"}, "max_age": "3h"},
+        {"match": {"space": "a"}, "max_age": "3h", "owner": "o"},
+        {"match": {"space": "a"}, "owner": "p"},
+        {"match": {"space": "a"}, "owner": "p", "max_age": "4h"},
+        {"match": {"space": "b"}, "owner": "q"},
+    ]
+
+    assert doubts_of(rules=rules) == (
+        "rules[2]: decides nothing: shadowed by rules[1]",
+        "rules[4]: decides nothing: shadowed by rules[3]",
+        "rules[5]: decides nothing: shadowed by rules[1], rules[3]",
+    )
+
+
+def test_what_is_muted_may_be_discovered() -> None:
+    assert doubts_of(mutes=[mute(OTHER, TODAY + timedelta(days=99))]) == ()
+
+
+def test_beside_faults_every_entry_that_is_whole_is_doubted() -> None:
+    document = {
+        "discover": [{"org": "a.*"}, {"org": 7}],
+        "exclude": [excluded("2026-01-30", org="lab"), {"match": {}}],
+        "rules": [{"match": {"org": "*"}, "max_age": "1h"}] * 2 + [{"match": 1}],
+        "mutes": [mute(GUID, TODAY), {"guid": 7}],
+        "instances": 7,
+    }
+
+    assert [one.partition(": ")[0] for one in doubts_beside_faults(document, TODAY)] == [
+        "discover[0].org",
+        "exclude[0]",
+        "rules[1]",
+        "mutes[0]",
+    ]
