@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from backup_audit.fleet.configuration import ConfigurationDocument
+from backup_audit.fleet.policy import DEMANDS
 from backup_audit.fleet.run import AuditRequest
+from backup_audit.fleet.selectors import KEYS
 from backup_audit.judge.finding import Finding
 from backup_audit.notify.digest import Digest
 from backup_audit.notify.message import FindingMessage, RunFailed, RunIncomplete
@@ -26,6 +28,14 @@ DOCUMENTS = {
     "report": WholeReport,
 }
 
+# Keys of which one is needed, or just one: types cannot say it, backup_audit.fleet.faults does.
+NEEDS = {
+    "ConfigurationDocument": ("anyOf", ("instances", "discover")),
+    "MuteEntry": ("oneOf", ("guid", "match")),
+    "Rule": ("anyOf", DEMANDS),
+    "Selector": ("anyOf", KEYS),
+}
+
 
 def schema_of(name: str) -> str:
     """The schema of a document as it is committed."""
@@ -33,6 +43,12 @@ def schema_of(name: str) -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_unindented(msgspec.json.schema(DOCUMENTS[name])),
     }
+    for part, (how, keys) in NEEDS.items():
+        if part in schema["$defs"]:
+            not_null = {"not": {"type": "null"}}
+            schema["$defs"][part][how] = [
+                {"required": [key], "properties": {key: not_null}} for key in keys
+            ]
     return json.dumps(schema, indent=2, ensure_ascii=True) + "\n"
 
 

@@ -25,9 +25,10 @@ a terminal, a prompt asks for it. No proxy and no CA is taken from the environme
 """
 _CHECK = """\
 Say what is wrong with a configuration: everything for which a run would refuse it, with positions,
-then what a run would only warn of, such as names for GUIDs and mutes without effect; its size, and
-whether it fits into SSM. A file is checked offline. The exit status is 1 for a fault, and for a
-GUID that is none, by which no instance is found; other warnings leave it at 0.
+then what a run would only warn of, such as names for GUIDs, rules and mutes without effect; how
+much there is of what; its size, and whether it fits into SSM. A file is checked offline: what its
+selectors fit, only a run can say. The exit status is 1 for a fault, and for a GUID that is none, by
+which no instance is found; other warnings leave it at 0.
 """
 _RUN = """\
 Run one audit here, with the settings and the AWS credentials of the environment. The answer goes to

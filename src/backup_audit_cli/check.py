@@ -42,13 +42,25 @@ def _refused(name: str, error: InvalidConfiguration, body: bytes) -> Iterator[st
 
 
 def _lines(name: str, configuration: Configuration, size: int, *, misses: bool) -> Iterator[str]:
-    counts = f"{_of(configuration.instances, 'instance')}, {_of(configuration.mutes, 'mute')}"
-    yield f"{name}: {counts}; {size:,} bytes, {_room(size)}"
+    yield f"{name}: {', '.join(_counts(configuration))}; {size:,} bytes, {_room(size)}"
     doubts = doubts_about(configuration, now().date())
     yield from _warnings(doubts)
     warns = ", and warn" if doubts else ""
     found = ", warn, and find no instance by what is not a GUID"
     yield "  a run would take it" + (found if misses else warns)
+
+
+def _counts(configuration: Configuration) -> Iterator[str]:
+    """How many entries each key has; a key that nobody needs is left out if it has none."""
+    if configuration.instances:
+        yield _of(configuration.instances, "instance")
+    if configuration.discover:
+        yield f"{_of(configuration.discover, 'selector')} to discover"
+    if configuration.exclude:
+        yield _of(configuration.exclude, "exclude")
+    if configuration.rules:
+        yield _of(configuration.rules, "rule")
+    yield _of(configuration.mutes, "mute")
 
 
 def _warnings(doubts: Sequence[str]) -> Iterator[str]:

@@ -43,6 +43,22 @@ def test_a_right_configuration_is_counted(kept: Path, capsys: pytest.CaptureFixt
     ]
 
 
+def test_what_is_selected_is_counted(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exclude = {"match": {"org": "lab"}, "owner": "o", "reason": "r", "until": "never"}
+    document = {
+        "discover": [{"org": "prod-*"}, {"labels": "audit=yes"}],
+        "exclude": [exclude],
+        "rules": [{"match": {"space": "x"}, "max_age": "4h"}] * 2,
+    }
+    kept.write_text(json.dumps(document))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.FINE
+    assert lines[0].startswith(f"{kept}: 2 selectors to discover, 1 exclude, 2 rules, 0 mutes; ")
+    assert lines[1] == "  warning: rules[1]: decides nothing: shadowed by rules[0]"
+
+
 def test_every_fault_is_said_at_once_with_its_position(
     kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

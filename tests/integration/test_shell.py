@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,102 @@ def test_an_event_is_read_from_standard_input(
 
     assert status == ExitStatus.FINE
     assert json.loads(capsys.readouterr().out)["dry_run"] is True
+
+
+def explaining(**more: object) -> dict[str, Any]:
+    """The function's answer to an event that asks for an explanation."""
+    instance: dict[str, object] = {
+        **dict.fromkeys(("type", "org", "space", "offering", "plan", "created_at", "why")),
+        "guid": "guid-1",
+        "name": "orders-db",
+        "standing": "audited",
+        "place": "instances[0]",
+        **{key: [] for key in ("excludes", "demands", "mutes", "policy_notes")},
+    }
+    answer = {"asked": "orders-db", "instances": [instance | more], "read": "complete"}
+    return answer | {"why": None, "said": None}
+
+
+def explained(answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *options: str) -> ExitStatus:
+    events: list[object] = []
+
+    def answers(event: object, _: object) -> dict[str, object]:
+        events.append(event)
+        return answer
+
+    monkeypatch.setattr("backup_audit_cli.run.handler", answers)
+    status = main(["explain", "orders-db", *options])
+    assert events == [{"explain": "orders-db"}]
+    return status
+
+
+def test_an_explanation_is_asked_of_the_function_and_printed_as_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explained(explaining(), monkeypatch) == ExitStatus.FINE
+
+    assert capsys.readouterr().out.splitlines() == [
+        "orders-db (guid-1)  not in the inventory of this run",
+        "audited      instances[0]; excluded by none",
+        "muted        no",
+    ]
+
+
+def test_an_explanation_is_printed_as_the_document_that_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explained(explaining(), monkeypatch, "--json") == ExitStatus.FINE
+
+    assert json.loads(capsys.readouterr().out) == explaining()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "last"),
+    [
+        (explaining(standing="excluded"), ExitStatus.FINE, "excluded"),
+        (explaining(standing="unaudited", place=None), ExitStatus.WRONG, "unaudited"),
+        (explaining(policy_notes=["label x is ignored: why"]), ExitStatus.WRONG, "note"),
+        (
+            explaining() | {"instances": [], "said": "there is none"},
+            ExitStatus.WRONG,
+            "orders-db: there is none",
+        ),
+        (
+            explaining() | {"read": "failed", "said": "not asked", "why": "HTTP 500"},
+            ExitStatus.UNREACHABLE,
+            "orders-db: not asked: HTTP 500",
+        ),
+    ],
+    ids=["excluded", "unaudited", "ignored label", "none", "not asked"],
+)
+def test_an_explanation_ends_by_what_was_found(
+    answer: dict[str, Any],
+    status: ExitStatus,
+    last: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    excluded = {"place": "exclude[0]", "until": "never", "is_over": False}
+    nothing = dict.fromkeys(("why", "owner", "reason"))
+    for instance in answer["instances"]:
+        if instance["standing"] == "excluded":
+            instance["excludes"] = [excluded | nothing]
+
+    assert explained(answer, monkeypatch) == status
+
+    assert capsys.readouterr().out.splitlines()[-1].startswith(last)
+
+
+def test_instances_of_one_name_are_explained_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = explaining()
+    answer["instances"] = [*answer["instances"], *explaining(guid="guid-2")["instances"]]
+
+    explained(answer, monkeypatch)
+
+    heads = [line for line in capsys.readouterr().out.splitlines() if "orders-db" in line]
+    assert [line[:18] for line in heads] == ["orders-db (guid-1)", "orders-db (guid-2)"]
 
 
 def test_a_failed_run_says_why_in_its_last_line_and_exits_by_kind(
@@ -181,6 +278,7 @@ def test_an_event_file_that_cannot_be_read_exits_with_2(
         ([], "usage: backup-audit [-h] [--version] COMMAND"),
         (["run"], "usage: backup-audit run [-h] EVENT"),
         (["try"], "usage: backup-audit try [-h] --api URL"),
+        (["explain"], "usage: backup-audit explain [-h] [--json] WHAT"),
         (["verify"], "usage: backup-audit verify [-h] WHERE"),
     ],
 )

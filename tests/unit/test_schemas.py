@@ -11,6 +11,8 @@ from backup_audit.fleet.configuration import parse_configuration
 from tools.schemas import DOCUMENTS, schema_of
 
 SCHEMAS = Path("docs/schemas")
+EXCLUDE = {"match": {"org": "lab"}, "owner": "sre", "reason": "torn down", "until": "never"}
+MUTE = {"owner": "dba", "reason": "CHG-4711", "until": "2026-11-27"}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -48,6 +50,37 @@ def test_there_is_no_schema_of_a_document_that_is_gone() -> None:
         {"instances": [{"guid": "a", "owner": None}], "defaults": {"grace": None}},
         {"instances": [{"guid": None}]},
         {"instances": None},
+        {},
+        {"discover": [{"org": "*"}]},
+        {"discover": [{"org": ["a", "b*"], "labels": "env in (prod,test),!legacy"}]},
+        {"discover": [{"org": None}]},
+        {"discover": [{}]},
+        {"discover": []},
+        {"discover": [{"org": ""}]},
+        {"discover": [{"org": []}]},
+        {"discover": [{"org": ["a", ""]}]},
+        {"discover": [{"labels": "env in prod"}]},
+        {"discover": [{"labels": ""}]},
+        {"instances": ["a"], "exclude": [EXCLUDE]},
+        {"instances": ["a"], "exclude": [EXCLUDE | {"until": "2027-03-31"}]},
+        {"instances": ["a"], "exclude": [EXCLUDE | {"until": "soon"}]},
+        {"instances": ["a"], "exclude": [EXCLUDE | {"until": None}]},
+        {"instances": ["a"], "exclude": [EXCLUDE | {"match": {}}]},
+        {"instances": ["a"], "rules": [{"match": {"org": "a"}}]},
+        {"instances": ["a"], "rules": [{"match": {"org": "a"}, "max_age": None}]},
+        {"instances": ["a"], "rules": [{"match": {"org": "a"}, "owner": "o"}]},
+        {"instances": ["a"], "rules": [{"match": {"org": "a"}, "owner": "o", "unless": {}}]},
+        {"instances": ["a"], "rules": [{"owner": "o"}]},
+        {"instances": ["a"], "mutes": [MUTE]},
+        {"instances": ["a"], "mutes": [MUTE | {"guid": "a"}]},
+        {"instances": ["a"], "mutes": [MUTE | {"match": {"org": "a"}, "guid": None}]},
+        {"instances": ["a"], "mutes": [MUTE | {"match": {"org": "a"}, "guid": "a"}]},
+        {"instances": ["a"], "self_service": {}},
+        {"instances": ["a"], "self_service": {"max_age": {}, "owner": ["team-*"]}},
+        {"instances": ["a"], "self_service": {"skip": {}}},
+        {"instances": ["a"], "self_service": {"owner": "team-*"}},
+        {"instances": ["a"], "inventory": "listed"},
+        {"instances": ["a"], "inventory": "scan"},
         ["a"],
     ],
     ids=json.dumps,

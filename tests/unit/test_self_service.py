@@ -32,7 +32,7 @@ ALL = SelfService(
 )
 
 
-def stated(allowed: SelfService = ALL, **labels: str) -> Stated:
+def stated(allowed: SelfService = ALL, /, **labels: str) -> Stated:
     return stated_by({LABELS[key]: text for key, text in labels.items()}, allowed, TODAY)
 
 
@@ -93,7 +93,7 @@ def test_labels_of_others_say_nothing() -> None:
     ],
 )
 def test_a_label_counts_within_its_bounds(key: str, text: str, *, is_within: bool) -> None:
-    found = stated(**{key: text})
+    found = stated(ALL, **{key: text})
 
     assert bool(found.statements) is is_within
     assert found.notes == (
@@ -155,7 +155,7 @@ def test_without_bounds_any_value_counts() -> None:
     ],
 )
 def test_a_label_that_cannot_be_read_is_ignored_and_said(key: str, text: str, what: str) -> None:
-    found = stated(**{key: text})
+    found = stated(ALL, **{key: text})
 
     assert (found.statements, found.skip_until) == ((), None)
     [note] = found.notes
