@@ -11,7 +11,7 @@ MANAGED = "managed"
 USER_PROVIDED = "user-provided"
 
 
-class Operation(msgspec.Struct, frozen=True):
+class Operation(msgspec.Struct, frozen=True, gc=False):
     """The last operation on an instance: create, update or delete, its state, and since when.
 
     The state is "initial", "in progress", "succeeded" or "failed". `updated_at` is UTC.
@@ -26,7 +26,7 @@ class Operation(msgspec.Struct, frozen=True):
         return self.state in ("initial", "in progress")
 
 
-class ServiceInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ServiceInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An instance as the foundation lists it. A name is None if our client may not see it.
 
     `created_at` is UTC. `labels` are only those that the configuration reads.

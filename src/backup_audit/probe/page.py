@@ -133,7 +133,7 @@ _LIST = msgspec.json.Decoder(_List)
 
 
 def _each_once(pairs: Sequence[tuple[str, object]]) -> None:
-    if len(dict(pairs)) < len(pairs):
+    if len(pairs) > 1 and len(dict(pairs)) < len(pairs):
         raise msgspec.ValidationError("an object has a key twice")
 
 
@@ -314,6 +314,8 @@ def _instant(value: object) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(value)
+        if instant.tzinfo is UTC and not instant.microsecond:
+            return instant  # as the Cloud Controller writes all of them
         return instant.astimezone(UTC).replace(microsecond=0) if instant.tzinfo else None
     except (ValueError, OverflowError):
         return None
