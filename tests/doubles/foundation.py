@@ -138,7 +138,7 @@ class Foundation(ScriptedApi):
         if isinstance(came, Exception):
             raise came
         answer = read(came) if isinstance(came, bytes) else came
-        return _result(answer)
+        return page_result(answer)
 
     def _page(self, asked: Mapping[str, str]) -> bytes | Refusal:
         unknown = asked.keys() - _KNOWN
@@ -175,7 +175,8 @@ def _asked_for(rows: Iterable[Resource], asked: Mapping[str, str]) -> list[Resou
 _STATUS = {10005: 400, 10003: 403, 1000: 401, 10013: 429, 10015: 503}
 
 
-def _result(answer: T | Refusal | Silence) -> Result[T]:
+def page_result(answer: T | Refusal | Silence) -> Result[T]:
+    """What comes of asking once: final, unless it is known to pass."""
     status: int | None = 200
     outcome, again = Outcome.ANSWERED, Again.NO
     match answer:

@@ -1,8 +1,10 @@
 """The engine's threads: every instance once, so many at a time, and nobody waits for what hangs."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 
 import pytest
 
@@ -16,11 +18,14 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
 )
-from backup_audit.probe.attempt import Again, Attempt
+from backup_audit.probe.attempt import Again, Attempt, Result, T
+from backup_audit.probe.engine import Engine, Paged
+from backup_audit.probe.page import Page, PageQuery, PageReader
 from backup_audit.probe.schedule import ASIDE_AFTER, LONGEST_WAIT
-from tests.doubles.builders import a_list, instance
+from tests.doubles.builders import NOW, a_list, instance
 from tests.doubles.fake_time import FakeTime
 from tests.doubles.fakes import NOT_FOUND, ScriptedApi, attempt, engine
+from tests.doubles.foundation import Came, Foundation, page_of, page_result, resource
 
 REFUSED = (Refusal(1000, "CF-InvalidAuthToken", "Invalid Auth Token"), 401)
 TIMEOUT = (Silence(Cause.TIMEOUT, "no whole answer in time"), None)
@@ -359,3 +364,106 @@ def test_an_engine_counts_the_requests_of_its_api() -> None:
     list(one.probe(fleet(5)))
 
     assert (one.calls, one.retries) == (5, 0)
+
+
+def queries(count: int) -> list[PageQuery]:
+    """Requests for an instance each."""
+
+    def read(body: bytes) -> Page | Silence:
+        return PageReader((), lambda: NOW).read(body, before=0, per_page=1)
+
+    return [PageQuery(f"guids=guid-{number}", read, 5) for number in range(count)]
+
+
+def asked(one: Engine, count: int, ends_at: float = math.inf) -> list[Paged]:
+    found = list(one.ask(queries(count), ends_at=ends_at, over="it was over"))
+    assert sorted(query.text for query, _ in found) == sorted(one.text for one in queries(count))
+    return found
+
+
+def test_pages_are_asked_for_again_and_again_before_an_engine_probes() -> None:
+    api = Foundation(resource(f"guid-{number}") for number in range(9))
+    one = engine(api)
+
+    for _ in range(3):
+        assert all(isinstance(found.answer, Page) for _, found in asked(one, 9))
+    list(one.probe(fleet(1)))
+
+    assert (one.calls, api.cuts) == (28, 1)
+    assert not threads()
+
+
+def test_pages_and_instances_share_the_limit_per_second() -> None:
+    fake = FakeTime()
+    api = Foundation([resource("guid-0")])
+    one = engine(fake.watched(api), per_second=0.1, monotonic=fake.monotonic, wait=fake.wait)
+
+    for _ in range(3):
+        asked(one, 1)
+    list(one.probe(fleet(1)))
+
+    assert fake.waits == pytest.approx([10.0] * 3, abs=0.2)
+
+
+def test_what_is_not_asked_for_in_time_says_why() -> None:
+    api = Foundation()
+
+    found = asked(engine(api), 3, ends_at=time.monotonic() - 1)
+
+    assert {one.answer for _, one in found} == {Silence(Cause.NOT_REACHED, "it was over")}
+    assert api.queries == []
+
+
+def test_a_page_that_hangs_at_the_end_of_its_time_takes_nobodys_place() -> None:
+    go, calls = threading.Event(), []
+
+    def hang(place: int, _: Mapping[str, str]) -> Came | None:
+        calls.append(place)
+        if place == 0:
+            go.wait(timeout=30)
+        return page_of([resource("guid-0")])
+
+    one = engine(_Unlocked(comes=hang), workers=1)
+    [(_, late)] = asked(one, 1, ends_at=time.monotonic() + 0.5)
+    [(_, found)] = asked(one, 1)
+    go.set()
+    for thread in threads():
+        thread.join(timeout=10)
+    [(_, after)] = asked(one, 1)
+
+    assert late.answer == Silence(Cause.NOT_REACHED, "it was over")
+    assert isinstance(found.answer, Page)
+    assert isinstance(after.answer, Page)
+    assert calls == [0, 1, 2]
+
+
+class _Unlocked(Foundation):
+    """A foundation of which one request may hang while others are answered."""
+
+    def list_page(self, query: str, read: Callable[[bytes], T | Silence]) -> Result[T]:
+        came = self._comes(next(self._places), {"guids": query})
+        assert isinstance(came, bytes)
+        return page_result(read(came))
+
+    _places = count()
+
+
+def test_without_a_token_no_page_is_reached_and_nothing_is_raised() -> None:
+    refused = CredentialsRefused("UAA refused client 'x'")
+
+    found = asked(engine(Foundation(comes=lambda *_: refused)), 9)
+
+    assert {one.answer for _, one in found} == {
+        Silence(Cause.NOT_REACHED, "UAA refused client 'x'")
+    }
+
+
+def test_whoever_stops_reading_pages_leaves_their_places_free() -> None:
+    api = Foundation(resource(f"guid-{number}") for number in range(50))
+    one = engine(api, workers=2)
+    pages = one.ask(queries(50), ends_at=math.inf, over="")
+
+    next(pages)
+    getattr(pages, "close")()  # noqa: B009  # a generator's
+
+    assert len(asked(one, 50)) == 50

@@ -690,6 +690,10 @@ def test_a_name_of_other_capitals_is_another() -> None:
     assert set(reading.rows) == {"two"}
 
 
+def test_half_a_surrogate_pair_is_nobodys_name() -> None:
+    assert inventory(Foundation(instances(3))).named("\ud800", ()).rows == {}
+
+
 def test_a_name_longer_than_any_is_nobodys() -> None:
     foundation = Foundation(instances(3))
 

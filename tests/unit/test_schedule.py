@@ -434,6 +434,35 @@ def test_no_age_is_asked_for_without_a_grace_or_with_backups(came: Attempt) -> N
     assert simulation.asked == ["a"]
 
 
+def test_no_age_is_asked_for_that_the_inventory_has_told() -> None:
+    told = msgspec.structs.replace(young("a"), created_at=NOW)
+    simulation = Simulation([told], lambda *_: (FAST, EMPTY))
+
+    found = simulation.run()
+
+    assert simulation.asked == ["a"]
+    assert found["a"].answer == BackupList((), instance_created_at=NOW)
+
+
+@pytest.mark.parametrize("came", [HEALTHY, attempt(NOT_FOUND, 404)])
+def test_an_age_that_the_inventory_has_told_softens_nothing_but_an_empty_list(
+    came: Attempt,
+) -> None:
+    told = msgspec.structs.replace(young("a"), created_at=NOW)
+
+    found = Simulation([told], lambda *_: (FAST, came)).run()
+
+    assert found["a"].answer == came.evidence.answer
+
+
+def test_without_a_grace_the_told_age_is_no_part_of_the_evidence() -> None:
+    told = msgspec.structs.replace(instance("a"), created_at=NOW)
+
+    found = Simulation([told], lambda *_: (FAST, EMPTY)).run()
+
+    assert found["a"].answer == BackupList(())
+
+
 def test_an_age_that_time_did_not_suffice_for_is_missing_and_no_proof() -> None:
     late = Attempt(evidence=with_age(LISTING, NOW), outcome=Outcome.ANSWERED)
     answers = iter([(FAST, EMPTY), (LIMIT, late)])

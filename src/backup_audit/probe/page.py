@@ -98,7 +98,7 @@ def one_name(name: str) -> str:
 
     The Cloud Controller parts the values at commas, and then decodes each once more.
     """
-    return quote(name, safe="")
+    return quote(name, safe="", errors="replace")
 
 
 def instant_text(instant: datetime) -> str:
