@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from backup_audit.errors import ApiUnreachable, CredentialsRefused
+from backup_audit.fleet.inventory import Sees
 from backup_audit.probe.authorization import (
     ClientCredentials,
     ClientCredentialsGrant,
@@ -441,8 +442,41 @@ def test_an_answer_without_a_usable_token_is_said(
         grant.header()
 
 
+@pytest.mark.parametrize(
+    ("scope", "sees"),
+    [
+        ("cloud_controller.global_auditor", Sees.ALL),
+        ("openid cloud_controller.admin_read_only", Sees.ALL),
+        ("cloud_controller.admin cloud_controller.read", Sees.ALL),
+        ("cloud_controller.read", Sees.ROLES),
+        ("cloud_controller.admin_read_only_too", Sees.ROLES),
+        ("uaa.none", Sees.ROLES),
+        ("", Sees.UNKNOWN),
+        (None, Sees.UNKNOWN),
+        (["cloud_controller.admin"], Sees.UNKNOWN),
+    ],
+)
+def test_the_scope_of_the_token_tells_what_our_client_sees(
+    foundation: Foundation, grant: ClientCredentialsGrant, scope: object, sees: Sees
+) -> None:
+    foundation.grant = lambda _: token("t", scope=scope)
+    before = grant.sees
+
+    grant.header()
+
+    assert (before, grant.sees) == (Sees.UNKNOWN, sees)
+
+
+def test_without_a_scope_nobody_knows_what_our_client_sees(grant: ClientCredentialsGrant) -> None:
+    grant.header()
+
+    assert grant.sees is Sees.UNKNOWN
+
+
 def test_a_ready_header_has_no_other() -> None:
     header = ReadyHeader(Secret("bearer abc"))
+
+    assert header.sees is Sees.UNKNOWN
 
     assert header.header() == "bearer abc"
     assert header.renewed("bearer abc") is None

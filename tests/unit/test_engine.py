@@ -391,6 +391,8 @@ def test_pages_are_asked_for_again_and_again_before_an_engine_probes() -> None:
 
     assert (one.calls, api.cuts) == (28, 1)
     assert not threads()
+    with pytest.raises(RuntimeError, match="before it probes"):
+        asked(one, 1)
 
 
 def test_pages_and_instances_share_the_limit_per_second() -> None:

@@ -149,6 +149,8 @@ class Engine:
         or at the run's end, the rest is not reached; `over` says why. It is not reached either if
         no token can be had. Raises any unexpected error of a worker.
         """
+        if self._is_begun:
+            raise RuntimeError("an engine asks for pages before it probes")
         ends_at = min(ends_at, self._deadline.at)
         schedule = Schedule(
             queries, PageTarget, self._pace, ends_at=ends_at, over=over, jitter=self._jitter
