@@ -407,9 +407,12 @@ def test_a_list_of_more_rows_than_memory_is_for_is_given_up(
 ) -> None:
     monkeypatch.setattr(paging, "ROWS_MAX", 10)
 
-    reading = scanned(Foundation(instances(11)))
+    monkeypatch.setattr(paging, "PER_PAGE", 5)
+
+    reading = scanned(Foundation(instances(99)))
 
     assert reading.read is Read.PARTIAL
+    assert reading.why == "it does not end after 13 of 99 instances"
 
 
 # Answers that fail.

@@ -10,6 +10,7 @@ agree.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from urllib.parse import quote
 
 import msgspec
 
@@ -50,6 +51,8 @@ DOUBLED_AFTER = 2  # pages; twice as many each time that doubling was too early
 _PATIENT = 16  # requests for a page, of an API that had answered: about a minute
 _BAD_PARAMETER = 10005  # CF-BadQueryParameter, with HTTP 400
 _OVER = "the third of the run's time that the inventory may take was over"
+
+_GUIDS_LENGTH = QUERY_MAX - len(query_of(FIELDS)) - len("guids=&per_page=150&")
 
 _Found = Observation[Page | Refusal | Silence]
 
@@ -208,6 +211,8 @@ class _Walk:
             self._take(page, seen)
             if not page.goes_on:
                 return seen
+            if len(self.rows) > ROWS_MAX or self._asking.is_enough:
+                raise _NoPage(f"it does not end after {self._read_so_far()}")
             offset = number * self._per_page
             if self._by_time and page.latest and (since is None or page.latest > since):
                 since, offset = page.latest, 0
@@ -226,8 +231,6 @@ class _Walk:
         for row in page.rows:
             self.rows[row.guid] = row
             seen.add(row.guid)
-        if len(self.rows) > ROWS_MAX or self._asking.is_enough:
-            raise _NoPage(f"it does not end after {self._read_so_far()}")
 
     def _shrink(self, found: _Found) -> int:
         """Ask for half the page from now on; of a single row, pass it over (1). Raises _NoPage."""
@@ -308,13 +311,18 @@ def _looked_up(asking: _Asking, guids: Sequence[str]) -> Reading:
 
 
 def _parts(guids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The GUIDs in as few parts as requests can name."""
-    start = 0
-    for end in range(1, len(guids) + 1):
-        is_last = end == len(guids)
-        if is_last or end - start == GUIDS_MAX or len(_naming(guids[start : end + 1])) > QUERY_MAX:
-            yield guids[start:end]
-            start = end
+    """The GUIDs in parts that a request each can name."""
+    part: list[str] = []
+    length = 0
+    for guid in guids:
+        added = len(quote(f",{guid}", safe=""))
+        if part and (len(part) == GUIDS_MAX or length + added > _GUIDS_LENGTH):
+            yield part
+            part, length = [], 0
+        part.append(guid)
+        length += added
+    if part:
+        yield part
 
 
 def _naming(guids: Sequence[str]) -> str:
