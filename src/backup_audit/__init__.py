@@ -7,6 +7,7 @@ A map of the package, in the order in which a run passes through it:
     wiring      joins the use case and its edges
     audit       the use case: plan, audit_batch, conclude
     edges       what it needs of the outside: bucket, topic, API, clock
+    discovery   which instances a run audits, and what changed since the last fleet
     plan        the list that a run audits, and what its steps hand to each other
     batches     what became of its batches: which have no findings, and why
     fleet/      which instances, under which policy: sources (where the configuration is stored),
@@ -23,7 +24,8 @@ A map of the package, in the order in which a run passes through it:
                 finding (evidence and verdict, as they are stored)
     report/     store (keys, conditional writes, one full run at a time), s3 (the bucket), changes
                 (new, ongoing, resolved, reopened), summary (counts, order), rendering (JSON, CSV),
-                report (the documents), commit (the order of writing, the last report)
+                report (the documents), drift (what appeared, left, is audited by nobody), commit
+                (the order of writing, the last report and its fleet)
     notify/     digest (the usual message), message (the other texts, attributes, sizes), send
                 (messages once, the dead man's switch), sns (the topic)
     telemetry   log lines and metrics

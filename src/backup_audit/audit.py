@@ -3,7 +3,7 @@
 Each step may be repeated: it does what earlier deliveries of the run left undone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from backup_audit.batches import (
     unfinished,
     why_failed,
 )
+from backup_audit.discovery import Explained, Fleet, Rows, explain, fleet_of
 from backup_audit.edges import Edges
 from backup_audit.errors import (
     AuditError,
@@ -24,8 +25,10 @@ from backup_audit.errors import (
     named,
 )
 from backup_audit.fleet.configuration import Configuration, parse_configuration
+from backup_audit.fleet.doubts import doubts_about
+from backup_audit.fleet.inventory import USER_PROVIDED
 from backup_audit.fleet.run import AuditRequest, Run, Scope
-from backup_audit.judge.evidence import Cause, Evidence, Silence
+from backup_audit.judge.evidence import Cause, Evidence, Silence, UserProvided
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.notify.send import notify
 from backup_audit.plan import (
@@ -50,8 +53,10 @@ from backup_audit.report.commit import (
     advance_latest,
     commit,
     committed_report,
+    last_fleet,
     previous_of,
 )
+from backup_audit.report.drift import FleetRow, LastFleet
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import (
     Answer,
@@ -61,6 +66,7 @@ from backup_audit.report.report import (
     Report,
     StoredPlan,
     coverage_of,
+    why_incomplete,
 )
 from backup_audit.report.store import RunKeys, Turn, find, settle
 from backup_audit.report.summary import Summary
@@ -105,6 +111,12 @@ class Audit:
             stored = self._plan(request, run, self._ceilings, size=None)
             efforts = [self._audit_batch(stored, number) for number in range(stored.batches)]
             return self._conclude(stored, efforts)
+
+    def explain(self, asked: str) -> Explained:
+        """Why an instance is audited, or is not, and under which policy; nothing is written."""
+        configuration = self._configuration()
+        with self._edges.inventory(self._ceilings) as reader:
+            return explain(asked, configuration, reader, self._edges.now().date())
 
     def plan(
         self, request: AuditRequest, run: Run, *, by_hand: bool = False
@@ -191,26 +203,80 @@ class Audit:
         previous = previous_of(self._store, keys)
         if previous.warning:
             self._edges.telemetry.warned(previous.warning)
-        configuration, uri = self._configuration(), self._edges.source.uri
-        plan, mutes, fleet = plan_audit(request, run, configuration, uri, previous)
-        self._say_doubts(plan, previous)
+        configuration = self._configuration()
+        fleet = self._fleet(request, run, configuration, ceilings, lambda: previous)
+        plan, entries = self._planned(request, run, configuration, previous, fleet)
         if warning := self._warning_of_the_bucket():
             self._edges.telemetry.warned(warning)
             plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, warning))
-        batches = split(fleet, size or len(fleet))
+        batches = split(entries, size or len(entries))
         ours = StoredPlan(
             run=run,
             plan=plan,
-            mutes=mutes,
+            mutes=fleet.mutes,
             place=keys.batches(self._invocation_id),
             batches=len(batches),
             ceilings=ceilings,
+            inventory=fleet.inventory,
         )
-        return store_plan(self._store, keys, ours, batches)
+        return store_plan(self._store, keys, ours, batches, fleet.rows())
 
     def _configuration(self) -> Configuration:
         source = self._edges.source
         return parse_configuration(source.read(), source.uri)
+
+    def _fleet(
+        self,
+        request: AuditRequest,
+        run: Run,
+        configuration: Configuration,
+        ceilings: Ceilings,
+        previous: Callable[[], Previous],
+    ) -> Fleet:
+        """Read the inventory, and find out which instances the run audits."""
+
+        def recall(rows: Rows, is_wanted: Callable[[FleetRow], bool]) -> LastFleet:
+            return last_fleet(self._store, previous(), rows, is_wanted)
+
+        compares = run.scope is Scope.FULL and not request.dry_run
+        problems = previous().state.open if compares else {}
+        telemetry = self._edges.telemetry
+        with self._edges.inventory(ceilings) as reader:
+            fleet = fleet_of(
+                request,
+                run,
+                configuration,
+                reader,
+                recall=recall,
+                problems=problems,
+                compares=compares,
+            )
+        telemetry.surveyed(fleet.inventory)
+        for warning in fleet.warnings:
+            telemetry.warned(warning)
+        return fleet
+
+    def _planned(
+        self,
+        request: AuditRequest,
+        run: Run,
+        configuration: Configuration,
+        previous: Previous,
+        fleet: Fleet,
+    ) -> tuple[Plan, list[Entry]]:
+        """Settle the run; log what the configuration hardly means, at once: it can be much."""
+        doubts = (*doubts_about(configuration, run.started_at.date()), *fleet.doubts)
+        if doubts:
+            self._edges.telemetry.doubted(doubts)
+        return plan_audit(
+            request,
+            run,
+            fleet.audited,
+            previous,
+            configuration_uri=self._edges.source.uri,
+            configuration_sha256=configuration.sha256,
+            warnings=(*fleet.warnings, *doubts),
+        )
 
     def _warning_of_the_bucket(self) -> str | None:
         """What a bucket lacks that the stack has not made; to be unable to ask ends no run."""
@@ -223,12 +289,6 @@ class Audit:
             f"s3://{self._store.bucket} keeps no versions: what a person deletes or writes over is "
             "lost. Enable its versioning"
         )
-
-    def _say_doubts(self, plan: Plan, previous: Previous) -> None:
-        """Log what the configuration hardly means; all at once, for there can be many."""
-        doubts = [warning for warning in plan.warnings if warning != previous.warning]
-        if doubts:
-            self._edges.telemetry.doubted(doubts)
 
     def _audit_batch(self, stored: StoredPlan, number: int) -> Effort:
         """Audit a batch unless its findings are there; return what it has cost."""
@@ -244,30 +304,40 @@ class Audit:
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
         """Judge, compare with nothing, and store nothing."""
-        configuration, uri = self._configuration(), self._edges.source.uri
-        plan, _, fleet = plan_audit(request, run, configuration, uri, Previous())
-        self._say_doubts(plan, Previous())
-        with closing(Summary()) as summary, self._edges.engine(self._ceilings) as engine:
-            for entry, evidence in self._asked(engine, fleet):
+        configuration = self._configuration()
+        ceilings, keys = self._ceilings, self._keys(run)
+        fleet = self._fleet(
+            request, run, configuration, ceilings, lambda: previous_of(self._store, keys)
+        )
+        _, entries = self._planned(request, run, configuration, Previous(), fleet)
+        with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
+            for entry, evidence in self._asked(engine, entries):
                 summary.add(finding_of(entry.instance, evidence, run, entry.mute))
+            why = why_incomplete(summary.why_incomplete, fleet.inventory)
             return Answer(
                 run_id=run.run_id,
                 scope=run.scope,
                 dry_run=True,
-                complete=summary.why_incomplete is None,
-                why_incomplete=summary.why_incomplete,
+                complete=why is None,
+                why_incomplete=why,
                 counts=summary.counts,
                 coverage=coverage_of(summary.counts),
                 problems=summary.worst(_PROBLEMS_SHOWN_MAX),
             )
 
     def _asked(self, engine: Engine, batch: Sequence[Entry]) -> Iterator[tuple[Entry, Evidence]]:
-        """Ask for every instance of a batch; yield each once, as the answers come."""
+        """Ask for every instance of a batch; yield each once, as the answers come.
+
+        User-provided instances have no broker to be asked for, and come first.
+        """
         entries, telemetry = {one.instance.guid: one for one in batch}, self._edges.telemetry
         telemetry.started(len(batch))
         self._edges.deadline.keep_back(len(batch) * _SECONDS_PER_FINDING)
-        probed = engine.probe([one.instance for one in batch])
-        for done, (instance, evidence) in enumerate(probed, 1):
+        provided = [one for one in batch if one.instance.type == USER_PROVIDED]
+        for entry in provided:
+            yield entry, Evidence(answer=UserProvided(), observed_at=self._edges.now())
+        asked = [one.instance for one in batch if one.instance.type != USER_PROVIDED]
+        for done, (instance, evidence) in enumerate(engine.probe(asked), len(provided) + 1):
             yield entries[instance.guid], evidence
             telemetry.progressed(done, len(batch))
 
@@ -295,6 +365,7 @@ class Audit:
     ) -> tuple[StoredReport, bool]:
         costs = list(efforts)
         calls, retries = sum(one.api_calls for one in costs), sum(one.retries for one in costs)
+        calls += stored.inventory.requests if stored.inventory else 0
         return commit(
             self._store,
             self._keys(stored.run),

@@ -5,16 +5,21 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from backup_audit.fleet.inventory import InventoryReader
 from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
+from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import Ceilings, Report
 from backup_audit.report.store import ObjectStore
 
 
 class Telemetry(Protocol):
     """What operators see of a run besides its report: log lines and metrics."""
+
+    def surveyed(self, inventory: InventoryRecord) -> None:
+        """Log how the inventory was read, and what it says of the fleet."""
 
     def started(self, instances: int) -> None:
         """Log how many instances will be asked for."""
@@ -46,6 +51,9 @@ class Edges(Protocol):
 
     def engine(self, ceilings: Ceilings) -> AbstractContextManager[Engine]:
         """The engine, within these ceilings; raises AuditError without credentials or CA."""
+
+    def inventory(self, ceilings: Ceilings) -> AbstractContextManager[InventoryReader]:
+        """The reader of the inventory; without credentials or CA each reading says so."""
 
     def heartbeat(self) -> Heartbeat | None:
         """The dead man's switch if there is one; raises CredentialsUnavailable."""

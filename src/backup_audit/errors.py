@@ -98,6 +98,14 @@ class ApiUnreachable(AuditError):
     """The Cloud Controller or its UAA gave no usable answer for anything."""
 
 
+class InventoryUnavailable(AuditError):
+    """Nothing is known of the instances to discover: no reading, and no fleet of an earlier run."""
+
+
+class EmptyFleet(AuditError):
+    """There is no instance to audit."""
+
+
 class BatchesFailed(AuditError):
     """Every batch of a run failed for good: the message has the reasons that are known."""
 

@@ -14,15 +14,16 @@ from datetime import datetime, timedelta
 import msgspec
 
 from backup_audit.errors import ReportStoreFailed
-from backup_audit.fleet.configuration import Configuration, Instance
-from backup_audit.fleet.doubts import doubts_about
-from backup_audit.fleet.mutes import Mute, MuteRecord
+from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.run import AuditRequest, Run
-from backup_audit.fleet.selection import Decision, Selection
+from backup_audit.fleet.selection import Decision
 from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
 from backup_audit.report.commit import Previous
+from backup_audit.report.drift import FleetRow
 from backup_audit.report.report import Ceilings, Effort, Plan, StoredPlan
 from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
+from backup_audit.sharing import sharing
 
 # More threads than this make it slower, not faster, in one Python process.
 THREADS_MAX = 96
@@ -34,8 +35,14 @@ _WORKERS_OF_A_BATCH = 32
 BATCH_LONGEST = timedelta(minutes=13)
 _ANSWER = timedelta(seconds=4)
 
+# Of the instances of a batch few differ in these.
+_REPEATED = ("policy", "owner", "type", "org", "space", "offering", "plan")
+
 # TimeoutSeconds of the state machine: an execution, and its claim, ends before the next day's.
 EXECUTION_LONGEST = timedelta(hours=20)
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,43 +83,36 @@ class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
 def plan_audit(
     request: AuditRequest,
     run: Run,
-    configuration: Configuration,
-    configuration_uri: str,
+    fleet: Sequence[Decision],
     previous: Previous,
-) -> tuple[Plan, tuple[MuteRecord, ...], list[Entry]]:
-    """Settle a run; return its plan, the mutes, and the whole fleet as one batch.
+    *,
+    configuration_uri: str,
+    configuration_sha256: str,
+    warnings: Iterable[str] = (),
+) -> tuple[Plan, list[Entry]]:
+    """Settle a run; return its plan, and the whole fleet as one batch.
 
     Instances that earlier runs did not reach come first, the longest not reached first of all: even
-    if each run gets through a part only, every instance has its turn.
+    if each run gets through a part only, every instance has its turn. The others keep the order of
+    the fleet.
     """
-    today = run.started_at.date()
-    selection = Selection(configuration, today, max_age=request.max_age)
-    decisions, doubts = _decisions(request, selection), doubts_about(configuration, today)
-    instances = [one.instance for one in decisions if one.instance is not None]
+    decided = [(one.instance, one.mute) for one in fleet if one.instance is not None]
     plan = Plan(
         notifies=request.notifies,
-        instances=len(instances),
+        instances=len(decided),
         configuration_uri=configuration_uri,
-        configuration_sha256=configuration.sha256,
-        policy_digest=policy_digest(instances),
+        configuration_sha256=configuration_sha256,
+        policy_digest=policy_digest([instance for instance, _ in decided]),
         previous=previous.report,
-        warnings=(*([previous.warning] if previous.warning else ()), *doubts),
+        warnings=(*([previous.warning] if previous.warning else ()), *warnings),
     )
     state = previous.state if run.scope.is_compared else NOTHING_YET
-    fleet = [
-        Entry(one.instance, one.mute, state.open.get(guid), state.resolved.get(guid))
-        for one in decisions
-        if one.instance is not None and (guid := one.instance.guid)
+    decided.sort(key=lambda one: _sort_key(previous.state.open.get(one[0].guid)))
+    entries = [
+        Entry(one, mute, state.open.get(one.guid), state.resolved.get(one.guid))
+        for one, mute in decided
     ]
-    fleet.sort(key=lambda entry: _sort_key(previous.state.open.get(entry.instance.guid)))
-    return plan, selection.mute_records(is_whole=not request.instance_guids), fleet
-
-
-def _decisions(request: AuditRequest, selection: Selection) -> list[Decision]:
-    """What is decided for the instances that an event asks for, configured or not, or for all."""
-    asked = request.instance_guids
-    guids = asked or [one.guid for one in selection.configuration.instances]
-    return [selection.decide(guid, None, is_fresh=False, asked=bool(asked)) for guid in guids]
+    return plan, entries
 
 
 def policy_digest(instances: Sequence[Instance]) -> str:
@@ -169,26 +169,42 @@ def read_plan(store: ObjectStore, plan_key: str) -> StoredPlan:
 
 
 def store_plan(
-    store: ObjectStore, keys: RunKeys, ours: StoredPlan, batches: Iterable[Sequence[Entry]]
+    store: ObjectStore,
+    keys: RunKeys,
+    ours: StoredPlan,
+    batches: Iterable[Sequence[Entry]],
+    fleet: Iterable[FleetRow] = (),
 ) -> StoredPlan:
-    """Write the batches at their place, then plan.json, which makes them count.
+    """Write the batches and the fleet at their place, then plan.json, which makes them count.
 
     Return the plan that counts: that of another delivery, if it was faster.
     """
     for number, batch in enumerate(batches):
         with store.new_object(ours.batch_key(number)) as out:
             for entry in batch:
-                out.write(msgspec.json.encode(entry) + b"\n")
+                out.write(_encode(entry) + b"\n")
+    if ours.fleet_key is not None:
+        with store.new_object(ours.fleet_key) as out:
+            for row in fleet:
+                out.write(_encode(row) + b"\n")
     # Not indented, which takes three times the memory: there may be as many mutes as instances.
     return settle(store, keys.plan, ours, msgspec.json.encode)
 
 
 def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entry]:
-    """Read a batch, counted from 0."""
+    """Read a batch, counted from 0. Equal policies and texts are shared: there are few of each."""
     key = stored.batch_key(number)
-    decode = msgspec.json.Decoder(Entry).decode
+    decode, entries = msgspec.json.Decoder(Entry).decode, list[Entry]()
+
+    def instances() -> Iterator[Instance]:
+        for line in store.lines(key):
+            entries.append(decode(line))
+            yield entries[-1].instance
+
     with decoding(store, key):
-        return [decode(line) for line in store.lines(key)]
+        for _ in sharing(instances(), *_REPEATED):
+            pass
+    return entries
 
 
 def store_items(store: ObjectStore, keys: RunKeys, stored: StoredPlan) -> PlanAnswer:

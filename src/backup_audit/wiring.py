@@ -1,7 +1,7 @@
 """Joins the edges and the use case. Nothing is read or connected to before a step needs it."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -9,6 +9,8 @@ import msgspec
 
 from backup_audit.aws import CLIENTS
 from backup_audit.edges import Telemetry
+from backup_audit.errors import AuditError
+from backup_audit.fleet.inventory import InventoryReader, Unreadable
 from backup_audit.fleet.sources import source_of
 from backup_audit.notify.send import Heartbeat, HttpHeartbeat, Notifier
 from backup_audit.notify.sns import SnsNotifier
@@ -23,6 +25,7 @@ from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
+from backup_audit.probe.paging import PagedInventory
 from backup_audit.probe.session import new_session
 from backup_audit.report.report import Ceilings
 from backup_audit.report.s3 import S3Store
@@ -112,6 +115,16 @@ class AwsEdges:
             read_timeout=settings.read_timeout,
         )
         return connected(access, ceilings, self.deadline)
+
+    @contextmanager
+    def inventory(self, ceilings: Ceilings) -> Iterator[InventoryReader]:
+        with ExitStack() as stack:
+            try:
+                engine = stack.enter_context(self.engine(ceilings))
+            except AuditError as error:
+                yield Unreadable(str(error), now())
+                return
+            yield PagedInventory(engine)
 
     def heartbeat(self) -> Heartbeat | None:
         url = self._credentials.heartbeat_url

@@ -1,6 +1,6 @@
 """Values with sensible defaults, for tests that care about one of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -10,7 +10,7 @@ from backup_audit.fleet.inventory import Read, Sees
 from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.fleet.run import Run, Scope
-from backup_audit.fleet.selection import Selection
+from backup_audit.fleet.selection import Decision, Selection, Standing
 from backup_audit.judge.evidence import (
     Answer,
     Backup,
@@ -93,6 +93,15 @@ def decided(configuration: Configuration) -> list[Instance]:
 def instance(guid: str = "guid-1", name: str | None = None, owner: str | None = None) -> Instance:
     """An instance under the built-in policy."""
     return Instance(guid, BUILT_IN, name, owner)
+
+
+def audited(*instances: Instance, mutes: Sequence[Mute] = ()) -> list[Decision]:
+    """The decision to audit these instances; the mutes are theirs."""
+    of = {mute.guid: mute for mute in mutes}
+    return [
+        Decision(Standing.AUDITED, f"instances[{index}]", one, of.get(one.guid))
+        for index, one in enumerate(instances)
+    ]
 
 
 def finding(

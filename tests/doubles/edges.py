@@ -7,16 +7,21 @@ from datetime import datetime
 
 from backup_audit.edges import Telemetry
 from backup_audit.errors import AuditError
+from backup_audit.fleet.inventory import InventoryReader, Unreadable
 from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.report import Ceilings
 from backup_audit.report.store import ObjectStore
+from tests.doubles.fakes import ListedFoundation
 
 
 class FakeEdges:
-    """Edges at a fixed time; `secret_is_gone` makes whatever needs the secret fail."""
+    """Edges at a fixed time; `secret_is_gone` makes whatever needs the secret fail.
+
+    Without a foundation the inventory knows no instance.
+    """
 
     def __init__(
         self,
@@ -28,6 +33,7 @@ class FakeEdges:
         heartbeat: Heartbeat | None,
         telemetry: Telemetry,
         at: datetime,
+        foundation: InventoryReader | None = None,
     ) -> None:
         self.source = source
         self.store = store
@@ -38,6 +44,7 @@ class FakeEdges:
         self._api = api
         self._heartbeat = heartbeat
         self._at = at
+        self._foundation = foundation or ListedFoundation()
 
     def now(self) -> datetime:
         return self._at
@@ -52,6 +59,11 @@ class FakeEdges:
             clock=self.now,
             monotonic=lambda: 0.0,
         )
+
+    @contextmanager
+    def inventory(self, ceilings: Ceilings) -> Iterator[InventoryReader]:
+        gone = self.secret_is_gone
+        yield Unreadable(str(gone), self._at) if gone else self._foundation
 
     def heartbeat(self) -> Heartbeat | None:
         self._read_secret()

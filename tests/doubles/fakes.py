@@ -4,13 +4,13 @@ import hashlib
 import io
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
-from backup_audit.fleet.inventory import Sees
+from backup_audit.fleet.inventory import MANAGED, Read, Reading, Sees, ServiceInstance
 from backup_audit.judge.evidence import (
     Answer,
     Cause,
@@ -24,6 +24,7 @@ from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.probe.attempt import Attempt, Result, T
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline, Outcome
+from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import Report
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW
@@ -224,11 +225,15 @@ class RecordingTelemetry:
         self.doubts: list[str] = []
         self.reports: list[tuple[Report, int]] = []
         self.failures: list[Exception] = []
+        self.inventories: list[InventoryRecord] = []
         self.instances: int | None = None
         self.run_id: str | None = None
 
     def identified(self, run_id: str) -> None:
         self.run_id = run_id
+
+    def surveyed(self, inventory: InventoryRecord) -> None:
+        self.inventories.append(inventory)
 
     def started(self, instances: int) -> None:
         self.instances = instances
@@ -248,3 +253,42 @@ class RecordingTelemetry:
     def failed(self, error: Exception, foundation: str | None) -> None:
         assert foundation is None or foundation
         self.failures.append(error)
+
+
+class ListedFoundation:
+    """An InventoryReader over these rows; what `breaks` makes of a reading is what is read.
+
+    `hidden` are left out of the scan, though they can be looked up. `calls` are in order.
+    """
+
+    def __init__(self, rows: Iterable[ServiceInstance] = ()) -> None:
+        self.rows = {row.guid: row for row in rows}
+        self.hidden: set[str] = set()
+        self.sees = Sees.ALL
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+        self.breaks: Callable[[str, Reading], Reading] = lambda _, reading: reading
+        self.at = NOW
+
+    def scan(self, labels: Collection[str]) -> Reading:
+        rows = [row for row in self.rows.values() if row.type == MANAGED]
+        return self._read("scan", (), [row for row in rows if row.guid not in self.hidden])
+
+    def look_up(self, guids: Sequence[str], labels: Collection[str]) -> Reading:
+        found = [self.rows[guid] for guid in guids if guid in self.rows]
+        return self._read("look_up", tuple(guids), found)
+
+    def named(self, name: str, labels: Collection[str]) -> Reading:
+        found = [row for row in self.rows.values() if row.name == name]
+        return self._read("named", (name,), found)
+
+    def _read(self, call: str, asked: tuple[str, ...], rows: Sequence[ServiceInstance]) -> Reading:
+        self.calls.append((call, asked))
+        reading = Reading(
+            read=Read.COMPLETE,
+            rows={row.guid: row for row in rows},
+            read_at=self.at,
+            requests=1,
+            sees=self.sees,
+            user_provided=sum(row.type != MANAGED for row in self.rows.values()),
+        )
+        return self.breaks(call, reading)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from backup_audit.fleet.run import Run
+from backup_audit.fleet.run import AuditRequest, Run
+from backup_audit.fleet.selection import Decision
 from backup_audit.judge.finding import Finding
+from backup_audit.plan import Entry, plan_audit
 from backup_audit.report.changes import Resolved
-from backup_audit.report.commit import StoredReport, commit
+from backup_audit.report.commit import Previous, StoredReport, commit
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.rendering import json_line, report_pieces
 from backup_audit.report.report import (
@@ -56,17 +58,41 @@ def stored(
     ceilings = Ceilings(concurrency=1, workers=4, requests_per_second=None)
     keys = RunKeys.of("backup-audit", of)
     store.objects[keys.findings(0)] = b"".join(map(json_line, findings))
+    settled = StoredPlan(
+        run=of,
+        plan=plan,
+        mutes=(),
+        place="plans",
+        batches=1,
+        ceilings=ceilings,
+        inventory=inventory,
+    )
+    if settled.fleet_key:
+        store.objects[settled.fleet_key] = b""
     report, _ = commit(
         store,
         keys,
-        StoredPlan(run=of, plan=plan, mutes=(), place="plans", batches=1, ceilings=ceilings),
+        settled,
         foundation="test",
         effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
         finished_at=NOW,
         invocation_id="i",
     )
-    report.head = msgspec.structs.replace(report.head, inventory=inventory)
     return report
+
+
+def planned(
+    fleet: Sequence[Decision], of: Run | None = None, previous: Previous | None = None
+) -> tuple[Plan, list[Entry]]:
+    """The plan of a run of this fleet, and its entries in their order."""
+    return plan_audit(
+        AuditRequest(),
+        of or run(),
+        fleet,
+        previous or Previous(),
+        configuration_uri="ssm:/test",
+        configuration_sha256="0" * 64,
+    )
 
 
 def whole(findings: Sequence[Finding], *, remembered: Sequence[Resolved] = ()) -> WholeReport:

@@ -113,7 +113,7 @@ def test_a_run_judges_keeps_and_tells(world: World) -> None:
     report = world.report()
     assert [found.guid for found in report.findings] == ["never", "stale", "unsupported"]
     assert report.effort.seconds == 7.0
-    assert report.effort.api_calls == 4
+    assert report.effort.api_calls == 4 + 2, "a scan, and a look at the instances that it lacks"
     assert report.plan.configuration_uri == "ssm:/test"
     [(reported, sent)] = world.telemetry.reports
     assert (reported.run, reported.counts, sent) == (report.run, report.counts, 1)
@@ -125,8 +125,10 @@ def test_the_objects_are_written_in_the_order_that_commits_last(world: World) ->
     assert [key.rsplit("/", 1)[1] for key in world.store.writes] == [
         "running.json",
         "batch-00000.jsonl",
+        "fleet.jsonl",
         "plan.json",
         "part-00000.jsonl",
+        "fleet.jsonl",
         "findings.csv",
         "report.json",
         "manifest.json",
@@ -673,6 +675,7 @@ def test_nothing_but_the_plan_is_kept_of_a_run_that_fails(world: World) -> None:
     assert {key.rsplit("/", 1)[1] for key in world.store.objects} == {
         "running.json",
         "batch-00000.jsonl",
+        "fleet.jsonl",
         "plan.json",
     }
     assert world.notifier.messages == []

@@ -8,7 +8,7 @@ import pytest
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.mutes import Mute, MuteRecord, MuteState
-from backup_audit.fleet.run import AuditRequest, Run, Scope
+from backup_audit.fleet.run import Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Verdict
@@ -18,7 +18,6 @@ from backup_audit.plan import (
     PlanAnswer,
     alone,
     batch_size,
-    plan_audit,
     read_batch,
     read_plan,
     shared_out,
@@ -34,10 +33,15 @@ from backup_audit.report.changes import (
     open_problems,
 )
 from backup_audit.report.commit import Previous
-from backup_audit.report.report import Ceilings, Plan, PreviousReport, StoredPlan
+from backup_audit.report.report import (
+    Ceilings,
+    PreviousReport,
+    StoredPlan,
+)
 from backup_audit.report.store import RunKeys, find
-from tests.doubles.builders import NOW, a_list, configuration, evidence, instance, run
+from tests.doubles.builders import NOW, a_list, audited, evidence, instance, run
 from tests.doubles.fakes import InMemoryStore
+from tests.doubles.reports import planned
 
 GUIDS = ("a", "b", "c", "d", "e")
 
@@ -57,12 +61,7 @@ def problem(days_ago: int = 1, *, not_reached: bool = False) -> OpenProblem:
     return OpenProblem(Verdict.UNKNOWN, NOW - timedelta(days=days_ago), None, not_reached)
 
 
-def planned(
-    previous: Previous, of: Run | None = None, mutes: tuple[Mute, ...] = ()
-) -> tuple[Plan, list[Entry]]:
-    document = configuration(*GUIDS, mutes=mutes)
-    plan, _, batch = plan_audit(AuditRequest(), of or run(), document, "ssm:/test", previous)
-    return plan, batch
+FLEET = audited(*map(instance, GUIDS))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,8 @@ def test_an_entry_has_the_mute_and_the_state_of_its_own_instance() -> None:
     mute = Mute("a", "team", "reason", NOW.date())
     state = State({"b": problem()}, {"e": ended("e")})
 
-    _, batch = planned(Previous(state=state), mutes=(mute, Mute("e", "t", "r", NOW.date())))
+    fleet = audited(*map(instance, GUIDS), mutes=(mute, Mute("e", "t", "r", NOW.date())))
+    _, batch = planned(fleet, previous=Previous(state=state))
 
     assert [one.instance.guid for one in batch] == list(GUIDS)
     assert [one.instance.guid for one in batch if one.mute] == ["a", "e"]
@@ -140,7 +140,7 @@ def test_what_was_not_reached_comes_first_the_longest_not_reached_first_of_all()
     not_reached = {guid: problem(days, not_reached=True) for guid, days in [("c", 1), ("e", 2)]}
     state = State({"b": problem(9)} | not_reached, {})
 
-    _, batch = planned(Previous(state=state))
+    _, batch = planned(FLEET, previous=Previous(state=state))
 
     assert [one.instance.guid for one in batch] == ["e", "c", "a", "b", "d"]
 
@@ -151,7 +151,7 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
     left_out: str, a_run: int
 ) -> None:
     guids = [f"guid-{number:03}" for number in range(500)]
-    document = configuration(*guids)
+    fleet = audited(*map(instance, guids))
     answer, status = (
         (Refusal(10013, "CF-RateLimitExceeded"), 429)
         if left_out == "429"
@@ -160,7 +160,7 @@ def test_every_instance_has_its_turn_if_each_run_gets_through_a_part(
     previous, judged = Previous(), set[str]()
     for day in range(6):
         of = run(due_at=NOW + timedelta(days=day))
-        *_, batch = plan_audit(AuditRequest(), of, document, "ssm:/test", previous)
+        _, batch = planned(fleet, of, previous)
         findings = [
             compared(
                 finding_of(
@@ -198,7 +198,7 @@ class _LookedUp(Mapping[str, OpenProblem]):
 def test_planning_is_linear_in_the_problems_of_the_last_run() -> None:
     problems = {guid: problem() for guid in GUIDS}
 
-    _, whole = planned(Previous(state=State(_LookedUp(problems), {})))
+    _, whole = planned(FLEET, previous=Previous(state=State(_LookedUp(problems), {})))
 
     assert all(entry.open for entry in whole)
 
@@ -206,7 +206,7 @@ def test_planning_is_linear_in_the_problems_of_the_last_run() -> None:
 def test_of_those_not_reached_for_as_long_the_first_configured_comes_first() -> None:
     state = State({guid: problem(not_reached=True) for guid in ("e", "c", "a")}, {})
 
-    _, batch = planned(Previous(state=state))
+    _, batch = planned(FLEET, previous=Previous(state=state))
 
     assert [one.instance.guid for one in batch] == ["a", "c", "e", "b", "d"]
 
@@ -216,14 +216,14 @@ def test_a_plan_names_the_run_before_it() -> None:
         run_id="r", report_key="a/report.json", report_sha256="1" * 64, manifest_sha256="2" * 64
     )
 
-    plan, _ = planned(Previous(before))
+    plan, _ = planned(FLEET, previous=Previous(before))
 
     assert plan.instances == len(GUIDS)
     assert plan.previous == before
 
 
 def test_a_first_plan_names_none_and_says_why() -> None:
-    plan, batch = planned(Previous(warning="all is new"))
+    plan, batch = planned(FLEET, previous=Previous(warning="all is new"))
 
     assert plan.warnings[0] == "all is new"
     assert plan.previous is None
@@ -234,7 +234,7 @@ def test_a_first_plan_names_none_and_says_why() -> None:
 def test_a_what_if_is_compared_with_nothing(scope: Scope) -> None:
     previous = Previous(state=State({"a": problem()}, {}))
 
-    _, batch = planned(previous, of=run(scope))
+    _, batch = planned(FLEET, run(scope), previous)
 
     compared_with = {entry.instance.guid for entry in batch if entry.open}
     assert compared_with == (set() if scope is Scope.WHAT_IF else {"a"})
@@ -246,7 +246,7 @@ BATCHES = [[Entry(instance("a")), Entry(instance("b"))], [Entry(instance("c"))]]
 
 
 def stored_by(attempt: str, store: InMemoryStore) -> StoredPlan:
-    plan, _ = planned(Previous())
+    plan, _ = planned(FLEET, previous=Previous())
     mutes = (MuteRecord("a", "team", "reason", NOW.date(), state=MuteState.ACTIVE),)
     ours = StoredPlan(
         run=run(),
@@ -268,7 +268,7 @@ def test_a_plan_is_read_as_it_was_stored() -> None:
     assert find(store, KEYS.plan, StoredPlan) == read_plan(store, KEYS.plan) == plan
     assert plan.place == KEYS.batches("first")
     assert plan.run == run()
-    assert plan.plan == planned(Previous())[0]
+    assert plan.plan == planned(FLEET, previous=Previous())[0]
     assert [mute.guid for mute in plan.mutes] == ["a"]
     assert (plan.batches, plan.ceilings) == (2, CEILINGS)
     assert [read_batch(store, plan, number) for number in range(2)] == BATCHES

@@ -4,15 +4,14 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from functools import partial
 
-from backup_audit.fleet.run import AuditRequest
 from backup_audit.judge.evidence import BackupList, Evidence, Refusal
 from backup_audit.judge.finding import finding_of
-from backup_audit.plan import plan_audit
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.report.changes import State, compared, open_problems
 from backup_audit.report.commit import Previous
-from tests.doubles.builders import NOW, configuration, run
+from tests.doubles.builders import NOW, audited, instance, run
 from tests.doubles.fakes import attempt
+from tests.doubles.reports import planned
 from tests.doubles.simulation import HEALTHY, SILENCE, Server, Simulation
 from tools.bench.results import Silent
 
@@ -68,11 +67,11 @@ def runs_until_all_are_judged() -> int | None:
 
 def _days(size: int, days: int, server: Callable[[], Server]) -> Iterator[tuple[_Found, float]]:
     """Runs of a fleet, one a day, each planned after the last; the seconds that each took."""
-    document = configuration(*_guids(size))
+    fleet = audited(*map(instance, _guids(size)))
     previous = Previous()
     for day in range(days):
         of = run(due_at=NOW + timedelta(days=day))
-        *_, batch = plan_audit(AuditRequest(), of, document, "ssm:/bench", previous)
+        _, batch = planned(fleet, of, previous)
         simulation = Simulation([one.instance for one in batch], server())
         found = simulation.run()
         yield found, simulation.now

@@ -91,3 +91,19 @@ class InventoryReader(Protocol):
 
     def named(self, name: str, labels: Collection[str]) -> Reading:
         """The instances of this name: there may be one in each space."""
+
+
+class Unreadable:
+    """The reader where none can be made: every reading failed, for this reason."""
+
+    def __init__(self, why: str, at: datetime) -> None:
+        self._failed = Reading(read=Read.FAILED, rows={}, read_at=at, why=why)
+
+    def scan(self, labels: Collection[str]) -> Reading:  # noqa: ARG002
+        return self._failed
+
+    def look_up(self, guids: Sequence[str], labels: Collection[str]) -> Reading:  # noqa: ARG002
+        return self._failed
+
+    def named(self, name: str, labels: Collection[str]) -> Reading:  # noqa: ARG002
+        return self._failed

@@ -8,7 +8,7 @@ memory.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -16,10 +16,13 @@ from functools import partial
 import msgspec
 
 from backup_audit.errors import InvalidEvent
+from backup_audit.fleet.inventory import ServiceInstance
 from backup_audit.fleet.run import Run, Scope
+from backup_audit.fleet.selection import Standing
 from backup_audit.judge.finding import Finding, NotifiedFinding, in_short
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import NOTHING_YET, Resolved, State, memory_of, open_problems
+from backup_audit.report.drift import NO_FLEET, FleetRow, InventoryRecord, LastFleet
 from backup_audit.report.rendering import (
     CSV_HEADER,
     ReportReader,
@@ -37,8 +40,16 @@ from backup_audit.report.report import (
     ReportAddress,
     StoredPlan,
     coverage_of,
+    why_incomplete,
 )
-from backup_audit.report.store import ObjectStore, RunKeys, decoding, rewrite, settle
+from backup_audit.report.store import (
+    ObjectStore,
+    RunKeys,
+    StoredObject,
+    decoding,
+    rewrite,
+    settle,
+)
 from backup_audit.report.summary import Summary
 from backup_audit.strict import UNDECODABLE
 
@@ -86,7 +97,7 @@ def commit(
     invocation_id: str,
     only_complete: bool = False,
 ) -> tuple[StoredReport, bool]:
-    """Write CSV, report and manifest from the stored findings.
+    """Write fleet, CSV, report and manifest from the plan and the stored findings.
 
     Return the report that is stored now, and whether this delivery committed it. `only_complete`:
     raise InvalidEvent, and write nothing, if an instance was not reached.
@@ -94,9 +105,11 @@ def commit(
     parts = [keys.findings(number) for number in range(planned.batches)]
     with closing(Summary(_remembered(store, planned))) as summary:
         objects = [_summed_up(store, key, summary) for key in parts]
-        counts, why = summary.counts, summary.why_incomplete
-        if only_complete and why is not None:
-            raise InvalidEvent([f"plan_key: not every instance was reached: {why}; {_BEGIN_ANEW}"])
+        counts, left = summary.counts, summary.why_incomplete
+        if only_complete and left is not None:
+            raise InvalidEvent([f"plan_key: not every instance was reached: {left}; {_BEGIN_ANEW}"])
+        why = why_incomplete(left, planned.inventory)
+        objects += _fleet(store, keys, planned)
         csv = _written(store, keys.report("findings.csv"), _table(store, parts, summary))
         head = Report(
             foundation=foundation,
@@ -110,6 +123,7 @@ def commit(
             news=summary.news,
             oldest_newest_backup_age_seconds=summary.oldest,
             effort=effort,
+            inventory=planned.inventory,
         )
         ended = summary.resolved(head.run.due_at)
         pieces = report_pieces(head, planned.mutes, summary.unhealthy(), ended)
@@ -157,12 +171,15 @@ def advance_latest(stored: StoredReport) -> bool:
 class Previous(msgspec.Struct, frozen=True):
     """The last committed full report, and the state that it left.
 
-    `warning` says what of it cannot be read.
+    `inventory` is what it says of the fleet, `fleet` its fleet.jsonl, if it has one. `warning` says
+    what of it cannot be read.
     """
 
     report: PreviousReport | None = None
     state: State = NOTHING_YET
     warning: str | None = None
+    inventory: InventoryRecord | None = None
+    fleet: KeptObject | None = None
 
 
 def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
@@ -188,14 +205,65 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
         return Previous(warning=f"{key} is no report ({error}): all is new")
     body.pass_on()
     manifest = store.get(latest.manifest_key)
+    fleet, warning = _vouched(store, latest.manifest_key, manifest)
     report = PreviousReport(
         run_id=reader.head.run.run_id,
         report_key=key,
         report_sha256=body.sha256,
         manifest_sha256=hashlib.sha256(manifest.body).hexdigest() if manifest else None,
     )
-    gone = f"{latest.manifest_key} is gone: nothing vouches for its run"
-    return Previous(report, state, None if manifest else gone)
+    return Previous(report, state, warning, reader.head.inventory, fleet)
+
+
+def last_fleet(
+    store: ObjectStore,
+    previous: Previous,
+    rows: Mapping[str, ServiceInstance],
+    is_wanted: Callable[[FleetRow], bool],
+) -> LastFleet:
+    """Read the fleet of the last report, as a stream: of most instances only the standing is kept.
+
+    `rows` are those of this run: their GUIDs are not held twice. A fleet that is damaged or gone is
+    none, and a warning. Raise ReportStoreFailed if it could not be read just now.
+    """
+    if previous.fleet is None:
+        return NO_FLEET
+    key = previous.fleet.key
+    if not store.exists(key):
+        return LastFleet(warning=f"{key} is gone: {_NOTHING_COMPARED}")
+    standings: dict[str, Standing] = {}
+    wanted: dict[str, FleetRow] = {}
+    body, decode = _Measured(key, store.lines(key)), msgspec.json.Decoder(FleetRow).decode
+    try:
+        for line in body:
+            row = decode(line)
+            known = rows.get(row.guid, row)
+            standings[known.guid] = row.standing
+            if is_wanted(row):
+                wanted[known.guid] = row
+    except UNDECODABLE as error:
+        return LastFleet(warning=f"{key} is damaged ({error}): {_NOTHING_COMPARED}")
+    if body.sha256 != previous.fleet.sha256:
+        return LastFleet(warning=f"{key} is not what its manifest says: {_NOTHING_COMPARED}")
+    scanned_at = previous.inventory.read_at if previous.inventory else None
+    return LastFleet(is_known=True, scanned_at=scanned_at, standings=standings, rows=wanted)
+
+
+_NOTHING_COMPARED = "this run's fleet is compared with none"
+
+
+def _vouched(
+    store: ObjectStore, key: str, manifest: StoredObject | None
+) -> tuple[KeptObject | None, str | None]:
+    """The fleet.jsonl that a manifest names, and what is wrong with the manifest."""
+    if manifest is None:
+        return None, f"{key} is gone: nothing vouches for its run"
+    refuse_newer(manifest.body, f"s3://{store.bucket}/{key}")
+    try:
+        objects = msgspec.json.decode(manifest.body, type=Manifest).objects
+    except UNDECODABLE:
+        return None, f"{key} is damaged: nothing vouches for its run"
+    return next((one for one in objects if one.key.endswith("/fleet.jsonl")), None), None
 
 
 def _pointer(store: ObjectStore, keys: RunKeys, body: bytes) -> Latest | None:
@@ -234,6 +302,14 @@ def _summed_up(store: ObjectStore, key: str, summary: Summary) -> KeptObject:
     return part.described(rows)
 
 
+def _fleet(store: ObjectStore, keys: RunKeys, planned: StoredPlan) -> list[KeptObject]:
+    """Copy the inventory that a full run used beside its report."""
+    if planned.fleet_key is None:
+        return []
+    copy = _written(store, keys.report("fleet.jsonl"), store.lines(planned.fleet_key))
+    return [copy.described(copy.pieces)]
+
+
 def _table(store: ObjectStore, parts: Iterable[str], summary: Summary) -> Iterator[bytes]:
     """All findings: those not healthy as in the report, then the healthy ones, read once more."""
     decode = msgspec.json.Decoder(Finding).decode
@@ -257,18 +333,20 @@ def _written(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> "_Measure
 
 
 class _Measured:
-    """Measures an object, while its pieces pass."""
+    """Measures an object, and counts its pieces, while they pass."""
 
     def __init__(self, key: str, pieces: Iterable[bytes]) -> None:
         self._key = key
         self._pieces = iter(pieces)
         self._sha256 = hashlib.sha256()
         self._bytes = 0
+        self.pieces = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._pieces:
             self._sha256.update(piece)
             self._bytes += len(piece)
+            self.pieces += 1
             yield piece
 
     def pass_on(self) -> None:

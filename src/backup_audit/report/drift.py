@@ -1,18 +1,62 @@
 """What changed between the fleet of the last full run and that of this one, and what nobody audits.
 
-The documents that report.json has under `inventory`.
+The documents that report.json has under `inventory`, and the comparison behind them: pure.
 """
 
-from datetime import datetime
+import heapq
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
-from backup_audit.fleet.inventory import Read, Sees
-from backup_audit.fleet.selection import ExcludeUse, RuleUse
+from backup_audit.fleet.inventory import MANAGED, Read, Sees, ServiceInstance
+from backup_audit.fleet.selection import ExcludeUse, RuleUse, Standing
 from backup_audit.judge.finding import Problem
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import OpenProblem
 
 NAMED_MAX = 5_000  # instances that a list of the report names; its head is read at once
+
+# Instances that disappear at once, more than this number and this share of those audited: taken for
+# a role that our client lost, or for another foundation, and not for deletions.
+LOST_FROM = 10
+_LOST_SHARE = 10  # one in so many
+
+# So long nobody leaves the fleet for what is taken for a lost role. Whoever runs the audit was
+# notified of it by each run until then.
+LOST_FOR = timedelta(days=7)
+
+_NO_OFFERING = "unknown"
+
+
+class FleetRow(ServiceInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of fleet.jsonl: an instance of the inventory, and whether the run audits it.
+
+    `absent`: the foundation lists it no more, and it is audited until its own answer says so too.
+    """
+
+    standing: Standing
+    absent: bool = False
+
+
+class LastFleet(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet of the last committed full report.
+
+    `is_known` is false if there is none. `scanned_at` (UTC) is when an inventory was last read
+    completely, None: never. `standings` has all instances, `rows` only those that were asked for.
+    `warning` says what of it cannot be read.
+    """
+
+    is_known: bool = False
+    scanned_at: datetime | None = None
+    standings: Mapping[str, Standing] = {}
+    rows: Mapping[str, FleetRow] = {}
+    warning: str | None = None
+
+
+NO_FLEET = LastFleet()
 
 
 class Departure(StrEnum):
@@ -83,3 +127,125 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     unaudited: Unaudited | None
     excluded: list[ExcludeUse]
     rules: list[RuleUse]
+
+    @property
+    def why_incomplete(self) -> str | None:
+        """Why a run with this inventory is incomplete, though each instance was reached."""
+        if not self.lost:
+            return None
+        return (
+            f"{self.lost:,} instances disappeared from the foundation's list at once, which is "
+            "taken for a lost role of our client: they stay in the fleet"
+        )
+
+
+def fleet_row(row: ServiceInstance, standing: Standing, *, absent: bool = False) -> FleetRow:
+    """A line of fleet.jsonl."""
+    return FleetRow(
+        guid=row.guid,
+        type=row.type,
+        name=row.name,
+        org=row.org,
+        space=row.space,
+        offering=row.offering,
+        plan=row.plan,
+        created_at=row.created_at,
+        last_operation=row.last_operation,
+        labels=row.labels,
+        standing=standing,
+        absent=absent,
+    )
+
+
+def is_lost_role(disappeared: int, audited: int) -> bool:
+    """Whether so many of the instances audited before are too many to have been deleted."""
+    return disappeared > LOST_FROM and disappeared * _LOST_SHARE > audited
+
+
+def has_left(before: OpenProblem | None, due_at: datetime, *, lost: bool) -> bool:
+    """Whether an instance that the foundation lists no more may leave the fleet.
+
+    The last report has to say so by the instance's own answer; if so many disappeared that it looks
+    like a lost role, for a week.
+    """
+    if before is None or before.verdict is not Verdict.NOT_FOUND:
+        return False
+    return not lost or due_at - before.since >= LOST_FOR
+
+
+def departed(row: ServiceInstance, how: Departure, before: OpenProblem | None) -> Departed:
+    """An instance that left the fleet."""
+    return Departed(
+        guid=row.guid,
+        name=row.name,
+        org=row.org,
+        space=row.space,
+        how=how,
+        open_problem=before.problem if before else None,
+    )
+
+
+def in_order(left: Iterable[Departed]) -> list[Departed]:
+    """Those with an open problem first, the worst and oldest of all; 5,000 at the most."""
+    return heapq.nsmallest(NAMED_MAX, left, key=_departed_key)
+
+
+def appeared(
+    rows: Collection[str], standings: Mapping[str, Standing], last: LastFleet
+) -> int | None:
+    """How many are there and audited that were not before; None without a complete one before."""
+    if last.scanned_at is None:
+        return None
+    audited = (guid for guid in rows if standings[guid] is Standing.AUDITED)
+    return sum(last.standings.get(guid) is not Standing.AUDITED for guid in audited)
+
+
+def unaudited(
+    rows: Mapping[str, ServiceInstance], standings: Mapping[str, Standing], last: LastFleet
+) -> Unaudited:
+    """What nobody audits. New: in the last fleet not at all, or excluded; at the first none is."""
+
+    def is_new(guid: str) -> bool:
+        return last.scanned_at is not None and last.standings.get(guid) in _NOT_SAID_YET
+
+    def key(row: ServiceInstance) -> tuple[object, ...]:
+        place = (row.org or "", row.space or "", row.name or "", row.guid)
+        return (not is_new(row.guid), *place)
+
+    def nobodys() -> Iterator[ServiceInstance]:
+        for guid, row in rows.items():
+            if standings[guid] is Standing.UNAUDITED and row.type == MANAGED:
+                yield row
+
+    offerings, new = Counter[str](), 0
+    for row in nobodys():
+        offerings[row.offering or _NO_OFFERING] += 1
+        new += is_new(row.guid)
+    named = heapq.nsmallest(NAMED_MAX, nobodys(), key=key)
+    return Unaudited(
+        count=offerings.total(),
+        new=new,
+        by_offering=dict(sorted(offerings.items(), key=lambda one: (-one[1], one[0]))),
+        instances=[
+            UnauditedInstance(
+                guid=row.guid,
+                name=row.name,
+                org=row.org,
+                space=row.space,
+                offering=row.offering,
+                plan=row.plan,
+                is_new=is_new(row.guid),
+            )
+            for row in named
+        ],
+    )
+
+
+_NOT_SAID_YET: Collection[Standing | None] = (None, Standing.EXCLUDED)
+
+
+def _departed_key(one: Departed) -> tuple[object, ...]:
+    problem = one.open_problem
+    if problem is None:
+        return (1, 0, "", one.guid)
+    return (0, problem.verdict.rank, problem.since.isoformat(), one.guid)

@@ -74,7 +74,10 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """plan.json: the plan of a run, and the place of the batches that count, from 0."""
+    """plan.json: the plan of a run, and the place of the batches that count, from 0.
+
+    `inventory` is null in plans of versions that read none.
+    """
 
     run: Run
     plan: Plan
@@ -82,6 +85,13 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     batches: int
     ceilings: Ceilings
+    inventory: InventoryRecord | None = None
+
+    @property
+    def fleet_key(self) -> str | None:
+        """The key of the inventory that a full run used, None if the plan has none."""
+        has_one = self.inventory is not None and self.run.scope is Scope.FULL
+        return f"{self.place}/fleet.jsonl" if has_one else None
 
     def batch_key(self, number: int) -> str:
         return f"{self.place}/batch-{number:05d}.jsonl"
@@ -115,10 +125,11 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json without its lists.
 
-    `complete` is false if an instance was not reached. `why_incomplete` says why, in the words that
-    every text about the run prints; null if all were. `oldest_newest_backup_age_seconds`:
-    the age of the oldest among the newest backups of all instances; null if no instance has one.
-    `inventory` is null if the run read none.
+    `complete` is false if an instance was not reached, or if so many disappeared at once that our
+    client seems to have lost a role. `why_incomplete` says why, in the words that every text about
+    the run prints; null if it is complete. `oldest_newest_backup_age_seconds`: the age of the
+    oldest among the newest backups of all instances; null if no instance has one. `inventory` is
+    null in reports of versions that read none.
     """
 
     schema_version: Literal[1] = 1
@@ -186,7 +197,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptObject(msgspec.Struct, frozen=True, kw_only=True):
-    """An object of the run; `rows` counts its findings, without a header."""
+    """An object of the run; `rows` counts its findings, or its instances, without a header."""
 
     key: str
     bytes: int
@@ -195,7 +206,7 @@ class KeptObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Marks a run as committed, and lists its findings, CSV and report with their checksums.
+    """Marks a run as committed; lists its findings, CSV, fleet and report with their checksums.
 
     `invocation_id` names the delivery that committed it, of several of the run.
     """
@@ -219,6 +230,12 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
     findings_prefix: str
     coverage: Coverage
     counts: dict[str, int]
+
+
+def why_incomplete(not_reached: str | None, inventory: InventoryRecord | None) -> str | None:
+    """Why a run is incomplete: what the inventory says of the fleet, then who was not reached."""
+    reasons = (inventory.why_incomplete if inventory else None, not_reached)
+    return "; ".join(reason for reason in reasons if reason) or None
 
 
 def coverage_of(counts: dict[str, int]) -> Coverage:

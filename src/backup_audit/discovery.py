@@ -1,0 +1,402 @@
+"""Finds out which instances a run audits: from the inventory, the configuration, the last fleet.
+
+A verdict never rests on the inventory. What cannot be read of it takes no instance from the fleet:
+then those go on that are listed, those of the last fleet, and what was read.
+docs/decisions/0012-inventory.md has the reasons.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from backup_audit.errors import EmptyFleet, InventoryUnavailable
+from backup_audit.fleet.configuration import Configuration
+from backup_audit.fleet.explain import Explanation, explained
+from backup_audit.fleet.fields import UUID
+from backup_audit.fleet.inventory import (
+    InventoryReader,
+    Read,
+    Reading,
+    ServiceInstance,
+)
+from backup_audit.fleet.mutes import MuteRecord
+from backup_audit.fleet.run import AuditRequest, Run
+from backup_audit.fleet.selection import Decision, Selection, Standing
+from backup_audit.report.changes import OpenProblem
+from backup_audit.report.drift import (
+    NO_FLEET,
+    Departed,
+    Departure,
+    FleetRow,
+    InventoryRecord,
+    LastFleet,
+    appeared,
+    departed,
+    fleet_row,
+    has_left,
+    in_order,
+    is_lost_role,
+    unaudited,
+)
+from backup_audit.text import one_line
+
+_WHY_MAX = 300  # characters
+_EXPLAINED_MAX = 100  # instances of one name; Lambda's answer takes 6 MB
+
+Rows = Mapping[str, ServiceInstance]  # by GUID
+
+# Reads the last fleet, given what was read of this one and which of its rows are wanted.
+Recall = Callable[[Rows, Callable[[FleetRow], bool]], LastFleet]
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet of a run: the listed instances in their order, then those discovered, by GUID.
+
+    `rows` gives the lines of fleet.jsonl. `warnings` say what of the inventory could not be had,
+    `doubts` what the configuration hardly means, now that the inventory is known.
+    """
+
+    audited: list[Decision]
+    mutes: tuple[MuteRecord, ...]
+    inventory: InventoryRecord
+    rows: Callable[[], Iterator[FleetRow]]
+    warnings: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+class _Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read, and the last fleet as far as it is needed.
+
+    `managed` counts what the scan found, None unless it is complete. `requests` and the rest are
+    those of all readings together.
+    """
+
+    read: Read
+    why: str | None
+    rows: dict[str, ServiceInstance]
+    last: LastFleet
+    reading: Reading
+    requests: int
+    managed: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what it lacks is not there."""
+        return self.read in (Read.COMPLETE, Read.LISTED)
+
+
+def fleet_of(
+    request: AuditRequest,
+    run: Run,
+    configuration: Configuration,
+    reader: InventoryReader,
+    *,
+    recall: Recall,
+    problems: Mapping[str, OpenProblem],
+    compares: bool,
+) -> Fleet:
+    """Find out which instances a run audits, and what changed since the last fleet.
+
+    `problems` are those of the last full report, by GUID. `compares`: whether the last fleet counts
+    where the inventory is complete; else only what cannot be read is taken from it. Raise
+    InventoryUnavailable if nothing is known of what is to be discovered, and EmptyFleet if there is
+    nothing to audit.
+    """
+    today, asked = run.started_at.date(), bool(request.instance_guids)
+    selection = Selection(configuration, today, max_age=request.max_age)
+    configured = [instance.guid for instance in configuration.instances]
+    listed = dict.fromkeys(request.instance_guids or configured)
+    if asked or not configuration.is_scanned:
+        inventory = _looked_up(reader, selection.label_keys, listed, recall)
+    else:
+        inventory = _scanned(reader, selection.label_keys, listed, recall, compares=compares)
+        if not inventory.is_whole and configuration.discover:
+            _refuse_to_guess(inventory)
+    ours = _Selected(selection, inventory, listed, asked=asked)
+    ours.decide(problems, run.due_at)
+    if not ours.audited:
+        raise EmptyFleet(_why_empty(inventory))
+    return Fleet(
+        audited=ours.audited,
+        mutes=selection.mute_records(is_whole=not asked),
+        inventory=ours.record(compares=compares),
+        rows=ours.rows,
+        warnings=tuple(_warnings(inventory)),
+        doubts=selection.warnings() if inventory.is_whole and not asked else (),
+    )
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to the question why an instance is audited, or is not.
+
+    `asked` is its GUID, or its name, which an instance in each space may have: 100 are explained at
+    the most, of `found`. `read` and `why` say whether the foundation could be asked; `said` is
+    there if nothing can be explained, or not all.
+    """
+
+    schema_version: Literal[1] = 1
+    asked: str
+    found: int
+    instances: list[Explanation]
+    read: Read
+    why: str | None
+    said: str | None
+
+
+def explain(
+    asked: str, configuration: Configuration, reader: InventoryReader, today: date
+) -> Explained:
+    """Explain an instance, by its GUID or by a name that the foundation or the list gives it."""
+    labels = Selection(configuration, today).label_keys
+    guids = [one.guid for one in configuration.instances if asked in (one.guid, one.name)]
+    if UUID.fullmatch(asked) and asked not in guids:
+        guids.append(asked)
+    reading = reader.look_up(guids, labels) if guids else reader.named(asked, labels)
+    names = guids or sorted(reading.rows)
+    return Explained(
+        asked=asked,
+        found=len(names),
+        instances=[
+            explained(configuration, reading.rows.get(guid), guid, today)
+            for guid in names[:_EXPLAINED_MAX]
+        ],
+        read=reading.read,
+        why=_said(reading),
+        said=_unexplained(reading, names),
+    )
+
+
+def _unexplained(reading: Reading, guids: Sequence[str]) -> str | None:
+    if len(guids) > _EXPLAINED_MAX:
+        return f"only the first {_EXPLAINED_MAX} are explained: ask by GUID for another"
+    if reading.read is not Read.COMPLETE:
+        return "the foundation could not be asked: what it knows of the instance is missing here"
+    if not guids:
+        return (
+            "our client sees no instance of this name: names are case-sensitive, and instances in "
+            "spaces where the client has no role are hidden from it"
+        )
+    if not reading.rows:
+        return "our client sees no such instance in the foundation"
+    return None
+
+
+def _looked_up(
+    reader: InventoryReader, labels: Collection[str], guids: Collection[str], recall: Recall
+) -> _Inventory:
+    """Look these instances up; what cannot be had is taken from the last fleet."""
+    reading = reader.look_up(tuple(guids), labels)
+    rows, is_whole = dict(reading.rows), reading.read is Read.COMPLETE
+    last = NO_FLEET if is_whole else recall(rows, lambda row: row.guid in guids)
+    return _Inventory(
+        read=Read.LISTED if is_whole else reading.read,
+        why=_said(reading),
+        rows=rows,
+        last=last,
+        reading=reading,
+        requests=reading.requests,
+    )
+
+
+def _scanned(
+    reader: InventoryReader,
+    labels: Collection[str],
+    listed: Collection[str],
+    recall: Recall,
+    *,
+    compares: bool,
+) -> _Inventory:
+    """Scan; look up what is missing of the list and of the last fleet."""
+    scan = reader.scan(labels)
+    rows = dict(scan.rows)
+    if scan.read is not Read.COMPLETE:
+        return _Inventory(
+            read=scan.read,
+            why=_said(scan),
+            rows=rows,
+            last=recall(rows, lambda row: row.guid not in rows or _is_audited(row)),
+            reading=scan,
+            requests=scan.requests,
+        )
+
+    def is_missed(row: FleetRow) -> bool:
+        return row.guid not in rows and (_is_audited(row) or row.guid in listed)
+
+    last = recall(rows, is_missed) if compares else NO_FLEET
+    missing = dict.fromkeys((*(guid for guid in listed if guid not in rows), *last.rows))
+    again = reader.look_up(tuple(missing), labels) if missing else None
+    is_whole = again is None or again.read is Read.COMPLETE
+    if again is not None:
+        rows.update(again.rows)
+    return _Inventory(
+        read=Read.COMPLETE if is_whole else Read.PARTIAL,
+        why=None if is_whole else f"instances that the list lacks: {_said(again)}",
+        rows=rows,
+        last=last,
+        reading=scan,
+        requests=scan.requests + (again.requests if again else 0),
+        managed=len(scan.rows) if is_whole else None,
+    )
+
+
+class _Selected:
+    """Decides for every instance of an inventory, and keeps what the decisions were."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        inventory: _Inventory,
+        listed: Mapping[str, object],
+        *,
+        asked: bool,
+    ) -> None:
+        self._selection = selection
+        self._inventory = inventory
+        self._listed = listed
+        self._asked = asked
+        self._standings: dict[str, Standing] = {}
+        self._absent: set[str] = set()
+        self._left: list[Departed] = []
+        self._lost = 0
+        self.audited: list[Decision] = []
+
+    def decide(self, problems: Mapping[str, OpenProblem], due_at: datetime) -> None:
+        """Decide for all, once."""
+        rows, last = self._inventory.rows, self._inventory.last
+        self._lost = self._count_lost()
+        others = {guid for guid in (*rows, *last.rows) if guid not in self._listed}
+        for guid in (*self._listed, *sorted(others)):
+            if guid in rows:
+                self._decide_present(guid, rows[guid], problems.get(guid))
+            elif guid in others and self._inventory.is_whole:
+                self._decide_absent(last.rows[guid], problems.get(guid), due_at)
+            else:
+                self._take(guid, self._decision(guid, last.rows.get(guid), is_fresh=False))
+
+    def record(self, *, compares: bool) -> InventoryRecord:
+        """What the report says of it."""
+        inventory = self._inventory
+        rows, last, reading = inventory.rows, inventory.last, inventory.reading
+        is_complete = inventory.read is Read.COMPLETE
+        is_compared = is_complete and compares and last.is_known
+        read_at = reading.read_at.replace(microsecond=0) if is_complete else last.scanned_at
+        return InventoryRecord(
+            read=inventory.read,
+            why=inventory.why,
+            read_at=read_at,
+            requests=inventory.requests,
+            sees=reading.sees,
+            managed=inventory.managed,
+            user_provided=reading.user_provided if is_complete else None,
+            appeared=appeared(rows, self._standings, last) if is_compared else None,
+            vanished=in_order(self._left) if is_compared else None,
+            vanished_count=len(self._left) if is_compared else None,
+            lost=self._lost,
+            unaudited=unaudited(rows, self._standings, last) if is_complete else None,
+            excluded=self._selection.exclude_uses(),
+            rules=self._selection.rule_uses(),
+        )
+
+    def rows(self) -> Iterator[FleetRow]:
+        """The lines of fleet.jsonl: the state of the next run.
+
+        Where the inventory is not whole, an instance keeps the standing that it had: what became of
+        it is said by the next complete one, and so is what is there and was not before.
+        """
+        rows, last, standings = self._inventory.rows, self._inventory.last, self._standings
+        for guid, row in rows.items():
+            standing: Standing | None = standings[guid]
+            if not self._inventory.is_whole and standing is not Standing.AUDITED:
+                standing = last.standings.get(guid)
+            if standing is not None:
+                yield fleet_row(row, standing)
+        for guid, row in last.rows.items():
+            if guid in rows:
+                continue
+            if not self._inventory.is_whole:
+                is_audited = Standing.AUDITED in (row.standing, standings.get(guid))
+                standing = Standing.AUDITED if is_audited else row.standing
+                yield fleet_row(row, standing, absent=row.absent)
+            elif standings.get(guid) is Standing.AUDITED:
+                yield fleet_row(row, Standing.AUDITED, absent=True)
+
+    def _count_lost(self) -> int:
+        """How many disappeared at once, if it is so many that our client seems to lack a role."""
+        if self._inventory.read is not Read.COMPLETE:
+            return 0
+        last = self._inventory.last
+        before = sum(
+            standing is Standing.AUDITED and guid not in self._listed
+            for guid, standing in last.standings.items()
+        )
+        disappeared = sum(
+            guid not in self._inventory.rows and guid not in self._listed for guid in last.rows
+        )
+        return disappeared if is_lost_role(disappeared, before) else 0
+
+    def _decide_present(self, guid: str, row: ServiceInstance, before: OpenProblem | None) -> None:
+        last = self._inventory.last
+        decision = self._decision(guid, row, is_fresh=True)
+        was_audited = last.standings.get(guid) is Standing.AUDITED
+        if was_audited and decision.standing is not Standing.AUDITED:
+            if self._inventory.read is Read.COMPLETE:
+                is_excluded = decision.standing is Standing.EXCLUDED
+                how = Departure.EXCLUDED if is_excluded else Departure.DESELECTED
+                self._left.append(departed(row, how, before))
+            elif guid in last.rows:
+                decision = self._decision(guid, last.rows[guid], is_fresh=False)
+        self._take(guid, decision)
+
+    def _decide_absent(self, row: FleetRow, before: OpenProblem | None, due_at: datetime) -> None:
+        """Audit what the foundation lists no more until its own answer says so too."""
+        if not has_left(before, due_at, lost=bool(self._lost)):
+            decision = self._decision(row.guid, row, is_fresh=False)
+            if decision.standing is Standing.AUDITED:
+                self._take(row.guid, decision)
+                return
+        self._left.append(departed(row, Departure.GONE, before))
+
+    def _decision(self, guid: str, row: ServiceInstance | None, *, is_fresh: bool) -> Decision:
+        return self._selection.decide(guid, row, is_fresh=is_fresh, asked=self._asked)
+
+    def _take(self, guid: str, decision: Decision) -> None:
+        self._standings[guid] = decision.standing
+        if decision.standing is Standing.AUDITED:
+            self.audited.append(decision)
+
+
+def _is_audited(row: FleetRow) -> bool:
+    return row.standing is Standing.AUDITED
+
+
+def _said(reading: Reading | None) -> str | None:
+    """Why a reading is not complete, on one line."""
+    return one_line(reading.why, _WHY_MAX) if reading and reading.why else None
+
+
+def _refuse_to_guess(inventory: _Inventory) -> None:
+    """Raise InventoryUnavailable if no run before knew what the foundation has."""
+    if inventory.last.scanned_at is None:
+        raise InventoryUnavailable(
+            f"the inventory was not read ({inventory.read}: {inventory.why}), and no run before "
+            "has left a fleet to go on with: mend that, or list the instances, and run again"
+        )
+
+
+def _why_empty(inventory: _Inventory) -> str:
+    seen = len(inventory.rows)
+    return (
+        f"there is nothing to audit: the configuration selects none of the {seen:,} instances that "
+        "our client sees; check discover and exclude, and the client's roles"
+    )
+
+
+def _warnings(inventory: _Inventory) -> Iterator[str]:
+    if inventory.last.warning:
+        yield inventory.last.warning
+    if not inventory.is_whole:
+        what = f"the inventory was not read completely ({inventory.read}: {inventory.why})"
+        is_known = inventory.last.is_known
+        yield f"{what}: {'the last fleet goes on' if is_known else 'no last fleet is known'}"

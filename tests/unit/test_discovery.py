@@ -1,0 +1,839 @@
+"""Which instances a run audits, by inventory and last fleet; in one invocation and in steps."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backup_audit.errors import (
+    CredentialsUnavailable,
+    EmptyFleet,
+    InventoryUnavailable,
+    ReportStoreFailed,
+)
+from backup_audit.fleet.inventory import (
+    USER_PROVIDED,
+    Operation,
+    Read,
+    Reading,
+    ServiceInstance,
+)
+from backup_audit.fleet.run import AuditRequest
+from backup_audit.fleet.selection import Standing
+from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.drift import LOST_FOR, Departure
+from backup_audit.report.report import Report
+from tests.doubles.builders import NOW, a_list
+from tests.doubles.days import DAY, EVERYTHING, Days, row
+from tests.doubles.fakes import InMemoryStore
+
+SILENCE = (Silence(Cause.TIMEOUT, "no answer"), None)
+BROKEN = (Refusal(10001, "CF-ServiceBrokerBadResponse"), 502)
+STALE: Answer = a_list(50)
+WHY = "HTTP 503 without a Cloud Foundry error"
+
+Broken = Callable[[str, Reading], Reading]
+Make = Callable[..., Days]
+
+
+@pytest.fixture(params=["function", "map"])
+def days(request: pytest.FixtureRequest) -> Make:
+    """A foundation, audited in either mode."""
+
+    def made(*rows: str | ServiceInstance, **more: Any) -> Days:  # noqa: ANN401
+        listed = [row(one) if isinstance(one, str) else one for one in rows]
+        return Days(listed, mapped=request.param == "map", **more)
+
+    return made
+
+
+def failed(_: str, reading: Reading) -> Reading:
+    return msgspec.structs.replace(reading, read=Read.FAILED, rows={}, why=WHY)
+
+
+def partial(*guids: str) -> Broken:
+    """Only these were read before the API gave no answer any more."""
+
+    def broken(_: str, reading: Reading) -> Reading:
+        rows = {guid: one for guid, one in reading.rows.items() if guid in guids}
+        return msgspec.structs.replace(reading, read=Read.PARTIAL, rows=rows, why=WHY)
+
+    return broken
+
+
+def no_look_up(call: str, reading: Reading) -> Reading:
+    return failed(call, reading) if call == "look_up" else reading
+
+
+def excluding(**match: str) -> dict[str, Any]:
+    exclude = {"match": match, "owner": "sre", "reason": "torn down", "until": "never"}
+    return {**EVERYTHING, "exclude": [exclude]}
+
+
+def guids(count: int) -> list[str]:
+    return [f"guid-{number:03}" for number in range(count)]
+
+
+# ── What is asked of the foundation ───────────────────────────────────────────────────────────────
+
+
+def test_a_full_run_audits_each_instance_that_the_foundation_lists(days: Make) -> None:
+    world = days("a", "b", row("c", org="lab", plan="small"))
+
+    answer = world.run()
+
+    assert answer.counts["healthy"] == 3
+    assert sorted(world.asked) == ["a", "b", "c"]
+    found = world.findings()["c"]
+    assert (found.name, found.org, found.plan) == ("name-c", "lab", "small")
+    assert world.report.effort.api_calls == 3 + 1
+    inventory = world.inventory
+    assert (inventory.read, inventory.managed, inventory.sees) == ("complete", 3, "all")
+    assert inventory.read_at == NOW + DAY
+    assert [one.read for one in world.telemetry.inventories] == [Read.COMPLETE]
+
+
+def test_the_listed_come_first_in_their_order_then_the_others_by_guid() -> None:
+    world = Days(map(row, "dbcae"), EVERYTHING | {"instances": ["e", "x", "b"]})
+
+    world.run()
+
+    [key] = [key for key in world.store.objects if key.endswith("batch-00000.jsonl")]
+    lines = [json.loads(line) for line in world.store.objects[key].splitlines()]
+    assert [line["instance"]["guid"] for line in lines] == ["e", "x", "b", "a", "c", "d"]
+
+
+def test_what_the_list_lacks_of_the_configuration_is_looked_up(days: Make) -> None:
+    world = days("a", row("provided", type=USER_PROVIDED), configuration=EVERYTHING)
+    world.configuration["instances"] = ["a", "provided", "gone"]
+
+    world.run()
+
+    assert world.foundation.calls == [("scan", ()), ("look_up", ("provided", "gone"))]
+    assert sorted(world.asked) == ["a", "gone"]
+    verdicts = {guid: one.verdict for guid, one in world.findings().items()}
+    assert verdicts == {"a": "healthy", "provided": "unsupported", "gone": "not_found"}
+    assert "user-provided" in world.findings()["provided"].reason
+    assert world.inventory.user_provided == 1
+
+
+def test_a_run_of_some_instances_looks_up_those_alone(days: Make) -> None:
+    world = days("a", "b", "c")
+
+    answer = world.run(AuditRequest(instance_guids=["b", "x"]))
+
+    assert world.foundation.calls == [("look_up", ("b", "x"))]
+    found = world.findings(answer)
+    assert {guid: one.name for guid, one in found.items()} == {"b": "name-b", "x": None}
+    assert not [key for key in world.store.objects if key.endswith("fleet.jsonl")]
+    [report] = [body for key, body in world.store.objects.items() if key.endswith("report.json")]
+    inventory = msgspec.json.decode(report, type=Report).inventory
+    assert inventory
+    assert (inventory.read, inventory.unaudited, inventory.vanished) == ("listed", None, None)
+
+
+def test_a_configuration_that_wants_no_scan_gets_none(days: Make) -> None:
+    world = days("a", "b", configuration={"instances": ["a"], "inventory": "listed"})
+
+    world.run()
+
+    assert world.foundation.calls == [("look_up", ("a",))]
+    assert world.findings()["a"].name == "name-a"
+    inventory = world.inventory
+    assert (inventory.read, inventory.read_at, inventory.why) == ("listed", None, None)
+    assert (inventory.unaudited, inventory.vanished, inventory.appeared) == (None, None, None)
+    assert world.report.complete
+
+
+@pytest.mark.parametrize("request_", [AuditRequest(max_age="1h"), AuditRequest(dry_run=True)])
+def test_a_what_if_and_a_dry_run_scan_and_are_compared_with_no_fleet(
+    request_: AuditRequest,
+) -> None:
+    world = Days(map(row, "abc"))
+    world.run()
+    world.foundation.rows.pop("c")
+
+    answer = world.run(request_)
+
+    assert world.foundation.calls == [("scan", ())]
+    assert sum(answer.counts.values()) == 2
+    [inventory] = world.telemetry.inventories
+    assert (inventory.read, inventory.vanished, inventory.lost) == ("complete", None, 0)
+
+
+def test_a_dry_run_leaves_nothing_where_the_inventory_was_not_read_either(days: Make) -> None:
+    world = days("a")
+    world.run()
+    before = dict(world.store.objects)
+    world.foundation.breaks = failed
+
+    answer = world.run(AuditRequest(dry_run=True))
+
+    assert answer.counts["healthy"] == 1, "of the last fleet"
+    assert world.store.objects == before
+
+
+def test_an_event_that_names_instances_needs_no_inventory(days: Make) -> None:
+    world = days("a")
+    world.run()
+    world.foundation.breaks = failed
+
+    answer = world.run(AuditRequest(instance_guids=["a", "x"]))
+
+    found = world.findings(answer)
+    assert {guid: one.name for guid, one in found.items()} == {"a": "name-a", "x": None}
+    assert any("the last fleet goes on" in warning for warning in world.telemetry.warnings)
+
+
+def test_nothing_selected_is_no_success(days: Make) -> None:
+    world = days("a", configuration={"discover": [{"org": "nowhere"}]})
+
+    with pytest.raises(EmptyFleet, match="selects none of the 1 instances that our client sees"):
+        world.run()
+
+
+def test_a_delivery_that_finds_the_plan_needs_neither_inventory_nor_secret(days: Make) -> None:
+    world = days("a", "b")
+    world.run()
+    kept = {k: v for k, v in world.store.objects.items() if "/findings/" in k or "/plans/" in k}
+    world.store.objects.clear()
+    world.store.objects.update(kept)
+    world.secret_is_gone = CredentialsUnavailable("the secret could not be read")
+
+    answer = world.run(AuditRequest(scheduled_time=NOW + DAY))
+
+    assert world.foundation.calls == []
+    assert (answer.complete, answer.counts["healthy"]) == (True, 2)
+    assert world.inventory.read is Read.COMPLETE
+
+
+def test_a_secret_that_is_gone_is_a_reading_that_failed(days: Make) -> None:
+    world = days("a", configuration={"instances": ["a"]})
+    world.secret_is_gone = CredentialsUnavailable("the secret could not be read")
+
+    with pytest.raises(CredentialsUnavailable):
+        world.run()
+
+    [inventory] = world.telemetry.inventories
+    assert (inventory.read, inventory.why) == ("failed", "the secret could not be read")
+
+
+# ── Who left, and who is new ──────────────────────────────────────────────────────────────────────
+
+
+def test_an_instance_that_is_gone_is_audited_once_more_told_by_name_and_forgotten(
+    days: Make,
+) -> None:
+    world = days("a", "b")
+    world.run()
+    world.foundation.rows.pop("b")
+
+    world.run()
+
+    assert world.foundation.calls == [("scan", ()), ("look_up", ("b",))]
+    assert world.findings()["b"].verdict is Verdict.NOT_FOUND
+    assert world.findings()["b"].name == "name-b"
+    assert world.fleet["b"].absent
+    assert world.inventory.vanished == []
+
+    world.run()
+
+    assert world.asked == ["a"]
+    assert list(world.fleet) == ["a"]
+    [gone] = world.inventory.vanished or []
+    assert (gone.guid, gone.name, gone.how) == ("b", "name-b", Departure.GONE)
+    assert gone.open_problem
+    assert (gone.open_problem.verdict, gone.open_problem.since) == ("not_found", NOW + 2 * DAY)
+
+    world.run()
+
+    assert world.inventory.vanished == []
+    assert world.report.complete
+
+
+def test_an_instance_that_the_list_lacks_and_that_is_there_stays(days: Make) -> None:
+    world = days("a", "b")
+    world.run()
+    world.foundation.hidden.add("b")
+
+    world.run()
+
+    assert world.findings()["b"].verdict is Verdict.HEALTHY
+    assert not world.fleet["b"].absent
+    assert (world.inventory.vanished, world.inventory.appeared) == ([], 0)
+
+
+def test_an_instance_whose_own_answer_does_not_say_that_it_is_gone_stays(days: Make) -> None:
+    world = days("a", "b")
+    world.run()
+    world.foundation.rows.pop("b")
+    world.answers["b"] = SILENCE
+    for _ in range(3):
+        world.run()
+        assert world.findings()["b"].verdict is Verdict.UNKNOWN
+        assert world.inventory.vanished == []
+    world.answers.pop("b")
+    world.run()
+    world.run()
+
+    [gone] = world.inventory.vanished or []
+    assert gone.guid == "b"
+
+
+def test_an_instance_that_comes_back_is_neither_gone_nor_new(days: Make) -> None:
+    world = days("a", "b")
+    world.run()
+    kept = world.foundation.rows.pop("b")
+    world.run()
+    world.foundation.rows["b"] = kept
+
+    world.run()
+
+    assert world.findings()["b"].verdict is Verdict.HEALTHY
+    assert not world.fleet["b"].absent
+    assert (world.inventory.vanished, world.inventory.appeared) == ([], 0)
+
+
+def test_a_listed_instance_that_is_gone_stays_a_problem_with_its_name(days: Make) -> None:
+    world = days("a", "b", configuration={"instances": ["a", "b"]})
+    world.run()
+    world.foundation.rows.pop("b")
+
+    for _ in range(3):
+        world.run()
+        found = world.findings()["b"]
+        assert (found.verdict, found.name) == (Verdict.NOT_FOUND, "name-b")
+        assert world.inventory.vanished == []
+
+
+@pytest.mark.parametrize(
+    ("configuration", "how"),
+    [
+        (excluding(space="b"), Departure.EXCLUDED),
+        ({"discover": [{"space": "a"}]}, Departure.DESELECTED),
+    ],
+)
+def test_an_instance_that_is_no_longer_selected_is_told_once_with_its_open_problem(
+    days: Make, configuration: dict[str, Any], how: Departure
+) -> None:
+    world = days(row("a", space="a"), row("b", space="b"))
+    world.answers["b"] = STALE
+    world.run()
+    world.configuration = configuration
+
+    world.run()
+
+    [left] = world.inventory.vanished or []
+    assert (left.guid, left.how) == ("b", how)
+    assert left.open_problem
+    assert left.open_problem.verdict is Verdict.STALE
+    assert world.asked == ["a"]
+    world.run()
+    assert world.inventory.vanished == []
+
+
+def test_an_instance_that_is_neither_selected_nor_there_leaves_at_once(days: Make) -> None:
+    world = days(row("a", space="a"), row("b", space="b"))
+    world.run()
+    world.configuration = {"discover": [{"space": "a"}]}
+    world.foundation.rows.pop("b")
+
+    world.run()
+
+    [left] = world.inventory.vanished or []
+    assert (left.guid, left.how, world.asked) == ("b", Departure.GONE, ["a"])
+
+
+def test_what_is_audited_and_was_not_has_appeared(days: Make) -> None:
+    world = days("a", row("b", space="b"), configuration=excluding(space="b"))
+    world.run()
+    assert world.inventory.appeared is None, "there is nothing to compare the first reading with"
+    world.configuration = dict(EVERYTHING)
+    world.foundation.rows["c"] = row("c")
+
+    world.run()
+
+    assert world.inventory.appeared == 2
+    world.run()
+    assert world.inventory.appeared == 0
+
+
+def test_what_nobody_audits_is_counted_and_later_named_as_new(days: Make) -> None:
+    world = days("a", "b", row("c", offering=None), configuration={"instances": ["a"]})
+    world.run()
+    unaudited = world.inventory.unaudited
+    assert unaudited
+    assert (unaudited.count, unaudited.new) == (2, 0)
+    assert unaudited.by_offering == {"postgres": 1, "unknown": 1}
+    world.foundation.rows["d"] = row("d")
+
+    world.run()
+
+    unaudited = world.inventory.unaudited
+    assert unaudited
+    assert (unaudited.count, unaudited.new) == (3, 1)
+    assert [(one.guid, one.is_new) for one in unaudited.instances] == [
+        ("d", True),
+        ("b", False),
+        ("c", False),
+    ]
+    world.run()
+    assert world.inventory.unaudited
+    assert world.inventory.unaudited.new == 0
+
+
+def test_an_exclude_that_ends_makes_the_unaudited_new(days: Make) -> None:
+    listed = {"instances": ["a"]}
+    world = days("a", row("b", space="b"), configuration=excluding(space="b") | listed)
+    world.run()
+    world.configuration = dict(listed)
+
+    world.run()
+
+    assert world.inventory.unaudited
+    assert (world.inventory.unaudited.count, world.inventory.unaudited.new) == (1, 1)
+
+
+def test_user_provided_instances_are_unaudited_by_nobodys_fault(days: Make) -> None:
+    world = days("a", row("p", type=USER_PROVIDED), configuration={"instances": ["a", "p"]})
+    world.run()
+    world.configuration = {"instances": ["a"]}
+
+    world.run()
+
+    assert world.inventory.unaudited
+    assert world.inventory.unaudited.count == 0
+
+
+def test_a_first_reading_after_runs_without_one_makes_nothing_new(days: Make) -> None:
+    world = days("a", "b", configuration={"instances": ["a"], "inventory": "listed"})
+    world.run()
+    world.configuration.pop("inventory")
+
+    world.run()
+
+    assert world.inventory.unaudited
+    assert (world.inventory.unaudited.count, world.inventory.unaudited.new) == (1, 0)
+    assert (world.inventory.appeared, world.inventory.vanished) == (None, [])
+
+
+# ── A lost role ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("fleet", "vanish", "lost"),
+    [
+        (20, 9, 0),
+        (20, 10, 0),
+        (20, 11, 11),
+        (120, 11, 0),
+        (120, 12, 0),
+        (120, 13, 13),
+        (11, 11, 11),
+    ],
+)
+def test_more_than_ten_and_more_than_a_tenth_at_once_are_a_lost_role(
+    fleet: int, vanish: int, lost: int
+) -> None:
+    world = Days(map(row, guids(fleet)))
+    world.run()
+    for guid in guids(vanish):
+        world.foundation.rows.pop(guid)
+
+    answer = world.run()
+
+    assert world.inventory.lost == lost
+    assert answer.complete is (lost == 0)
+    assert len(world.findings()) == fleet
+    assert len(world.fleet) == fleet
+    assert world.inventory.vanished == []
+
+
+def test_of_a_lost_role_nobody_leaves_until_it_is_back(days: Make) -> None:
+    world = days(*guids(30))
+    world.run()
+    kept = dict(world.foundation.rows)
+    for guid in guids(20):
+        world.foundation.rows.pop(guid)
+    for _ in range(3):
+        answer = world.run()
+        assert not answer.complete
+        assert answer.why_incomplete
+        assert answer.why_incomplete.startswith("20 instances disappeared from the foundation's")
+        assert (len(world.fleet), world.inventory.vanished) == (30, [])
+    assert not world.latest.complete
+    world.foundation.rows.update(kept)
+
+    answer = world.run()
+
+    assert (answer.complete, answer.counts["healthy"]) == (True, 30)
+    assert (world.inventory.lost, world.inventory.appeared) == (0, 0)
+
+
+@pytest.mark.parametrize(("after", "left"), [(-1, 0), (0, 20), (1, 20)])
+def test_what_was_not_found_for_a_week_leaves_though_it_were_many(after: int, left: int) -> None:
+    world = Days(map(row, guids(30)))
+    world.run()
+    for guid in guids(20):
+        world.foundation.rows.pop(guid)
+    world.run()
+
+    world.run(days=LOST_FOR.days + after)
+
+    assert world.inventory.vanished_count == left
+    assert len(world.findings()) == 30 - left
+
+
+def test_the_reason_of_a_lost_role_stands_before_those_of_who_was_not_reached(
+    days: Make,
+) -> None:
+    world = days(*guids(30))
+    world.run()
+    for guid in guids(20):
+        world.foundation.rows.pop(guid)
+    world.answers[guids(30)[-1]] = (Silence(Cause.NOT_REACHED, "the time was over"), None)
+
+    answer = world.run()
+
+    assert answer.why_incomplete
+    assert answer.why_incomplete.endswith("they stay in the fleet; the time was over")
+
+
+def test_many_listed_instances_that_are_gone_are_problems_and_no_lost_role(days: Make) -> None:
+    world = days(*guids(20), configuration={"instances": guids(20)})
+    world.run()
+    world.foundation.rows.clear()
+
+    answer = world.run()
+
+    assert answer.complete
+    assert (answer.counts["not_found"], world.inventory.lost) == (20, 0)
+
+
+# ── A bad day ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_where_nothing_is_read_the_last_fleet_goes_on(days: Make) -> None:
+    configuration = excluding(space="lab") | {"instances": ["x"]}
+    world = days("a", row("b", space="lab"), configuration=configuration)
+    world.run()
+    first = world.fleet
+    world.foundation.breaks = failed
+
+    answer = world.run()
+
+    assert answer.complete
+    assert world.findings()["a"].name == "name-a"
+    assert sorted(world.findings()) == ["a", "x"]
+    assert world.fleet == first
+    inventory = world.inventory
+    assert (inventory.read, inventory.why, inventory.read_at) == ("failed", WHY, NOW + DAY)
+    for figure in (
+        inventory.managed,
+        inventory.appeared,
+        inventory.vanished,
+        inventory.vanished_count,
+        inventory.unaudited,
+    ):
+        assert figure is None
+    said = f"the inventory was not read completely (failed: {WHY}): the last fleet goes on"
+    assert said in world.report.plan.warnings
+    assert said in world.telemetry.warnings
+
+
+def test_what_the_last_fleet_says_softens_nothing(days: Make) -> None:
+    create = Operation("create", "in progress", NOW)
+    configuration = EVERYTHING | {"defaults": {"grace": "2d"}}
+    world = days(row("a", created_at=NOW, last_operation=create), configuration=configuration)
+    world.answers["a"] = BackupList(())
+    world.run()
+    assert world.findings()["a"].verdict is Verdict.IN_GRACE
+    world.foundation.breaks = failed
+
+    world.run()
+
+    assert world.findings()["a"].verdict is Verdict.NEVER_BACKED_UP
+
+
+def test_a_second_bad_day_is_as_the_first_and_the_good_one_after_it_says_what_changed(
+    days: Make,
+) -> None:
+    world = days("a", "b", row("c", space="c"))
+    world.run()
+    first = world.fleet
+    world.foundation.rows.pop("b")
+    world.foundation.rows["d"] = row("d")
+    world.configuration = excluding(space="c")
+    world.foundation.breaks = failed
+    for _ in range(2):
+        world.run()
+        assert sorted(world.findings()) == ["a", "b"]
+        assert world.fleet == first
+        assert world.inventory.read_at == NOW + DAY
+    world.foundation.breaks = lambda _, reading: reading
+
+    world.run()
+
+    assert sorted(world.findings()) == ["a", "d"]
+    assert world.inventory.appeared == 1
+    left = {one.guid: one.how for one in world.inventory.vanished or []}
+    assert left == {"b": Departure.GONE, "c": Departure.EXCLUDED}
+
+
+def test_of_a_partial_reading_what_was_read_counts_and_nobody_leaves(days: Make) -> None:
+    world = days("a", "b", row("c", space="c"), row("d", space="lab"))
+    world.configuration = excluding(space="lab")
+    world.run()
+    world.foundation.rows["a"] = row("a", name="renamed")
+    world.foundation.rows["c"] = row("c", space="lab")
+    world.foundation.rows["new"] = row("new")
+    world.foundation.rows["nobody's"] = row("nobody's", space="lab")
+    world.foundation.breaks = partial("a", "c", "d", "new", "nobody's")
+
+    world.run()
+
+    assert sorted(world.findings()) == ["a", "b", "c", "new"]
+    assert world.findings()["a"].name == "renamed"
+    standings = {guid: one.standing for guid, one in world.fleet.items()}
+    assert standings.pop("d") is Standing.EXCLUDED
+    assert standings == dict.fromkeys(["a", "b", "c", "new"], Standing.AUDITED)
+    assert (world.inventory.read, world.inventory.unaudited) == ("partial", None)
+    world.foundation.breaks = lambda _, reading: reading
+
+    world.run()
+
+    assert sorted(world.findings()) == ["a", "b", "new"]
+    [left] = world.inventory.vanished or []
+    assert (left.guid, left.how) == ("c", Departure.EXCLUDED)
+
+
+def test_where_the_missing_cannot_be_looked_up_nobody_is_called_gone(days: Make) -> None:
+    world = days("a", "b")
+    world.run()
+    world.foundation.rows.pop("b")
+    world.foundation.breaks = no_look_up
+    for _ in range(3):
+        world.run()
+        assert (world.inventory.read, world.inventory.vanished) == ("partial", None)
+        assert world.inventory.why == f"instances that the list lacks: {WHY}"
+        assert sorted(world.fleet) == ["a", "b"]
+        assert sorted(world.findings()) == ["a", "b"]
+
+
+def test_what_is_to_be_discovered_and_was_never_read_fails_the_run(days: Make) -> None:
+    world = days("a", configuration=EVERYTHING | {"instances": ["x"]})
+    world.foundation.breaks = failed
+
+    with pytest.raises(InventoryUnavailable, match="no run before has left a fleet"):
+        world.run()
+
+    assert world.asked == []
+    world.foundation.breaks = lambda _, reading: reading
+    assert world.run(days=0).complete, "a retry plans anew"
+
+
+def test_a_partial_reading_is_no_fleet_to_begin_with(days: Make) -> None:
+    world = days("a", "b")
+    world.foundation.breaks = partial("a")
+
+    with pytest.raises(InventoryUnavailable, match=rf"partial: {WHY}"):
+        world.run()
+
+
+def test_a_list_by_hand_needs_no_inventory(days: Make) -> None:
+    world = days("a", "b", configuration={"instances": ["a"]})
+    world.foundation.breaks = failed
+
+    answer = world.run()
+
+    assert answer.complete
+    assert (world.inventory.read, world.inventory.read_at) == ("failed", None)
+    [warning, *_] = world.report.plan.warnings
+    assert warning.endswith("no last fleet is known")
+
+
+def test_a_fleet_of_listed_instances_alone_is_none_to_discover_from(days: Make) -> None:
+    world = days("a", "b", configuration={"instances": ["a"]})
+    world.foundation.breaks = failed
+    world.run()
+    world.configuration = EVERYTHING
+
+    with pytest.raises(InventoryUnavailable):
+        world.run()
+
+
+# ── The last fleet ────────────────────────────────────────────────────────────────────────────────
+
+
+def cut(body: bytes) -> bytes:
+    return body[:-10]
+
+
+def edited(body: bytes) -> bytes:
+    return body.replace(b"name-b", b"name-x")
+
+
+def gone(_: bytes) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (cut, "fleet.jsonl is damaged ("),
+        (edited, "fleet.jsonl is not what its manifest says: "),
+        (gone, "fleet.jsonl is gone: "),
+    ],
+)
+def test_a_last_fleet_that_cannot_be_read_is_none_and_a_warning(
+    days: Make, damage: Callable[[bytes], bytes | None], said: str
+) -> None:
+    world = days("a", "b", "c")
+    world.run()
+    damaged = damage(world.store.objects.pop(world.fleet_key))
+    if damaged is not None:
+        world.store.objects[world.fleet_key] = damaged
+    world.foundation.rows.pop("b")
+
+    world.run()
+
+    assert sorted(world.findings()) == ["a", "c"]
+    assert world.inventory.vanished is None
+    [warning] = [one for one in world.report.plan.warnings if said in one]
+    assert warning.endswith("this run's fleet is compared with none")
+    assert warning in world.telemetry.warnings
+
+
+def test_a_damaged_manifest_vouches_for_no_fleet(days: Make) -> None:
+    world = days("a")
+    world.run()
+    world.store.objects[world.latest.manifest_key] = b"{}"
+
+    world.run()
+
+    assert world.inventory.vanished is None
+    assert any("manifest.json is damaged" in one for one in world.report.plan.warnings)
+
+
+class _Breaks(InMemoryStore):
+    """An S3 that cannot read the fleet just now."""
+
+    def lines(self, key: str) -> Any:  # noqa: ANN401
+        if "/reports/" in key and key.endswith("fleet.jsonl"):
+            raise ReportStoreFailed(f"s3://{self.bucket}/{key} could not be read: SlowDown")
+        return super().lines(key)
+
+
+def test_a_last_fleet_that_cannot_be_read_just_now_fails_the_run(days: Make) -> None:
+    world = days("a")
+    world.run()
+    broken = _Breaks()
+    broken.objects = world.store.objects
+    world.store = broken
+    before = {key for key in broken.objects if "/reports/" in key}
+
+    with pytest.raises(ReportStoreFailed, match="SlowDown"):
+        world.run()
+
+    assert {key for key in broken.objects if "/reports/" in key} == before
+
+
+def test_a_manifest_of_a_newer_version_fails_the_run(days: Make) -> None:
+    world = days("a")
+    world.run()
+    key = world.latest.manifest_key
+    body = world.store.objects[key]
+    world.store.objects[key] = body.replace(b'"schema_version": 1', b'"schema_version": 2', 1)
+
+    with pytest.raises(ReportStoreFailed, match=r"manifest.json is of schema_version 2"):
+        world.run()
+
+
+def test_a_report_of_a_version_that_kept_no_fleet_is_a_first_one(days: Make) -> None:
+    world = days("a", "b")
+    world.run()
+    key = world.latest.manifest_key
+    manifest = json.loads(world.store.objects[key])
+    manifest["objects"] = [
+        one for one in manifest["objects"] if not one["key"].endswith("fleet.jsonl")
+    ]
+    world.store.objects[key] = json.dumps(manifest).encode()
+
+    world.run()
+
+    assert (world.inventory.appeared, world.inventory.vanished) == (None, None)
+    assert not any("fleet" in one for one in world.report.plan.warnings)
+
+
+def test_the_manifest_counts_the_instances_of_the_fleet(days: Make) -> None:
+    world = days("a", "b", row("c", space="lab"), configuration=excluding(space="lab"))
+    world.run()
+
+    manifest = json.loads(world.store.objects[world.latest.manifest_key])
+
+    [kept] = [one for one in manifest["objects"] if one["key"] == world.fleet_key]
+    assert kept["rows"] == 3
+    assert kept["bytes"] == len(world.store.objects[world.fleet_key])
+
+
+# ── Whatever the list gives ───────────────────────────────────────────────────────────────────────
+
+NAMES = [f"guid-{number:02}" for number in range(14)]
+some = st.sets(st.sampled_from(NAMES))
+a_day = st.tuples(
+    some,  # are there
+    some,  # of them, hidden from the list, though they can be looked up
+    st.sampled_from(["complete", "failed", "partial", "no look-up"]),
+    some,  # read before a partial reading broke off
+    some,  # of a broker that answers for none
+    some,  # are in a space that is excluded
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(a_day, min_size=2, max_size=6), some, st.booleans())
+def test_whatever_the_list_gives_each_is_reported_once_and_no_living_one_is_called_gone(
+    history: list[tuple[set[str], set[str], str, set[str], set[str], set[str]]],
+    listed: set[str],
+    mapped: bool,  # noqa: FBT001
+) -> None:
+    configuration = excluding(space="lab") | {"instances": [*sorted(listed), "always"]}
+    world = Days([row("always")], configuration, mapped=mapped)
+    world.run()
+    audited_before: set[str] = {"always"}
+    for there, hidden, read, were_read, broken, lab in history:
+        rows = [row(one, space="lab" if one in lab else "orders") for one in there]
+        world.foundation.rows = {one.guid: one for one in [*rows, row("always")]}
+        world.foundation.hidden = hidden
+        world.answers = dict.fromkeys(broken, BROKEN)
+        world.foundation.breaks = {
+            "complete": lambda _, reading: reading,
+            "failed": failed,
+            "partial": partial(*were_read),
+            "no look-up": no_look_up,
+        }[read]
+
+        answer = world.run()
+
+        found = world.findings()
+        inventory, living = world.inventory, there | {"always"}
+        assert len(found) == sum(answer.counts.values()) == world.report.plan.instances
+        assert listed <= set(found)
+        gone = {one.guid for one in inventory.vanished or [] if one.how is Departure.GONE}
+        assert not gone & living
+        assert not gone & set(found)
+        left = {one.guid for one in inventory.vanished or []}
+        if inventory.read is Read.COMPLETE:
+            seen = (living - hidden) | (audited_before & living)
+            assert {one for one in seen if one not in lab} <= set(found) | left
+            assert audited_before <= set(found) | left
+        elif read != "no look-up":
+            assert {one for one in audited_before if one not in lab} <= set(found)
+        audited_before = {
+            guid for guid, one in world.fleet.items() if one.standing is Standing.AUDITED
+        }
