@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from backup_audit.discovery import Explained
 from backup_audit.fleet.configuration import ConfigurationDocument
 from backup_audit.fleet.policy import DEMANDS
 from backup_audit.fleet.run import AuditRequest
@@ -21,6 +22,7 @@ DOCUMENTS = {
     "answer": Answer,
     "configuration": ConfigurationDocument,
     "event": AuditRequest,
+    "explanation": Explained,
     "finding": Finding,
     "latest": Latest,
     "manifest": Manifest,

@@ -16,6 +16,7 @@ from backup_audit.fleet.run import (
     Run,
     asks_for_silence,
     faults_of_due,
+    is_question,
     parse_event,
     plan_run,
 )
@@ -99,10 +100,14 @@ class _Invocation:
         self._notifies = True
         self._batch: int | None = None
         self._by_hand = False
+        self._asks_why = False
 
     def answer(self, event: object) -> msgspec.Struct:
         if not (isinstance(event, dict) and "step" in event):
+            self._asks_why = is_question(event)
             request, run = self._read(event, now(), self._id)
+            if request.explain is not None:
+                return self._audit().explain(request.explain)
             return self._audit().run(request, run)
         execution = event.get("execution")
         self._by_hand = not (isinstance(execution, str) and _EXECUTION.fullmatch(execution))
@@ -111,10 +116,11 @@ class _Invocation:
                 request, run = self._read(event, started_at or now(), execution or self._id)
                 if faults := faults_of_due("started_at", run.started_at, now()):
                     raise InvalidEvent(faults)
-                if request.dry_run:
-                    raise InvalidEvent(
-                        ["dry_run: the steps write batches; invoke the function instead"]
-                    )
+                for key in ("dry_run", "explain"):
+                    if getattr(request, key):
+                        raise InvalidEvent(
+                            [f"{key}: the steps write batches; invoke the function instead"]
+                        )
                 return self._audit().plan(request, run, by_hand=self._by_hand)
             case BatchTask(plan_key=plan_key, batch=batch):
                 self._batch = batch
@@ -125,14 +131,15 @@ class _Invocation:
     def failed(self, error: Exception) -> None:
         """Log, count and notify; a second error does not hide the first.
 
-        A batch only logs: it is tried again, and the last step reports it if it failed for good.
-        A step by hand notifies nobody. A broken event is its caller's, and the alarm's: it says
-        nothing of anybody's backups.
+        A batch only logs: it is tried again, and the last step reports it if it failed for good. So
+        does a question, which is no run, and whose answer says what is wrong. A step by hand
+        notifies nobody. A broken event is its caller's, and the alarm's: it says nothing of
+        anybody's backups.
         """
-        if self._batch is not None:
+        if self._batch is not None or self._asks_why:
             with suppress(Exception):
-                why = f"{type(error).__name__}: {error}"
-                self._telemetry.warned(f"batch {self._batch} failed: {why}")
+                what = "explain" if self._asks_why else f"batch {self._batch}"
+                self._telemetry.warned(f"{what} failed: {type(error).__name__}: {error}")
             return
         with suppress(Exception):
             self._telemetry.failed(error, foundation_of(os.environ))

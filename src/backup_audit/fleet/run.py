@@ -48,7 +48,8 @@ Flag = Annotated[bool, msgspec.Meta(description="true or false")]
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The event of the schedule, or of a person; an empty object asks for a full run.
 
-    Null is as if a key were not given.
+    `explain` asks for no run, but why an instance is audited, or is not. Null is as if a key were
+    not given.
     """
 
     scheduled_time: Instant | None = None
@@ -60,6 +61,17 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     as_of: Instant | None = None
     dry_run: Flag | None = False
     notify: Flag | None = None
+    explain: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                min_length=1,
+                max_length=255,
+                description="the GUID or the name of an instance, of 1 to 255 characters",
+            ),
+        ]
+        | None
+    ) = None
     schema: SchemaAddress | None = msgspec.field(name="$schema", default=None)
 
     @property
@@ -124,13 +136,16 @@ def _digest(request: AuditRequest, *more: str) -> str:
     return hashlib.sha256(msgspec.json.encode((request, more))).hexdigest()[:_SHORT]
 
 
+_WITH_EXPLAIN = ("explain", "$schema")
+
+
 def parse_event(raw: object, now: datetime) -> AuditRequest:
     """Read an event, its times as UTC in whole seconds; raise InvalidEvent with all its faults."""
     if isinstance(raw, list):
         raise InvalidEvent(['the event is a bare list: write {"instance_guids": […]} around it'])
     request, faults = read_strictly(raw, AuditRequest)
     if request is not None:
-        faults = _contradictions(request, now)
+        faults = _contradictions(request, raw, now)
     if request is None or faults:
         raise InvalidEvent(faults)
     guids = request.instance_guids
@@ -141,6 +156,7 @@ def parse_event(raw: object, now: datetime) -> AuditRequest:
         as_of=_utc(request.as_of),
         dry_run=request.dry_run or False,
         notify=request.notify,
+        explain=spelled(request.explain) if request.explain else None,
     )
 
 
@@ -157,10 +173,21 @@ def faults_of_due(name: str, due_at: datetime, now: datetime) -> list[str]:
 
 def asks_for_silence(raw: object) -> bool:
     """Whether an event, however broken, asks that nobody is notified."""
-    return isinstance(raw, dict) and (raw.get("dry_run") is True or raw.get("notify") is False)
+    if not isinstance(raw, dict):
+        return False
+    return raw.get("dry_run") is True or raw.get("notify") is False or is_question(raw)
 
 
-def _contradictions(request: AuditRequest, now: datetime) -> list[str]:
+def is_question(raw: object) -> bool:
+    """Whether an event, however broken, asks why an instance is audited, and for no run."""
+    return isinstance(raw, dict) and raw.get("explain") is not None
+
+
+def _contradictions(request: AuditRequest, raw: object, now: datetime) -> list[str]:
+    if request.explain is not None:
+        given = raw if isinstance(raw, dict) else {}
+        others = [key for key in given if given[key] is not None and key not in _WITH_EXPLAIN]
+        return [f"{key}: cannot be given with explain, which asks for no run" for key in others]
     faults = faults_of_due("scheduled_time", request.scheduled_time or now, now)
     if request.dry_run and request.notify is True:
         faults.append("notify: cannot be true with dry_run, which notifies nobody")
