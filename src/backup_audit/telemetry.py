@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 
 import msgspec
@@ -16,6 +17,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
 from backup_audit.errors import AuditError
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import Report
 
 NAMESPACE = "BackupAudit"
@@ -37,6 +39,16 @@ def _instances(verdict: Verdict) -> Metric:
     name = "Instances" + verdict.title().replace("_", "")
     meaning = f"instances with the verdict `{verdict}`, zero included"
     return Metric(name, _COUNT, lambda report: report.counts[verdict], meaning)
+
+
+def _unaudited(report: Report) -> float | None:
+    unaudited = report.inventory and report.inventory.unaudited
+    return unaudited.count if unaudited else None
+
+
+def _inventory_age(report: Report) -> float | None:
+    read_at = report.inventory and report.inventory.read_at
+    return round((report.finished_at - read_at) / timedelta(hours=1), 2) if read_at else None
 
 
 _COUNT, _SECONDS = MetricUnit.Count, MetricUnit.Seconds
@@ -62,6 +74,19 @@ METRICS = (
         "of the newest backups of all instances, the age of the oldest",
     ),
     Metric(
+        "InstancesUnaudited",
+        _COUNT,
+        _unaudited,
+        "managed instances that nobody listed, discovered or excluded, of those that our client "
+        "sees",
+    ),
+    Metric(
+        "InventoryAgeHours",
+        MetricUnit.NoUnit,
+        _inventory_age,
+        "hours since the inventory was last read completely",
+    ),
+    Metric(
         "Duration", _SECONDS, lambda report: report.effort.seconds, "from the start to the report"
     ),
     Metric(
@@ -76,7 +101,8 @@ METRICS = (
         "RunsIncomplete",
         _COUNT,
         lambda report: int(not report.complete),
-        "1 if not every instance was reached, else 0; report and log say why (`why_incomplete`)",
+        "1 if not every instance was reached, or many disappeared at once, else 0; report and log "
+        "say why (`why_incomplete`)",
     ),
     Metric("RunsFailed", _COUNT, lambda _: 0, "1 if a run, full or not, failed, else 0"),
 )
@@ -115,6 +141,24 @@ class PowertoolsTelemetry:
 
     def identified(self, run_id: str) -> None:
         _LOGGER.append_keys(run_id=run_id)
+
+    def surveyed(self, inventory: InventoryRecord) -> None:
+        unaudited = inventory.unaudited
+        _LOGGER.info(
+            "inventory read",
+            extra={
+                "read": inventory.read,
+                "why": inventory.why,
+                "requests": inventory.requests,
+                "sees": inventory.sees,
+                "managed": inventory.managed,
+                "user_provided": inventory.user_provided,
+                "appeared": inventory.appeared,
+                "vanished": inventory.vanished_count,
+                "lost": inventory.lost,
+                "unaudited": unaudited.count if unaudited else None,
+            },
+        )
 
     def started(self, instances: int) -> None:
         _LOGGER.info("audit started", extra={"instances": instances})

@@ -11,8 +11,9 @@ import pytest
 from backup_audit.errors import ApiUnreachable
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import BATCH_LONGEST
+from backup_audit.report.drift import Unaudited
 from backup_audit.telemetry import METRICS, NAMESPACE, PowertoolsTelemetry
-from tests.doubles.builders import finding
+from tests.doubles.builders import finding, inventory
 from tests.doubles.cloudwatch import Alarm, Datapoint, Metric, State, emitted
 from tests.doubles.reports import stored
 from tools.template import Template
@@ -36,6 +37,7 @@ OF_AWS = {
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
     ("AWS/States", "ExecutionsFailed", "StateMachineArn"),
 }
+INVENTORY = inventory(unaudited=Unaudited(count=1, new=0, by_offering={}, instances=[]))
 T = datetime(2026, 1, 31, 5, 4, 37, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 OK, RINGS = State.OK, State.ALARM
@@ -83,10 +85,11 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     clock = iter([0.0, 9.0, 9.0])
     telemetry = PowertoolsTelemetry("invocation-1", FUNCTION, lambda: next(clock))
     telemetry.identified("20260131T050000Z")
+    telemetry.surveyed(INVENTORY)
     telemetry.started(2)
     telemetry.progressed(1, 2)
     telemetry.warned("something")
-    telemetry.reported(stored([finding()]).head, messages_sent=1)
+    telemetry.reported(stored([finding()], inventory=INVENTORY).head, messages_sent=1)
     telemetry.failed(ApiUnreachable("down"), "test")
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
@@ -257,6 +260,9 @@ THRESHOLDS = [
     ("FailedRun", 2, RINGS),
     ("IncompleteRun", 0, OK),
     ("IncompleteRun", 1, RINGS),
+    ("InventoryOld", 0, OK),
+    ("InventoryOld", 48, OK),
+    ("InventoryOld", 48.01, RINGS),
     ("FailedRunsQueueNotEmpty", 0, OK),
     ("FailedRunsQueueNotEmpty", 1, RINGS),
     ("FailedRunsQueueNotEmpty", 2, RINGS),
@@ -308,9 +314,9 @@ def test_coverage_is_low_below_nine_tenths_or_where_an_instance_is_unknown_twice
     assert watching.watched(points, T - HOUR, T + timedelta(days=1)) is expected
 
 
-@pytest.mark.parametrize("name", ["FailedRun", "IncompleteRun", "NearTimeout"])
+@pytest.mark.parametrize("name", ["FailedRun", "IncompleteRun", "InventoryOld", "NearTimeout"])
 def test_what_the_last_run_said_holds_until_the_next_says_otherwise(name: str) -> None:
-    bad = 900_000 if name == "NearTimeout" else 1
+    bad = {"NearTimeout": 900_000, "InventoryOld": 49}.get(name, 1)
     next_day = T + timedelta(days=1)
 
     assert state(name, {T: bad}, next_day) is RINGS
@@ -469,7 +475,14 @@ _OF_LAMBDA = {
         ("WarningsQuery", {"something"}),
         (
             "RunProgressQuery",
-            {"audit started", "audit in progress", "something", "audit finished", "audit failed"},
+            {
+                "inventory read",
+                "audit started",
+                "audit in progress",
+                "something",
+                "audit finished",
+                "audit failed",
+            },
         ),
         ("FailedInvocationsQuery", set()),
     ],
