@@ -148,27 +148,29 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 def explain(
     asked: str, configuration: Configuration, reader: InventoryReader, today: date
 ) -> Explained:
-    """Explain an instance, by its GUID or by a name that the foundation or the list gives it."""
-    labels = Selection(configuration, today).label_keys
+    """Explain an instance, by its GUID or by a name that the list or the foundation gives it."""
+    selection = Selection(configuration, today)
+    labels, is_guid = selection.label_keys, UUID.fullmatch(asked) is not None
     guids = [one.guid for one in configuration.instances if asked in (one.guid, one.name)]
-    if UUID.fullmatch(asked) and asked not in guids:
+    if is_guid and asked not in guids:
         guids.append(asked)
-    reading = reader.look_up(guids, labels) if guids else reader.named(asked, labels)
-    names = guids or sorted(reading.rows)
+    readings = [reader.look_up(guids, labels)] if guids else []
+    if not is_guid and asked not in guids:
+        readings.append(reader.named(asked, labels))
+    rows = {guid: row for reading in readings for guid, row in reading.rows.items()}
+    found = [*guids, *sorted(rows.keys() - set(guids))]
+    worst = min(readings, key=lambda one: one.read is Read.COMPLETE)
     return Explained(
         asked=asked,
-        found=len(names),
-        instances=[
-            explained(configuration, reading.rows.get(guid), guid, today)
-            for guid in names[:_EXPLAINED_MAX]
-        ],
-        read=reading.read,
-        why=_said(reading),
-        said=_unexplained(reading, names),
+        found=len(found),
+        instances=[explained(selection, guid, rows.get(guid)) for guid in found[:_EXPLAINED_MAX]],
+        read=worst.read,
+        why=_said(worst),
+        said=_unexplained(worst, found, rows),
     )
 
 
-def _unexplained(reading: Reading, guids: Sequence[str]) -> str | None:
+def _unexplained(reading: Reading, guids: Sequence[str], rows: Rows) -> str | None:
     if len(guids) > _EXPLAINED_MAX:
         return f"only the first {_EXPLAINED_MAX} are explained: ask by GUID for another"
     if reading.read is not Read.COMPLETE:
@@ -178,7 +180,7 @@ def _unexplained(reading: Reading, guids: Sequence[str]) -> str | None:
             "our client sees no instance of this name: names are case-sensitive, and instances in "
             "spaces where the client has no role are hidden from it"
         )
-    if not reading.rows:
+    if not rows:
         return "our client sees no such instance in the foundation"
     return None
 

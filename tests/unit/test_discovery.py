@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backup_audit.discovery import Explained
 from backup_audit.errors import (
     CredentialsUnavailable,
     EmptyFleet,
@@ -837,3 +838,84 @@ def test_whatever_the_list_gives_each_is_reported_once_and_no_living_one_is_call
         audited_before = {
             guid for guid, one in world.fleet.items() if one.standing is Standing.AUDITED
         }
+
+
+# ── Explained ─────────────────────────────────────────────────────────────────────────────────────
+
+A_GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
+
+
+def standings(answer: Explained) -> dict[str, Standing]:
+    return {one.guid: one.standing for one in answer.instances}
+
+
+@pytest.mark.parametrize(
+    ("asked", "calls", "found"),
+    [
+        (A_GUID, [("look_up", (A_GUID,))], {A_GUID: "audited"}),
+        ("listed", [("look_up", ("listed",))], {"listed": "audited"}),
+        (
+            "orders-db",
+            [("look_up", ("listed",)), ("named", ("orders-db",))],
+            {"listed": "audited", "b": "audited", "c": "excluded"},
+        ),
+        ("cache", [("named", ("cache",))], {"d": "audited"}),
+        ("Cache", [("named", ("Cache",))], {}),
+    ],
+)
+def test_an_instance_is_explained_by_guid_or_by_any_name_it_has(
+    asked: str, calls: list[tuple[str, tuple[str, ...]]], found: dict[str, str]
+) -> None:
+    rows = [
+        row(A_GUID),
+        row("b", name="orders-db"),
+        row("c", name="orders-db", space="lab"),
+        row("d", name="cache"),
+    ]
+    listed = {"instances": [{"guid": "listed", "name": "orders-db"}]}
+    world = Days(rows, excluding(space="lab") | listed)
+
+    answer = world.audit().explain(asked)
+
+    assert world.foundation.calls == calls
+    assert standings(answer) == found
+    assert answer.found == len(found)
+    assert world.store.objects == {}
+    assert world.notifier.messages == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("nobody", "our client sees no instance of this name: "),
+        (A_GUID, "our client sees no such instance in the foundation"),
+    ],
+)
+def test_what_the_client_does_not_see_is_said(asked: str, said: str) -> None:
+    answer = Days([row("a")]).audit().explain(asked)
+
+    assert answer.said
+    assert answer.said.startswith(said)
+
+
+def test_where_the_foundation_cannot_be_asked_the_configuration_alone_explains() -> None:
+    world = Days([row("a")], {"instances": ["a"]})
+    world.foundation.breaks = failed
+
+    answer = world.audit().explain("a")
+
+    assert standings(answer) == {"a": "audited"}
+    assert (answer.read, answer.why) == ("failed", WHY)
+    assert answer.said == (
+        "the foundation could not be asked: what it knows of the instance is missing here"
+    )
+
+
+@pytest.mark.parametrize(("spaces", "explained"), [(99, 99), (100, 100), (101, 100)])
+def test_of_a_name_in_very_many_spaces_a_hundred_are_explained(spaces: int, explained: int) -> None:
+    world = Days(row(guid, name="db", space=guid) for guid in guids(spaces))
+
+    answer = world.audit().explain("db")
+
+    assert (answer.found, len(answer.instances)) == (spaces, explained)
+    assert (answer.said is None) is (spaces == explained)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.fleet.run import AuditRequest, Scope, asks_for_silence, parse_event
+from backup_audit.fleet.run import AuditRequest, Scope, asks_for_silence, is_question, parse_event
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 
@@ -215,3 +215,48 @@ def test_a_scheduled_time_is_no_older_than_what_the_failed_runs_queue_can_give_b
 )
 def test_a_broken_event_can_still_ask_for_silence(event: object, *, silence: bool) -> None:
     assert asks_for_silence(event) is silence
+
+
+def test_a_question_stands_alone() -> None:
+    event = {"explain": "orders-db", "dry_run": True, "notify": None, "$schema": "x"}
+
+    assert faults_of(event) == ["dry_run: cannot be given with explain, which asks for no run"]
+    assert parse_event({"explain": "orders-db", "$schema": "x"}, NOW).explain == "orders-db"
+
+
+@pytest.mark.parametrize("guid", ["6F1C0A52-3B1E-4C5F-9A57-0D2F6C1B8E01", "Orders-DB"])
+def test_a_guid_in_a_question_is_spelled_as_the_api_does_and_a_name_as_it_is(guid: str) -> None:
+    expected = guid.lower() if guid.startswith("6F") else guid
+
+    assert parse_event({"explain": guid}, NOW).explain == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "accepted"), [(0, False), (1, True), (254, True), (255, True), (256, False)]
+)
+def test_a_name_to_explain_is_as_long_as_cloud_foundry_lets_it_be(
+    length: int, *, accepted: bool
+) -> None:
+    event = {"explain": "x" * length}
+
+    if accepted:
+        assert parse_event(event, NOW).explain == "x" * length
+    else:
+        [fault] = faults_of(event)
+        assert fault.endswith("is not the GUID or the name of an instance, of 1 to 255 characters")
+
+
+@pytest.mark.parametrize(
+    ("event", "asks"),
+    [
+        ({"explain": "x"}, True),
+        ({"explain": "x", "unknown": 1}, True),
+        ({"explain": 1}, True),
+        ({"explain": None}, False),
+        ({}, False),
+        ([], False),
+    ],
+)
+def test_a_broken_question_is_one_too_and_notifies_nobody(event: object, *, asks: bool) -> None:
+    assert is_question(event) is asks
+    assert asks_for_silence(event) is asks
