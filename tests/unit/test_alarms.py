@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from backup_audit.errors import ApiUnreachable
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import BATCH_LONGEST
-from backup_audit.report.drift import Unaudited
+from backup_audit.report.drift import InventoryRecord, Unaudited
 from backup_audit.telemetry import METRICS, NAMESPACE, PowertoolsTelemetry
-from tests.doubles.builders import finding, inventory
+from tests.doubles.builders import NOW, finding, inventory
 from tests.doubles.cloudwatch import Alarm, Datapoint, Metric, State, emitted
 from tests.doubles.reports import stored
 from tools.template import Template
@@ -121,6 +122,26 @@ def test_every_metric_is_emitted_once_by_function(emitted_metrics: set[Metric]) 
     dimensions = frozenset({("service", "backup-audit"), ("function_name", FUNCTION)})
 
     assert emitted_metrics == {Metric(NAMESPACE, one.name, dimensions) for one in METRICS}
+
+
+@pytest.mark.parametrize(
+    ("inventory", "unaudited", "age"),
+    [
+        (None, None, None),
+        (INVENTORY, 1, 0.0),
+        (msgspec.structs.replace(INVENTORY, read_at=NOW - 49.5 * HOUR), 1, 49.5),
+        (msgspec.structs.replace(INVENTORY, read_at=None, unaudited=None), None, None),
+    ],
+)
+def test_of_an_inventory_that_is_not_known_nothing_is_measured(
+    inventory: InventoryRecord | None, unaudited: int | None, age: float | None
+) -> None:
+    report = stored([finding()], inventory=inventory).head
+
+    measured = {metric.name: metric.value(report) for metric in METRICS}
+
+    assert measured["InstancesUnaudited"] == unaudited
+    assert measured["InventoryAgeHours"] == age
 
 
 def test_a_failure_is_counted_for_the_alarm_where_no_foundation_is_known(

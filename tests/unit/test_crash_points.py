@@ -23,11 +23,13 @@ from backup_audit.report.report import Latest, Manifest
 from backup_audit.settings import NotifyMode
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.crashing import Died, Effects, OneByOne, dies
+from tests.doubles.days import row
 from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
     InMemoryStore,
+    ListedFoundation,
     RecordingNotifier,
     RecordingTelemetry,
     ScriptedApi,
@@ -55,7 +57,9 @@ class World:
     def __init__(self) -> None:
         self.store = InMemoryStore()
         self.notifier = RecordingNotifier()
-        self.source = FixedSource(json.dumps({"instances": list(ANSWERS)}).encode())
+        configuration = {"instances": ["never"], "discover": [{"org": "*"}]}
+        self.source = FixedSource(json.dumps(configuration).encode())
+        self.foundation = ListedFoundation(row(guid) for guid in ANSWERS)
 
     def audit(self, effects: Effects) -> Audit:
         """A process's use case."""
@@ -67,6 +71,7 @@ class World:
             heartbeat=effects.around(CountingHeartbeat()),
             telemetry=RecordingTelemetry(),
             at=NOW + timedelta(seconds=7),
+            foundation=effects.around(self.foundation),
         )
         settings = msgspec.structs.replace(SETTINGS, notify_mode=NotifyMode.FINDING, batch_size=2)
         ends_at = NOW + timedelta(minutes=15)
@@ -136,6 +141,8 @@ def assert_one_report_of_everything(world: World) -> None:
         for line in body.splitlines()
     ]
     assert sorted(line["guid"] for line in lines) == sorted(ANSWERS)
+    fleet = world.store.objects[latest.report_key.replace("report.json", "fleet.jsonl")]
+    assert sorted(json.loads(line)["guid"] for line in fleet.splitlines()) == sorted(ANSWERS)
     reports = [key for key in world.store.objects if key.endswith("/report.json")]
     assert len(reports) == 2, "yesterday's and today's"
 
@@ -258,5 +265,9 @@ def test_two_deliveries_in_real_threads_leave_one_report(deliver: Deliver) -> No
 def test_every_kind_of_effect_is_among_the_points() -> None:
     for names in (SINGLE, MAPPED):
         kinds = {name.split()[1] for name in names}
-        assert kinds >= {"read", "get", "exists", "put_new", "new_object", "lines"}
+        assert kinds >= {"read", "scan", "get", "exists", "put_new", "new_object", "lines"}
         assert kinds >= {"put_if_unchanged", "publish"}
+        fleets = [name for name in names if name.endswith("fleet.jsonl")]
+        written = [name for name in fleets if name.startswith("before the end of new_object")]
+        assert len(written) == 2, "beside the batches, and beside the report"
+        assert any(name.startswith("before lines") for name in fleets), "the last one is read"

@@ -1,0 +1,184 @@
+"""The comparison of two fleets: thresholds, orders, and how much a report names."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from backup_audit.fleet.inventory import USER_PROVIDED, ServiceInstance
+from backup_audit.fleet.selection import Standing
+from backup_audit.judge.finding import Problem
+from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import OpenProblem
+from backup_audit.report.drift import (
+    LOST_FOR,
+    NAMED_MAX,
+    NO_FLEET,
+    Departure,
+    FleetRow,
+    LastFleet,
+    appeared,
+    departed,
+    fleet_row,
+    has_left,
+    in_order,
+    is_lost_role,
+    unaudited,
+)
+from tests.doubles.builders import NOW, inventory
+from tests.doubles.days import row
+
+SECOND = timedelta(seconds=1)
+AUDITED, EXCLUDED, UNAUDITED = Standing
+
+
+def open_problem(verdict: Verdict, since_days: int = 0) -> OpenProblem:
+    return OpenProblem(verdict, NOW - timedelta(days=since_days), None, not_reached=False)
+
+
+def scanned(**standings: Standing) -> LastFleet:
+    return LastFleet(is_known=True, scanned_at=NOW, standings=standings)
+
+
+@pytest.mark.parametrize(
+    ("disappeared", "of", "lost"),
+    [
+        (0, 0, False),
+        (9, 9, False),
+        (10, 10, False),
+        (11, 11, True),
+        (11, 109, True),
+        (11, 110, False),
+        (11, 111, False),
+        (999, 10_000, False),
+        (1_000, 10_000, False),
+        (1_001, 10_000, True),
+    ],
+)
+def test_more_than_ten_and_more_than_a_tenth_are_too_many_to_have_been_deleted(
+    disappeared: int, of: int, *, lost: bool
+) -> None:
+    assert is_lost_role(disappeared, of) is lost
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_only_its_own_not_found_lets_an_instance_go(verdict: Verdict) -> None:
+    leaves = has_left(open_problem(verdict), NOW, lost=False)
+
+    assert leaves is (verdict is Verdict.NOT_FOUND)
+    assert not has_left(None, NOW, lost=False)
+
+
+@pytest.mark.parametrize(
+    ("beyond", "leaves"), [(-SECOND, False), (0 * SECOND, True), (SECOND, True)]
+)
+def test_of_a_lost_role_an_instance_leaves_after_a_week(beyond: timedelta, *, leaves: bool) -> None:
+    before = open_problem(Verdict.NOT_FOUND)
+
+    assert has_left(before, before.since + LOST_FOR + beyond, lost=True) is leaves
+
+
+def test_a_line_of_the_fleet_has_all_of_the_instance() -> None:
+    one = row("a", labels={"tier": "gold"}, plan="small")
+
+    line = msgspec.json.encode(fleet_row(one, AUDITED, absent=True))
+
+    read = msgspec.json.decode(line, type=FleetRow)
+    assert (read.standing, read.absent) == (AUDITED, True)
+    names = ServiceInstance.__struct_fields__
+    assert [getattr(read, name) for name in names] == [getattr(one, name) for name in names]
+
+
+def test_those_with_a_problem_come_first_the_worst_and_oldest_of_all() -> None:
+    problems = {
+        "quiet": None,
+        "stale": open_problem(Verdict.STALE, 1),
+        "older": open_problem(Verdict.STALE, 2),
+        "never": open_problem(Verdict.NEVER_BACKED_UP),
+        "also quiet": None,
+    }
+    left = [departed(row(guid), Departure.GONE, before) for guid, before in problems.items()]
+
+    assert [one.guid for one in in_order(left)] == [
+        "never",
+        "older",
+        "stale",
+        "also quiet",
+        "quiet",
+    ]
+
+
+def test_an_unknown_departs_with_the_problem_that_it_hid() -> None:
+    stale = Problem(Verdict.STALE, NOW)
+    before = OpenProblem(Verdict.UNKNOWN, NOW, stale, not_reached=False)
+
+    assert departed(row("a"), Departure.GONE, before).open_problem == stale
+
+
+@pytest.mark.parametrize("count", [NAMED_MAX - 1, NAMED_MAX, NAMED_MAX + 1])
+def test_a_report_names_five_thousand_and_counts_the_others(count: int) -> None:
+    rows = {f"guid-{number:05}": row(f"guid-{number:05}") for number in range(count)}
+    left = [departed(one, Departure.GONE, None) for one in rows.values()]
+
+    nobodys = unaudited(rows, dict.fromkeys(rows, UNAUDITED), NO_FLEET)
+
+    assert len(in_order(left)) == min(count, NAMED_MAX)
+    assert len(nobodys.instances) == min(count, NAMED_MAX)
+    assert nobodys.count == count
+
+
+@pytest.mark.parametrize(
+    ("last", "is_new"),
+    [
+        (NO_FLEET, False),
+        (LastFleet(is_known=True), False),
+        (scanned(), True),
+        (scanned(a=EXCLUDED), True),
+        (scanned(a=UNAUDITED), False),
+        (scanned(a=AUDITED), False),  # it left the selection, and that is said
+    ],
+)
+def test_new_is_what_nobody_audits_and_was_not_there_or_excluded(
+    last: LastFleet, *, is_new: bool
+) -> None:
+    found = unaudited({"a": row("a")}, {"a": UNAUDITED}, last)
+
+    assert [one.is_new for one in found.instances] == [is_new]
+    assert found.new == int(is_new)
+
+
+def test_new_ones_are_named_first_then_by_place_and_offerings_by_their_number() -> None:
+    rows = {
+        one.guid: one
+        for one in (
+            row("a", org="z"),
+            row("b", org="b", offering="redis"),
+            row("c", org=None, offering=None),
+            row("d", org="y"),
+            row("e", type=USER_PROVIDED),
+            row("f"),
+        )
+    }
+    standings = dict.fromkeys(rows, UNAUDITED) | {"f": EXCLUDED}
+
+    found = unaudited(rows, standings, scanned(a=UNAUDITED, b=UNAUDITED, c=UNAUDITED))
+
+    assert [one.guid for one in found.instances] == ["d", "c", "b", "a"]
+    assert list(found.by_offering.items()) == [("postgres", 2), ("redis", 1), ("unknown", 1)]
+
+
+def test_appeared_are_those_that_are_there_audited_and_were_not() -> None:
+    standings = dict.fromkeys(["a", "b", "c", "only listed"], AUDITED) | {"d": UNAUDITED}
+    last = scanned(a=AUDITED, b=EXCLUDED)
+
+    assert appeared(["a", "b", "c", "d"], standings, last) == 2
+    assert appeared(["a"], standings, NO_FLEET) is None
+
+
+@pytest.mark.parametrize(("lost", "incomplete"), [(0, False), (11, True), (1_234, True)])
+def test_only_a_lost_role_makes_a_run_incomplete(lost: int, *, incomplete: bool) -> None:
+    why = inventory(lost=lost).why_incomplete
+
+    assert (why is not None) is incomplete
+    if why:
+        assert why.startswith(f"{lost:,} instances disappeared from the foundation's list at once")
