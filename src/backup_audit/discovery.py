@@ -259,7 +259,7 @@ class _Selected:
         self._listed = listed
         self._asked = asked
         self._standings: dict[str, Standing] = {}
-        self._absent: set[str] = set()
+        self._disappeared: frozenset[str] = frozenset()
         self._left: list[Departed] = []
         self._lost = 0
         self.audited: list[Decision] = []
@@ -267,7 +267,9 @@ class _Selected:
     def decide(self, problems: Mapping[str, OpenProblem], due_at: datetime) -> None:
         """Decide for all, once."""
         rows, last = self._inventory.rows, self._inventory.last
-        self._lost = self._count_lost()
+        if self._inventory.read is Read.COMPLETE:
+            self._disappeared = frozenset(filter(self._has_disappeared, last.rows))
+            self._lost = self._count_lost()
         others = {guid for guid in (*rows, *last.rows) if guid not in self._listed}
         for guid in (*self._listed, *sorted(others)):
             if guid in rows:
@@ -324,18 +326,21 @@ class _Selected:
             elif standings.get(guid) is Standing.AUDITED:
                 yield fleet_row(row, Standing.AUDITED, absent=True)
 
+    def _has_disappeared(self, guid: str) -> bool:
+        """Whether the inventory lacks an instance that is still selected, and by no list."""
+        if guid in self._inventory.rows or guid in self._listed:
+            return False
+        match = self._selection.matching.of(guid, self._inventory.last.rows[guid])
+        standing, _ = self._selection.standing_of(match, asked=False)
+        return standing is Standing.AUDITED
+
     def _count_lost(self) -> int:
         """How many disappeared at once, if it is so many that our client seems to lack a role."""
-        if self._inventory.read is not Read.COMPLETE:
-            return 0
-        last = self._inventory.last
         before = sum(
             standing is Standing.AUDITED and guid not in self._listed
-            for guid, standing in last.standings.items()
+            for guid, standing in self._inventory.last.standings.items()
         )
-        disappeared = sum(
-            guid not in self._inventory.rows and guid not in self._listed for guid in last.rows
-        )
+        disappeared = len(self._disappeared)
         return disappeared if is_lost_role(disappeared, before) else 0
 
     def _decide_present(self, guid: str, row: ServiceInstance, before: OpenProblem | None) -> None:
@@ -353,12 +358,11 @@ class _Selected:
 
     def _decide_absent(self, row: FleetRow, before: OpenProblem | None, due_at: datetime) -> None:
         """Audit what the foundation lists no more until its own answer says so too."""
-        if not has_left(before, due_at, lost=bool(self._lost)):
-            decision = self._decision(row.guid, row, is_fresh=False)
-            if decision.standing is Standing.AUDITED:
-                self._take(row.guid, decision)
-                return
-        self._left.append(departed(row, Departure.GONE, before))
+        is_selected = row.guid in self._disappeared
+        if is_selected and not has_left(before, due_at, lost=bool(self._lost)):
+            self._take(row.guid, self._decision(row.guid, row, is_fresh=False))
+        else:
+            self._left.append(departed(row, Departure.GONE, before))
 
     def _decision(self, guid: str, row: ServiceInstance | None, *, is_fresh: bool) -> Decision:
         return self._selection.decide(guid, row, is_fresh=is_fresh, asked=self._asked)

@@ -516,6 +516,20 @@ def test_many_listed_instances_that_are_gone_are_problems_and_no_lost_role(days:
     assert (answer.counts["not_found"], world.inventory.lost) == (20, 0)
 
 
+def test_many_that_are_gone_and_off_the_list_are_no_lost_role(days: Make) -> None:
+    world = days(*guids(20), configuration={"instances": guids(20)})
+    world.run()
+    for guid in guids(20)[1:]:
+        world.foundation.rows.pop(guid)
+    world.configuration = {"instances": guids(1)}
+
+    answer = world.run()
+
+    assert answer.complete
+    assert (world.inventory.lost, world.inventory.vanished_count) == (0, 19)
+    assert {one.how for one in world.inventory.vanished or []} == {Departure.GONE}
+
+
 # ── A bad day ─────────────────────────────────────────────────────────────────────────────────────
 
 
