@@ -100,8 +100,13 @@ class _Asking:
         self._attempts_max = ATTEMPTS_MAX
         self._asked = 0
         self.read_at = engine.now()
-        self.requests = 0
+        self._calls_before = engine.calls
         self.fruitless = 0
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent, those for tokens included."""
+        return self._engine.calls - self._calls_before
 
     @property
     def is_enough(self) -> bool:
@@ -122,7 +127,6 @@ class _Asking:
         asked = [PageQuery(query, read, self._attempts_max) for query, read in queries.items()]
         for query, found in self._engine.ask(asked, ends_at=self._ends_at, over=_OVER):
             self._asked += 1
-            self.requests += found.attempts
             self.read_at = found.observed_at
             self.fruitless += 1
             if isinstance(found.answer, Page):
