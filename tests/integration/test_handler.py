@@ -64,8 +64,10 @@ def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
             f"{PREFIX}/findings/{PLACE}/part-00000.jsonl",
             f"{PREFIX}/latest.json",
             f"{plan['place']}/batch-00000.jsonl",
+            f"{plan['place']}/fleet.jsonl",
             f"{PREFIX}/plans/{PLACE}/plan.json",
             f"{PREFIX}/reports/{PLACE}/findings.csv",
+            f"{PREFIX}/reports/{PLACE}/fleet.jsonl",
             f"{PREFIX}/reports/{PLACE}/manifest.json",
             f"{PREFIX}/reports/{PLACE}/notified.json",
             f"{PREFIX}/reports/{PLACE}/report.json",
@@ -79,7 +81,7 @@ def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
         function.invoke(SCHEDULED)
 
         manifest = json.loads(function.read(f"{PREFIX}/reports/{PLACE}/manifest.json"))
-        assert [described["rows"] for described in manifest["objects"]] == [3, 3, 1]
+        assert [described["rows"] for described in manifest["objects"]] == [3, 3, 3, 1]
         for described in manifest["objects"]:
             body = function.read(described["key"])
             assert described["bytes"] == len(body)
@@ -269,15 +271,41 @@ def test_the_next_run_knows_what_the_last_one_found() -> None:
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.name)
-def test_every_event_file_is_a_run(path: Path) -> None:
+def test_every_event_file_is_a_run_or_a_question(path: Path) -> None:
     event = sample(path)
 
     with deployed() as function:
         answer = function.invoke(event)
 
         _validate(event, "event")
+        if "explain" in event:
+            _validate(answer, "explanation")
+            assert [one["standing"] for one in answer["instances"]] == ["audited"]
+            return
         _validate(answer, "answer")
         assert answer["complete"]
+
+
+def test_a_question_leaves_nothing_and_notifies_nobody() -> None:
+    with deployed() as function:
+        answer = function.invoke({"explain": "no-such-name"})
+
+        assert answer["instances"] == []
+        assert answer["said"].startswith("our client sees no instance of this name")
+        assert (function.keys, function.messages) == ([], [])
+
+
+def test_a_question_that_fails_rings_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with deployed() as function:
+        with pytest.raises(InvalidEvent):
+            function.invoke({"explain": "orders-db", "dry_run": True})
+
+        assert function.messages == []
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert line["level"] == "WARNING"
+    assert line["message"].startswith(
+        "explain failed: InvalidEvent: the event has 1 fault: dry_run"
+    )
 
 
 def test_a_run_of_one_instance_audits_it_alone_and_moves_no_pointer() -> None:
@@ -501,6 +529,7 @@ def test_every_log_line_bears_the_runs_id(capsys: pytest.CaptureFixture[str]) ->
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     logged = [line for line in lines if "_aws" not in line]
     assert [line["message"].partition(": ")[0] for line in logged] == [
+        "inventory read",
         "the configuration hardly means all it says",
         "audit started",
         "audit finished",
@@ -518,7 +547,11 @@ def test_a_full_run_emits_its_metrics(capsys: pytest.CaptureFixture[str]) -> Non
     assert emitted["InstancesHealthy"] == [2]
     assert emitted["InstancesNeverBackedUp"] == [0]
     assert emitted["Coverage"] == [100.0]
-    assert emitted["ApiCalls"] == [5], "the root, a token, and each instance once"
+    assert emitted["InstancesUnaudited"] == [0]
+    assert emitted["InventoryAgeHours"] == [0]
+    each_once = "the root, a token, and each instance once"
+    inventory = "the root, a token, a page, and the number of user-provided instances"
+    assert emitted["ApiCalls"] == [5 + 4], f"{each_once}; {inventory}"
     assert emitted["OldestNewestBackupAge"][0] >= 40 * 3600
 
 
