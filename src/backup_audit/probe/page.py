@@ -20,6 +20,7 @@ from backup_audit.fleet.run import CLOCK_SKEW
 from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.probe.attempt import Result, Target
 from backup_audit.probe.cloud_controller import UNREADABLE, decoded
+from backup_audit.text import printable
 
 if TYPE_CHECKING:
     from backup_audit.probe.engine import BackupApi
@@ -305,7 +306,8 @@ def _related(relationships: object, name: str) -> str:
 
 
 def _name(value: object) -> str | None:
-    return (value[:NAME_MAX] or None) if isinstance(value, str) else None
+    """A name as all documents have it: what cannot be seen in it is a space."""
+    return (printable(value[:NAME_MAX]) or None) if isinstance(value, str) else None
 
 
 def _instant(value: object) -> datetime | None:

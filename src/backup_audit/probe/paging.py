@@ -37,6 +37,7 @@ from backup_audit.probe.page import (
     query_of,
     unreadable,
 )
+from backup_audit.text import printable
 
 PER_PAGE = 1000  # rows: 1.7 MB where each has two labels, of the 4 MiB that are read of an answer
 GUIDS_MAX = 150  # named in one request; with 200 and the fields, nginx's 8,192 bytes are full
@@ -86,7 +87,7 @@ class PagedInventory:
             return asking.reading(Read.COMPLETE, {})
         reading = _walked(asking, {"names": one_name(name)})
         # Some databases take capitals for small letters.
-        rows = {guid: row for guid, row in reading.rows.items() if row.name == name}
+        rows = {guid: row for guid, row in reading.rows.items() if row.name == printable(name)}
         return msgspec.structs.replace(reading, rows=rows)
 
 
