@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
@@ -164,12 +165,63 @@ def say_it(seen: Seen) -> Answer:
         return Answer(200, json.dumps({"links": {"uaa": link, TEXTS[0]: link}}).encode())
     if seen.path == "/oauth/token":
         return Answer(200, b'{"access_token": "a-token-of-this-test"}')
+    if "?" in seen.path and seen.path.startswith("/v3/service_instances?"):
+        query = parse_qs(urlsplit(seen.path).query)
+        return Answer(200, json.dumps(listed(query)).encode())
     guid = seen.path.split("/")[3]
     text = INSTANCES[guid]
     status, document = said(int(guid[0]), text)
     folded = re.sub(r"\r\n?|\n", "\r\n ", text)  # as a header once could be
     header = folded.encode("utf-8", "replace").decode()
     return Answer(status, json.dumps(document).encode(), (("X-VCAP-Request-ID", header),))
+
+
+def listed(query: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The foundation's list: the instances, and some that nobody audits, in places named alike.
+
+    Names have 255 characters at the most. Half a pair is no JSON: such a page could not be read.
+    """
+    texts = {
+        f"text-{number}": text[:255] for number, text in enumerate(TEXTS) if "\ud800" not in text
+    }
+    of_text = {text: f"text-{number}" for number, text in enumerate(TEXTS)}
+    guids = {guid: of_text[text] for guid, text in INSTANCES.items() if of_text[text] in texts}
+    guids |= dict(zip(texts, texts, strict=True))
+    if query.get("type") == ["user-provided"]:
+        guids = {}
+    elif asked := query.get("guids"):
+        guids = {guid: guids[guid] for guid in asked[0].split(",") if guid in guids}
+    rows = [
+        {
+            "guid": guid,
+            "type": "managed",
+            "name": texts[of],
+            "created_at": "2026-01-01T00:00:00Z",
+            "last_operation": {"type": texts[of], "state": texts[of], "updated_at": texts[of]},
+            "metadata": {"labels": {texts[of]: texts[of]}, "annotations": {texts[of]: texts[of]}},
+            "relationships": {"space": related(of), "service_plan": related(of)},
+        }
+        for guid, of in guids.items()
+    ]
+    named = [{"guid": of, "name": text} for of, text in texts.items()]
+    return {
+        "pagination": {"total_results": len(rows), "next": None},
+        "resources": rows,
+        "included": {
+            "spaces": [
+                one | {"relationships": {"organization": related(one["guid"])}} for one in named
+            ],
+            "organizations": named,
+            "service_plans": [
+                one | {"relationships": {"service_offering": related(one["guid"])}} for one in named
+            ],
+            "service_offerings": named,
+        },
+    }
+
+
+def related(guid: str) -> dict[str, Any]:
+    return {"data": {"guid": guid}}
 
 
 def said(kind: int, text: str) -> tuple[int, dict[str, Any]]:
@@ -225,6 +277,13 @@ def test_the_runs_are_those_that_were_meant(left: Left) -> None:
     assert sum(is_taken(text[:200]) for text in TEXTS) >= 8
 
 
+def test_the_inventory_was_read_whatever_its_texts(left: Left) -> None:
+    report = json.loads(left.objects[left.answers[0]["report"]["key"]])
+
+    assert report["inventory"]["why"] is None
+    assert report["inventory"]["unaudited"]["count"] == len(TEXTS) - 1
+
+
 def test_keys_are_made_of_letters_digits_and_few_others(left: Left) -> None:
     for key in left.objects:
         assert re.fullmatch(r"backup-audit/[A-Za-z0-9=._/-]+", key)
@@ -233,6 +292,7 @@ def test_keys_are_made_of_letters_digits_and_few_others(left: Left) -> None:
 
 def test_every_object_is_plain_text(left: Left) -> None:
     for key, body in left.objects.items():
+        assert body
         table = body.removeprefix("\ufeff").replace("\r\n", "\n")
         assert_plain(table if key.endswith(".csv") else body)
 
@@ -291,11 +351,17 @@ def lines_meant(document: Mapping[str, Any]) -> int:
         case "run_failed":
             return 5
         case "finding":
-            return 3
+            return 3 + is_placed(document["finding"])
         case _:
             groups = {finding["verdict"] for finding in document["findings"]}
             several: bool = document["parts"] > 1
-            return 6 + several + 2 * len(groups) + 2 * len(document["findings"])
+            unaudited = 1  # the line that counts them
+            lines = sum(2 + is_placed(finding) for finding in document["findings"])
+            return 6 + several + unaudited + 2 * len(groups) + lines
+
+
+def is_placed(finding: Mapping[str, Any]) -> bool:
+    return any(finding[key] for key in ("org", "space", "offering", "plan"))
 
 
 def test_no_line_of_an_email_is_laid_out_by_a_stranger(left: Left) -> None:
