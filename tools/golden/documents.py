@@ -1,8 +1,8 @@
 """Every kind of document that the product writes, by a few runs over fakes: the same at each call.
 
 One foundation on four days: a first run, a second on which problems ended and others came, a
-third that was not reached in full, a fourth in batches. Between them a run of some instances, a
-what-if, a run in the mode that tells each instance, and one that failed.
+third that was not reached in full, a fourth in batches and without an inventory. Between them a run
+of some instances, a what-if, a run in the mode that tells each instance, and one that failed.
 """
 
 import json
@@ -14,6 +14,7 @@ import msgspec
 
 from backup_audit.audit import Audit
 from backup_audit.errors import ApiUnreachable
+from backup_audit.fleet.inventory import Read, ServiceInstance
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import (
     Answer,
@@ -39,6 +40,7 @@ from tests.doubles.fakes import (
     CountingHeartbeat,
     FixedSource,
     InMemoryStore,
+    ListedFoundation,
     RecordingNotifier,
     RecordingTelemetry,
     ScriptedApi,
@@ -156,9 +158,36 @@ class _World:
             heartbeat=CountingHeartbeat(),
             telemetry=RecordingTelemetry(),
             at=now + timedelta(seconds=7),
+            foundation=_foundation(now),
         )
         settings = msgspec.structs.replace(_SETTINGS, notify_mode=mode)
         return Audit(settings, edges, invocation, now + timedelta(minutes=15))
+
+
+def _foundation(now: datetime) -> ListedFoundation:
+    """What it lists: on the second day something new that nobody audits, on the fourth nothing."""
+    listed = [one if isinstance(one, str) else one["guid"] for one in CONFIGURATION["instances"]]
+    listed.remove("4e-gone")
+    unaudited = ["0f-cache"] if now < FIRST_DAY + _DAY else ["0f-cache", "1f-queue"]
+    foundation = ListedFoundation(_row(guid) for guid in (*listed, *unaudited))
+    foundation.at = now
+    if now >= FIRST_DAY + 3 * _DAY:
+        foundation.breaks = lambda _, reading: msgspec.structs.replace(
+            reading, read=Read.FAILED, rows={}, why="HTTP 503 without a Cloud Foundry error"
+        )
+    return foundation
+
+
+def _row(guid: str) -> ServiceInstance:
+    return ServiceInstance(
+        guid=guid,
+        name=f"name-{guid}",
+        org="prod-eu",
+        space="payments",
+        offering="p.mysql",
+        plan="db-small",
+        created_at=FIRST_DAY - timedelta(hours=12 if guid == "6a-young" else 2400),
+    )
 
 
 class _Api(ScriptedApi):
