@@ -42,6 +42,8 @@ def by_kind() -> Iterator[tuple[str, Any]]:
             yield from (("finding", json.loads(line)) for line in body.splitlines())
         elif last == "answers.json":
             yield from (("answer", answer) for answer in json.loads(body))
+        elif last == "explanations.json":
+            yield from (("explanation", explained) for explained in json.loads(body))
         elif last == "messages.json":
             yield from (("message", message["document"]) for message in json.loads(body))
 

@@ -90,6 +90,7 @@ def bucket_and_messages() -> dict[str, bytes]:
     return {
         "configuration.json": _pretty(CONFIGURATION),
         "answers.json": _pretty(list(world.answers())),
+        "explanations.json": _pretty(list(world.explanations())),
         "messages.json": _pretty([_shown(message) for message in world.notifier.messages]),
         **{f"bucket/{key}": body for key, body in sorted(world.store.objects.items())},
     }
@@ -113,6 +114,12 @@ class _World:
         yield self._run(AuditRequest(dry_run=True), 2, _first())
         self._failed(2)
         yield self._mapped(AuditRequest(scheduled_time=FIRST_DAY + 3 * _DAY), 3, _first())
+
+    def explanations(self) -> Iterator[dict[str, Any]]:
+        """What the function answers to questions: of what is listed, of another, of a name."""
+        audit = self._audit(FIRST_DAY, _first(), NotifyMode.DIGEST, "question")
+        for asked in ("1b-stale", "4e-gone", "name-0f-cache", "no-such-name"):
+            yield _builtins(audit.explain(asked))
 
     def _run(
         self,
