@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Callable, Sequence
 
 from backup_audit.fleet.configuration import Instance
-from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence
+from backup_audit.judge.evidence import BackupList, Cause, Evidence, Silence, UserProvided
 from backup_audit.probe.attempt import Again, Attempt, Flight, InstanceTarget
 from backup_audit.probe.pacing import Pace
 from backup_audit.probe.schedule import ASIDE_AFTER, Schedule
@@ -37,7 +37,9 @@ class Simulation:
         )
         self._server = server
         self._ends_at = ends_at
-        self._coming: list[tuple[float, int, Flight[Instance, BackupList], Attempt]] = []
+        self._coming: list[
+            tuple[float, int, Flight[Instance, BackupList | UserProvided], Attempt]
+        ] = []
         self._sent = 0
         self.now = 0.0
         self.asked: list[str] = []

@@ -14,6 +14,7 @@ from backup_audit.judge.evidence import (
     Observation,
     Refusal,
     Silence,
+    UserProvided,
     with_age,
 )
 from backup_audit.probe.giving_up import ATTEMPTS_MAX, SILENT_MAX
@@ -52,7 +53,7 @@ class Result(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     requests: int = 1
 
 
-Attempt = Result[BackupList]  # of an instance's backups
+Attempt = Result[BackupList | UserProvided]  # of an instance's backups
 
 
 class Target(ABC, Generic[S, T]):
@@ -103,7 +104,7 @@ class Target(ABC, Generic[S, T]):
         )
 
 
-class InstanceTarget(Target[Instance, BackupList]):
+class InstanceTarget(Target[Instance, BackupList | UserProvided]):
     """An instance that is asked for its backups and, if it has none, for its age.
 
     The age is asked for only where it may excuse an empty list, and the inventory has not told it.

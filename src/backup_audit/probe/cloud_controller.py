@@ -94,7 +94,7 @@ class CloudController:
         A throttled, broken or silent API proves nothing about the age: a later run may learn it. If
         the Cloud Controller refuses for good, the age stays unknown.
         """
-        attempt = self._ask(f"{self._instances_url}/{guid}", self._age)
+        attempt: Attempt = self._ask(f"{self._instances_url}/{guid}", self._age)
         match attempt.evidence.answer:
             case BackupList(instance_created_at=created_at):
                 evidence = with_age(listing, created_at)
