@@ -69,8 +69,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 class _Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """What was read, and the last fleet as far as it is needed.
 
-    `managed` counts what the scan found, None unless it is complete. `requests` and the rest are
-    those of all readings together.
+    `reading` is that of the list, or of the look-up where there was no scan. `managed` counts what
+    the scan found, None unless `read` is complete; `requests` are those of all readings together.
     """
 
     read: Read
@@ -112,7 +112,7 @@ def fleet_of(
         inventory = _looked_up(reader, selection.label_keys, listed, recall)
     else:
         inventory = _scanned(reader, selection.label_keys, listed, recall, compares=compares)
-        if not inventory.is_whole and configuration.discover:
+        if configuration.discover:
             _refuse_to_guess(inventory)
     ours = _Selected(selection, inventory, listed, asked=asked)
     ours.decide(problems, run.due_at)
@@ -120,7 +120,7 @@ def fleet_of(
         raise EmptyFleet(_why_empty(inventory))
     return Fleet(
         audited=ours.audited,
-        mutes=selection.mute_records(is_whole=not asked),
+        mutes=selection.mute_records(is_whole=inventory.is_whole and not asked),
         inventory=ours.record(compares=compares),
         rows=ours.rows,
         warnings=tuple(_warnings(inventory)),
@@ -383,8 +383,8 @@ def _said(reading: Reading | None) -> str | None:
 
 
 def _refuse_to_guess(inventory: _Inventory) -> None:
-    """Raise InventoryUnavailable if no run before knew what the foundation has."""
-    if inventory.last.scanned_at is None:
+    """Raise InventoryUnavailable if neither this run nor one before knows what there is."""
+    if inventory.reading.read is not Read.COMPLETE and inventory.last.scanned_at is None:
         raise InventoryUnavailable(
             f"the inventory was not read ({inventory.read}: {inventory.why}), and no run before "
             "has left a fleet to go on with: mend that, or list the instances, and run again"

@@ -248,6 +248,7 @@ def test_no_more_than_the_ceiling_is_asked_at_a_time() -> None:
     ("event", "fault"),
     [
         ({"dry_run": True}, "dry_run: the steps write batches"),
+        ({"explain": "orders-db"}, "explain: the steps write batches"),
         ({"max_agee": "1h"}, "max_agee"),
     ],
 )

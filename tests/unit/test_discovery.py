@@ -660,6 +660,19 @@ def test_a_partial_reading_is_no_fleet_to_begin_with(days: Make) -> None:
         world.run()
 
 
+def test_a_scan_is_enough_to_begin_with_though_the_listed_could_not_be_looked_up(
+    days: Make,
+) -> None:
+    world = days("a", configuration=EVERYTHING | {"instances": ["x"]})
+    world.foundation.breaks = no_look_up
+
+    world.run()
+
+    assert sorted(world.findings()) == ["a", "x"]
+    assert (world.inventory.read, world.inventory.read_at) == ("partial", None)
+    assert list(world.fleet) == ["a"]
+
+
 def test_a_list_by_hand_needs_no_inventory(days: Make) -> None:
     world = days("a", "b", configuration={"instances": ["a"]})
     world.foundation.breaks = failed
