@@ -11,8 +11,12 @@ A map of the package, in the order in which a run passes through it:
     plan        the list that a run audits, and what its steps hand to each other
     batches     what became of its batches: which have no findings, and why
     fleet/      which instances, under which policy: sources (where the configuration is stored),
-                configuration (instances, policies, mutes), doubts (what it hardly means), run
-                (events, scopes, ids of runs)
+                configuration (the document), fields (kinds of its values), faults (what its types
+                cannot say), doubts (what it hardly means), inventory (what a foundation lists, how
+                that was read), selectors (globs), labels (selectors of labels), matching (all that
+                fits an instance), policy (demands, and which are in force), self_service (what
+                labels may demand), mutes (who is not notified), selection (which instances are
+                audited), tally (what had no effect), explain (why), run (events, scopes, ids)
     probe/      asks for many instances at a time: engine (threads, and the clock), schedule (which
                 instance is asked next, and again), giving_up (the limits at which asking ends),
                 pacing (how many requests at a time, how long between them), attempt (the result of
@@ -21,17 +25,20 @@ A map of the package, in the order in which a run passes through it:
                 secret (and what is wrong with it), authorization (UAA's tokens), http (one
                 request), session (connections), authorities (private CAs)
     judge/      pure: evidence (what the API answered), verdict (the rules, reasons, severities),
-                finding (evidence and verdict, as they are stored)
+                under_way (what an operation excuses), finding (evidence and verdict, as they are
+                stored)
     report/     store (keys, conditional writes, one full run at a time), s3 (the bucket), changes
                 (new, ongoing, resolved, reopened), summary (counts, order), rendering (JSON, CSV),
                 report (the documents), drift (what appeared, left, is audited by nobody), commit
                 (the order of writing, the last report and its fleet)
-    notify/     digest (the usual message), message (the other texts, attributes, sizes), send
-                (messages once, the dead man's switch), sns (the topic)
+    notify/     digest (the usual message), fleet_news (what it says of the fleet), message (the
+                other texts, attributes, sizes), send (messages once, the dead man's switch), sns
+                (the topic)
     telemetry   log lines and metrics
 
 All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads
-what people write, every fault at once) and text (durations; what others wrote, on one line).
+what people write, every fault at once), sharing (equal values, once) and text (durations; what
+others wrote, on one line).
 """
 
 __version__ = "1.0.0"
