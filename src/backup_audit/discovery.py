@@ -269,7 +269,7 @@ class _Selected:
         rows, last = self._inventory.rows, self._inventory.last
         if self._inventory.read is Read.COMPLETE:
             self._disappeared = frozenset(filter(self._has_disappeared, last.rows))
-            self._lost = self._count_lost()
+            self._lost = self._count_lost(problems, due_at)
         others = {guid for guid in (*rows, *last.rows) if guid not in self._listed}
         for guid in (*self._listed, *sorted(others)):
             if guid in rows:
@@ -327,20 +327,25 @@ class _Selected:
                 yield fleet_row(row, Standing.AUDITED, absent=True)
 
     def _has_disappeared(self, guid: str) -> bool:
-        """Whether the inventory lacks an instance that is still selected, and by no list."""
-        if guid in self._inventory.rows or guid in self._listed:
+        """Whether the inventory lacks an instance that was audited and is still selected."""
+        row = self._inventory.last.rows[guid]
+        if guid in self._inventory.rows or not _is_audited(row):
             return False
-        match = self._selection.matching.of(guid, self._inventory.last.rows[guid])
+        match = self._selection.matching.of(guid, row)
         standing, _ = self._selection.standing_of(match, asked=False)
         return standing is Standing.AUDITED
 
-    def _count_lost(self) -> int:
-        """How many disappeared at once, if it is so many that our client seems to lack a role."""
-        before = sum(
-            standing is Standing.AUDITED and guid not in self._listed
-            for guid, standing in self._inventory.last.standings.items()
+    def _count_lost(self, problems: Mapping[str, OpenProblem], due_at: datetime) -> int:
+        """How many disappeared at once, if it is so many that our client seems to lack a role.
+
+        One that is listed never leaves, so it counts only as long as another would stay.
+        """
+        disappeared = sum(
+            guid not in self._listed or not has_left(problems.get(guid), due_at, lost=True)
+            for guid in self._disappeared
         )
-        disappeared = len(self._disappeared)
+        standings = self._inventory.last.standings.values()
+        before = sum(standing is Standing.AUDITED for standing in standings)
         return disappeared if is_lost_role(disappeared, before) else 0
 
     def _decide_present(self, guid: str, row: ServiceInstance, before: OpenProblem | None) -> None:

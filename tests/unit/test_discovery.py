@@ -505,15 +505,35 @@ def test_the_reason_of_a_lost_role_stands_before_those_of_who_was_not_reached(
     assert answer.why_incomplete.endswith("they stay in the fleet; the time was over")
 
 
-def test_many_listed_instances_that_are_gone_are_problems_and_no_lost_role(days: Make) -> None:
+@pytest.mark.parametrize(("vanish", "lost"), [(9, 0), (10, 0), (11, 11)])
+def test_listed_instances_that_disappear_at_once_are_problems_and_a_lost_role_too(
+    days: Make, vanish: int, lost: int
+) -> None:
     world = days(*guids(20), configuration={"instances": guids(20)})
     world.run()
-    world.foundation.rows.clear()
+    for guid in guids(vanish):
+        world.foundation.rows.pop(guid)
 
     answer = world.run()
 
-    assert answer.complete
-    assert (answer.counts["not_found"], world.inventory.lost) == (20, 0)
+    assert (answer.counts["not_found"], world.inventory.lost) == (vanish, lost)
+    assert answer.complete is (lost == 0)
+
+
+@pytest.mark.parametrize(("after", "lost"), [(-1, 20), (0, 0), (1, 0)])
+def test_listed_instances_that_were_not_found_for_a_week_are_no_lost_role_any_more(
+    after: int, lost: int
+) -> None:
+    world = Days(map(row, guids(30)), configuration={"instances": guids(30)})
+    world.run()
+    for guid in guids(20):
+        world.foundation.rows.pop(guid)
+    world.run()
+
+    answer = world.run(days=LOST_FOR.days + after)
+
+    assert (answer.counts["not_found"], world.inventory.lost) == (20, lost)
+    assert answer.complete is (lost == 0)
 
 
 def test_many_that_are_gone_and_off_the_list_are_no_lost_role(days: Make) -> None:
