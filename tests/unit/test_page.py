@@ -13,6 +13,7 @@ from backup_audit.fleet.inventory import Operation, ServiceInstance
 from backup_audit.fleet.run import CLOCK_SKEW
 from backup_audit.judge.evidence import Silence
 from backup_audit.probe.page import Page, PageReader, one_name, query_of
+from backup_audit.text import printable
 from tests.doubles.builders import NOW
 from tests.doubles.foundation import INCLUDED, Resource, page_of, resource
 
@@ -100,8 +101,8 @@ def test_a_name_longer_than_any_is_cut(length: int, kept: int) -> None:
 HOSTILE = "\x1b[31m\u202eevil\r\n=cmd|' /C calc'!A0\x00\u2028😀"
 
 
-def test_hostile_names_are_read_as_they_are_and_lose_nobody() -> None:
-    assert row_of(name=HOSTILE).name == HOSTILE
+def test_a_hostile_name_is_made_safe_to_print_and_loses_nobody() -> None:
+    assert row_of(name=HOSTILE).name == printable(HOSTILE) != HOSTILE
 
 
 @pytest.mark.parametrize(

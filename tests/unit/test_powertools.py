@@ -10,9 +10,12 @@ import pytest
 from backup_audit.errors import ApiUnreachable
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.drift import Unaudited
 from backup_audit.telemetry import METRICS, NAMESPACE, SERVICE, PowertoolsTelemetry
-from tests.doubles.builders import finding, run
+from tests.doubles.builders import finding, inventory, run
 from tests.doubles.reports import stored
+
+NOBODYS = Unaudited(count=7, new=0, by_offering={"p.mysql": 7}, instances=[])
 
 
 class Output:
@@ -85,7 +88,9 @@ def test_progress_is_a_line_every_five_seconds(output: Output) -> None:
 def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -> None:
     found = [finding(Verdict.STALE), finding(Verdict.HEALTHY)]
 
-    telemetry().reported(stored(found).head, messages_sent=1)
+    telemetry().reported(
+        stored(found, inventory=inventory(unaudited=NOBODYS)).head, messages_sent=1
+    )
 
     [_, emitted] = output.lines()
     declared = emitted["_aws"]["CloudWatchMetrics"][0]
@@ -96,6 +101,8 @@ def test_a_full_run_emits_every_metric_with_zeros_and_its_unit(output: Output) -
     assert emitted["InstancesStale"] == [1]
     assert emitted["InstancesNeverBackedUp"] == [0]
     assert emitted["OldestNewestBackupAge"] == [50 * 3600]
+    assert emitted["InstancesUnaudited"] == [7]
+    assert emitted["InventoryAgeHours"] == [0]
     assert emitted["RunsFailed"] == [0]
     assert emitted["Duration"] == [1.5]
 
@@ -111,6 +118,14 @@ def test_in_lambda_every_metric_is_there_by_function_and_not_twice(output: Outpu
     assert emitted["foundation"] == "test"
     assert emitted["function_name"] == "audit-AuditFunction-1"
     assert emitted["service"] == "backup-audit"
+
+
+def test_without_an_inventory_nothing_is_emitted_of_it(output: Output) -> None:
+    telemetry().reported(stored([finding()]).head, messages_sent=1)
+
+    emitted = output.lines()[1]
+    assert "InstancesUnaudited" not in emitted
+    assert "InventoryAgeHours" not in emitted
 
 
 def test_an_age_that_is_not_there_is_not_emitted(output: Output) -> None:
