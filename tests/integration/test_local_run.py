@@ -17,10 +17,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from backup_audit.fleet.inventory import Read, Sees
+from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.drift import Departure, InventoryRecord
 from backup_audit.report.report import Latest, WholeReport
+from tools.local_cloud import discovered
 from tools.local_cloud.__main__ import main
 from tools.local_cloud.fleets import FLEETS, bad, hung, hung_504, limited
+from tools.local_cloud.names import guid_of
 
 pytestmark = pytest.mark.loopback
 
@@ -298,6 +303,118 @@ def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
     assert first.rstrip().endswith("… the rest is in sns.jsonl")
     assert "time is scaled" not in days[0].output
     assert "at least once" not in days[0].output
+
+
+@pytest.fixture(scope="module")
+def discovered_days(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
+    out = tmp_path_factory.mktemp("discovered") / "out"
+    return [run(out, "discovered", due) for due in scheduled(3)]
+
+
+def inventory_of(ran: Ran) -> InventoryRecord:
+    inventory = report_of(ran).inventory
+    assert inventory
+    return inventory
+
+
+def finding_of(ran: Ran, index: int) -> Finding:
+    return next(one for one in report_of(ran).findings if one.guid == guid_of(index))
+
+
+def test_a_discovered_foundation_is_read_completely_and_audited(discovered_days: list[Ran]) -> None:
+    first = discovered_days[0]
+
+    inventory = inventory_of(first)
+    assert report_of(first).complete
+    assert (inventory.read, inventory.sees) == (Read.COMPLETE, Sees.ALL)
+    assert (inventory.managed, inventory.user_provided) == (201, 1)
+    assert report_of(first).coverage.configured == 147
+    assert [one.instances for one in inventory.excluded] == [4, 16, 1]
+    assert inventory.unaudited
+    assert (inventory.unaudited.count, inventory.unaudited.new) == (35, 0)
+    assert re.search(
+        r"^Inventory read completely · [0-9]+ requests · our client sees all$",
+        first.output,
+        re.MULTILINE,
+    )
+    assert "unaudited: 35 (p.rabbitmq 14, " in first.output
+
+
+def test_each_problem_of_a_discovered_fleet_has_a_name_and_a_place(
+    discovered_days: list[Ran],
+) -> None:
+    first = discovered_days[0]
+
+    for finding in report_of(first).findings:
+        assert (finding.guid == guid_of(discovered.GONE)) is (finding.name is None)
+        assert (finding.name is None) is (finding.space is None) is (finding.org is None)
+    assert finding_of(first, discovered.STALE).plan == "db-gold-medium"
+    assert "p.mysql db-gold-medium" in first.output
+    assert "prod-eu / shop" in first.output
+
+
+def test_rules_and_labels_decide_what_is_demanded(discovered_days: list[Ran]) -> None:
+    first = discovered_days[0]
+
+    gold = finding_of(first, discovered.STALE).policy
+    assert (gold.max_age, gold.max_age_source) == (timedelta(hours=12), "rules[0]")
+    labelled = finding_of(first, discovered.WITHIN_BOUNDS)
+    assert labelled.policy.max_age_source == "label backup-audit.max-age"
+    assert labelled.owner == "team-suppliers"
+    for index in (discovered.BEYOND_BOUNDS, discovered.UNREADABLE):
+        [note] = finding_of(first, index).policy_notes
+        assert note.startswith("label backup-audit.max-age ")
+    muted = finding_of(first, discovered.MUTED).mute
+    assert muted
+    assert muted.owner == "dba"
+
+
+def test_the_inventory_softens_and_nothing_more(discovered_days: list[Ran]) -> None:
+    first = discovered_days[0]
+
+    assert finding_of(first, discovered.BEING_CREATED).verdict is Verdict.IN_GRACE
+    assert finding_of(first, discovered.BEING_DELETED).verdict is Verdict.STALE
+    assert finding_of(first, discovered.USER_PROVIDED).verdict is Verdict.UNSUPPORTED
+    assert finding_of(first, discovered.GONE).verdict is Verdict.NOT_FOUND
+
+
+def test_the_second_run_says_what_happened_on_the_foundation(discovered_days: list[Ran]) -> None:
+    first, second, _ = discovered_days
+
+    inventory = inventory_of(second)
+    assert inventory.unaudited
+    assert (inventory.unaudited.count, inventory.unaudited.new) == (38, 2)
+    assert inventory.appeared == 1
+    assert inventory.vanished
+    [left] = inventory.vanished
+    assert (left.guid, left.how) == (guid_of(discovered.LEAVES), Departure.DESELECTED)
+    assert left.open_problem
+    assert left.open_problem.verdict is Verdict.STALE
+    assert finding_of(second, discovered.VANISHES).verdict is Verdict.NOT_FOUND
+    happened = "on the foundation, since the first run: billing-mysql (prod-eu / shop) was deleted"
+    assert happened in second.output
+    assert happened not in first.output
+    for name in ("scoring-archive", "prototype-postgres", "prototype-cache"):
+        assert name in second.messages[0]["message"]["email"]
+
+
+def test_what_vanished_is_gone_from_the_fleet_in_the_third_run(discovered_days: list[Ran]) -> None:
+    _, second, third = discovered_days
+
+    configured = report_of(second).coverage.configured
+    assert report_of(third).coverage.configured == configured - 1
+    assert inventory_of(third).vanished
+    [left] = inventory_of(third).vanished or []
+    assert (left.guid, left.how) == (guid_of(discovered.VANISHES), Departure.GONE)
+
+
+def test_a_configuration_that_discovers_finds_the_fleets_own_instances(tmp_path: Path) -> None:
+    config = tmp_path / "mine.json"
+    config.write_text(json.dumps({"discover": [{"org": "*"}], "instances": ["mine"]}), "utf-8")
+
+    ran = run(tmp_path / "out", "healthy", options=["--config", str(config)])
+
+    assert report_of(ran).coverage.configured == 24 + 1
 
 
 def test_a_bad_event_fails_the_run_and_names_its_fault(tmp_path: Path) -> None:

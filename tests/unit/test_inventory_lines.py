@@ -61,7 +61,7 @@ def test_a_complete_inventory_says_how_much_there_is() -> None:
     assert said() == [
         "Inventory read completely · 3 requests · our client sees all",
         "201 managed service instances, 1 user-provided",
-        "unaudited: 0, 0 of them new",
+        "unaudited: 0",
         "appeared since the last full run: 0",
         "left since the last full run: 0",
     ]
@@ -107,7 +107,7 @@ def test_the_unaudited_are_counted_by_offering_and_the_new_ones_named() -> None:
     )
 
     assert "unaudited: 3, 1 of them new (postgres 2, p.redis 1)" in lines
-    assert "new: prototype [31m (0a-guid) in lab / ? · postgres db-small" in lines
+    assert "new: prototype [31m (0a-guid) · lab / ? · postgres db-small" in lines
     assert len([line for line in lines if line.startswith("new:")]) == 1
 
 
@@ -138,8 +138,8 @@ def test_who_left_is_named_with_the_problem_that_was_open() -> None:
 
     assert lines[-3:] == [
         "left since the last full run: 2",
-        "one (0a-guid) in lab / chaos: nothing selects it any more; was stale since 2026-01-31",
-        "two (0a-guid) in lab / chaos: gone from the foundation; no problem",
+        "one (0a-guid) · lab / chaos: nothing selects it any more; was stale since 2026-01-31",
+        "two (0a-guid) · lab / chaos: gone from the foundation; no problem",
     ]
 
 

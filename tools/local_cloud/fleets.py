@@ -154,17 +154,20 @@ FLEETS: dict[str, Callable[[datetime], Fleet]] = {
 def with_instances_of(configuration: bytes, fleet: Fleet) -> Fleet:
     """A foundation that has the instances of a configuration, which behave as the fleet's in turn.
 
-    A configuration with faults has none: the run that reads it says which.
+    One that discovers has the fleet's own to find beside them. A configuration with faults has
+    none: the run that reads it says which.
     """
     try:
-        listed = parse_configuration(configuration, "CONFIG").instances
+        resolved = parse_configuration(configuration, "CONFIG")
     except InvalidConfiguration:
         return fleet
-    instances = (
-        msgspec.structs.replace(behaves, guid=instance.guid)
-        for instance, behaves in zip(listed, cycle(fleet.instances), strict=False)
-    )
-    return msgspec.structs.replace(fleet, instances=tuple(instances))
+    instances = {
+        entry.guid: msgspec.structs.replace(behaves, guid=entry.guid)
+        for entry, behaves in zip(resolved.instances, cycle(fleet.instances), strict=False)
+    }
+    if resolved.discover:
+        instances |= {one.guid: one for one in fleet.instances}
+    return msgspec.structs.replace(fleet, instances=tuple(instances.values()))
 
 
 def _mostly_healthy(size: int, now: datetime) -> Fleet:

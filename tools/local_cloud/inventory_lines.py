@@ -4,14 +4,8 @@ from collections.abc import Iterator
 
 from backup_audit.fleet.inventory import Read, Sees
 from backup_audit.fleet.selection import ExcludeUse
-from backup_audit.report.drift import (
-    Departed,
-    Departure,
-    InventoryRecord,
-    Unaudited,
-    UnauditedInstance,
-)
-from backup_audit.text import one_line
+from backup_audit.report.drift import Departure, InventoryRecord, Unaudited
+from backup_audit.text import named, one_line, placed
 
 _NAMED_MAX = 20  # instances a list names
 _TEXT_MAX = 80  # characters of a name or a reason
@@ -70,11 +64,13 @@ def _unaudited_lines(unaudited: Unaudited | None) -> Iterator[str]:
         f"{one_line(offering, _TEXT_MAX)} {count}"
         for offering, count in unaudited.by_offering.items()
     )
+    new_ones = f", {unaudited.new} of them new" if unaudited.new else ""
     listed = f" ({by_offering})" if by_offering else ""
-    yield f"  unaudited: {unaudited.count}, {unaudited.new} of them new{listed}"
+    yield f"  unaudited: {unaudited.count}{new_ones}{listed}"
     new = [one for one in unaudited.instances if one.is_new]
     for one in new[:_NAMED_MAX]:
-        yield f"    new: {_named(one)} · {_or_unknown(one.offering)} {_or_unknown(one.plan)}"
+        place = placed(one.org, one.space, one.offering, one.plan)
+        yield f"    new: {_joined(named(one.guid, one.name), place)}"
     if len(new) > _NAMED_MAX:
         yield f"    … and {len(new) - _NAMED_MAX} more in report.json"
 
@@ -86,21 +82,17 @@ def _departed_lines(record: InventoryRecord) -> Iterator[str]:
     for one in record.vanished[:_NAMED_MAX]:
         problem = one.open_problem
         had = f"was {problem.verdict} since {problem.since:%Y-%m-%d}" if problem else "no problem"
-        yield f"    {_named(one)}: {_LEFT[one.how]}; {had}"
+        who = _joined(named(one.guid, one.name), placed(one.org, one.space))
+        yield f"    {who}: {_LEFT[one.how]}; {had}"
     if len(record.vanished) > _NAMED_MAX:
         yield f"    … and {len(record.vanished) - _NAMED_MAX} more in report.json"
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
 
 
 def _excluded(exclude: ExcludeUse) -> str:
     reason = f" “{one_line(exclude.reason, _TEXT_MAX)}”" if exclude.reason else ""
     until = "" if exclude.until is None else f", until {exclude.until}"
     return f"{exclude.instances} excluded by {exclude.rule}{reason}{until} ({exclude.state})"
-
-
-def _named(one: UnauditedInstance | Departed) -> str:
-    name, org, space = map(_or_unknown, (one.name, one.org, one.space))
-    return f"{name} ({one.guid}) in {org} / {space}"
-
-
-def _or_unknown(name: str | None) -> str:
-    return "?" if name is None else one_line(name, _TEXT_MAX)

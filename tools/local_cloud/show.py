@@ -11,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
 from backup_audit_cli.output import say
 from backup_audit_cli.table import Row, new_console, plain_lines, row_of, styled, table_of
 from tools.local_cloud.aws import BUCKET, WrittenFile
+from tools.local_cloud.inventory_lines import inventory_lines
 from tools.local_cloud.judged import EverJudged
 from tools.local_cloud.local_run import LOG, MESSAGES, Outcome
 from tools.local_cloud.messages import SentMessage
@@ -45,8 +47,12 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
             console.print(said(outcome.faster), soft_wrap=True)
         if outcome.ever_judged:
             _show_ever_judged(console, outcome.ever_judged)
+        for happened in outcome.happened:
+            console.print(f"on the foundation, since the first run: {happened}", soft_wrap=True)
         _show_counts(console, outcome.answer["counts"])
         _show_problems(console, _rows(outcome.answer, outcome.report))
+        if outcome.report and outcome.report.inventory:
+            _show_inventory(console, outcome.report.inventory)
     _show_messages(console, outcome.messages)
     _show_files(console, outcome.written, out)
 
@@ -132,6 +138,12 @@ def _show_problems(console: Console, rows: Sequence[Row]) -> None:
     console.print(table_of(rows[:_ROWS_MAX], console.width))
     if len(rows) > _ROWS_MAX:
         console.print(f"… and {len(rows) - _ROWS_MAX} more in report.json\n")
+
+
+def _show_inventory(console: Console, record: InventoryRecord) -> None:
+    head, *lines = inventory_lines(record)
+    console.print(Text(head, style="bold"), soft_wrap=True)
+    console.print("\n".join([*lines, ""]), soft_wrap=True)
 
 
 def _show_messages(console: Console, messages: Sequence[SentMessage]) -> None:
