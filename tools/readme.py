@@ -37,7 +37,7 @@ COMMAND_LINE = Path("docs/command-line.md")
 PAGES = (README, CONFIGURE, INVOKE, REPORTS, NOTIFICATIONS, OPERATE, COMMAND_LINE)
 
 _TRIED = 5  # instances
-_PROBLEM_LINES = 6  # of the table: its head, and two problems
+_PROBLEM_LINES = 6  # of the table: its head, and a problem with its place
 
 _PART = re.compile(r"<!-- generated: ([\w-]+) -->\n(.*?)\n?<!-- end -->", re.DOTALL)
 
