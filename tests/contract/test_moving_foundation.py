@@ -13,6 +13,7 @@ from backup_audit.probe.authorization import ClientCredentials, Secret
 from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.paging import PagedInventory
 from backup_audit.report.report import Ceilings
+from backup_audit.text import printable
 from backup_audit.wiring import Access, connected
 from tools.local_cloud.behaviours import Backups, SimulatedInstance
 from tools.local_cloud.fleets import FLEETS
@@ -61,7 +62,11 @@ def test_a_scan_finds_every_managed_instance_under_its_names() -> None:
             continue
         row = reading.rows[instance.guid]
         where = instance.space
-        assert (row.name, row.space, row.org) == (instance.name, where.name, where.org.name)
+        assert (row.name, row.space, row.org) == (
+            printable(instance.name),
+            where.name,
+            where.org.name,
+        )
         assert (row.plan, row.offering) == (instance.plan.name, instance.plan.offering.name)
         assert row.created_at == instance.created_at
         assert row.labels == {k: v for k, v in instance.labels.items() if k in LABELS}
