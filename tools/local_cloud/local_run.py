@@ -29,8 +29,9 @@ from tools.local_cloud.simulated_cloud_controller import (
 LOG = "function.log"
 MESSAGES = "sns.jsonl"
 
-# Shows progress while it is entered: how many of how many instances were asked for.
-Display = Callable[[Callable[[], int], int], AbstractContextManager[object]]
+# Shows progress while it is entered: how many of how many instances were asked for; None if nobody
+# knows how many it will be.
+Display = Callable[[Callable[[], int], int | None], AbstractContextManager[object]]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,9 +95,11 @@ def _foundation(fleet: Fleet) -> SimulatedCloudController:
     )
 
 
-def _asked(event: object, fleet: Fleet) -> int:
+def _asked(event: object, fleet: Fleet) -> int | None:
     guids = event.get("instance_guids") if isinstance(event, dict) else None
-    return len(guids) if isinstance(guids, list) else len(fleet.instances)
+    if isinstance(guids, list):
+        return len(guids)
+    return None if "discover" in fleet.configuration else len(fleet.instances)
 
 
 def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:

@@ -21,7 +21,7 @@ class _Polled(Progress):
 
 
 @contextmanager
-def progress_bar(count: Callable[[], int], total: int) -> Iterator[None]:
+def progress_bar(count: Callable[[], int], total: int | None) -> Iterator[None]:
     """Show the bar while the function runs; nothing if stderr is no terminal."""
     console = Console(stderr=True)
     bar = _Polled(
