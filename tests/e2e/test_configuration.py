@@ -83,7 +83,7 @@ def test_the_credentials_of_the_secret_are_traded_for_a_token_at_uaa(
 
     stack.invoke({"dry_run": True})
 
-    assert foundation.api.requests["/oauth/token"] == before + 1
+    assert foundation.api.requests["/oauth/token"] == before + 2  # for the inventory, and to audit
     assert all(
         not path.startswith("/v3/") for path in foundation.api.without_authorization[anonymous:]
     )
