@@ -19,6 +19,7 @@ from tools.commands import shell_lines
 
 _RUN = 180.0  # seconds; it takes two on an idle machine
 NEW = "backup-audit-new"
+BUCKET_OF_EU = "reports-of-eu"
 
 
 @pytest.fixture
@@ -83,6 +84,23 @@ def _filled_in(word: str, given: dict[str, str]) -> str:
             },
         ),
         ("prod", {"Foundation": "prod", "ConfigUri": "ssm:/backup-audit/prod/configuration"}),
+        (
+            "eu",
+            {
+                "Foundation": "eu",
+                "ConfigUri": "ssm:/backup-audit/eu/configuration",
+                "ReportPrefix": "eu",
+            },
+        ),
+        (
+            "us",
+            {
+                "ExistingBucketName": BUCKET_OF_EU,
+                "Foundation": "us",
+                "ConfigUri": "ssm:/backup-audit/us/configuration",
+                "ReportPrefix": "us",
+            },
+        ),
     ],
 )
 def test_a_first_deployment_of_an_environment_has_its_values_and_those_that_are_filled_in(
@@ -109,8 +127,9 @@ def test_a_first_deployment_of_an_environment_has_its_values_and_those_that_are_
 
 def _with_what_has_no_default(samconfig: str, secret_arn: str) -> str:
     """As docs/configure.md says: without the marks, and with values of one's own."""
-    assert samconfig.count('    # "') == 4
-    return samconfig.replace('    # "', '    "').replace("Arn=ARN", f"Arn={secret_arn}")
+    assert samconfig.count('    # "') == 9
+    filled = samconfig.replace('    # "', '    "').replace("Arn=ARN", f"Arn={secret_arn}")
+    return filled.replace("BucketName=NAME", f"BucketName={BUCKET_OF_EU}")
 
 
 def test_an_upgrade_keeps_every_parameter(sam: Sam, suite_stack: Stack) -> None:
