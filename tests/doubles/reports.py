@@ -34,10 +34,12 @@ def stored(
     of: Run | None = None,
     store: InMemoryStore | None = None,
     inventory: InventoryRecord | None = None,
+    prefix: str | None = None,
 ) -> StoredReport:
     """The report of these findings, in a bucket of its own.
 
-    `remembered` are the ended problems that the report before it names.
+    `remembered` are the ended problems that the report before it names. The foundation is "test"; a
+    prefix that is given is its name too.
     """
     store, of = store or InMemoryStore(), of or run()
     previous = None
@@ -56,7 +58,7 @@ def stored(
         previous=previous,
     )
     ceilings = Ceilings(concurrency=1, workers=4, requests_per_second=None)
-    keys = RunKeys.of("backup-audit", of)
+    keys = RunKeys.of(prefix or "backup-audit", of)
     store.objects[keys.findings(0)] = b"".join(map(json_line, findings))
     settled = StoredPlan(
         run=of,
@@ -73,7 +75,7 @@ def stored(
         store,
         keys,
         settled,
-        foundation="test",
+        foundation=prefix or "test",
         effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
         finished_at=NOW,
         invocation_id="i",

@@ -15,8 +15,11 @@ import msgspec
 import pytest
 
 from backup_audit.fleet.run import Run, Scope
+from backup_audit.fleet.selection import Standing
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.commit import StoredReport, advance_latest
+from backup_audit.report.drift import FleetRow
 from tests.doubles.builders import finding, run
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored
@@ -24,13 +27,18 @@ from tools.commands import code_blocks, shell_lines
 from tools.readme import REPORTS
 
 TEXT = REPORTS.read_text("utf-8")
+OF_ONE, OF_SEVERAL = TEXT.split("\n## Several foundations at once\n")
 LINES = shell_lines(TEXT)
 ROOT = Path("tests/golden/today/bucket").absolute()
 BUCKET = ROOT / "backup-audit"
 
 
-def _jq_program(file: str) -> str:
-    line = next(line for line in LINES if line.startswith("jq ") and line.endswith(file))
+def _jq_program(file: str, containing: str = "") -> str:
+    [line] = [
+        line
+        for line in LINES
+        if line.startswith("jq ") and line.endswith(f" {file}") and containing in line
+    ]
     program = re.search(r"'(.*)'", line)
     assert program
     return program[1]
@@ -54,7 +62,7 @@ def test_the_newest_report_and_its_findings_are_found_through_latest() -> None:
 
 def test_what_is_wrong_is_listed_worst_first_with_its_change() -> None:
     reports = _full_reports()
-    program = jq.compile(_jq_program("report.json"))
+    program = jq.compile(_jq_program("report.json", ".findings"))
 
     shown = [[line.split("\t") for line in program.input_value(report).all()] for report in reports]
 
@@ -72,7 +80,8 @@ def test_a_problem_that_is_muted_is_listed_with_a_mark() -> None:
     problem = {"verdict": "stale", "change": "new", "name": "db", "guid": "a", "reason": "old"}
     report = {"findings": [{**problem, "mute": {"until": "2026-12-31"}}, {**problem, "mute": None}]}
 
-    lines = jq.compile(_jq_program("report.json")).input_value(report).all()
+    program = jq.compile(_jq_program("report.json", ".findings"))
+    lines = program.input_value(report).all()
 
     assert lines == ["stale\tnew, muted\tdb\told", "stale\tnew\tdb\told"]
 
@@ -98,16 +107,25 @@ UMLAUTS = "zürich-gebühren-db"
 FORMULA = "=SUM(A1:A9)"
 
 
-def _left(store: InMemoryStore, of: Run, findings: list[Finding], *, committed: bool) -> None:
+def _left(
+    store: InMemoryStore,
+    of: Run,
+    findings: list[Finding],
+    *,
+    committed: bool,
+    prefix: str | None = None,
+) -> StoredReport:
     """What a run leaves in a bucket; without its reports if it died before they were written."""
     mine = [
         msgspec.structs.replace(one, run_id=of.run_id, scope=of.scope, due_at=of.due_at)
         for one in findings
     ]
-    keys = stored(mine, of=of, store=store).keys
+    report = stored(mine, of=of, store=store, prefix=prefix)
+    keys = report.keys
     if not committed:
         for key in [key for key in store.objects if key.startswith(keys.report(""))]:
             del store.objects[key]
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -135,19 +153,56 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _left(store, run(), [*well, *ill], committed=True)
     copy = tmp_path_factory.mktemp("copy")
     for key, body in store.objects.items():
-        path = copy / key.removeprefix("backup-audit/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
+        _write(copy / key.removeprefix("backup-audit/"), body)
     return copy
 
 
-def _sql_rows(copy: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[Any, ...]]]:
-    """The rows of each query of the page, carried out in its order in a copy."""
+def _write(path: Path, body: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+
+
+@pytest.fixture(scope="module")
+def fleets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the prefixes of two foundations, whose runs have the same ids.
+
+    On the first day all was well, and nobody audited anything.
+    """
+    store = InMemoryStore()
+    for prefix, problems, nobodys in (
+        ("eu", [Verdict.STALE, Verdict.STALE, Verdict.NEVER_BACKED_UP], ["p.mysql", "p.mysql"]),
+        ("us", [Verdict.UNSUPPORTED], ["postgres", None]),
+    ):
+        well = [finding(Verdict.HEALTHY, f"well-{number}") for number in range(3)]
+        ill = [finding(verdict, f"ill-{number}") for number, verdict in enumerate(problems)]
+        unaudited = [
+            FleetRow(guid=f"nobodys-{number}", offering=offering, standing=Standing.UNAUDITED)
+            for number, offering in enumerate(nobodys)
+        ]
+        for day, findings in ((30, well), (31, [*well, *ill])):
+            of = run(due_at=datetime(2026, 1, day, 5, tzinfo=UTC))
+            of = msgspec.structs.replace(of, run_id=f"202601{day}T050000Z")
+            report = _left(store, of, findings, committed=True, prefix=prefix)
+            advance_latest(report)
+            audited = [FleetRow(guid=one.guid, standing=Standing.AUDITED) for one in findings]
+            others = unaudited if day == 31 else [*unaudited, *unaudited]
+            lines = [msgspec.json.encode(row) + b"\n" for row in [*audited, *others]]
+            store.objects[report.keys.report("fleet.jsonl")] = b"".join(lines)
+    folder = tmp_path_factory.mktemp("fleets")
+    for key, body in store.objects.items():
+        _write(folder / key, body)
+    return folder
+
+
+def _sql_rows(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, text: str = OF_ONE
+) -> list[list[tuple[Any, ...]]]:
+    """The rows of each query of a part of the page, carried out in its order in a copy."""
     monkeypatch.chdir(copy)
     connection = duckdb.connect()
     statements = [
         statement.query
-        for block in code_blocks(TEXT, "sql")
+        for block in code_blocks(text, "sql")
         for statement in connection.extract_statements(block)
     ]
     return [connection.execute(statement).fetchall() for statement in statements][1:]
@@ -176,6 +231,43 @@ def test_the_sql_finds_the_codes_of_a_few_problems_behind_many_healthy_instances
         ("2026-01-31", 404, 10010, "CF-ResourceNotFound", 1),
         ("2026-01-31", 422, 10008, "CF-UnprocessableEntity", 1),
     ]
+
+
+def test_several_foundations_have_a_line_each(fleets: Path) -> None:
+    program = jq.compile(_jq_program("*/latest.json"))
+    newest = [
+        json.loads((fleets / prefix / "latest.json").read_text("utf-8")) for prefix in ("eu", "us")
+    ]
+
+    shown = [program.input_value(latest).first().split("\t") for latest in newest]
+    assert [columns[1:] for columns in shown] == [  # the first is the file's name, at a shell
+        ["20260131T050000Z", "6 of 6", "3"],
+        ["20260131T050000Z", "4 of 4", "0"],
+    ]
+
+
+def test_the_sql_keeps_foundations_apart_whose_runs_have_the_same_id(
+    fleets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [verdicts, unaudited] = _sql_rows(fleets, monkeypatch, OF_SEVERAL)
+
+    assert verdicts == [
+        ("eu", "healthy", 3),
+        ("eu", "never_backed_up", 1),
+        ("eu", "stale", 2),
+        ("us", "healthy", 3),
+        ("us", "unsupported", 1),
+    ]
+    assert unaudited == [("eu", "p.mysql", 2), ("us", "postgres", 1), ("us", None, 1)]
+
+
+def test_the_instances_that_nobody_audits_are_counted_by_offering_or_not_known() -> None:
+    program = jq.compile(_jq_program("report.json", ".unaudited"))
+    counted = {"inventory": {"unaudited": {"by_offering": {"p.mysql": 12, "unknown": 1}}}}
+    failed = {"inventory": {"unaudited": None}}
+
+    assert program.input_value(counted).all() == ["12\tp.mysql", "1\tunknown"]
+    assert program.input_value(failed).all() == ["not known"]
 
 
 def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
