@@ -13,6 +13,8 @@ CSV_ROW = 300  # bytes of a finding in findings.csv
 CPU = 0.0008  # seconds of CPU for a request and its finding, as the benchmark's machine has it
 CONCLUDING = 0.00006  # seconds for each instance at the end of a run
 
+PAGE = 1_000  # instances of the inventory
+
 # US dollars, list prices of us-east-1, arm64.
 GB_SECOND = 0.0000133334
 TRANSITION = 0.025 / 1000
@@ -74,4 +76,20 @@ def metrics_cost(metrics: int, hours_a_day: int) -> float:
     return metrics * METRIC_MONTH * hours_a_day / 24
 
 
+def inventory_requests(instances: int) -> int:
+    """How many requests the inventory takes, if no two instances were created in one second.
+
+    Each page but the first begins with the last instance of the page before; one request counts the
+    user-provided instances.
+    """
+    return max(1, -(-(instances - 1) // (PAGE - 1))) + 1
+
+
+def inventory_row(instances: int) -> str:
+    """A row of the inventory's table: its requests, and seconds if a page takes 0.2 s or 1 s."""
+    requests = inventory_requests(instances)
+    return f"| {instances:,} | {requests:,} | {requests * 0.2:,.1f} s | {requests:,} s |"
+
+
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
+INVENTORIES = (1_000, 10_000, 100_000, 500_000)  # instances; the last is the most that is read

@@ -31,7 +31,9 @@ from backup_audit.probe.giving_up import (
 )
 from backup_audit.probe.http import BODY_MAX
 from backup_audit.probe.pacing import FLOOR, Pace
+from backup_audit.probe.paging import FRUITLESS_MAX, GUIDS_MAX, PER_PAGE
 from backup_audit.probe.schedule import ASIDE_AFTER
+from backup_audit.report.drift import FleetRow, InventoryRecord
 from backup_audit_cli.__main__ import new_parser
 from tools.commands import aws_commands, code_blocks, shell_lines, unknown_words
 from tools.readme import (
@@ -47,6 +49,7 @@ from tools.readme import (
     commanded,
     generated_parts,
 )
+from tools.scale import inventory_requests
 from tools.template import Template
 
 TEXTS = {page: page.read_text("utf-8") for page in PAGES}
@@ -261,6 +264,15 @@ def test_what_is_notified_is_said_with_its_severity() -> None:
     }
 
 
+def test_each_key_of_the_inventory_and_of_a_line_of_the_fleet_is_explained() -> None:
+    heading = "The inventory in a report"
+    keys = re.findall(r"`(\w+)`", " ".join(table_column(REPORTS, heading)))
+    [fleet] = re.findall(r"`fleet\.jsonl` is [^.]*\. [^.]*\.", section(REPORTS, heading))
+
+    assert keys == list(InventoryRecord.__struct_fields__)
+    assert set(FleetRow.__struct_fields__) <= set(re.findall(r"`(\w+)`", fleet))
+
+
 def test_every_change_is_explained() -> None:
     verdicts, changes = re.findall(r"(?:^\|.*\|\n)+", section(REPORTS, "Verdicts"), re.MULTILINE)
 
@@ -334,6 +346,11 @@ def test_what_is_news_of_the_fleet_is_said() -> None:
         f"from {QUARTERS * FAILURES_IN_A_QUARTER} instances, two from each quarter",
         f"After {PATIENCE:.0f} seconds ({PATIENCE_AT_START:.0f}, if",
         f"read up to {BODY_MAX // 2**20} MiB",
+        f"a page of {PER_PAGE:,} after the other",
+        f"{GUIDS_MAX} GUIDs at a time where",
+        f"{inventory_requests(10_000)} requests for 10,000 instances and",
+        f"and {inventory_requests(100_000)} for 100,000",
+        f"After {FRUITLESS_MAX} such requests in a row, and after a third of the run's time",
     ],
 )
 def test_the_figures_of_how_the_api_is_asked_are_the_codes(said: str) -> None:

@@ -7,17 +7,22 @@ import pytest
 
 from backup_audit.notify.digest import digests
 from backup_audit.plan import shared_out
+from backup_audit.probe.paging import PER_PAGE, REQUESTS_MAX, ROWS_MAX, SHARE
 from backup_audit.telemetry import METRICS
 from tests.doubles.builders import PLACE, finding
 from tests.doubles.reports import stored
+from tools import scale
 from tools.scale import (
     ALARM_MONTH,
     DASHBOARD_MONTH,
+    INVENTORIES,
     MAP_WORKERS,
     ONE_INVOCATION,
     SECRET_MONTH,
     SIZES,
     WORKERS,
+    inventory_requests,
+    inventory_row,
     metrics_cost,
     row,
 )
@@ -29,6 +34,35 @@ PAGE = Path("docs/scale.md").read_text("utf-8")
 @pytest.mark.parametrize("size", SIZES)
 def test_a_row_of_the_table_is_computed(size: int) -> None:
     assert row(size).markdown in PAGE
+
+
+@pytest.mark.parametrize("size", INVENTORIES)
+def test_a_row_of_the_inventorys_table_is_computed(size: int) -> None:
+    assert inventory_row(size) in PAGE
+
+
+@pytest.mark.parametrize(
+    ("instances", "requests"),
+    [(0, 2), (1, 2), (1_000, 2), (1_001, 3), (1_999, 3), (2_000, 4), (10_000, 12)],
+)
+def test_a_page_of_the_inventory_begins_with_the_last_instance_of_the_one_before(
+    instances: int, requests: int
+) -> None:
+    assert inventory_requests(instances) == requests
+    assert PER_PAGE == scale.PAGE
+
+
+def test_how_long_a_page_of_a_large_inventory_may_take_is_computed() -> None:
+    seconds = ONE_INVOCATION * SHARE
+    page = seconds / inventory_requests(ROWS_MAX)
+
+    said = (
+        f"{seconds:.0f} s in Lambda's 15 minutes, enough for {ROWS_MAX:,} instances at "
+        f"{page * 1000:.0f} ms a page"
+    )
+    assert said in " ".join(PAGE.split())
+    assert INVENTORIES[-1] == ROWS_MAX
+    assert inventory_requests(ROWS_MAX) <= REQUESTS_MAX
 
 
 def test_the_figures_are_those_of_the_defaults() -> None:
