@@ -5,23 +5,36 @@ import json
 import msgspec
 import pytest
 
+from backup_audit.fleet.configuration import parse_configuration
 from tools.bench.cases import ALL_CASES, Case
 from tools.bench.clients import CURL, LOOP, OURS, THREADS, Measured
+from tools.bench.discovered import InstanceList, audited
+from tools.bench.discovered import configuration as discovered_configuration
 from tools.bench.fan_out import turned
 from tools.bench.figures import figure_of
 from tools.bench.goals import Goal, goals
+from tools.bench.histories import histories
 from tools.bench.nginx_conf import answer, configuration
 from tools.bench.page import page
 from tools.bench.results import (
+    CROWDED,
+    DISCOVERED_HEALTHY,
+    DISCOVERED_STALE,
+    KEYSET,
     MEMORY_CASES,
+    OFFSETS,
+    ONE_PASS,
     Aimd,
     BadDays,
     Client,
     ColdJob,
     ColdStart,
     Hanging,
+    Histories,
+    Inventory,
     Machine,
     MemoryDay,
+    Planning,
     Results,
     Silent,
     Throttled,
@@ -30,6 +43,7 @@ from tools.bench.results import (
     memory_key,
 )
 from tools.bench.tables import Table, tables
+from tools.scale import inventory_requests
 
 
 def client(cpu_us: float, limit_share: float = 0.95) -> Client:
@@ -57,6 +71,24 @@ AIMD = Aimd(
 SILENT = Silent(share=0.05, where="first", day=1, judged=0.99, seconds=420.0)
 HANGING = Hanging(known=1000, not_reached=1, seconds=15.1)
 BAD_DAYS = BadDays(silent=[SILENT], refused_judged=0.99, starved_runs=6, hanging=HANGING)
+
+
+ALL_READ = Histories(histories=1000, complete=1000, partial=0, missed=0, doubled=0)
+SOME_PARTIAL = msgspec.structs.replace(ALL_READ, complete=900, partial=100)
+
+
+def planning(requests: int, cpu_seconds: float) -> Planning:
+    return Planning(requests=requests, cpu_seconds=cpu_seconds, inventory_cpu_seconds=1.0)
+
+
+INVENTORY = Inventory(
+    planning={
+        "10000": planning(12, 0.6),
+        "20000": planning(23, 6 / 5.5),
+        "100000": planning(105, 6.0),
+    },
+    histories={KEYSET: ALL_READ, CROWDED: SOME_PARTIAL, OFFSETS: SOME_PARTIAL},
+)
 
 
 def memory_day(cpu_seconds: float, peak_mib: float = 256.0) -> MemoryDay:
@@ -98,7 +130,11 @@ def results(**changed: object) -> Results:
         memory={
             memory_key("stale", 10_000): [memory_day(10.0), memory_day(13.0)],
             **{memory_key(case, 100_000): [memory_day(10.0)] * 2 for case in MEMORY_CASES},
+            memory_key(DISCOVERED_HEALTHY, 1_000): [memory_day(1.0, 70.0)] * 2,
+            memory_key(DISCOVERED_HEALTHY, 100_000): [memory_day(9.0, 189), memory_day(9.0, 190)],
+            memory_key(DISCOVERED_STALE, 100_000): [memory_day(9.0), memory_day(9.0, 305.1)],
         },
+        inventory=INVENTORY,
         machine=Machine(cores=2, python="3.13.0", system="Linux", nginx="1.22.1"),
         measured={"fan-out": When(at="2026-11-24T03:00:00Z", repeats=3, quick=False)},
     )
@@ -192,6 +228,19 @@ def test_a_case_is_not_taken_for_another_that_begins_alike() -> None:
     assert the_goal(results(limit_share=shares), "share of the limit, L50_C16").met
 
 
+PLANNED = "planning 100,000 discovered instances, 50 rules and 20 excludes: CPU"
+LIVING = "living instances missed or doubled in 1,000 random histories"
+
+
+def planned(size: str, changed: Planning) -> Inventory:
+    return msgspec.structs.replace(INVENTORY, planning={**INVENTORY.planning, size: changed})
+
+
+def came_and_went(paging: str, **changed: int) -> Inventory:
+    found = msgspec.structs.replace(INVENTORY.histories[paging], **changed)
+    return msgspec.structs.replace(INVENTORY, histories={**INVENTORY.histories, paging: found})
+
+
 @pytest.mark.parametrize(
     ("changed", "beginning"),
     [
@@ -245,6 +294,37 @@ def test_a_case_is_not_taken_for_another_that_begins_alike() -> None:
             {"memory": {memory_key("stale", 100_000): [memory_day(10.0, 256.1), memory_day(10.0)]}},
             "peak memory, 100,000 instances: all stale, two",
         ),
+        (
+            {
+                "memory": {
+                    memory_key(DISCOVERED_HEALTHY, 1_000): [memory_day(1.0, 70.0)],
+                    memory_key(DISCOVERED_HEALTHY, 100_000): [memory_day(9.0, 190.1)],
+                }
+            },
+            "peak memory, 100,000 discovered instances, all healthy",
+        ),
+        (
+            {"memory": {memory_key(DISCOVERED_STALE, 100_000): [memory_day(9.0, 305.2)] * 2}},
+            "peak memory, 100,000 discovered instances, all stale",
+        ),
+        (
+            {"inventory": planned("10000", planning(13, 0.6))},
+            "requests for the inventory of 10,000",
+        ),
+        (
+            {"inventory": planned("100000", planning(106, 6.0))},
+            "requests for the inventory of 100,000",
+        ),
+        ({"inventory": planned("100000", planning(105, 6.01))}, PLANNED),
+        (
+            {"inventory": planned("20000", planning(23, 6 / 5.51))},
+            f"{PLANNED}, of that of 20,000",
+        ),
+        ({"inventory": came_and_went(KEYSET, missed=1)}, f"{LIVING}, keyset"),
+        ({"inventory": came_and_went(KEYSET, doubled=1)}, f"{LIVING}, keyset"),
+        ({"inventory": came_and_went(KEYSET, partial=1)}, f"{LIVING}, keyset"),
+        ({"inventory": came_and_went(CROWDED, missed=1)}, f"{LIVING}, keyset, a page within"),
+        ({"inventory": came_and_went(OFFSETS, doubled=1)}, f"{LIVING}, pages by number"),
     ],
 )
 def test_a_goal_is_missed_just_beyond_it(changed: dict[str, object], beginning: str) -> None:
@@ -286,6 +366,34 @@ def test_the_file_has_the_keys_that_are_promised() -> None:
     assert document["cold_start_cpu_ms"]["first_run"] == 400.0
 
 
+def test_histories_make_a_client_miss_instances_that_believes_one_pass_and_none_of_ours() -> None:
+    found = histories(20)
+
+    assert found[ONE_PASS].missed > 0
+    assert found[KEYSET].complete == 20
+    assert [(found[one].missed, found[one].doubled) for one in (KEYSET, CROWDED, OFFSETS)] == [
+        (0, 0)
+    ] * 3
+
+
+@pytest.mark.parametrize("instances", [0, 1, 999, 1_000, 1_001, 1_999, 2_000])
+def test_the_pages_that_are_served_have_every_instance(instances: int) -> None:
+    pages = [json.loads(body) for _, body in InstanceList(instances).pages(1_000)]
+
+    guids = {one["guid"] for page in pages for one in page["resources"]}
+    assert len(guids) == instances
+    assert [page["pagination"]["next"] is None for page in pages] == [
+        *(False for _ in pages[1:]),
+        True,
+    ]
+    assert len(pages) + 1 == inventory_requests(instances)
+
+
+def test_a_fiftieth_of_the_discovered_instances_is_excluded() -> None:
+    assert [audited(instances) for instances in (1, 2, 50, 51, 100_000)] == [0, 1, 49, 49, 98_000]
+    parse_configuration(discovered_configuration(), "bench")
+
+
 def test_a_table_is_aligned_markdown() -> None:
     table = Table(title="T", note="", head=["case", "a"], rows=[["L50_C16", "1,000"]])
 
@@ -300,4 +408,4 @@ def test_the_page_has_every_table() -> None:
     text = page(results())
 
     assert all(table.markdown() in text for table in tables(results()))
-    assert "23 of 23 goals are met" in text
+    assert "32 of 32 goals are met" in text

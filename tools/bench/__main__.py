@@ -27,6 +27,7 @@ from tools.bench.cold_job import cold_jobs
 from tools.bench.cold_start import cold_start
 from tools.bench.fan_out import fan_out
 from tools.bench.figures import Figure
+from tools.bench.inventory import inventory
 from tools.bench.invoke import package
 from tools.bench.memory import large_bad_days
 from tools.bench.results import THROTTLED_SIZES, Client, Machine, Results, When
@@ -48,6 +49,7 @@ SECTIONS = (
     "lambda-cpu",
     "bad-days",
     "memory",
+    "inventory",
 )
 
 
@@ -104,6 +106,7 @@ def _measure(
             latencies_ms=sorted({case.latency_ms for case in [*cases, WHOLE_JOB, THROTTLED]}),
             backups=sorted({case.backups for case in cases}),
             newest=int(newest.timestamp()),
+            fleets=[1, *_fleets(sizes), HANGING_FLEET],
         ) as server,
         aws.running(_wanted(server, sizes)) as deployed,
     ):
@@ -115,18 +118,19 @@ def _measure(
             return {"cold_start_cpu_ms": cold_start(compiled, plain, settings, repeats)}
 
         def at_lambdas_share() -> dict[str, object]:
-            slow = {
-                **settings,
-                "CF_API_URL": server.api_url(THROTTLED.latency_ms, THROTTLED.backups),
-            }
+            before = _below(folder, "before")
             return {
-                "throttled": throttled(compiled, _below(folder, "before"), slow, repeats, _tell)
+                "throttled": throttled(
+                    compiled, before, server, settings, repeats=repeats, tell=_tell
+                )
             }
 
         measures: dict[str, Callable[[], dict[str, object]]] = {
             "cold-start": cold_starts,
             "whole-job": lambda: {
-                "whole_job": whole_jobs(compiled, settings, sizes, repeats, _tell)
+                "whole_job": whole_jobs(
+                    compiled, server, settings, sizes, repeats=repeats, tell=_tell
+                )
             },
             "aimd": lambda: {"aimd": aimd(server, repeats)},
             "cold-job": lambda: {"cold_job": cold_jobs(server, repeats)},
@@ -134,6 +138,7 @@ def _measure(
             "lambda-cpu": at_lambdas_share,
             "bad-days": lambda: {"bad_days": bad_days(compiled, server, settings)},
             "memory": lambda: {"memory": large_bad_days(quick=quick, tell=_tell)},
+            "inventory": lambda: {"inventory": inventory(quick=quick, tell=_tell)},
         }
         for section in SECTIONS:
             if section in sections:
@@ -156,8 +161,12 @@ def _of_clients(figures: Mapping[str, Mapping[Case, Figure]]) -> dict[str, objec
 
 
 def _wanted(server: nginx.Server, sizes: Sequence[int]) -> aws.Wanted:
-    api_url = server.api_url(WHOLE_JOB.latency_ms, WHOLE_JOB.backups)
-    return aws.Wanted(api_url=api_url, sizes=sorted({*sizes, *THROTTLED_SIZES, HANGING_FLEET}))
+    api_url = server.api_url(WHOLE_JOB.latency_ms, WHOLE_JOB.backups, 1)
+    return aws.Wanted(api_url=api_url, sizes=[*_fleets(sizes), HANGING_FLEET])
+
+
+def _fleets(sizes: Sequence[int]) -> list[int]:
+    return sorted({*sizes, *THROTTLED_SIZES})
 
 
 def _client(figures: Mapping[Case, Figure]) -> Client:

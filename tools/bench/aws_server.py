@@ -7,13 +7,13 @@ import json
 import logging
 import os
 import sys
-import uuid
 
 import boto3
 import msgspec
 from moto.server import ThreadedMotoServer
 
 from tools.bench.aws import Wanted, configuration_uri
+from tools.bench.discovered import row
 from tools.bench.target import AUTHORIZATION
 from tools.local_cloud.aws import LocalAws
 from tools.local_cloud.environment import without_aws_account
@@ -42,7 +42,7 @@ def _keep_configurations(sizes: list[int]) -> None:
 
 
 def _configuration(instances: int) -> dict[str, list[str]]:
-    return {"instances": [str(uuid.UUID(int=index)) for index in range(instances)]}
+    return {"instances": [row(number).guid for number in range(instances)]}
 
 
 if __name__ == "__main__":

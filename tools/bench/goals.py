@@ -7,17 +7,25 @@ import msgspec
 
 from tools.bench.clients import OURS, THREADS
 from tools.bench.results import (
+    CROWDED,
+    DISCOVERED_HEALTHY,
+    DISCOVERED_STALE,
+    KEYSET,
     MEMORY_CASES,
+    OFFSETS,
     THROTTLED_SIZES,
     Aimd,
     BadDays,
     ColdStart,
     Figures,
+    Inventory,
     MemoryDay,
     Results,
     Throttled,
     memory_key,
 )
+
+_MB_A_MIB = 1024 * 1024 / 1_000_000
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +61,8 @@ def goals(results: Results) -> list[Goal]:
         *_throttled(results.throttled),
         *_bad_days(results.bad_days),
         *_large_bad_days(results.memory),
+        *_inventory(results.inventory),
+        *_discovered(results.memory),
     ]
 
 
@@ -183,6 +193,70 @@ def _large_bad_days(memory: Mapping[str, Sequence[MemoryDay]]) -> list[Goal]:
             for case, what in MEMORY_CASES.items()
         ),
     ]
+
+
+def _inventory(measured: Inventory | None) -> list[Goal]:
+    planning = measured.planning if measured else {}
+    requests = {size: one.requests for size, one in planning.items()}
+    few, many = (planning.get(size) for size in ("20000", "100000"))
+    planned = "planning 100,000 discovered instances, 50 rules and 20 excludes: CPU"
+    return [
+        *(
+            _at_most(
+                f"requests for the inventory of {size:,} instances",
+                most,
+                requests.get(str(size)),
+                "{:.0f}",
+            )
+            for size, most in ((10_000, 12), (100_000, 105))
+        ),
+        _at_most(planned, 6, many.cpu_seconds if many else None, "{:.1f} s"),
+        _at_most(
+            f"{planned}, of that of 20,000",
+            5.5,
+            many.cpu_seconds / few.cpu_seconds if many and few else None,
+            "{:.1f} times",
+        ),
+        *(_histories(measured, paging) for paging in (KEYSET, CROWDED, OFFSETS)),
+    ]
+
+
+def _histories(measured: Inventory | None, paging: str) -> Goal:
+    found = measured.histories[paging] if measured else None
+    which = "" if paging == KEYSET else ", where read completely"
+    return _at_most(
+        f"living instances missed or doubled in 1,000 random histories, {paging}{which}",
+        0,
+        # By keyset alone every history must be read completely.
+        found.missed + found.doubled + (found.partial if paging == KEYSET else 0)
+        if found
+        else None,
+        "{:,.0f}",
+    )
+
+
+def _discovered(memory: Mapping[str, Sequence[MemoryDay]]) -> list[Goal]:
+    small, large = (memory.get(memory_key(DISCOVERED_HEALTHY, size)) for size in (1_000, 100_000))
+    more = _peak(large) - _peak(small) if small and large else None
+    stale = memory.get(memory_key(DISCOVERED_STALE, 100_000))
+    return [
+        _at_most(
+            "peak memory, 100,000 discovered instances, all healthy, above that of 1,000",
+            120,
+            more,
+            "{:.0f} MiB",
+        ),
+        _at_most(
+            "peak memory, 100,000 discovered instances, all stale, on day two",
+            320,
+            stale[1].peak_mib * _MB_A_MIB if stale else None,
+            "{:.0f} MB",
+        ),
+    ]
+
+
+def _peak(days: Sequence[MemoryDay]) -> float:
+    return max(day.peak_mib for day in days)
 
 
 def _at_least(what: str, wanted: float, got: float | None, shown: str) -> Goal:

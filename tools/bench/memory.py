@@ -4,8 +4,10 @@
     python -m tools.bench.memory stale --instances 300000 --batch-size 5000
 
 All instances have the same problem, on two days in a row; `resolved` is the day on which all are
-healthy again; `dead` an API that dies when half are answered, and the day it is back. Objects are
-files, so that the store takes no memory; the API answers at once.
+healthy again; `dead` an API that dies when half are answered, and the day it is back. In the cases
+`discovered-…` they are discovered, and a fiftieth is excluded; in the others they are listed. In
+both the inventory is read over HTTP, from another process. Objects are files, so that the store
+takes no memory; the API answers at once.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import msgspec
 
 from backup_audit.audit import Audit
 from backup_audit.aws import CLIENTS
+from backup_audit.fleet.inventory import InventoryReader
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.notify.message import SIZE_MAX, Message
@@ -43,8 +46,15 @@ from tests.doubles.fakes import (
     ScriptedApi,
     attempt,
 )
-from tools.bench import children
-from tools.bench.results import MEMORY_CASES, MemoryDay, memory_key
+from tools.bench import children, discovered, list_server, ours
+from tools.bench.results import (
+    DISCOVERED_CASES,
+    DISCOVERED_HEALTHY,
+    DISCOVERED_STALE,
+    MEMORY_CASES,
+    MemoryDay,
+    memory_key,
+)
 
 MIB = 1024 * 1024
 DAY = timedelta(days=1)
@@ -59,6 +69,8 @@ CASES: Mapping[str, list[Attempt]] = {
     "resolved": [STALE, HEALTHY],
     "dead": [STALE, HEALTHY],
     "healthy": [HEALTHY, HEALTHY],
+    DISCOVERED_HEALTHY: [HEALTHY, HEALTHY],
+    DISCOVERED_STALE: [STALE, STALE],
 }
 _DIES = "dead"  # the case whose API dies on the first day
 
@@ -148,7 +160,18 @@ class SameAnswer(ScriptedApi):
 
 
 class Edges(FakeEdges):
-    """Edges whose engine waits for nothing: nobody waits 90 s for an API that is dead."""
+    """Edges whose engine waits for nothing: nobody waits 90 s for an API that is dead.
+
+    The inventory is that of the API at `list_url`.
+    """
+
+    list_url: str
+
+    @contextmanager
+    def inventory(self, ceilings: Ceilings) -> Iterator[InventoryReader]:
+        assert ceilings
+        with ours.inventory_reader(self.list_url) as reader:
+            yield reader
 
     @contextmanager
     def engine(self, ceilings: Ceilings) -> Iterator[Engine]:
@@ -165,7 +188,7 @@ class Edges(FakeEdges):
 
 def configuration(instances: int, *, muted: bool) -> bytes:
     """So many instances with names and owners."""
-    guids = [f"{number:08x}-1111-4222-8333-444455556666" for number in range(instances)]
+    guids = [discovered.row(number).guid for number in range(instances)]
     document: dict[str, object] = {
         "instances": [
             {"guid": guid, "name": f"service-{number}", "owner": f"team-{number % 100}"}
@@ -182,8 +205,13 @@ def configuration(instances: int, *, muted: bool) -> bytes:
 
 
 def large_bad_days(*, quick: bool, tell: Callable[[str], None]) -> dict[str, list[MemoryDay]]:
-    """All cases at 100,000 instances and the first also at 10,000; quickly, at a hundredth."""
-    sizes = [("stale", 10_000), *((case, 100_000) for case in MEMORY_CASES)]
+    """All cases at 100,000 instances, two also at fewer; quickly, at a hundredth."""
+    sizes = [
+        ("stale", 10_000),
+        *((case, 100_000) for case in MEMORY_CASES),
+        (DISCOVERED_HEALTHY, 1_000),
+        *((case, 100_000) for case in DISCOVERED_CASES),
+    ]
     found = {}
     for case, size in sizes:
         instances = size // 100 if quick else size
@@ -193,18 +221,27 @@ def large_bad_days(*, quick: bool, tell: Callable[[str], None]) -> dict[str, lis
 
 
 def _days(case: str, instances: int, batch_size: int | None = None) -> Iterator[MemoryDay]:
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, list_server.running(instances) as url:
         folder = Path(name)
-        body = configuration(instances, muted=case == "muted")
-        (folder / "configuration.json").write_bytes(body)
+        (folder / "configuration.json").write_bytes(_configuration(case, instances))
+        of_all = Task(
+            case=case, day=0, instances=instances, folder=name, list_url=url, batch_size=batch_size
+        )
         for day in range(len(CASES[case])):
-            task = Task(case=case, day=day, instances=instances, folder=name, batch_size=batch_size)
+            task = msgspec.structs.replace(of_all, day=day)
             if batch_size:
                 planned = children.ask([*_SELF, "--task"], str, told=task)
                 task = msgspec.structs.replace(task, plan_key=planned)
             done = children.ask([*_SELF, "--task"], MemoryDay, told=task)
-            _check(folder, day, instances)
+            is_discovered = case in DISCOVERED_CASES
+            _check(folder, day, discovered.audited(instances) if is_discovered else instances)
             yield done
+
+
+def _configuration(case: str, instances: int) -> bytes:
+    if case in DISCOVERED_CASES:
+        return discovered.configuration()
+    return configuration(instances, muted=case == "muted")
 
 
 _SELF = ("-m", "tools.bench.memory")
@@ -217,6 +254,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     day: int
     instances: int
     folder: str
+    list_url: str
     batch_size: int | None = None
     plan_key: str | None = None
 
@@ -239,6 +277,7 @@ def _carry_out(task: Task) -> MemoryDay | str:
         telemetry=RecordingTelemetry(),
         at=due,
     )
+    edges.list_url = task.list_url
     settings = msgspec.structs.replace(SETTINGS, batch_size=task.batch_size or SETTINGS.batch_size)
     audit = Audit(settings, edges, f"invocation-{task.day}", due + timedelta(minutes=15))
     request = AuditRequest(scheduled_time=due)

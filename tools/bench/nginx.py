@@ -1,6 +1,7 @@
 """The API: nginx, which waits without work and so is never the bottleneck."""
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,17 @@ import certifi
 import msgspec
 import trustme
 
-from tools.bench.nginx_conf import HANGING, HOST, LIMITED, api_path, configuration
+from tools.bench.discovered import InstanceList
+from tools.bench.nginx_conf import (
+    HANGING,
+    HOST,
+    LIMITED,
+    PAGE_SIZE,
+    PAGES,
+    api_path,
+    configuration,
+    page_file,
+)
 
 _MODULE = "ngx_http_echo_module.so"
 _MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
@@ -47,9 +58,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         """The server's CA alone."""
         return str(self.folder / _ONE_CA)
 
-    def api_url(self, latency_ms: int, backups: int) -> str:
-        """The API that takes so long, with so many backups in each answer."""
-        return self.url + api_path(latency_ms, backups)
+    def api_url(self, latency_ms: int, backups: int, instances: int | None = None) -> str:
+        """The API that takes so long, with so many backups in each answer, and as many instances.
+
+        Without their number it lists none.
+        """
+        return self.url + api_path(latency_ms, backups, instances)
 
     @property
     def limited_api_url(self) -> str:
@@ -77,15 +91,27 @@ def program(name: str) -> str:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, latencies_ms: Sequence[int], backups: Sequence[int], newest: int
+    folder: Path,
+    *,
+    latencies_ms: Sequence[int],
+    backups: Sequence[int],
+    newest: int,
+    fleets: Sequence[int] = (),
 ) -> Iterator[Server]:
-    """Run nginx, its files in the folder; raise ProgramMissing."""
+    """Run nginx, its files in the folder; raise ProgramMissing.
+
+    It lists the instances of each of these fleets; the API that hangs lists the last.
+    """
     nginx, port = program("nginx"), _free_port()
     _write_certificates(folder)
+    for instances in fleets:
+        _write_pages(folder / PAGES / str(instances), instances)
     (folder / "nginx.conf").write_text(
-        configuration(_module(), port, latencies_ms, backups, newest), "ascii"
+        configuration(_module(), port, latencies_ms, backups, newest, fleets=fleets), "ascii"
     )
-    process = subprocess.Popen([nginx, "-p", folder, "-c", "nginx.conf", "-e", "stderr"])
+    # Started by root, its workers would be somebody who may not read our files.
+    as_root = ["-g", "user root;"] if os.geteuid() == 0 else []
+    process = subprocess.Popen([nginx, "-p", folder, "-c", "nginx.conf", "-e", "stderr", *as_root])
     try:
         _wait_for(port, process)
         yield Server(
@@ -120,6 +146,14 @@ def _write_certificates(folder: Path) -> None:
     ca.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     ca.cert_pem.write_to_path(folder / _ONE_CA)
     (folder / _ALL_CAS).write_bytes(Path(certifi.where()).read_bytes() + ca.cert_pem.bytes())
+
+
+def _write_pages(folder: Path, instances: int) -> None:
+    """The inventory of so many instances, a file a page, and an empty one."""
+    folder.mkdir(parents=True)
+    (folder / "none.json").write_bytes(InstanceList(0).answer(""))
+    for since, body in InstanceList(instances).pages(PAGE_SIZE):
+        (folder / page_file(since)).write_bytes(body)
 
 
 def _free_port() -> int:

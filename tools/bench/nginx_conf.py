@@ -3,12 +3,16 @@
 import json
 from collections.abc import Iterable
 
+from tools.bench.discovered import row
+
 HOST = "127.0.0.1"
 LIMITED = "/limited"  # the API that refuses more than ALLOWED_AT_ONCE
 ALLOWED_AT_ONCE = 64
 LIMITED_LATENCY_MS = 50
 HANGING = "/hanging"  # the API that answers for one instance never
-HUNG = "00000000-0000-0000-0000-0000000001f4"  # the 500th of a configuration of so many
+HUNG = row(500).guid
+PAGES = "pages"  # the folder of the inventories, each in one of its own, named by its size
+PAGE_SIZE = 1_000  # instances, as the product asks for them
 
 _BACKUP_EVERY = 24 * 3600  # seconds
 _JSON = 'default_type "application/json; charset=utf-8";'
@@ -21,9 +25,18 @@ _TOO_MANY = (
 )
 
 
-def api_path(latency_ms: int, backups: int) -> str:
-    """Where the API lies that takes so long, with so many backups in each answer."""
-    return f"/L{latency_ms}_B{backups}"
+def api_path(latency_ms: int, backups: int, instances: int | None = None) -> str:
+    """Where the API lies that takes so long, with so many backups in each answer.
+
+    With a number it lists so many instances, else none.
+    """
+    path = f"/L{latency_ms}_B{backups}"
+    return path if instances is None else f"{path}/N{instances}"
+
+
+def page_file(since: str | None) -> str:
+    """The name of the file with the page that begins at a time; None for the first page."""
+    return f"{(since or 'first').replace(':', '')}.json"
 
 
 def answer(newest: int, backups: int) -> str:
@@ -35,10 +48,31 @@ def answer(newest: int, backups: int) -> str:
     return json.dumps({"backups": entries}, separators=(",", ":"))
 
 
+# Which file answers a request for the inventory: by the time in created_ats[gte].
+_LISTED = r"""
+    map $args $listed {
+        "~type=user-provided" none;
+        "~guids=" none;
+        "~created_ats(?:%5B|\[)gte(?:%5D|\])=(?<day>[0-9-]+)T(?<h>..)(?::|%3A)(?<m>..)(?::|%3A)(?<s>..)Z"
+            "${day}T$h$m${s}Z";
+        default first;
+    }"""
+
+
 def configuration(
-    module: str, port: int, latencies_ms: Iterable[int], backups: Iterable[int], newest: int
+    module: str,
+    port: int,
+    latencies_ms: Iterable[int],
+    backups: Iterable[int],
+    newest: int,
+    *,
+    fleets: Iterable[int] = (),
 ) -> str:
-    """nginx.conf; its files lie beside it: server.pem, limited.log with a line for each refusal."""
+    """nginx.conf; its files lie beside it: server.pem, limited.log with a line for each refusal.
+
+    The inventories of these fleets are files in PAGES; the last is that of the API that hangs.
+    """
+    fleets = list(fleets)
     sizes = sorted(backups)
     locations = [
         _location(
@@ -64,6 +98,14 @@ def configuration(
     hung = f"~ ^{HANGING}/v3/service_instances/{HUNG}/"
     locations.append(_location(hung, "echo_sleep 3600;"))
     locations.append(_location(HANGING, *_slow(LIMITED_LATENCY_MS, sizes[0])))
+    for instances in fleets:
+        file = f"/{PAGES}/{instances}/$listed.json"
+        locations.append(
+            _location(f"@list_{instances}", _JSON, "root .;", f"try_files {file} =404;")
+        )
+    for instances in fleets[-1:]:
+        hanging = f"= {HANGING}/v3/service_instances"
+        locations.append(_location(hanging, f"echo_exec @list_{instances};"))
     for size in sizes:
         locations.append(
             _location(f"@{size}", _JSON, _REQUEST_ID, f"return 200 '{answer(newest, size)}';")
@@ -72,6 +114,14 @@ def configuration(
             path = api_path(latency_ms, size)
             locations.append(_location(f"= {path}/", _JSON, f"return 200 '{_root(port, path)}';"))
             locations.append(_location(path, *_slow(latency_ms, size)))
+            locations += [
+                _location(
+                    f"= {api_path(latency_ms, size, instances)}/v3/service_instances",
+                    f"echo_sleep {latency_ms / 1000};",
+                    f"echo_exec @list_{instances};",
+                )
+                for instances in fleets
+            ]
     return f"""\
 load_module {module};
 worker_processes 1;
@@ -89,7 +139,7 @@ http {{
     proxy_temp_path proxy;
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
+    scgi_temp_path scgi;{_LISTED if fleets else ""}
     server {{
         listen {HOST}:{port} ssl backlog=1024;
         server_name bench;

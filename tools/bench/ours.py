@@ -1,11 +1,13 @@
 """The product as a client: all that the benchmark knows of the engine's inside."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backup_audit.fleet.configuration import Instance
+from backup_audit.fleet.inventory import InventoryReader
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.evidence import Backup, BackupList, Evidence
 from backup_audit.probe.attempt import Attempt
@@ -14,6 +16,7 @@ from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
+from backup_audit.probe.paging import PagedInventory
 from backup_audit.probe.session import new_session
 from tools.bench.target import AUTHORIZATION, TIMEOUT, Answered, Target
 
@@ -37,6 +40,21 @@ def probe_all(
         engine = Engine(api, Deadline(math.inf), workers=workers, clock=_clock)
         for _ in engine.probe(instances):
             pass
+
+
+@contextmanager
+def inventory_reader(api_url: str) -> Iterator[InventoryReader]:
+    """The product's reader of the list of instances."""
+    connect_timeout, read_timeout = TIMEOUT
+    with new_session(None) as session:
+        http = HttpClient(session, connect_timeout=connect_timeout, read_timeout=read_timeout)
+        yield reader_over(http, api_url)
+
+
+def reader_over(http: HttpClient, api_url: str) -> InventoryReader:
+    """The same over a client, or over what stands in its place."""
+    api = CloudController(api_url, http, ReadyHeader(Secret(AUTHORIZATION)), clock=_clock)
+    return PagedInventory(Engine(api, Deadline(math.inf), workers=1, clock=_clock))
 
 
 class _Watched(CloudController):

@@ -41,6 +41,11 @@ and curl. The figures are kept in `.local/bench.json`.
 - **Brokers that hang**, **500 instances at 100 a run**, **refused for ever**: a run of 15 minutes
   takes a second, since time is simulated; `tests/doubles/simulation.py` has the engine's place.
 - **Large bad days**: the use case with real documents and messages; S3 is a folder, SNS counts.
+- **Discovered fleets**: the list is served by another process over HTTP on loopback, 1,000
+  instances a page of 1.6 MB; the reader, the selection and the batches are the product's. Memory is
+  that of the whole run, and a fiftieth of the instances is excluded.
+- **Instances that come and go**: the reader reads from a list in the same process that changes
+  between two requests; pages are small, so that there are many.
 - **AIMD**: the product with 96 workers, against the best of 32, 48 and 64, which that server
   never refuses. nginx counts the refusals.
 """

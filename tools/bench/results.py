@@ -16,6 +16,14 @@ MEMORY_CASES = {
     "dead": "the API dies half way, then is back",
 }
 
+DISCOVERED_HEALTHY, DISCOVERED_STALE = "discovered-healthy", "discovered-stale"
+DISCOVERED_CASES = {
+    DISCOVERED_HEALTHY: "all discovered, under 50 rules and 20 excludes, and healthy, two days",
+    DISCOVERED_STALE: "all discovered, under 50 rules and 20 excludes, and stale, two days",
+}
+KEYSET, CROWDED, OFFSETS = "keyset", "keyset, a page within a second", "pages by number"
+ONE_PASS = "pages by number, one pass: no client of ours"
+
 
 def memory_key(case: str, instances: int) -> str:
     """A large bad day's key in .local/bench.json."""
@@ -120,6 +128,39 @@ class BadDays(msgspec.Struct, frozen=True, kw_only=True):
     hanging: Hanging
 
 
+class Planning(msgspec.Struct, frozen=True, kw_only=True):
+    """Planning a run over so many discovered instances, from the list's pages to the batches.
+
+    `cpu_seconds` is that of the process without its imports, `inventory_cpu_seconds` what reading
+    the inventory has of it. `requests` are those of the inventory.
+    """
+
+    requests: int
+    cpu_seconds: float
+    inventory_cpu_seconds: float
+
+
+class Histories(msgspec.Struct, frozen=True, kw_only=True):
+    """Random histories in which instances come and go between two pages.
+
+    `complete` were read completely. `missed` and `doubled` count the instances that lived all the
+    while and are not in such a reading, or are in it twice; `partial` are the others.
+    """
+
+    histories: int
+    complete: int
+    partial: int
+    missed: int
+    doubled: int
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """The inventory; plannings by the number of instances, histories by the way of paging."""
+
+    planning: dict[str, Planning]
+    histories: dict[str, Histories]
+
+
 class When(msgspec.Struct, frozen=True, kw_only=True):
     """When a section was measured (UTC, ISO 8601), and how."""
 
@@ -151,6 +192,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     throttled: Throttled | None = None
     bad_days: BadDays | None = None
     memory: dict[str, list[MemoryDay]] = {}  # by the case, a day after the other
+    inventory: Inventory | None = None
     machine: Machine | None = None
     measured: dict[str, When] = {}  # by the section
 

@@ -15,6 +15,7 @@ from tools.bench.results import (
     ColdJob,
     ColdStart,
     Figures,
+    Inventory,
     MemoryDay,
     Results,
     Silent,
@@ -62,6 +63,8 @@ def tables(results: Results) -> list[Table]:
         found += [_silent(results.bad_days.silent), _other_bad_days(results.bad_days)]
     if results.memory:
         found.append(_large_bad_days(results.memory))
+    if results.inventory:
+        found += [_planning(results.inventory), _histories(results.inventory)]
     return found
 
 
@@ -234,6 +237,45 @@ def _large_bad_days(memory: Mapping[str, Sequence[MemoryDay]]) -> Table:
             for key, days in memory.items()
             for case, size in [key.split()]
             for number, day in enumerate(days, 1)
+        ],
+    )
+
+
+def _planning(measured: Inventory) -> Table:
+    return Table(
+        title="Planning a discovered fleet",
+        note="From the first page of the list to the batches, under 50 rules and 20 excludes: "
+        "requests, and CPU seconds of the process without its imports. The list is served by "
+        "another process over HTTP.",
+        head=["instances", "requests", "CPU s", "of them for the inventory"],
+        rows=[
+            [
+                f"{int(size):,}",
+                f"{one.requests:,}",
+                f"{one.cpu_seconds:.1f}",
+                f"{one.inventory_cpu_seconds:.1f}",
+            ]
+            for size, one in measured.planning.items()
+        ],
+    )
+
+
+def _histories(measured: Inventory) -> Table:
+    return Table(
+        title="Instances that come and go between pages",
+        note="Random histories: instances are made, deleted, renamed and moved between any two "
+        "requests. Those that live all the while must be read once each.",
+        head=["paging", "histories", "complete", "partial", "missed", "doubled"],
+        rows=[
+            [
+                paging,
+                f"{one.histories:,}",
+                f"{one.complete:,}",
+                f"{one.partial:,}",
+                f"{one.missed:,}",
+                f"{one.doubled:,}",
+            ]
+            for paging, one in measured.histories.items()
         ],
     )
 

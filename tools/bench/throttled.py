@@ -13,6 +13,7 @@ from tools.bench import lambda_cpu
 from tools.bench.aws import configuration_uri
 from tools.bench.cases import Case
 from tools.bench.invoke import invoke, package
+from tools.bench.nginx import Server
 from tools.bench.results import BEFORE, Throttled
 from tools.bench.results import THROTTLED_SIZES as SIZES
 
@@ -22,7 +23,9 @@ CASE = Case(latency_ms=200, in_flight=32)
 def throttled(
     compiled: Path,
     folder: Path,
+    server: Server,
     settings: Mapping[str, str],
+    *,
     repeats: int,
     tell: Callable[[str], None],
 ) -> Throttled:
@@ -38,6 +41,7 @@ def throttled(
             for size in SIZES:
                 for name, (of_name, module) in packages.items():
                     of_run = {
+                        "CF_API_URL": server.api_url(CASE.latency_ms, CASE.backups, size),
                         "CONFIG_URI": configuration_uri(size),
                         "WORKERS": str(CASE.in_flight),
                         "REPORT_PREFIX": f"{name}-{size}-{repeat}",

@@ -8,6 +8,7 @@ from statistics import median
 from tools.bench.aws import configuration_uri
 from tools.bench.cases import Case
 from tools.bench.invoke import Invocation, invoke
+from tools.bench.nginx import Server
 from tools.bench.results import WholeJob
 
 CASE = Case(latency_ms=50, in_flight=64)
@@ -19,8 +20,10 @@ _ONCE_FROM = 100_000  # instances; so many take over a minute, and need no media
 
 def whole_jobs(
     package: Path,
+    server: Server,
     settings: Mapping[str, str],
     sizes: Sequence[int],
+    *,
     repeats: int,
     tell: Callable[[str], None],
 ) -> dict[str, WholeJob]:
@@ -30,6 +33,7 @@ def whole_jobs(
         for size in sizes if repeat == 0 else (size for size in sizes if size < _ONCE_FROM):
             tell(f"round {repeat + 1} of {repeats}, {size:,} instances")
             of_run = {
+                "CF_API_URL": server.api_url(CASE.latency_ms, CASE.backups, size),
                 "CONFIG_URI": configuration_uri(size),
                 "WORKERS": str(CASE.in_flight),
                 "REPORT_PREFIX": f"{size}-{repeat}",  # each is the first run of its fleet
