@@ -55,6 +55,7 @@ from backup_audit.report.commit import (
     committed_report,
     last_fleet,
     previous_of,
+    refuse_anothers,
 )
 from backup_audit.report.drift import FleetRow, LastFleet
 from backup_audit.report.rendering import json_line
@@ -101,6 +102,7 @@ class Audit:
         """Carry a run out, or what an earlier delivery of it left undone."""
         if request.dry_run:
             return self._judge_only(request, run)
+        self._refuse_anothers(run)
         report = committed_report(self._store, self._keys(run))
         if report is not None:
             return self._publish(report, notifies=request.notifies, repeated=True)
@@ -125,6 +127,7 @@ class Audit:
 
         By hand nothing is claimed: nobody knows when the next step comes, or whether it does.
         """
+        self._refuse_anothers(run)
         if by_hand:
             return self._plan_batches(request, run)
         turn = self._turn(run, run.run_id)  # so that the last step can free it
@@ -425,7 +428,11 @@ class Audit:
 
     def _turn(self, run: Run, held_by: str) -> Turn:
         key, telemetry = self._keys(run).running, self._edges.telemetry
-        return Turn(self._store, key, run, held_by, self._edges.now, telemetry.warned)
+        foundation, now = self._settings.foundation, self._edges.now
+        return Turn(self._store, key, foundation, run, held_by, now, telemetry.warned)
+
+    def _refuse_anothers(self, run: Run) -> None:
+        refuse_anothers(self._store, self._keys(run), self._settings.foundation)
 
     def _keys(self, run: Run) -> RunKeys:
         return RunKeys.of(self._settings.report_prefix, run)

@@ -277,7 +277,9 @@ def test_the_claim_is_rewritten_with_its_end_and_never_deleted() -> None:
 
     [during] = claims
     assert (during.run_id, during.ends_at) == (answer.run_id, NOW + LAMBDA + SECOND)
-    assert world.claim == Claim(run_id=answer.run_id, held_by="scheduled", ends_at=NOW)
+    assert world.claim == Claim(
+        foundation="test", run_id=answer.run_id, held_by="scheduled", ends_at=NOW
+    )
 
 
 def test_in_mode_map_the_claim_lasts_from_the_plan_to_the_conclusion() -> None:
@@ -358,13 +360,13 @@ def test_a_claim_that_cannot_be_freed_is_a_warning_and_hides_no_error() -> None:
 
 
 def a_claim(name: str, ends_at: datetime = NOW + LAMBDA) -> Claim:
-    return Claim(run_id=f"run-{name}", held_by=name, ends_at=ends_at + SECOND)
+    return Claim(foundation="test", run_id=f"run-{name}", held_by=name, ends_at=ends_at + SECOND)
 
 
 def a_turn(store: InMemoryStore, name: str, held_by: str | None = None) -> Turn:
     """The turn of a full run, now."""
     of = msgspec.structs.replace(run(), run_id=f"run-{name}")
-    return Turn(store, KEY, of, held_by or name, lambda: NOW, lambda _: None)
+    return Turn(store, KEY, "test", of, held_by or name, lambda: NOW, lambda _: None)
 
 
 def take(store: InMemoryStore, name: str) -> str | None:

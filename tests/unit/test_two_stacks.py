@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
-from backup_audit.errors import ReportStoreFailed
+from backup_audit.errors import InvalidSettings, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.notify.message import run_failed
+from backup_audit.report.rendering import as_json
 from backup_audit.report.report import Answer, Latest, WholeReport
+from backup_audit.report.store import Claim
 from backup_audit.settings import NotifyMode
 from backup_audit.telemetry import NAMESPACE, PowertoolsTelemetry
 from tests.doubles.builders import NOW, SETTINGS, a_list
@@ -268,3 +270,50 @@ def test_two_runs_that_fail_at_the_same_time_are_two_messages() -> None:
 
     assert len({message.message_id for message in failed}) == 2
     assert [message.attributes["foundation"] for message in failed] == ["eu", "us"]
+
+
+# ── One prefix for two, by mistake ────────────────────────────────────────────────────────────────
+
+
+def test_a_prefix_with_the_reports_of_another_foundation_fails_the_run_and_is_left_alone() -> None:
+    store = InMemoryStore()
+    Stack("eu", store).run()
+    before = dict(store.objects)
+    us = Stack("us", store, prefix="eu")
+
+    for day in (0, 1):
+        with pytest.raises(InvalidSettings, match="is of the foundation 'eu', and this is 'us'"):
+            us.run(day=day)
+
+    assert store.objects == before
+    assert us.notifier.messages == []
+    assert us.heartbeat.beats == 0
+
+
+@pytest.mark.parametrize("ends_in", [timedelta(seconds=-1), timedelta(minutes=10)])
+def test_the_claim_of_another_foundations_first_run_is_respected_be_it_over_or_not(
+    ends_in: timedelta,
+) -> None:
+    store = InMemoryStore()
+    claim = Claim(foundation="eu", run_id="20260131T050000Z", held_by="us-0", ends_at=NOW + ends_in)
+    store.objects["eu/running.json"] = as_json(claim)
+
+    with pytest.raises(InvalidSettings, match=r"running\.json is of the foundation 'eu'"):
+        Stack("us", store, prefix="eu").run()
+
+    assert store.objects == {"eu/running.json": as_json(claim)}
+
+
+def test_the_reports_of_a_version_that_did_not_say_the_foundation_are_gone_on_with() -> None:
+    store = InMemoryStore()
+    eu = Stack("eu", store)
+    eu.run()
+    for name in ("latest.json", "running.json"):
+        said = json.loads(store.objects[f"eu/{name}"])
+        assert said.pop("foundation") == "eu"
+        store.objects[f"eu/{name}"] = json.dumps(said).encode()
+
+    answer = eu.run(day=1)
+
+    assert not answer.repeated
+    assert eu.latest().foundation == "eu"

@@ -47,6 +47,7 @@ from backup_audit.report.store import (
     RunKeys,
     StoredObject,
     decoding,
+    refuse_foreign,
     rewrite,
     settle,
 )
@@ -149,6 +150,7 @@ def advance_latest(stored: StoredReport) -> bool:
     if run.scope is not Scope.FULL:
         return True
     latest = Latest(
+        foundation=report.foundation,
         run=run,
         complete=report.complete,
         why_incomplete=report.why_incomplete,
@@ -166,6 +168,14 @@ def advance_latest(stored: StoredReport) -> bool:
     read = partial(_pointer, stored.store, keys)
     newest = rewrite(stored.store, keys.latest, read, forward)
     return newest is None or _order(newest.run) == _order(run)
+
+
+def refuse_anothers(store: ObjectStore, keys: RunKeys, foundation: str) -> None:
+    """Raise InvalidSettings if the reports below the prefix are another foundation's."""
+    stored = store.get(keys.latest)
+    latest = _pointer(store, keys, stored.body) if stored else None
+    if latest is not None:
+        refuse_foreign(store, keys.latest, latest.foundation, foundation)
 
 
 class Previous(msgspec.Struct, frozen=True):

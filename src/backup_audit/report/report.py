@@ -219,9 +219,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """latest.json: where the newest committed full run is stored, and its figures."""
+    """latest.json: where the newest committed full run is stored, and its figures.
+
+    `foundation` is null in those of versions that did not say it.
+    """
 
     schema_version: Literal[1] = 1
+    foundation: str | None = None
     run: Run
     complete: bool
     why_incomplete: str | None

@@ -13,10 +13,11 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from backup_audit.errors import ReportStoreFailed
+from backup_audit.errors import InvalidSettings, ReportStoreFailed
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.report.rendering import as_json
 from backup_audit.strict import UNDECODABLE
+from backup_audit.text import one_line
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -156,6 +157,25 @@ def settle(store: ObjectStore, key: str, document: T, encode: Callable[[T], byte
     return stored
 
 
+def refuse_foreign(store: ObjectStore, key: str, theirs: str | None, ours: str) -> None:
+    """Raise InvalidSettings if an object names another foundation.
+
+    Runs that are due at the same time have the same id: below one prefix each foundation would take
+    the other's run for its own, and audit nothing.
+    """
+    if theirs in (None, ours):
+        return
+    named = one_line(str(theirs), _FOUNDATION_MAX)
+    fault = (
+        f"REPORT_PREFIX: s3://{store.bucket}/{key} is of the foundation {named!r}, and this is "
+        f"{ours!r}: give each a ReportPrefix of its own; if only the name has changed, set "
+        "Foundation to the old one"
+    )
+    raise InvalidSettings([fault])
+
+
+_FOUNDATION_MAX = 100  # characters
+
 # Others can win the race for an object; to lose it so often is a fault and no race.
 _CAS_ATTEMPTS = 10
 
@@ -193,9 +213,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """running.json. The run is at work until `ends_at` (UTC); after that it counts as killed.
 
     `held_by` is the delivery, of several of one run: each claims anew, only the last may free.
+    `foundation` is null in those of versions that did not say it.
     """
 
     schema_version: Literal[1] = 1
+    foundation: str | None = None
     run_id: str
     held_by: str
     ends_at: datetime
@@ -206,21 +228,29 @@ class Turn(msgspec.Struct, frozen=True):
 
     store: ObjectStore
     key: str
+    foundation: str
     run: Run
     held_by: str
     now: Callable[[], datetime]
     warn: Callable[[str], None]
 
     def claim(self, ends_at: datetime) -> str | None:
-        """Claim until then; return the id of another run that is at work, None if it is ours."""
+        """Claim until then; return the id of another run that is at work, None if it is ours.
+
+        Raise InvalidSettings if the claim is another foundation's, be it over or not.
+        """
         run_id, now = self.run.run_id, self.now()
         if self.run.scope is not Scope.FULL:
             return None
         # To the end of the second, since documents have whole seconds.
         rounded = ends_at.replace(microsecond=0) + timedelta(seconds=1)
-        ours = Claim(run_id=run_id, held_by=self.held_by, ends_at=rounded)
+        ours = Claim(
+            foundation=self.foundation, run_id=run_id, held_by=self.held_by, ends_at=rounded
+        )
 
         def claimed(held: Claim | None) -> Claim | None:
+            if held is not None:
+                refuse_foreign(self.store, self.key, held.foundation, self.foundation)
             is_free = held is None or held.run_id == run_id or held.ends_at <= now
             return ours if is_free else None
 
@@ -248,7 +278,8 @@ class Turn(msgspec.Struct, frozen=True):
         """End the claim, unless another delivery or run has taken it over."""
 
         def ended(held: Claim | None) -> Claim | None:
-            if held is None or (held.run_id, held.held_by) != (self.run.run_id, self.held_by):
+            ours = (self.foundation, self.run.run_id, self.held_by)
+            if held is None or (held.foundation, held.run_id, held.held_by) != ours:
                 return None
             return msgspec.structs.replace(held, ends_at=self.now().replace(microsecond=0))
 
