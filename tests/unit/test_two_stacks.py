@@ -302,18 +302,3 @@ def test_the_claim_of_another_foundations_first_run_is_respected_be_it_over_or_n
         Stack("us", store, prefix="eu").run()
 
     assert store.objects == {"eu/running.json": as_json(claim)}
-
-
-def test_the_reports_of_a_version_that_did_not_say_the_foundation_are_gone_on_with() -> None:
-    store = InMemoryStore()
-    eu = Stack("eu", store)
-    eu.run()
-    for name in ("latest.json", "running.json"):
-        said = json.loads(store.objects[f"eu/{name}"])
-        assert said.pop("foundation") == "eu"
-        store.objects[f"eu/{name}"] = json.dumps(said).encode()
-
-    answer = eu.run(day=1)
-
-    assert not answer.repeated
-    assert eu.latest().foundation == "eu"

@@ -219,13 +219,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """latest.json: where the newest committed full run is stored, and its figures.
-
-    `foundation` is null in those of versions that did not say it.
-    """
+    """latest.json: where the newest committed full run is stored, and its figures."""
 
     schema_version: Literal[1] = 1
-    foundation: str | None = None
+    foundation: str
     run: Run
     complete: bool
     why_incomplete: str | None

@@ -157,15 +157,15 @@ def settle(store: ObjectStore, key: str, document: T, encode: Callable[[T], byte
     return stored
 
 
-def refuse_foreign(store: ObjectStore, key: str, theirs: str | None, ours: str) -> None:
+def refuse_foreign(store: ObjectStore, key: str, theirs: str, ours: str) -> None:
     """Raise InvalidSettings if an object names another foundation.
 
     Runs that are due at the same time have the same id: below one prefix each foundation would take
     the other's run for its own, and audit nothing.
     """
-    if theirs in (None, ours):
+    if theirs == ours:
         return
-    named = one_line(str(theirs), _FOUNDATION_MAX)
+    named = one_line(theirs, _FOUNDATION_MAX)
     fault = (
         f"REPORT_PREFIX: s3://{store.bucket}/{key} is of the foundation {named!r}, and this is "
         f"{ours!r}: give each a ReportPrefix of its own; if only the name has changed, set "
@@ -213,11 +213,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """running.json. The run is at work until `ends_at` (UTC); after that it counts as killed.
 
     `held_by` is the delivery, of several of one run: each claims anew, only the last may free.
-    `foundation` is null in those of versions that did not say it.
     """
 
     schema_version: Literal[1] = 1
-    foundation: str | None = None
+    foundation: str
     run_id: str
     held_by: str
     ends_at: datetime
