@@ -45,7 +45,7 @@ EXECUTION_LONGEST = timedelta(hours=20)
 _encode = msgspec.json.Encoder().encode
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line of a batch: an instance, its mute, and what the last full run left of it."""
 
     instance: Instance

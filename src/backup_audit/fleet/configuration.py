@@ -96,7 +96,7 @@ class ConfigurationDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     schema: SchemaAddress | None = msgspec.field(name="$schema", default=None)
 
 
-class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
+class Instance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A service instance to audit, with the policy that applies to it.
 
     A configured name wins over the foundation's. `created_at` and `operation`, one that is under

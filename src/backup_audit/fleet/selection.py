@@ -26,7 +26,7 @@ class Standing(StrEnum):
     UNAUDITED = "unaudited"
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What the configuration says of one instance.
 
     `place` decided whether it is audited: "event", "instances[3]", "discover[0]", "exclude[1]" or

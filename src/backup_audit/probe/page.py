@@ -112,7 +112,7 @@ class _Pagination(msgspec.Struct):
     next: object
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     guid: str
     name: object = None
     type: object = None
