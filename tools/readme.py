@@ -9,14 +9,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
+from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.fleet.explain import Explanation, explained
+from backup_audit.fleet.inventory import ServiceInstance
+from backup_audit.fleet.selection import Selection, Standing
 from backup_audit.telemetry import METRICS
 from backup_audit_cli.__main__ import main as command_line
 from backup_audit_cli.exit_status import ExitStatus
+from backup_audit_cli.explain import text_of
 from tools.local_cloud.fleets import sample
 from tools.local_cloud.local_run import run_locally
 from tools.local_cloud.names import guid_of
@@ -153,6 +158,78 @@ def checked() -> str:
     return f"```text\n{printed.strip()}\n```"
 
 
+def sample_of(page: Path, name: str) -> str:
+    """The block of a page that is marked as a sample of this name."""
+    [block] = re.findall(
+        rf"<!-- sample: {name} -->\n```\w+\n(.*?)```", page.read_text("utf-8"), re.DOTALL
+    )
+    return str(block)
+
+
+# A foundation for the samples: none of it is decided by the same places as another.
+INVENTORY = tuple(
+    ServiceInstance(
+        guid=guid_of(number),
+        name=name,
+        org=org,
+        space=space,
+        offering=offering,
+        plan=plan,
+        created_at=datetime(2024, 2, 11, tzinfo=UTC),
+        labels=labels,
+    )
+    for number, (name, org, space, offering, plan, labels) in enumerate(
+        [
+            ("orders-db", "shop-eu", "prod", "p.mysql", "db-gold", {}),
+            ("carts", "shop-eu", "prod", "p.redis", "cache-small", {}),
+            ("orders-db", "shop-us", "prod", "p.mysql", "db-small", {}),
+            ("reports", "finance", "prod", "postgres", "pg-gold", {"tier": "scratch"}),
+            ("trial", "finance", "sandbox-7", "postgres", "pg-gold", {}),
+            ("load", "research", "load-3", "postgres", "pg-small", {}),
+            ("smoke", "p-mysql", "test", "p.mysql", "db-small", {}),
+        ]
+    )
+)
+THAT_DAY = date(2026, 12, 1)
+
+
+def foundation_sample() -> Selection:
+    """The sample for a whole foundation, on a day of its own."""
+    document = sample_of(CONFIGURE, "foundation").encode()
+    return Selection(parse_configuration(document, str(CONFIGURE)), THAT_DAY)
+
+
+def decisions() -> str:
+    """What the sample for a whole foundation decides."""
+    selection = foundation_sample()
+    head = [
+        "| instance | audited | `max_age` | `min_backups` | `owner` | muted |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join(head + [_decision(explained(selection, one.guid, one)) for one in INVENTORY])
+
+
+def _decision(one: Explanation) -> str:
+    [row] = [row for row in INVENTORY if row.guid == one.guid]
+    labels = "".join(f" `{key}={value}`" for key, value in row.labels.items())
+    instance = f"`{one.name}` in {one.org} / {one.space}, {one.offering} {one.plan}{labels}"
+    stated = {demand.demand: demand.in_force for demand in one.demands}
+    cells = [
+        f"`{found.value}`, {found.place}" if (found := stated.get(demand)) else ""
+        for demand in ("max_age", "min_backups", "owner")
+    ]
+    muted = ", ".join(mute.place for mute in one.mutes)
+    is_audited = one.standing is Standing.AUDITED
+    place = f"{'yes' if is_audited else 'no'}, {one.place}"
+    return "| " + " | ".join([instance, place, *cells, muted]) + " |"
+
+
+def explained_sample() -> str:
+    """What `backup-audit explain` prints of an instance of that foundation."""
+    printed = "\n".join(text_of(explained(foundation_sample(), INVENTORY[0].guid, INVENTORY[0])))
+    return f"```text\n{printed}\n```"
+
+
 def commanded(*arguments: str, piped: str = "") -> str:
     """What the command line prints to stdout, 100 columns wide."""
     with (
@@ -183,10 +260,13 @@ PARTS: dict[str, Callable[[], str]] = {
     "answer": answer,
     "try": tried,
     "check": checked,
+    "decisions": decisions,
+    "explain": explained_sample,
     "exit-statuses": exit_statuses,
     "help-try": partial(help_of, "try"),
     "help-check": partial(help_of, "check"),
     "help-run": partial(help_of, "run"),
+    "help-explain": partial(help_of, "explain"),
     "help-verify": partial(help_of, "verify"),
     "metrics": metrics,
     "parameters": parameters,

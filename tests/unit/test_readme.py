@@ -3,17 +3,24 @@
 import json
 import re
 import shlex
-from datetime import UTC, datetime, timedelta
+import tomllib
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jq
+import msgspec
 import pytest
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.fleet.policy import BUILT_IN
+from backup_audit.fleet.configuration import ConfigurationDocument, parse_configuration
+from backup_audit.fleet.doubts import doubts_about
+from backup_audit.fleet.inventory import ServiceInstance
+from backup_audit.fleet.labels import faults_of_labels
+from backup_audit.fleet.policy import BUILT_IN, DEMANDS
 from backup_audit.fleet.run import Scope, parse_event
+from backup_audit.fleet.selection import Selection
+from backup_audit.fleet.self_service import LABELS
 from backup_audit.judge.finding import Change
 from backup_audit.judge.under_way import EXCUSED_FOR
 from backup_audit.judge.verdict import Severity, Verdict
@@ -39,6 +46,7 @@ from tools.commands import aws_commands, code_blocks, shell_lines, unknown_words
 from tools.readme import (
     COMMAND_LINE,
     CONFIGURE,
+    INVENTORY,
     INVOKE,
     NOTIFICATIONS,
     OPERATE,
@@ -47,7 +55,9 @@ from tools.readme import (
     README,
     REPORTS,
     commanded,
+    foundation_sample,
     generated_parts,
+    sample_of,
 )
 from tools.scale import inventory_requests
 from tools.template import Template
@@ -111,7 +121,10 @@ def test_every_page_in_docs_is_found_from_the_readme() -> None:
         (OPERATE, "metrics"),
         (CONFIGURE, "parameters"),
         (COMMAND_LINE, "exit-statuses"),
+        (CONFIGURE, "decisions"),
         (COMMAND_LINE, "check"),
+        (COMMAND_LINE, "explain"),
+        (COMMAND_LINE, "help-explain"),
         (COMMAND_LINE, "help-try"),
         (COMMAND_LINE, "help-check"),
         (COMMAND_LINE, "help-run"),
@@ -130,15 +143,93 @@ def test_every_generated_part_stands_in_one_page() -> None:
 # ── Configure ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_sample_configuration_is_right() -> None:
-    sample = next(
-        block for block in code_blocks(TEXTS[CONFIGURE], "json") if '"instances"' in block
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("everything", (0, 1, 0, 0, 0)),
+        ("by-hand", (2, 0, 0, 0, 1)),
+        ("foundation", (0, 1, 2, 3, 1)),
+        ("self-service", (0, 2, 0, 0, 0)),
+    ],
+)
+def test_a_sample_configuration_is_right_and_means_what_it_says(
+    name: str, counts: tuple[int, ...]
+) -> None:
+    configuration = parse_configuration(sample_of(CONFIGURE, name).encode(), name)
+
+    parts = (
+        configuration.instances,
+        configuration.discover,
+        configuration.exclude,
+        configuration.rules,
+        configuration.mutes,
+    )
+    assert tuple(map(len, parts)) == counts
+    assert doubts_about(configuration, date(2026, 12, 1)) == ()
+
+
+def test_the_sample_for_a_whole_foundation_leaves_nothing_without_effect() -> None:
+    selection = foundation_sample()
+
+    for row in INVENTORY:
+        selection.decide(row.guid, row, is_fresh=True)
+
+    assert selection.warnings() == ()
+
+
+def test_the_labels_of_the_sample_state_what_self_service_lets_them() -> None:
+    document = sample_of(CONFIGURE, "self-service").encode()
+    lines = shell_lines(section(CONFIGURE, "The document"))
+    orders, scratch = [
+        ServiceInstance(guid="a", labels=dict(label.split("=") for label in line.split()[4:]))
+        for line in lines
+        if line.startswith("cf set-label service-instance ")
+    ]
+    selection = Selection(parse_configuration(document, "test"), date(2026, 12, 1))
+
+    instance = selection.decide("a", orders, is_fresh=True).instance
+    skipped = msgspec.structs.replace(
+        scratch, labels={**scratch.labels, "backup-audit.audit": "yes"}
     )
 
-    configuration = parse_configuration(sample.encode(), str(CONFIGURE))
+    assert instance is not None
+    assert instance.policy.max_age_source == "label backup-audit.max-age"
+    assert instance.owner == "team-orders"
+    assert instance.policy_notes == ()
+    assert selection.decide("b", skipped, is_fresh=True).place == "label backup-audit.skip-until"
 
-    assert len(configuration.instances) == 2
-    assert len(configuration.mutes) == 1
+
+def test_every_key_of_the_document_and_every_label_is_described() -> None:
+    text = section(CONFIGURE, "The document")
+    keys = {field.encode_name for field in msgspec.structs.fields(ConfigurationDocument)}
+    described = set(re.findall(r"^\| `([\w.-]+)` \|", text, re.MULTILINE))
+
+    assert keys - {"schema_version", "$schema"} <= described
+    assert set(DEMANDS) | set(LABELS.values()) <= described
+
+
+def test_the_forms_of_a_label_selector_are_those_that_are_read() -> None:
+    forms = re.findall(r"^ *\| `(!?env[^`:]*)` \|", TEXTS[CONFIGURE], re.MULTILINE)
+
+    assert len(forms) == 6
+    for form in forms:
+        assert list(faults_of_labels(form)) == []
+
+
+def test_the_stacks_of_several_foundations_share_nothing_but_the_bucket() -> None:
+    stacks = tomllib.loads(sample_of(CONFIGURE, "stacks"))
+    del stacks["version"]
+    given = [
+        dict(one.split("=", 1) for one in stack["deploy"]["parameters"]["parameter_overrides"])
+        for stack in stacks.values()
+    ]
+    names = [stack["global"]["parameters"]["stack_name"] for stack in stacks.values()]
+
+    assert len(set(names)) == len(names) == 2
+    for parameters in given:
+        assert parameters.keys() <= Template.read().parameters.keys()
+    for name in ("CfApiUrl", "ConfigUri", "Foundation", "ReportPrefix"):
+        assert len({parameters[name] for parameters in given}) == 2
 
 
 def test_the_instances_of_a_space_become_a_configuration() -> None:
@@ -398,8 +489,9 @@ def test_the_sam_commands_name_what_the_template_and_samconfig_have() -> None:
     for words in invoked:
         assert words[3] in template.resources
         assert Path(words[words.index("--event-file") + 1]).exists()
+    known = Path("samconfig.toml").read_text() + sample_of(CONFIGURE, "stacks")
     for environment in re.findall(r"--config-env (\w+)", ALL):
-        assert f"[{environment}." in Path("samconfig.toml").read_text()
+        assert f"[{environment}." in known
 
 
 def test_the_deployment_of_the_readme_gives_what_has_no_default_and_nothing_unknown() -> None:
