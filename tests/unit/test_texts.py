@@ -56,7 +56,12 @@ WRITE = 'write {"schema_version": 1, "instances": […]} around it'
         ({"instances": []}, ["instances: [] is not a list of at least one instance"]),
         (
             {"instances": ["a"], "x": 1},
-            ["x: unknown key, expected one of instances, schema_version, defaults, mutes, $schema"],
+            [
+                (
+                    "x: unknown key, expected one of instances, discover, exclude, rules, self_service, "
+                    "inventory, schema_version, defaults, mutes, $schema"
+                )
+            ],
         ),
         (
             {"instances": ["a"], "defaults": {"max_age": "x", "min_backups": 0}},
