@@ -13,7 +13,7 @@ from backup_audit.fleet.explain import (
 )
 from backup_audit.fleet.inventory import MANAGED, Read
 from backup_audit.fleet.selection import Standing
-from backup_audit.text import one_line
+from backup_audit.text import one_line, printable
 from backup_audit_cli.exit_status import ExitStatus
 from backup_audit_cli.output import say
 from backup_audit_cli.run import answer_to
@@ -59,7 +59,7 @@ def _lines(answer: _Answer) -> Iterator[str]:
 
 def text_of(one: Explanation) -> Iterator[str]:
     """An explanation in lines, each safe for a terminal."""
-    yield _head(one)
+    yield printable(_head(one))
     yield _row(one.standing, _standing(one))
     values = [str(demand.in_force.value) for demand in one.demands[:-1] if demand.in_force]
     width = max(map(len, values), default=0)
@@ -72,7 +72,7 @@ def text_of(one: Explanation) -> Iterator[str]:
 
 
 def _row(key: str, text: str) -> str:
-    return f"{key:<{_COLUMN}}{text}"
+    return printable(f"{key:<{_COLUMN}}{text}")
 
 
 def _head(one: Explanation) -> str:

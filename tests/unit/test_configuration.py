@@ -446,11 +446,33 @@ def test_a_selector_with_faults_is_read_however_often() -> None:
 
 
 def test_thousands_of_equal_faults_are_one() -> None:
-    rules = [{"match": {"org": f"org-{number}"}} for number in range(3_000)]
+    rules = [{"match": {"org": f"org-{number}"}} for number in range(1_000)]
 
     [fault] = faults_of({"discover": EVERYTHING, "rules": rules})
 
-    assert fault == "3,000 × rules[]: states no demand, first at rules[0]"  # noqa: RUF001
+    assert fault == "1,000 × rules[]: states no demand, first at rules[0]"  # noqa: RUF001
+
+
+@pytest.mark.parametrize(("count", "is_right"), [(999, True), (1_000, True), (1_001, False)])
+def test_a_thousand_selectors_are_the_most_of_a_key(count: int, *, is_right: bool) -> None:
+    selectors = [{"org": f"org-{number}"} for number in range(count)]
+    by_guid = [MUTE | {"guid": f"guid-{number}"} for number in range(1_500)]
+    document = {
+        "discover": selectors,
+        "exclude": [EXCLUDE | {"match": one} for one in selectors],
+        "rules": [{"match": one, "max_age": "1h"} for one in selectors],
+        "mutes": [*(MUTE | {"match": one} for one in selectors), *by_guid],
+    }
+
+    if is_right:
+        assert len(parsed(document).mutes) == count + 1_500
+    else:
+        assert faults_of(document) == [
+            "discover: has 1,001 entries; 1,000 are the most",
+            "exclude: has 1,001 entries; 1,000 are the most",
+            "rules: has 1,001 entries; 1,000 are the most",
+            "mutes: has 1,001 entries with match; 1,000 are the most",
+        ]
 
 
 def test_faults_of_types_and_of_values_are_told_together_in_the_order_of_the_keys() -> None:

@@ -1,9 +1,11 @@
 """Which instances are audited, what a run counts of it, and what it warns of."""
 
+import cProfile
 import json
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from backup_audit.fleet.configuration import Configuration, Instance, parse_configuration
@@ -406,7 +408,7 @@ def test_a_rule_that_entries_or_labels_shadow_is_said_so() -> None:
     decided(chosen, row())
 
     assert chosen.warnings() == (
-        "rules[0]: decides nothing: entries of instances, labels or the event state the same",
+        "rules[0]: decides nothing: instances, labels or the event decide",
     )
 
 
@@ -446,6 +448,33 @@ def test_thousands_of_entries_that_an_exclude_names_too_are_one_warning() -> Non
     [warning] = chosen.warnings()
 
     assert warning.startswith("3,000 × instances[]: is listed, so it is audited, though exclude[]")  # noqa: RUF001
+
+
+def calls_to_decide(count: int) -> int:
+    """How many functions are called to decide for so many instances that share nothing."""
+    guids = [f"guid-{number}" for number in range(count)]
+    chosen = selection(
+        instances=[{"guid": guid, "max_age": f"{at + 1}h"} for at, guid in enumerate(guids)],
+        discover=[{"org": "*"}],
+        exclude=[excluded(org="*")],
+        rules=RULES,
+        self_service={"max_age": {}, "owner": ["*"]},
+        mutes=[muted(guid=guid) for guid in guids],
+    )
+    profile = cProfile.Profile()
+    with profile:
+        for guid in guids:
+            labels = {"backup-audit.owner": guid, "env": guid}
+            of = row(guid, name=guid, org=guid, space=guid, labels=labels)
+            decided(chosen, of, guid)
+            decided(chosen, msgspec.structs.replace(of, guid="x"), f"{guid}-discovered")
+        chosen.warnings()
+        chosen.mute_records(is_whole=True)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+def test_deciding_is_linear_whatever_is_listed_muted_and_labelled() -> None:
+    assert calls_to_decide(1_200) < 2.2 * calls_to_decide(600)
 
 
 def test_names_of_tenants_are_in_no_warning() -> None:

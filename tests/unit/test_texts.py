@@ -58,8 +58,8 @@ WRITE = 'write {"schema_version": 1, "instances": […]} around it'
             {"instances": ["a"], "x": 1},
             [
                 (
-                    "x: unknown key, expected one of instances, discover, exclude, rules, self_service, "
-                    "inventory, schema_version, defaults, mutes, $schema"
+                    "x: unknown key, expected one of instances, discover, exclude, rules, "
+                    "self_service, inventory, schema_version, defaults, mutes, $schema"
                 )
             ],
         ),

@@ -15,6 +15,9 @@ from backup_audit.fleet.self_service import CountBounds, GraceBounds
 from backup_audit.strict import description_of, read_strictly, shown
 from backup_audit.text import parse_duration
 
+# Of a list: far more than a person writes, and few enough for 100,000 instances.
+SELECTORS_MAX = 1_000
+
 
 def faults_among(raw: object) -> Iterator[str]:
     """Each fault of a configuration that has the types it should have, or nearly."""
@@ -25,6 +28,7 @@ def faults_among(raw: object) -> Iterator[str]:
         yield 'inventory: "listed" reads no inventory, and discover needs one'
     for name in ("instances", "mutes"):
         yield from duplicates(name, _list(document.get(name)))
+    yield from _too_many(document)
     for at, selector in _entries(document, "discover"):
         yield from _of_selector(at, selector)
     for at, exclude in _entries(document, "exclude"):
@@ -34,6 +38,16 @@ def faults_among(raw: object) -> Iterator[str]:
     for at, mute in _entries(document, "mutes"):
         yield from _of_mute(at, mute)
     yield from _of_self_service(_object(document.get("self_service")))
+
+
+def _too_many(document: Mapping[str, Any]) -> Iterator[str]:
+    """Selectors are compared with every instance: thousands would take a run's time."""
+    for name in ("discover", "exclude", "rules"):
+        if (count := len(_list(document.get(name)))) > SELECTORS_MAX:
+            yield f"{name}: has {count:,} entries; {SELECTORS_MAX:,} are the most"
+    matching = sum(_is_given(entry, "match") for _, entry in _entries(document, "mutes"))
+    if matching > SELECTORS_MAX:
+        yield f"mutes: has {matching:,} entries with match; {SELECTORS_MAX:,} are the most"
 
 
 def duplicates(name: str, entries: Sequence[object]) -> Iterator[str]:

@@ -106,7 +106,7 @@ def stated_by(labels: Mapping[str, str], allowed: SelfService, today: date) -> S
             continue
         try:
             value = _read(key, labels[label], allowed, today)
-        except _IgnoredError as why:
+        except _Ignored as why:
             shown = one_line(labels[label], _SHOWN_MAX)
             notes.append(f'label {label} "{shown}" is ignored: {why}')
         else:
@@ -130,15 +130,15 @@ def within(allowed: SelfService, demand: str) -> str:
     return f"within {least}..{most}"
 
 
-class _IgnoredError(Exception):
+class _Ignored(Exception):
     """Why a label is ignored."""
 
 
 def _read(key: str, text: str, allowed: SelfService, today: date) -> str | int | date:
-    """What a label says; raise _IgnoredError if it is not allowed to, or cannot be read."""
+    """What a label says; raise _Ignored if it is not allowed to, or cannot be read."""
     bounds: Any = getattr(allowed, key)
     if bounds is None:
-        raise _IgnoredError(f"self_service does not have {key}")
+        raise _Ignored(f"self_service does not have {key}")
     if key == "skip":
         return _skip_until(text, bounds, today)
     value: str | int
@@ -154,7 +154,7 @@ def _read(key: str, text: str, allowed: SelfService, today: date) -> str | int |
             seconds = _duration(text, PositiveDuration if key == "max_age" else Duration)
             is_within = _is_between(seconds, _limit(bounds.at_least), _limit(bounds.at_most))
     if not is_within:
-        raise _IgnoredError(f"it is not {within(allowed, key)}")
+        raise _Ignored(f"it is not {within(allowed, key)}")
     return value
 
 
@@ -163,14 +163,14 @@ def _read(key: str, text: str, allowed: SelfService, today: date) -> str | int |
 
 def _owner(text: str) -> str:
     if not re.search(TEXT_PATTERN, text):
-        raise _IgnoredError(f"it is not {description_of(Text)}")
+        raise _Ignored(f"it is not {description_of(Text)}")
     return text
 
 
 def _count(text: str) -> int:
     count = int(text) if _COUNT.fullmatch(text) else 0
     if not 1 <= count <= BACKUPS_MAX:
-        raise _IgnoredError(f"it is not {description_of(MinBackups)}")
+        raise _Ignored(f"it is not {description_of(MinBackups)}")
     return count
 
 
@@ -180,7 +180,7 @@ def _duration(text: str, kind: object) -> int:
     except ValueError:
         seconds = None
     if seconds is None or (kind is PositiveDuration and not seconds):
-        raise _IgnoredError(f"it is not {description_of(kind)}")
+        raise _Ignored(f"it is not {description_of(kind)}")
     return seconds
 
 
@@ -196,7 +196,7 @@ def _is_between(value: int, least: int | None, most: int | None) -> bool:
 def _skip_until(text: str, bounds: SkipBounds, today: date) -> date:
     day = day_of(text)
     if day is None:
-        raise _IgnoredError("it is not a day such as 2027-01-31")
+        raise _Ignored("it is not a day such as 2027-01-31")
     if day - today > timedelta(seconds=parse_duration(bounds.at_most)):
-        raise _IgnoredError(f"it is more than {bounds.at_most} ahead")
+        raise _Ignored(f"it is more than {bounds.at_most} ahead")
     return day

@@ -1,6 +1,6 @@
 """Counts what the selectors and rules of a configuration did, and says which did nothing."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ from backup_audit.fleet.configuration import Configuration, Rule
 from backup_audit.fleet.matching import Match
 from backup_audit.fleet.policy import DEMANDS
 from backup_audit.fleet.selectors import indexes
+from backup_audit.text import printable
 
 
 class RuleCount(NamedTuple):
@@ -27,9 +28,8 @@ class Tally:
         self._muting: set[int] = set()
         self._rules: Counter[tuple[int, frozenset[int]]] = Counter()
         self._listed_too: list[tuple[int, int]] = []
-        self.excluded: Counter[str | None] = (
-            Counter()
-        )  # by the place that excludes; None: unaudited
+        # By the place that excludes; None: nobody audits it.
+        self.excluded: Counter[str | None] = Counter()
 
     def matched(self, match: Match) -> None:
         """Count an instance that the inventory has, audited or not."""
@@ -81,35 +81,29 @@ class Tally:
             yield f"instances[{index}]: is listed, so it is audited, though exclude[{exclude}] fits"
 
     def _idle_rules(self) -> Iterator[str]:
+        rules, shadows = self._configuration.rules, self._shadows()
         for index, count in enumerate(self.rule_counts()):
-            name = _named(self._configuration.rules, index)
             if not count.matched:
-                yield f"{name}: fits no audited instance"
+                yield f"{_named(rules, index)}: fits no audited instance"
             elif not count.decided:
-                yield f"{name}: decides nothing: {self._why(index)}"
+                above = ", ".join(_named(rules, other) for other in sorted(shadows[index]))
+                why = f"shadowed by {above}" if above else "instances, labels or the event decide"
+                yield f"{_named(rules, index)}: decides nothing: {why}"
 
-    def _why(self, index: int) -> str:
-        """What states before it whatever the rule states."""
+    def _shadows(self) -> defaultdict[int, set[int]]:
+        """The rules that stated before each rule what it states, wherever both fit."""
         rules = self._configuration.rules
-        before = {
-            other
-            for fitting, _ in self._rules
-            if fitting >> index & 1
-            for demand in DEMANDS
-            if getattr(rules[index], demand) is not None
-            for other in _first_stating(rules, fitting, demand)
-            if other < index
-        }
-        if not before:
-            return "entries of instances, labels or the event state the same"
-        return "shadowed by " + ", ".join(_named(rules, other) for other in sorted(before))
-
-
-def _first_stating(rules: Sequence[Rule], fitting: int, demand: str) -> list[int]:
-    stating = (index for index in indexes(fitting) if getattr(rules[index], demand) is not None)
-    return [index for index in [next(stating, None)] if index is not None]
+        shadows: defaultdict[int, set[int]] = defaultdict(set)
+        for fitting, _ in self._rules:
+            for demand in DEMANDS:
+                stating = [
+                    index for index in indexes(fitting) if getattr(rules[index], demand) is not None
+                ]
+                for index in stating[1:]:
+                    shadows[index].add(stating[0])
+        return shadows
 
 
 def _named(rules: Sequence[Rule], index: int) -> str:
     name = rules[index].name
-    return f'rules[{index}] "{name}"' if name else f"rules[{index}]"
+    return f'rules[{index}] "{printable(name)}"' if name else f"rules[{index}]"
