@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from backup_audit.discovery import Explained
 from backup_audit.fleet.explain import (
     ExplainedDemand,
     ExplainedExclude,
@@ -22,22 +23,12 @@ _COLUMN = 13  # characters of the first column
 _LONGEST = 300  # characters of a text of others: names have 255 at most
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    """What is printed of the function's answer. `said` is there if something is missing."""
-
-    asked: str
-    instances: list[Explanation]
-    read: Read
-    why: str | None
-    said: str | None
-
-
 def explain(what: str, *, as_json: bool) -> ExitStatus:
     """Ask the function, print its answer; raise AuditError."""
     document = answer_to({"explain": what})
-    answer = msgspec.convert(document, _Answer)
+    answer = msgspec.convert(document, Explained)
     say(json.dumps(document, indent=2) if as_json else "\n".join(_lines(answer)))
-    if answer.read not in (Read.COMPLETE, Read.LISTED):
+    if answer.read is not Read.COMPLETE:
         return ExitStatus.UNREACHABLE
     is_fine = answer.instances and all(map(_is_fine, answer.instances))
     return ExitStatus.FINE if is_fine else ExitStatus.WRONG
@@ -47,7 +38,7 @@ def _is_fine(one: Explanation) -> bool:
     return one.standing is not Standing.UNAUDITED and not one.policy_notes
 
 
-def _lines(answer: _Answer) -> Iterator[str]:
+def _lines(answer: Explained) -> Iterator[str]:
     for number, one in enumerate(answer.instances):
         if number:
             yield ""

@@ -52,8 +52,8 @@ def explaining(**more: object) -> dict[str, Any]:
         "place": "instances[0]",
         **{key: [] for key in ("excludes", "demands", "mutes", "policy_notes")},
     }
-    answer = {"asked": "orders-db", "instances": [instance | more], "read": "complete"}
-    return answer | {"why": None, "said": None}
+    answer = {"schema_version": 1, "asked": "orders-db", "found": 1, "read": "complete"}
+    return answer | {"instances": [instance | more], "why": None, "said": None}
 
 
 def explained(answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *options: str) -> ExitStatus:
@@ -79,6 +79,21 @@ def test_an_explanation_is_asked_of_the_function_and_printed_as_text(
         "audited      instances[0]; excluded by none",
         "muted        no",
     ]
+
+
+def test_the_function_explains_an_instance_to_a_person(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with deployed([HEALTHY]):
+        status = main(["explain", HEALTHY.guid])
+        no_such = main(["explain", "no-such-name"])
+
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert (status, no_such) == (ExitStatus.FINE, ExitStatus.WRONG)
+    assert HEALTHY.guid in lines[0]
+    assert lines[0].endswith("inventory of this run")
+    assert lines[1] == "audited      instances[0]; excluded by none"
+    assert last.startswith("no-such-name: our client sees no instance of this name")
 
 
 def test_an_explanation_is_printed_as_the_document_that_it_is(
