@@ -405,6 +405,10 @@ _ANY = f'needs at least one of {_KEYS}; {{"org": "*"}} is everything'
         ),
         ({"discover": []}, ["discover: [] is not a list of at least one selector"]),
         (
+            {"mutes": [MUTE | {"match": {"org": "x"}}, *([MUTE | {"guid": "a"}] * 2)]},
+            ["mutes[2].guid: 'a' is listed already at mutes[1]"],
+        ),
+        (
             {"discover": [{"org": "*", "region": "eu"}]},
             [f"discover[0].region: unknown key, expected one of {_KEYS}"],
         ),
@@ -415,6 +419,44 @@ def test_faults_of_selection_and_policy_are_told_with_their_position(
     parts: dict[str, Any], faults: list[str]
 ) -> None:
     assert sorted(faults_of({"instances": ["a"]} | parts)) == sorted(faults)
+
+
+def test_bounds_may_be_equal() -> None:
+    equal = {"at_least": "1d", "at_most": "24h"}
+    document = {
+        "instances": ["a"],
+        "self_service": {
+            "max_age": equal,
+            "grace": equal,
+            "min_backups": {"at_least": 2, "at_most": 2},
+        },
+    }
+
+    assert parsed(document).self_service is not None
+
+
+@pytest.mark.parametrize(
+    ("parts", "position"),
+    [
+        ({"defaults": {"x": 1}}, "defaults.x"),
+        ({"instances": [{"guid": "a", "x": 1}]}, "instances[0].x"),
+        ({"exclude": [EXCLUDE | {"x": 1}]}, "exclude[0].x"),
+        ({"exclude": [EXCLUDE | {"match": {"org": "a", "x": 1}}]}, "exclude[0].match.x"),
+        ({"rules": [{"match": {"org": "a"}, "owner": "o", "x": 1}]}, "rules[0].x"),
+        ({"mutes": [MUTE | {"guid": "a", "x": 1}]}, "mutes[0].x"),
+        ({"self_service": {"x": 1}}, "self_service.x"),
+        ({"self_service": {"max_age": {"x": 1}}}, "self_service.max_age.x"),
+        ({"self_service": {"grace": {"x": 1}}}, "self_service.grace.x"),
+        ({"self_service": {"min_backups": {"x": 1}}}, "self_service.min_backups.x"),
+        ({"self_service": {"skip": {"at_most": "1d", "x": 1}}}, "self_service.skip.x"),
+    ],
+)
+def test_a_key_that_nobody_knows_is_a_fault_wherever_it_stands(
+    parts: dict[str, Any], position: str
+) -> None:
+    [fault] = faults_of({"instances": ["a"]} | parts)
+
+    assert fault.startswith(f"{position}: unknown key, expected one of ")
 
 
 @pytest.mark.parametrize(

@@ -205,10 +205,12 @@ def test_beside_faults_every_entry_that_is_whole_is_doubted() -> None:
         "exclude": [excluded("2026-01-30", org="lab"), {"match": {}}],
         "rules": [{"match": {"org": "*"}, "max_age": "1h"}] * 2 + [{"match": 1}],
         "mutes": [mute(GUID, TODAY), {"guid": 7}],
-        "instances": 7,
+        "instances": [GUID, "orders-db", 7, {"guid": "invoices"}],
     }
 
     assert [one.partition(": ")[0] for one in doubts_beside_faults(document, TODAY)] == [
+        "instances[1]",
+        "instances[3]",
         "discover[0].org",
         "exclude[0]",
         "rules[1]",

@@ -136,6 +136,8 @@ def test_what_is_listed_is_audited_though_an_exclude_fits() -> None:
 
     assert head.startswith(f"orders ({GUID})")
     assert line == "audited      instances[0], though exclude[0] fits"
+    assert explanation(row(), instances=[entry]).why is None
+    assert explanation(row(org="system")).why is None
     assert text(row(org="x"), instances=[entry])[1] == (
         "audited      instances[0]; excluded by none"
     )

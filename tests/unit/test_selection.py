@@ -400,6 +400,20 @@ def test_rules_are_counted_by_what_they_fit_and_what_they_decide() -> None:
     )
 
 
+def test_only_rules_that_state_the_same_shadow_another() -> None:
+    rules = [
+        {"match": {"org": "*"}, "owner": "o"},
+        {"match": {"space": "a"}, "max_age": "1h"},
+        {"match": {"space": "b"}, "max_age": "2h", "min_backups": 2},
+        {"match": {"org": "prod-*"}, "max_age": "3h"},
+    ]
+    chosen = selection(discover=[{"org": "*"}], rules=rules)
+    decided(chosen, row(space="a"))
+    decided(chosen, row("b", space="b"), "b")
+
+    assert chosen.warnings() == ("rules[3]: decides nothing: shadowed by rules[1], rules[2]",)
+
+
 def test_a_rule_that_entries_or_labels_shadow_is_said_so() -> None:
     chosen = selection(
         instances=[{"guid": "a", "max_age": "4h"}],

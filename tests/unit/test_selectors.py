@@ -10,7 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backup_audit.fleet.inventory import ServiceInstance
+from backup_audit.fleet.labels import requirements
 from backup_audit.fleet.selectors import (
+    NAMES,
     Names,
     Selector,
     Selectors,
@@ -148,15 +150,58 @@ rows = st.builds(
 )
 
 
+def reads(selector: Selector | None, of: ServiceInstance | None) -> bool:
+    """Whether a selector fits, one key after the other."""
+    if selector is None:
+        return False
+    known = of if of is not None else ServiceInstance(guid="")
+    for key in NAMES:
+        globs = globs_of(selector, key)
+        if globs and not any(glob_fits(glob, getattr(known, key)) for glob in globs):
+            return False
+    if selector.labels is None:
+        return True
+    return of is not None and all(
+        one.holds(of.labels.get(one.key)) for one in requirements(selector.labels)
+    )
+
+
 @given(st.lists(st.none() | selectors, max_size=8), st.lists(st.none() | rows, max_size=6))
-def test_many_at_once_fit_as_each_alone_however_often_they_are_asked(
+def test_many_at_once_fit_as_each_reads_however_often_they_are_asked(
     many: list[Selector | None], asked: list[ServiceInstance | None]
 ) -> None:
     together = Selectors(many)
 
     for of in [*asked, *asked]:
-        alone = [at for at, one in enumerate(many) if one is not None and fits(one, of)]
+        alone = [at for at, one in enumerate(many) if reads(one, of)]
         assert list(indexes(together.fitting(of))) == alone
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "other", "without"),
+    [
+        ("tier", True, True, False),
+        ("!tier", False, False, True),
+        ("tier=gold", True, False, False),
+        ("tier!=gold", False, True, True),
+        ("tier in (gold,x)", True, False, False),
+        ("tier notin (gold,x)", False, True, True),
+        ("tier=gold,tier=silver", False, False, False),
+        ("tier in (gold,silver),tier!=silver", True, False, False),
+        ("tier!=gold,tier!=silver", False, False, True),
+        ("tier,!tier", False, False, False),
+        ("tier,tier!=gold", False, True, False),
+        ("!tier,tier!=gold", False, False, True),
+    ],
+)
+def test_requirements_of_one_label_hold_together(
+    text: str, *, gold: bool, other: bool, without: bool
+) -> None:
+    selector = Selector(labels=text)
+
+    assert fits(selector, row(labels={"tier": "gold"})) is gold
+    assert fits(selector, row(labels={"tier": "silver"})) is other
+    assert fits(selector, row(labels={"env": "gold"})) is without
 
 
 def test_what_is_remembered_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

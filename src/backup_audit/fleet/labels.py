@@ -35,7 +35,7 @@ class Requirement(NamedTuple):
 
     key: str
     values: frozenset[str] | None
-    is_wanted: bool = True
+    is_wanted: bool
 
     def holds(self, value: str | None) -> bool:
         """Whether it holds for the label's value, None if the instance has no such label."""
