@@ -434,7 +434,7 @@ def test_a_step_without_its_plan_says_what_to_do(step: str) -> None:
 
 def at_work(function: Deployment, ends_in: timedelta) -> None:
     """Let another full run be at work."""
-    claim = {"schema_version": 1, "run_id": "another", "held_by": "another"}
+    claim = {"schema_version": 1, "foundation": "local", "run_id": "another", "held_by": "another"}
     ends_at = (datetime.now(UTC) + ends_in).isoformat(timespec="seconds")
     function.write("backup-audit/running.json", json.dumps(claim | {"ends_at": ends_at}).encode())
 

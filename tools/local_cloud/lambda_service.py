@@ -3,11 +3,12 @@
 import json
 import traceback
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
 Handler = Callable[[Any], dict[str, Any]]
@@ -20,7 +21,11 @@ FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:backup-audit"
 
 @contextmanager
 def lambda_service(handler: Handler) -> Iterator[None]:
-    """Invocations reach the handler; what it raises is answered as Lambda does."""
+    """Invocations reach the handler; what it raises is answered as Lambda does.
+
+    Lambda runs one invocation in a process, here many threads share one.
+    """
+    learn_types()
 
     def invoke(
         _: object,
@@ -47,3 +52,14 @@ def lambda_service(handler: Handler) -> Iterator[None]:
         patch(_WAITS_BEFORE_RETRIES, SimpleNamespace(sleep=lambda _: None)),
     ):
         yield
+
+
+def learn_types(base: type[msgspec.Struct] = msgspec.Struct) -> None:
+    """Let msgspec learn every type that there is by now.
+
+    It learns a type when it first meets it, and two threads that do so at once crash the process.
+    """
+    for kind in base.__subclasses__():
+        with suppress(TypeError, NameError):  # a type that is never read from a document
+            msgspec.json.Decoder(kind)
+        learn_types(kind)
