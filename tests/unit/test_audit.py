@@ -365,6 +365,26 @@ def test_a_run_is_late_if_it_was_due_before_the_newest(
     assert len(world.telemetry.warnings) == warnings
 
 
+def test_of_runs_by_hand_in_the_same_second_each_is_newer_than_the_one_before(
+    world: World,
+) -> None:
+    for number in range(8):  # their ids end in digests, whose order is any
+        answer = world.run(AuditRequest(), invocation=f"invocation-{number}")
+
+        assert answer.messages_sent == 1
+        assert latest(world).run.run_id == answer.run_id
+    assert world.telemetry.warnings == []
+
+
+def test_a_retry_of_the_first_of_two_in_the_same_second_moves_nothing_back(world: World) -> None:
+    ids = []
+    for invocation in ("invocation-0", "invocation-1", "invocation-0"):
+        ids.append(world.run(AuditRequest(), invocation=invocation).run_id)
+
+    assert ids[0] == ids[2] != ids[1]
+    assert latest(world).run.run_id == ids[1]
+
+
 SECRET_IS_GONE = CredentialsUnavailable("the secret could not be read")
 
 

@@ -144,9 +144,11 @@ def commit(
 def advance_latest(stored: StoredReport) -> bool:
     """Point latest.json at a full run unless it points at one as new, or newer, already.
 
-    Return false if it points at a newer one: then this run is late, and nobody is notified of it.
+    Of two that were due in the same second, the newer is compared with the other. Return false if
+    it points at a newer one: then this run is late, and nobody is notified of it.
     """
     report, keys, run = stored.head, stored.keys, stored.head.run
+    before = report.plan.previous.run_id if report.plan.previous else None
     if run.scope is not Scope.FULL:
         return True
     latest = Latest(
@@ -162,8 +164,10 @@ def advance_latest(stored: StoredReport) -> bool:
     )
 
     def forward(current: Latest | None) -> Latest | None:
-        is_behind = current is None or _order(current.run) < _order(run)
-        return latest if is_behind else None
+        if current is None or _order(current.run) < _order(run):
+            return latest
+        follows = current.run.due_at == run.due_at and current.run.run_id == before
+        return latest if follows else None
 
     read = partial(_pointer, stored.store, keys)
     newest = rewrite(stored.store, keys.latest, read, forward)
