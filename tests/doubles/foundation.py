@@ -36,7 +36,12 @@ _KNOWN = frozenset(
 
 def at(seconds: int) -> str:
     """An instant so many seconds after the beginning, as the API writes it."""
-    return f"{BEGINNING + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+    return instant(BEGINNING + timedelta(seconds=seconds))
+
+
+def instant(moment: datetime) -> str:
+    """An instant (UTC), as the API writes it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def resource(guid: str, created: int = 0, **more: object) -> Resource:

@@ -6,4 +6,6 @@ headers, certificates, proxies, ages    the faults, by what goes wrong
 catalogue       all of them
 server          does what a fault says, on loopback
 trial           a run of the real client against that server
+listed          the same faults in the list of instances, and a fleet that it lists
+inventory_trial the whole use case, whose inventory comes over that server
 """

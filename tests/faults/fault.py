@@ -78,6 +78,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         """Whether TLS, and a proxy, let a request through at all."""
         return self.certificate is Certificate.GOOD and self.proxy in (None, proxies)
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether an attempt lasts until its time is over."""
+        return min(self.connect_timeout, self.read_timeout) < 1
+
 
 class Group(msgspec.Struct, frozen=True):
     """Faults of a kind; `about` says what they have in common."""

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 import trustme
@@ -44,9 +45,38 @@ class Site(msgspec.Struct):
     proxy_url: str | None = None
 
 
+class Script(Protocol):
+    """What comes for a request, by its head: what is right, or else a part of the fault."""
+
+    def proper(self, head: bytes) -> bytes | None:
+        """What comes for all that the fault does not touch; None for what it does."""
+
+    def faulty(self, head: bytes) -> Does:
+        """What the fault does."""
+
+
+class Backups:
+    """The script by which the faults are in the answers about the backups of an instance."""
+
+    def __init__(self, fault: Fault) -> None:
+        self._fault = fault
+
+    def proper(self, head: bytes) -> bytes | None:
+        path = target(head)
+        if NEIGHBOUR in path:
+            return http(OLD)
+        if self._fault.of_age and path.endswith("/backups"):
+            return http(EMPTY)
+        return None
+
+    def faulty(self, head: bytes) -> Does:
+        return self._fault.does[int(target(head).split("/")[3].removeprefix(FAULTY))]
+
+
 @contextlib.contextmanager
-def site(fault: Fault, channel: Channel) -> Iterator[Site]:
+def site(fault: Fault, channel: Channel, script: Script | None = None) -> Iterator[Site]:
     """Serve until the block is left; only then are `foreign_connections`, `to_proxy` known."""
+    script = script or Backups(fault)
     tls = _context(fault.certificate) if channel is Channel.TLS else None
     there = Site("", [], [])
 
@@ -58,12 +88,11 @@ def site(fault: Fault, channel: Channel) -> Iterator[Site]:
             return
         while head := _read_head(connection):
             there.heads.append(head)
-            proper = _proper_answer(head, fault)
+            proper = script.proper(head)
             if proper is not None:
                 connection.sendall(proper)
                 continue
-            does = fault.does[int(_target(head).split("/")[3].removeprefix(FAULTY))]
-            _do(_filled(does, head), connection)
+            _do(_filled(script.faulty(head), head), connection)
             if not fault.keeps:
                 return
 
@@ -127,17 +156,8 @@ def _hangs_up(connection: socket.socket) -> None:
     """Whoever comes here was sent to the wrong place."""
 
 
-def _proper_answer(head: bytes, fault: Fault) -> bytes | None:
-    """What comes for all that the fault does not touch."""
-    target = _target(head)
-    if NEIGHBOUR in target:
-        return http(OLD)
-    if fault.of_age and target.endswith("/backups"):
-        return http(EMPTY)
-    return None
-
-
-def _target(head: bytes) -> str:
+def target(head: bytes) -> str:
+    """What a request asks for."""
     return head.split(b" ")[1].decode()
 
 

@@ -54,13 +54,13 @@ class Trial(msgspec.Struct, frozen=True):
 
 def try_out(fault: Fault) -> Trial:
     """Run a fault on all its channels, at the same time."""
-    with _logged() as lines, ThreadPoolExecutor(len(fault.channels)) as pool:
+    with logged() as lines, ThreadPoolExecutor(len(fault.channels)) as pool:
         outcomes = list(pool.map(lambda channel: _run(fault, channel), fault.channels))
     return Trial(dict(zip(fault.channels, outcomes, strict=True)), "\n".join(lines))
 
 
 @contextlib.contextmanager
-def _logged() -> Iterator[list[str]]:
+def logged() -> Iterator[list[str]]:
     """Keep what all loggers say, at the lowest level."""
     lines: list[str] = []
     handler = logging.Handler()
