@@ -377,9 +377,9 @@ def test_of_runs_by_hand_in_the_same_second_each_is_newer_than_the_one_before(
 
 
 def test_a_retry_of_the_first_of_two_in_the_same_second_moves_nothing_back(world: World) -> None:
-    ids = []
-    for invocation in ("invocation-0", "invocation-1", "invocation-0"):
-        ids.append(world.run(AuditRequest(), invocation=invocation).run_id)
+    deliveries = ("invocation-0", "invocation-1", "invocation-0")
+
+    ids = [world.run(AuditRequest(), invocation=one).run_id for one in deliveries]
 
     assert ids[0] == ids[2] != ids[1]
     assert latest(world).run.run_id == ids[1]
