@@ -33,35 +33,86 @@ class InvalidDocument(AuditError):
 
 _NAMED_MAX = 50  # faults, or kinds of them
 _EACH_MAX = 3  # faults of a kind that are named one by one
+_PLACES_MAX = 20  # positions of a kind that are named; beyond, there is the first
+
+
+class _Kind:
+    """The faults that say the same of different positions: their number, and the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, fault: str) -> None:
+        self.count += 1
+        if self.count <= _PLACES_MAX:
+            self.first.append(fault)
+
+    def said(self, kind: str) -> Iterator[str]:
+        if self.count <= _EACH_MAX:
+            yield from self.first
+            return
+        places = [fault.partition(": ")[0] for fault in self.first]
+        where = f"at {', '.join(places)}" if self.count <= _PLACES_MAX else f"first at {places[0]}"
+        yield f"{self.count:,} × {kind}, {where}"  # noqa: RUF001
+
+
+class _AlmostKind:
+    """Faults that differ, beside their positions, in what they quote or refer to."""
+
+    def __init__(self) -> None:
+        self._all = _Kind()
+        self._kinds: dict[str, _Kind] = {}
+
+    def add(self, kind: str, fault: str) -> None:
+        self._all.add(fault)
+        if len(self._kinds) <= _PLACES_MAX:
+            self._kinds.setdefault(kind, _Kind()).add(fault)
+
+    def said(self, almost: str) -> Iterator[str]:
+        if len(self._kinds) > _PLACES_MAX:
+            yield from self._all.said(almost)
+            return
+        for kind, faults in self._kinds.items():
+            yield from faults.said(kind)
 
 
 def merged(faults: Iterable[str]) -> Iterator[str]:
-    """Each fault, or a kind of them with its number and first position; 50 at the most.
+    """Each fault, or a kind of them with its number and positions; 50 at the most.
 
     Of a kind only the first few are held: a document may have a fault in each of 100,000 lines.
+    What a fault refers to, such as the rule that shadows another, is told apart as long as there
+    are few of those.
     """
-    counts: Counter[str] = Counter()
-    few: list[tuple[str, str]] = []  # kinds and faults
+    found: dict[str, _AlmostKind] = {}
+    more: Counter[str] = Counter()  # of the kinds after the first 50
     for fault in faults:
         kind = _kind(fault)
-        counts[kind] += 1
-        if counts[kind] <= _EACH_MAX:
-            few.append((kind, fault))
-    first: dict[str, str] = {}  # of what is named
-    for kind, fault in few:
-        first.setdefault(fault if counts[kind] <= _EACH_MAX else kind, fault)
-    for named, fault in list(first.items())[:_NAMED_MAX]:
-        many = counts[named] > _EACH_MAX
-        where = fault.partition(": ")[0]
-        yield f"{counts[named]:,} × {named}, first at {where}" if many else fault  # noqa: RUF001
-    if len(first) > _NAMED_MAX:
-        yield f"and {len(first) - _NAMED_MAX:,} more"
+        almost = _without_details(kind)
+        if almost in found or len(found) < _NAMED_MAX:
+            found.setdefault(almost, _AlmostKind()).add(kind, fault)
+        else:
+            more[almost] += 1
+    said = [line for almost, kinds in found.items() for line in kinds.said(almost)]
+    yield from said[:_NAMED_MAX]
+    left = len(said[_NAMED_MAX:]) + sum(
+        count if count <= _EACH_MAX else 1 for count in more.values()
+    )
+    if left:
+        yield f"and {left:,} more"
 
 
 def _kind(fault: str) -> str:
-    """A fault without the index of its position and without the value that it quotes."""
-    anywhere = re.sub(r"\[[0-9]+\]", "[]", fault)
-    return re.sub(r"(?<=: ).*(?= is (not|listed already) )", "…", anywhere, count=1)
+    """A fault without the index and name of its position, and without the value that it quotes."""
+    place, colon, what = fault.partition(": ")
+    anywhere = re.sub(r"\[[0-9]+\]( \".*)?", "[]", place)
+    what = re.sub(r"^.*(?= is (not|listed already) )", "…", what, count=1)
+    return f"{anywhere}{colon}{what}"
+
+
+def _without_details(kind: str) -> str:
+    """A kind without the indexes, texts and days that it refers to."""
+    return re.sub(r"\[[0-9]+\]", "[]", re.sub(r'"[^"]*"|[0-9]{4}-[0-9]{2}-[0-9]{2}', "…", kind))
 
 
 class InvalidEvent(InvalidDocument):

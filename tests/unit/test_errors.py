@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backup_audit.errors import InvalidConfiguration, InvalidEvent
+from backup_audit.errors import InvalidConfiguration, InvalidEvent, merged
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.run import parse_event
 
@@ -30,7 +30,16 @@ def test_a_few_faults_of_a_kind_are_named_one_by_one(count: int) -> None:
     )
 
 
-@pytest.mark.parametrize(("count", "said"), [(4, "4"), (2500, "2,500")])
+@pytest.mark.parametrize("count", [4, 19, 20])
+def test_more_faults_of_a_kind_are_one_with_all_positions(count: int) -> None:
+    error = error_of({"instances": ["whole", *owners(count)]})
+
+    places = ", ".join(f"instances[{number}].owner" for number in range(1, count + 1))
+    assert error.faults == (f"{count} × instances[].owner: … is not {TEXT}, at {places}",)  # noqa: RUF001
+    assert str(error).startswith(f"the configuration ssm:/x has {count} faults: {count} ")
+
+
+@pytest.mark.parametrize(("count", "said"), [(21, "21"), (2500, "2,500")])
 def test_many_faults_of_a_kind_are_one_with_the_first_position(count: int, said: str) -> None:
     error = error_of({"instances": ["whole", *owners(count)]})
 
@@ -38,6 +47,55 @@ def test_many_faults_of_a_kind_are_one_with_the_first_position(count: int, said:
         f"{said} × instances[].owner: … is not {TEXT}, first at instances[1].owner",  # noqa: RUF001
     )
     assert str(error).startswith(f"the configuration ssm:/x has {said} faults: {said} ")
+
+
+def shadowed(rule: str, by: str) -> str:
+    return f"{rule}: decides nothing: shadowed by {by}"
+
+
+def test_what_a_fault_refers_to_is_kept() -> None:
+    faults = [shadowed(f"rules[{number}]", "rules[1]") for number in range(2, 6)]
+    faults.append(shadowed("rules[6]", 'rules[0] "gold"'))
+
+    assert list(merged(faults)) == [
+        "4 × rules[]: decides nothing: shadowed by rules[1], "  # noqa: RUF001
+        "at rules[2], rules[3], rules[4], rules[5]",
+        shadowed("rules[6]", 'rules[0] "gold"'),
+    ]
+
+
+@pytest.mark.parametrize(("others", "lines"), [(19, 19), (20, 20), (21, 1)])
+def test_what_faults_refer_to_is_told_apart_as_long_as_it_is_little(
+    others: int, lines: int
+) -> None:
+    faults = [shadowed(f"rules[{number + 1}]", f"rules[{number}]") for number in range(others)]
+
+    said = list(merged(faults))
+
+    assert said == (
+        faults
+        if lines > 1
+        else ["21 × rules[]: decides nothing: shadowed by rules[], first at rules[1]"]  # noqa: RUF001
+    )
+
+
+def test_the_name_of_a_rule_is_in_its_position_and_makes_no_kind_of_its_own() -> None:
+    faults = [f'rules[{number}] "n{number}": fits no audited instance' for number in range(4)]
+
+    assert list(merged(faults)) == [
+        "4 × rules[]: fits no audited instance, "  # noqa: RUF001
+        'at rules[0] "n0", rules[1] "n1", rules[2] "n2", rules[3] "n3"'
+    ]
+
+
+def test_thousands_that_differ_in_what_they_quote_are_one() -> None:
+    globs = [f'discover[{n}].org: "db-{n}.*" looks like a regex: write "db-{n}*"' for n in range(99)]
+    days = [f"mutes[{n}]: the mute is over since 20{n}-01-31" for n in range(10, 99)]
+
+    assert list(merged(globs + days)) == [
+        "99 × discover[].org: … looks like a regex: write …, first at discover[0].org",  # noqa: RUF001
+        "89 × mutes[]: the mute is over since …, first at mutes[10]",  # noqa: RUF001
+    ]
 
 
 def test_faults_are_of_a_kind_whatever_the_value_is() -> None:
