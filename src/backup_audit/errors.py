@@ -36,25 +36,28 @@ _EACH_MAX = 3  # faults of a kind that are named one by one
 _PLACES_MAX = 20  # positions of a kind that are named; beyond, there is the first
 
 
+_Line = tuple[int, str]  # how many faults came before it, and what is said
+
+
 class _Kind:
     """The faults that say the same of different positions: their number, and the first of them."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.first: list[str] = []
+        self._first: list[_Line] = []
 
-    def add(self, fault: str) -> None:
+    def add(self, at: int, fault: str) -> None:
         self.count += 1
         if self.count <= _PLACES_MAX:
-            self.first.append(fault)
+            self._first.append((at, fault))
 
-    def said(self, kind: str) -> Iterator[str]:
+    def said(self, kind: str) -> Iterator[_Line]:
         if self.count <= _EACH_MAX:
-            yield from self.first
+            yield from self._first
             return
-        places = [fault.partition(": ")[0] for fault in self.first]
+        places = [fault.partition(": ")[0] for _, fault in self._first]
         where = f"at {', '.join(places)}" if self.count <= _PLACES_MAX else f"first at {places[0]}"
-        yield f"{self.count:,} × {kind}, {where}"  # noqa: RUF001
+        yield self._first[0][0], f"{self.count:,} × {kind}, {where}"  # noqa: RUF001
 
 
 class _AlmostKind:
@@ -64,12 +67,12 @@ class _AlmostKind:
         self._all = _Kind()
         self._kinds: dict[str, _Kind] = {}
 
-    def add(self, kind: str, fault: str) -> None:
-        self._all.add(fault)
+    def add(self, at: int, kind: str, fault: str) -> None:
+        self._all.add(at, fault)
         if len(self._kinds) <= _PLACES_MAX:
-            self._kinds.setdefault(kind, _Kind()).add(fault)
+            self._kinds.setdefault(kind, _Kind()).add(at, fault)
 
-    def said(self, almost: str) -> Iterator[str]:
+    def said(self, almost: str) -> Iterator[_Line]:
         if len(self._kinds) > _PLACES_MAX:
             yield from self._all.said(almost)
             return
@@ -86,15 +89,15 @@ def merged(faults: Iterable[str]) -> Iterator[str]:
     """
     found: dict[str, _AlmostKind] = {}
     more: Counter[str] = Counter()  # of the kinds after the first 50
-    for fault in faults:
+    for at, fault in enumerate(faults):
         kind = _kind(fault)
         almost = _without_details(kind)
         if almost in found or len(found) < _NAMED_MAX:
-            found.setdefault(almost, _AlmostKind()).add(kind, fault)
+            found.setdefault(almost, _AlmostKind()).add(at, kind, fault)
         else:
             more[almost] += 1
-    said = [line for almost, kinds in found.items() for line in kinds.said(almost)]
-    yield from said[:_NAMED_MAX]
+    said = sorted(line for almost, kinds in found.items() for line in kinds.said(almost))
+    yield from (line for _, line in said[:_NAMED_MAX])
     left = len(said[_NAMED_MAX:]) + sum(
         count if count <= _EACH_MAX else 1 for count in more.values()
     )

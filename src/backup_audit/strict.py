@@ -107,8 +107,27 @@ def _cut(text: str) -> str:
 
 
 def description_of(expected: object) -> str | None:
-    """What a type's Meta says for people, such as "a whole number from 1"."""
-    return next((text for _, text in _alternatives(expected) if text), None)
+    """What a type's Meta says for people, such as "a whole number from 1"; else what it is made of.
+
+    None for a plain type, such as int.
+    """
+    alternatives = list(_alternatives(expected))
+    described = (text for _, text in alternatives if text)
+    made_of = (text for kind, _ in alternatives if (text := _made_of(kind)))
+    return next(described, None) or next(made_of, None)
+
+
+def _made_of(kind: object) -> str | None:
+    """An object with its keys, or a list."""
+    if get_origin(kind) is list:
+        return "a list"
+    if not (isinstance(kind, type) and hasattr(kind, "__struct_fields__")):
+        return None
+    required = ", ".join(name for name, field in _fields(kind).items() if field.required)
+    others = ", ".join(name for name, field in _fields(kind).items() if not field.required)
+    if not required:
+        return f"an object with some of {others}"
+    return f"an object with {required}" + (f", and maybe {others}" if others else "")
 
 
 def _alternatives(expected: object) -> Iterator[tuple[Any, str | None]]:

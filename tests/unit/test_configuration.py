@@ -325,6 +325,8 @@ def test_the_owner_of_the_defaults_owns_what_nobody_else_does() -> None:
 
 _POSITIVE = 'a duration longer than zero, such as "26h", "7d", "90m" or "1d12h"'
 _KEYS = "org, space, offering, plan, name, labels"
+_SELECTOR = "an object with some of org, space, offering, plan, name, labels"
+_SELF_SERVICE = "an object with some of max_age, min_backups, grace, owner, skip"
 _ANY = f'needs at least one of {_KEYS}; {{"org": "*"}} is everything'
 
 
@@ -404,6 +406,18 @@ _ANY = f'needs at least one of {_KEYS}; {{"org": "*"}} is everything'
             ['inventory: "listed" reads no inventory, and discover needs one'],
         ),
         ({"discover": []}, ["discover: [] is not a list of at least one selector"]),
+        ({"discover": ["prod"]}, [f'discover[0]: "prod" is not {_SELECTOR}']),
+        ({"self_service": True}, [f"self_service: true is not {_SELF_SERVICE}"]),
+        ({"rules": [{"max_age": "1h"}]}, [f"rules[0].match: missing: {_SELECTOR}"]),
+        ({"exclude": 7}, ["exclude: 7 is not a list"]),
+        (
+            {"exclude": ["x"]},
+            ['exclude[0]: "x" is not an object with match, owner, reason, until'],
+        ),
+        (
+            {"mutes": [7]},
+            ["mutes[0]: 7 is not an object with owner, reason, until, and maybe guid, match"],
+        ),
         (
             {"mutes": [MUTE | {"match": {"org": "x"}}, *([MUTE | {"guid": "a"}] * 2)]},
             ["mutes[2].guid: 'a' is listed already at mutes[1]"],

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.fleet.doubts import doubt_about_guid, doubts_about, doubts_beside_faults
+from backup_audit.fleet.doubts import (
+    doubt_about_guid,
+    doubts_about,
+    doubts_beside_faults,
+    misses_instances,
+)
 
 TODAY = date(2026, 1, 31)
 GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
@@ -140,18 +145,51 @@ def test_an_exclude_that_is_over_or_ends_within_a_week_is_doubted(
     assert doubts_of(exclude=[excluded(until, org="lab")]) == expected
 
 
-def test_an_exclude_or_a_mute_of_everything_is_doubted() -> None:
-    muted = {"match": {"space": "*"}, "owner": "o", "reason": "r", "until": "2027-01-01"}
+@pytest.mark.parametrize("glob", ["*", "**", "?*", "*?", "*?*"])
+def test_an_exclude_or_a_mute_of_everything_is_doubted(glob: str) -> None:
+    muted = {"match": {"space": glob}, "owner": "o", "reason": "r", "until": "2027-01-01"}
 
-    assert doubts_of(exclude=[excluded(org="*")], mutes=[muted]) == (
+    assert doubts_of(exclude=[excluded(org=glob)], mutes=[muted]) == (
         "exclude[0]: takes out everything that is not listed",
         "mutes[0]: nobody is notified of any instance",
     )
 
 
-@pytest.mark.parametrize("glob", ["prod-.*", ".*prod", "^prod", "prod$", "(a|b)", "db[0-9]", "\\d"])
-def test_what_looks_like_a_regular_expression_is_doubted_wherever_it_stands(glob: str) -> None:
-    doubt = f'"{glob}" looks like a regular expression, and is read as a glob'
+REGEX = "looks like a regular expression, and is read as a glob"
+HELP = "write * for any text, ? for one character, and a list for several"
+COMMA = "has a comma, and is one glob"
+BLANK = "begins or ends with a blank, as hardly a name does"
+
+
+@pytest.mark.parametrize(
+    ("glob", "doubt"),
+    [
+        ("prod-.*", f'{REGEX}: write "prod-*"'),
+        (".*prod", f'{REGEX}: write "*prod"'),
+        ("^prod", f'{REGEX}: write "prod"'),
+        ("prod$", f'{REGEX}: write "prod"'),
+        ("^prod-.*$", f'{REGEX}: write "prod-*"'),
+        ("/prod/", f'{REGEX}: write "prod"'),
+        ("(a|b)", f'{REGEX}: write ["a", "b"]'),
+        ("^(prod|test)-.*$", f'{REGEX}: write ["prod-*", "test-*"]'),
+        ("{a,b}", f'{REGEX}: write ["a", "b"]'),
+        ("prod-{eu,us}", f'{REGEX}: write ["prod-eu", "prod-us"]'),
+        ("db[0-9]", f"{REGEX}: {HELP}"),
+        ("\\d", f"{REGEX}: {HELP}"),
+        ("(a|b)-(c|d)", f"{REGEX}: {HELP}"),
+        ("prod-eu,prod-us", f'{COMMA}: write ["prod-eu", "prod-us"]'),
+        ("prod-eu, prod-us", f'{COMMA}: write ["prod-eu", "prod-us"]'),
+        (" prod", f'{BLANK}: write "prod"'),
+        ("prod ", f'{BLANK}: write "prod"'),
+        ("prod-* ", f'{BLANK}: write "prod-*"'),
+        (" ", f"{BLANK}: {HELP}"),
+        (",", f"{COMMA}: {HELP}"),
+        ("^$", f"{REGEX}: {HELP}"),
+    ],
+)
+def test_what_is_hardly_meant_as_a_glob_is_doubted_with_what_to_write_wherever_it_stands(
+    glob: str, doubt: str
+) -> None:
     muted = {"match": {"plan": glob}, "owner": "o", "reason": "r", "until": "2027-01-01"}
     rule = {"match": {"offering": glob}, "unless": {"name": glob}, "max_age": "1h"}
 
@@ -162,17 +200,43 @@ def test_what_looks_like_a_regular_expression_is_doubted_wherever_it_stands(glob
         mutes=[muted],
     )
 
-    assert {one.partition(": ")[2] for one in found} == {doubt}
-    assert [one.partition(": ")[0] for one in found] == [
-        "discover[0].org",
-        "exclude[0].match.space",
-        "rules[0].match.offering",
-        "rules[0].unless.name",
-        "mutes[0].match.plan",
-    ]
+    assert found == tuple(
+        f'{place}: "{glob}" {doubt}'
+        for place in (
+            "discover[0].org",
+            "exclude[0].match.space",
+            "rules[0].match.offering",
+            "rules[0].unless.name",
+            "mutes[0].match.plan",
+        )
+    )
 
 
-@pytest.mark.parametrize("glob", ["*", "p.*sql", "p.mysql", "prod-*.eu", "a|b", "cash$flow"])
+@pytest.mark.parametrize(
+    ("parts", "misses"),
+    [
+        ({}, False),
+        ({"discover": [{"org": "prod-*"}, {"space": "^lab"}]}, True),
+        ({"exclude": [excluded(org="a,b")]}, True),
+        ({"rules": [{"match": {"org": "a,b"}, "max_age": "1h"}]}, False),
+        ({"mutes": [mute(GUID, TODAY)]}, False),
+        (
+            {"mutes": [{"match": {"org": " a"}, "owner": "o", "reason": "r", "until": "2027-01-01"}]},
+            True,
+        ),
+        ({"instances": ["orders-db"]}, True),
+        ({"instances": [GUID]}, False),
+    ],
+)
+def test_what_hardly_fits_an_instance_makes_a_wrong_all_clear(
+    parts: dict[str, Any], *, misses: bool
+) -> None:
+    document = {"discover": [{"org": "prod-*"}]} | parts
+
+    assert misses_instances(parse_configuration(json.dumps(document).encode(), "x")) is misses
+
+
+@pytest.mark.parametrize("glob", ["*", "p.*sql", "p.mysql", "prod-*.eu", "a|b", "cash$flow", "a/b", "a b", "{a}", "(old)"])
 def test_what_may_be_a_glob_is_not_doubted(glob: str) -> None:
     assert doubts_of(discover=[{"org": glob}]) == ()
 
@@ -216,3 +280,68 @@ def test_beside_faults_every_entry_that_is_whole_is_doubted() -> None:
         "rules[1]",
         "mutes[0]",
     ]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"rules": [{"match": {"org": "prod-*"}}]},
+        {"rules": [{"match": {"org": "a.*", "labels": "!!x"}, "max_age": "1h"}]},
+        {"exclude": [excluded() | {"match": {}}]},
+        {"exclude": [excluded("soon", org="*")]},
+        {"mutes": [mute(OTHER, TODAY) | {"match": {"org": "*"}}]},
+        {"discover": [{"org": "a.*", "labels": "env in x"}]},
+        {"self_service": {"max_age": {}, "grace": {"at_least": "2d", "at_most": "1d"}}},
+    ],
+)
+def test_an_entry_with_a_fault_is_not_doubted_besides(parts: dict[str, Any]) -> None:
+    assert doubts_beside_faults({"instances": [GUID], "discover": []} | parts, TODAY) == ()
+
+
+def test_two_rules_of_one_name_are_doubted() -> None:
+    rules = [
+        {"match": {"org": f"org-{number}"}, "max_age": "1h", "name": name}
+        for number, name in enumerate(["gold", "lab", "gold", None, None, "gold"])
+    ]
+
+    assert doubts_of(rules=rules) == (
+        'rules[2].name: "gold" is the name of rules[0] too',
+        'rules[5].name: "gold" is the name of rules[0] too',
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "doubt"),
+    [
+        ({"max_age": {}}, "self_service.max_age: bounds nothing: labels may state any value"),
+        ({"grace": {}}, "self_service.grace: bounds nothing: labels may state any value"),
+        ({"min_backups": {}}, "self_service.min_backups: bounds nothing: labels may state any value"),
+        ({"owner": ["a", "*"]}, "self_service.owner: bounds nothing: labels may state any value"),
+        ({"max_age": {"at_least": "1h"}}, None),
+        ({"min_backups": {"at_most": 7}}, None),
+        ({"owner": ["team-*"]}, None),
+        ({"skip": {"at_most": "365d"}}, None),
+        ({"skip": {"at_most": "366d"}}, None),
+        (
+            {"skip": {"at_most": "366d1m"}},
+            "self_service.skip.at_most: 366d1m is more than a year: "
+            "so long a label may keep an instance from being audited",
+        ),
+    ],
+)
+def test_bounds_that_bound_nothing_are_doubted(parts: dict[str, Any], doubt: str | None) -> None:
+    expected = () if doubt is None else (doubt,)
+
+    assert doubts_of(self_service=parts) == expected
+    assert doubts_beside_faults({"self_service": parts}, TODAY) == expected
+
+
+def test_an_exclude_where_only_the_listed_are_read_is_doubted() -> None:
+    document = {"instances": [GUID], "exclude": [excluded(org="x"), excluded(org="y")]}
+    listed = document | {"inventory": "listed"}
+
+    assert doubts_beside_faults(document, TODAY) == ()
+    assert doubts_about(parse_configuration(json.dumps(listed).encode(), "x"), TODAY) == (
+        'exclude: has no effect: with "inventory": "listed" only instances that are listed are read',
+    )
+    assert doubts_beside_faults(listed, TODAY) != ()

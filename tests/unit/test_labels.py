@@ -79,6 +79,8 @@ def test_a_key_may_have_a_prefix_and_marks_within(key: str) -> None:
         ("env in (a, b)", ['"env in (a, b)": no blanks are allowed within brackets']),
         ("env in ()", ['"env in ()": a value expected after in']),
         ("env in (a,)", ['"env in (a,)": a value expected after in']),
+        ("! legacy", ['"! legacy": no blank is allowed after !']),
+        ("!  a b", ['"! a b": no blank is allowed after !']),
         ("env=", ['"env=": a value expected after =']),
         ("env!=", ['"env!=": a value expected after !=']),
         ("", ['"": a requirement expected, such as env=prod']),

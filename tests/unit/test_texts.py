@@ -52,7 +52,15 @@ WRITE = 'write {"schema_version": 1, "instances": […]} around it'
         (b"[" * 100_000, ["the document is nested too deeply"]),
         (b"{", ["line 1, column 2: Expecting property name enclosed in double quotes"]),
         ([], [f"the document is a bare list: {WRITE}"]),
-        (7, ["the document: Expected `object`, got `int`"]),
+        (
+            7,
+            [
+                (
+                    "the document: 7 is not an object with some of instances, discover, exclude, "
+                    "rules, self_service, inventory, schema_version, defaults, mutes, $schema"
+                )
+            ],
+        ),
         ({"instances": []}, ["instances: [] is not a list of at least one instance"]),
         (
             {"instances": ["a"], "x": 1},

@@ -3,6 +3,7 @@
 A run takes it, and warns. `backup-audit check` says it before, without the foundation's inventory.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
@@ -12,11 +13,21 @@ import msgspec
 
 from backup_audit.errors import merged
 from backup_audit.fleet.configuration import Configuration, Exclude, Rule
+from backup_audit.fleet.faults import is_faulty
 from backup_audit.fleet.fields import UUID, Guid, spelled
 from backup_audit.fleet.mutes import Mute, MuteEntry
 from backup_audit.fleet.policy import DEMANDS
-from backup_audit.fleet.selectors import NAMES, Selector, fits_all, globs_of
+from backup_audit.fleet.selectors import (
+    NAMES,
+    Selector,
+    fits_all,
+    fits_all_named,
+    globs_of,
+    is_any_name,
+)
+from backup_audit.fleet.self_service import SelfService
 from backup_audit.strict import read_strictly
+from backup_audit.text import parse_duration
 
 ENDS_SOON = timedelta(days=14)
 EXCLUDE_ENDS_SOON = timedelta(days=7)
@@ -25,8 +36,13 @@ _ALMOST = re.compile(r"[0-9a-z]{6,10}(-?[0-9a-z]{2,6}){3}-?[0-9a-z]{8,16}", re.I
 _DIGITS_MIN = 8  # from 0 to 9; one GUID in 70,000 has fewer, hardly a name as many
 _LONG = 36  # characters of a GUID
 
-# What a regular expression has and a name hardly: .* at an end, an anchor, a choice in brackets.
-_REGEX = re.compile(r"\.\*$|^\.\*|^\^|\$$|\(.*\|.*\)|\[.*\]|\\")
+SKIP_LONG = timedelta(days=366)
+
+# What a regular expression has and a name hardly: .* at an end, an anchor, slashes around it, a
+# choice in brackets.
+_REGEX = re.compile(r"\.\*$|^\.\*|^\^|\$$|^/.*/$|\(.*\|.*\)|\{.*,.*\}|\[.*\]|\\")
+_CHOICE = re.compile(r"(?P<begin>[^(){}]*)[({](?P<among>[^(){}]*)[)}](?P<end>[^(){}]*)")
+_LEFT = re.compile(r"[][\\^$(){}|]")  # marks that a glob to write instead has no more
 
 _EVERYTHING = b""  # stands for every match that fits all
 
@@ -41,7 +57,9 @@ class _Said(NamedTuple):
     exclude: Iterable[tuple[int, Exclude]]
     rules: Iterable[tuple[int, Rule]]
     mutes: Iterable[tuple[int, Mute]]
+    self_service: SelfService | None
     discovers: bool
+    excludes_in_vain: bool
 
 
 def doubts_about(configuration: Configuration, today: date) -> tuple[str, ...]:
@@ -52,7 +70,9 @@ def doubts_about(configuration: Configuration, today: date) -> tuple[str, ...]:
         exclude=enumerate(configuration.exclude),
         rules=enumerate(configuration.rules),
         mutes=enumerate(configuration.mutes),
+        self_service=configuration.self_service,
         discovers=bool(configuration.discover),
+        excludes_in_vain=bool(configuration.exclude) and not configuration.is_scanned,
     )
     return tuple(merged(_doubts(said, today)))
 
@@ -65,21 +85,44 @@ def doubts_beside_faults(document: object, today: date) -> tuple[str, ...]:
         for index, entry in enumerate(_list(parts.get("instances")))
         if (guid := read_strictly(entry.get("guid") if isinstance(entry, dict) else entry, Guid)[0])
     )
-    mutes = _whole(parts.get("mutes"), MuteEntry)
+    mutes = _whole(parts, "mutes", MuteEntry)
+    allowed, _ = read_strictly(parts.get("self_service"), SelfService)
+    is_bad = allowed is None or is_faulty("self_service", parts["self_service"])
     said = _Said(
         guids=guids,
-        discover=_whole(parts.get("discover"), Selector),
-        exclude=_whole(parts.get("exclude"), Exclude),
-        rules=_whole(parts.get("rules"), Rule),
+        discover=_whole(parts, "discover", Selector),
+        exclude=_whole(parts, "exclude", Exclude),
+        rules=_whole(parts, "rules", Rule),
         mutes=((index, entry.resolved()) for index, entry in mutes),
+        self_service=None if is_bad else allowed,
         discovers=parts.get("discover") is not None,
+        excludes_in_vain=bool(parts.get("exclude")) and parts.get("inventory") == "listed",
     )
     return tuple(merged(_doubts(said, today)))
 
 
-def _whole(part: object, kind: type[_T]) -> Iterator[tuple[int, _T]]:
-    for index, entry in enumerate(_list(part)):
-        value, _ = read_strictly(entry, kind)
+def misses_instances(configuration: Configuration) -> bool:
+    """Whether it hardly means what it audits or mutes: by a name for a GUID, or by no glob.
+
+    What is then missed gives a wrong all-clear; a rule that fits nothing leaves stricter defaults
+    or laxer ones, and takes no instance out.
+    """
+    selectors = (
+        *configuration.discover,
+        *(one.match for one in configuration.exclude),
+        *(one.match for one in configuration.mutes if one.match is not None),
+    )
+    return any(doubt_about_guid(one.guid) for one in configuration.instances) or any(
+        doubt_about_glob(glob)
+        for selector in selectors
+        for key in NAMES
+        for glob in globs_of(selector, key)
+    )
+
+
+def _whole(parts: Mapping[str, object], name: str, kind: type[_T]) -> Iterator[tuple[int, _T]]:
+    for index, entry in enumerate(_list(parts.get(name))):
+        value = None if is_faulty(name, entry) else read_strictly(entry, kind)[0]
         if value is not None:
             yield index, value
 
@@ -98,13 +141,18 @@ def _doubts(said: _Said, today: date) -> Iterator[str]:
         yield from _about_globs(f"discover[{index}]", selector)
     for index, exclude in said.exclude:
         yield from _about_exclude(f"exclude[{index}]", exclude, today)
+    if said.excludes_in_vain:
+        only = 'with "inventory": "listed" only instances that are listed are read'
+        yield f"exclude: has no effect: {only}"
     yield from _about_rules(said.rules)
+    if said.self_service is not None:
+        yield from _about_bounds(said.self_service)
     for index, mute in said.mutes:
         for doubt in _about_mute(mute, None if said.discovers else listed, today):
             yield f"mutes[{index}]: {doubt}"
         if mute.match is not None:
             yield from _about_globs(f"mutes[{index}].match", mute.match)
-            if fits_all(mute.match):
+            if fits_all_named(mute.match):
                 yield f"mutes[{index}]: nobody is notified of any instance"
 
 
@@ -123,13 +171,46 @@ def doubt_about_guid(guid: str) -> str | None:
 def _about_globs(at: str, selector: Selector) -> Iterator[str]:
     for key in NAMES:
         for glob in globs_of(selector, key):
-            if _REGEX.search(glob):
-                yield f'{at}.{key}: "{glob}" looks like a regular expression, and is read as a glob'
+            if doubt := doubt_about_glob(glob):
+                yield f'{at}.{key}: "{glob}" {doubt}'
+
+
+def doubt_about_glob(glob: str) -> str | None:
+    """Why a glob is hardly meant as one, and what to write instead."""
+    if _REGEX.search(glob):
+        return f"looks like a regular expression, and is read as a glob: {_instead(glob)}"
+    if "," in glob:
+        return f"has a comma, and is one glob: {_instead(glob)}"
+    if glob != glob.strip():
+        return f"begins or ends with a blank, as hardly a name does: {_instead(glob)}"
+    return None
+
+
+def _instead(glob: str) -> str:
+    """What to write for a glob that looks like something else."""
+    globs = [one for part in _alternatives_of(glob) if (one := _unmarked(part))]
+    if not globs or any(map(_LEFT.search, globs)):
+        return "write * for any text, ? for one character, and a list for several"
+    return f"write {json.dumps(globs if len(globs) > 1 else globs[0], ensure_ascii=False)}"
+
+
+def _alternatives_of(glob: str) -> Iterable[str]:
+    """The texts of a choice, as of "prod-{eu,us}", "^(a|b)$" or "a,b"; else the glob alone."""
+    if choice := _CHOICE.fullmatch(glob):
+        begin, among, end = choice.group("begin", "among", "end")
+        return (begin + one + end for one in re.split(r"[|,]", among))
+    return glob.split(",")
+
+
+def _unmarked(text: str) -> str:
+    """A glob for a regular expression that is nearly one."""
+    text = text.strip().removeprefix("/").removesuffix("/")
+    return text.removeprefix("^").removesuffix("$").replace(".*", "*")
 
 
 def _about_exclude(at: str, exclude: Exclude, today: date) -> Iterator[str]:
     yield from _about_globs(f"{at}.match", exclude.match)
-    if fits_all(exclude.match):
+    if fits_all_named(exclude.match):
         yield f"{at}: takes out everything that is not listed"
     if (last_day := exclude.last_day) is None:
         return
@@ -142,11 +223,14 @@ def _about_exclude(at: str, exclude: Exclude, today: date) -> Iterator[str]:
 def _about_rules(rules: Iterable[tuple[int, Rule]]) -> Iterator[str]:
     """Whether each decides anything: not if one above it, with the same match, states the same."""
     above: dict[bytes, dict[str, int]] = {}
+    first: dict[str, int] = {}  # of each name
     for index, rule in rules:
         at, match = f"rules[{index}]", msgspec.json.encode(rule.match)
         yield from _about_globs(f"{at}.match", rule.match)
         if rule.unless is not None:
             yield from _about_globs(f"{at}.unless", rule.unless)
+        if rule.name is not None and first.setdefault(rule.name, index) != index:
+            yield f'{at}.name: "{rule.name}" is the name of rules[{first[rule.name]}] too'
         stated = [demand for demand in DEMANDS if getattr(rule, demand) is not None]
         before = above.get(match, {}) | above.get(_EVERYTHING, {})
         if all(demand in before for demand in stated):
@@ -156,6 +240,20 @@ def _about_rules(rules: Iterable[tuple[int, Rule]]) -> Iterator[str]:
             kind = _EVERYTHING if fits_all(rule.match) else match
             for demand in stated:
                 above.setdefault(kind, {}).setdefault(demand, index)
+
+
+def _about_bounds(allowed: SelfService) -> Iterator[str]:
+    nothing = "bounds nothing: labels may state any value"
+    for key in ("max_age", "min_backups", "grace"):
+        bounds = getattr(allowed, key)
+        if bounds is not None and bounds.at_least is None and bounds.at_most is None:
+            yield f"self_service.{key}: {nothing}"
+    if allowed.owner is not None and any(map(is_any_name, allowed.owner)):
+        yield f"self_service.owner: {nothing}"
+    most = None if allowed.skip is None else allowed.skip.at_most
+    if most is not None and timedelta(seconds=parse_duration(most)) > SKIP_LONG:
+        so_long = "so long a label may keep an instance from being audited"
+        yield f"self_service.skip.at_most: {most} is more than a year: {so_long}"
 
 
 def _about_mute(mute: Mute, listed: set[str] | None, today: date) -> Iterator[str]:

@@ -4,7 +4,7 @@ It is found in the document as parsed, so that it is said beside all other fault
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from backup_audit.fleet.fields import GLOB_PATTERN, NEVER, DayOrNever, Globs, day_of, spelled
@@ -29,15 +29,17 @@ def faults_among(raw: object) -> Iterator[str]:
     for name in ("instances", "mutes"):
         yield from duplicates(name, _list(document.get(name)))
     yield from _too_many(document)
-    for at, selector in _entries(document, "discover"):
-        yield from _of_selector(at, selector)
-    for at, exclude in _entries(document, "exclude"):
-        yield from _of_exclude(at, exclude)
-    for at, rule in _entries(document, "rules"):
-        yield from _of_rule(at, rule)
-    for at, mute in _entries(document, "mutes"):
-        yield from _of_mute(at, mute)
+    for name, faults_of in _OF_ENTRIES.items():
+        for at, entry in _entries(document, name):
+            yield from faults_of(at, entry)
     yield from _of_self_service(_object(document.get("self_service")))
+
+
+def is_faulty(name: str, part: object) -> bool:
+    """Whether an entry of a list, or `self_service`, that has the right types has a fault."""
+    if name == "self_service":
+        return any(_of_self_service(_object(part)))
+    return any(_OF_ENTRIES[name](name, _object(part)))
 
 
 def _too_many(document: Mapping[str, Any]) -> Iterator[str]:
@@ -132,3 +134,11 @@ def _of_self_service(allowed: Mapping[str, Any]) -> Iterator[str]:
     if count.at_least > count.at_most:
         how = f"at_least {count.at_least} is more than at_most {count.at_most}"
         yield f"self_service.min_backups: {how}"
+
+
+_OF_ENTRIES: Mapping[str, Callable[[str, Mapping[str, Any]], Iterator[str]]] = {
+    "discover": _of_selector,
+    "exclude": _of_exclude,
+    "rules": _of_rule,
+    "mutes": _of_mute,
+}

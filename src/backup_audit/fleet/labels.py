@@ -84,6 +84,8 @@ def _requirement(part: str) -> Requirement:
         if key:
             values = frozenset([_value(value.strip(" "), how)])
             return Requirement(_key(key.rstrip(" ")), values, how == "=")
+    if part.startswith("! "):
+        raise ValueError("no blank is allowed after !")
     return Requirement(_key(part.removeprefix("!")), None, not part.startswith("!"))
 
 

@@ -45,6 +45,7 @@ NAMES = KEYS[:-1]  # keys that have globs
 _Compare = Callable[[str], re.Match[str] | None]
 
 _ANY = re.compile(r"\*+")
+_ANY_NAME = re.compile(r"\*+\??\**|\?\*+")
 _WILD = re.compile(r"[*?]")
 
 
@@ -55,14 +56,28 @@ def globs_of(selector: Selector, key: str) -> tuple[str, ...]:
 
 
 def fits_all(selector: Selector) -> bool:
-    """Whether it fits every instance, as {"org": "*"} does."""
+    """Whether it fits every instance, as {"org": "*"} does, even one without names."""
+    return _fits_by(is_any, selector)
+
+
+def fits_all_named(selector: Selector) -> bool:
+    """Whether it fits every instance whose names our client may see, as {"org": "?*"} does too."""
+    return _fits_by(is_any_name, selector)
+
+
+def _fits_by(is_wide: Callable[[str], bool], selector: Selector) -> bool:
     stated = [globs for key in NAMES if (globs := globs_of(selector, key))]
-    return selector.labels is None and all(any(map(is_any, globs)) for globs in stated)
+    return selector.labels is None and all(any(map(is_wide, globs)) for globs in stated)
 
 
 def is_any(glob: str) -> bool:
     """Whether a glob fits everything, even a name that our client may not see."""
     return _ANY.fullmatch(glob) is not None
+
+
+def is_any_name(glob: str) -> bool:
+    """Whether a glob fits every name: each has a character."""
+    return _ANY_NAME.fullmatch(glob) is not None
 
 
 def glob_fits(glob: str, name: str | None) -> bool:
