@@ -27,8 +27,9 @@ _CHECK = """\
 Say what is wrong with a configuration: everything for which a run would refuse it, with positions,
 then what a run would only warn of, such as names for GUIDs, rules and mutes without effect; how
 much there is of what; its size, and whether it fits into SSM. A file is checked offline: what its
-selectors fit, only a run can say. The exit status is 1 for a fault, and for a GUID that is none, by
-which no instance is found; other warnings leave it at 0.
+selectors fit, only a run can say. The exit status is 1 for a fault, for a GUID that is none, and for
+a glob in discover, exclude or mutes that is hardly meant as one: by those no instance is found, and
+its all-clear would be wrong. Other warnings leave it at 0.
 """
 _RUN = """\
 Run one audit here, with the settings and the AWS credentials of the environment. The answer goes to
@@ -38,7 +39,7 @@ _EXPLAIN = """\
 Say why an instance is audited, or is not, and which place of the configuration states each demand
 on it: read from what decides in a run, with the settings and the AWS credentials of the
 environment. Nothing is written, and nobody is notified. The exit status is 1 if nobody audits the
-instance, if a label of it is ignored, or if there is no such instance.
+instance, if a label of it is ignored, or if there is no such instance, listed or not.
 """
 _VERIFY = """\
 Compare every object of every committed run with the run's manifest, and every run with what the

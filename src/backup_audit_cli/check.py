@@ -9,6 +9,7 @@ from backup_audit.fleet.doubts import (
     doubt_about_guid,
     doubts_about,
     doubts_beside_faults,
+    misses_instances,
 )
 from backup_audit.wiring import now
 from backup_audit_cli.documents import read_document
@@ -29,9 +30,8 @@ def check(where: str) -> ExitStatus:
     except InvalidConfiguration as error:
         say("\n".join(_refused(name, error, body)))
         return ExitStatus.WRONG
-    misses = any(doubt_about_guid(instance.guid) for instance in configuration.instances)
-    say("\n".join(_lines(name, configuration, len(body), misses=misses)))
-    return ExitStatus.WRONG if misses else ExitStatus.FINE
+    say("\n".join(_lines(name, configuration, len(body))))
+    return ExitStatus.WRONG if misses_instances(configuration) else ExitStatus.FINE
 
 
 def _refused(name: str, error: InvalidConfiguration, body: bytes) -> Iterator[str]:
@@ -41,13 +41,22 @@ def _refused(name: str, error: InvalidConfiguration, body: bytes) -> Iterator[st
         yield from _warnings(doubts_beside_faults(loaded(body), now().date()))
 
 
-def _lines(name: str, configuration: Configuration, size: int, *, misses: bool) -> Iterator[str]:
+def _lines(name: str, configuration: Configuration, size: int) -> Iterator[str]:
     yield f"{name}: {', '.join(_counts(configuration))}; {size:,} bytes, {_room(size)}"
     doubts = doubts_about(configuration, now().date())
     yield from _warnings(doubts)
-    warns = ", and warn" if doubts else ""
-    found = ", warn, and find no instance by what is not a GUID"
-    yield "  a run would take it" + (found if misses else warns)
+    if configuration.exclude and configuration.is_scanned and not configuration.discover:
+        what = "it silences news of instances that nobody audits"
+        yield f"  note: without discover, exclude takes nothing out of the audit; {what}"
+    yield f"  a run would take it{_what_then(configuration, warns=bool(doubts))}"
+
+
+def _what_then(configuration: Configuration, *, warns: bool) -> str:
+    if any(doubt_about_guid(instance.guid) for instance in configuration.instances):
+        return ", warn, and find no instance by what is not a GUID"
+    if misses_instances(configuration):
+        return ", warn, and hardly fit an instance by what is no glob"
+    return ", and warn" if warns else ""
 
 
 def _counts(configuration: Configuration) -> Iterator[str]:

@@ -4,6 +4,7 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,54 @@ def test_doubts_are_warnings_and_no_fault(kept: Path, capsys: pytest.CaptureFixt
         f"  warning: instances[1]: {doubted}",
         f"  warning: mutes[0]: the mute ends on {soon}: then notifications begin again",
         "  a run would take it, warn, and find no instance by what is not a GUID",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ({"discover": [{"org": "prod-.*"}]}, ExitStatus.WRONG),
+        ({"exclude": [{"match": {"org": "a,b"}}]}, ExitStatus.WRONG),
+        ({"mutes": [{"match": {"org": "lab "}}]}, ExitStatus.WRONG),
+        ({"rules": [{"match": {"org": "a,b"}, "max_age": "1h"}]}, ExitStatus.FINE),
+    ],
+    ids=["discover", "exclude", "mutes", "rules"],
+)
+def test_a_selector_that_hardly_fits_anything_is_not_in_order(
+    parts: dict[str, Any],
+    status: ExitStatus,
+    kept: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    why = {"owner": "o", "reason": "r", "until": "2999-12-31"}
+    for key in ("exclude", "mutes"):
+        parts |= {key: [one | why for one in parts.get(key, ())]}
+    kept.write_text(json.dumps({"discover": [{"space": "x"}]} | parts))
+
+    found, lines = said(kept, capsys)
+
+    assert found == status
+    assert lines[1].startswith("  warning: ")
+    assert lines[2:] == [
+        "  a run would take it, warn, and hardly fit an instance by what is no glob"
+        if status is ExitStatus.WRONG
+        else "  a run would take it, and warn"
+    ]
+
+
+def test_an_exclude_beside_a_list_by_hand_is_said_to_take_nothing_out(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = {"owner": "o", "reason": "r", "until": "never"}
+    kept.write_text(json.dumps(RIGHT | {"exclude": [{"match": {"org": "lab"}} | why]}))
+
+    status, lines = said(kept, capsys)
+
+    assert status == ExitStatus.FINE
+    assert lines[1:] == [
+        "  note: without discover, exclude takes nothing out of the audit; it silences news of "
+        "instances that nobody audits",
+        "  a run would take it",
     ]
 
 
