@@ -40,7 +40,7 @@ from backup_audit.report.drift import (
     is_lost_role,
     unaudited,
 )
-from backup_audit.text import one_line
+from backup_audit.text import instances, one_line
 
 _WHY_MAX = 300  # characters
 _EXPLAINED_MAX = 100  # instances of one name; Lambda's answer takes 6 MB
@@ -117,7 +117,7 @@ def fleet_of(
     ours = _Selected(selection, inventory, listed, asked=asked)
     ours.decide(problems, run.due_at)
     if not ours.audited:
-        raise EmptyFleet(_why_empty(inventory))
+        raise EmptyFleet(_why_empty(inventory, selection))
     return Fleet(
         audited=ours.audited,
         mutes=selection.mute_records(is_whole=inventory.is_whole and not asked),
@@ -158,8 +158,10 @@ def explain(
     if not is_guid and asked not in guids:
         readings.append(reader.named(asked, labels))
     rows = {guid: row for reading in readings for guid, row in reading.rows.items()}
-    found = [*guids, *sorted(rows.keys() - set(guids))]
     worst = min(readings, key=lambda one: one.read is Read.COMPLETE)
+    if worst.read is not Read.COMPLETE:  # of what is neither listed nor read nothing is known
+        guids = [guid for guid in guids if guid in rows or selection.matching.is_listed(guid)]
+    found = [*guids, *sorted(rows.keys() - set(guids))]
     return Explained(
         asked=asked,
         found=len(found),
@@ -174,7 +176,9 @@ def _unexplained(reading: Reading, guids: Sequence[str], rows: Rows) -> str | No
     if len(guids) > _EXPLAINED_MAX:
         return f"only the first {_EXPLAINED_MAX} are explained: ask by GUID for another"
     if reading.read is not Read.COMPLETE:
-        return "the foundation could not be asked: what it knows of the instance is missing here"
+        unknown = "it is not known whether the instance is audited"
+        what = "what it knows of the instance is missing here" if guids else unknown
+        return f"the foundation could not be asked: {what}"
     if not guids:
         return (
             "our client sees no instance of this name: names are case-sensitive, and instances in "
@@ -299,8 +303,8 @@ class _Selected:
             vanished_count=len(self._left) if is_compared else None,
             lost=self._lost,
             unaudited=unaudited(rows, self._standings, last) if is_complete else None,
-            excluded=self._selection.exclude_uses(),
-            rules=self._selection.rule_uses(),
+            excluded=[] if self._asked else self._selection.exclude_uses(),
+            rules=[] if self._asked else self._selection.rule_uses(),
         )
 
     def rows(self) -> Iterator[FleetRow]:
@@ -396,12 +400,9 @@ def _refuse_to_guess(inventory: _Inventory) -> None:
         )
 
 
-def _why_empty(inventory: _Inventory) -> str:
-    seen = len(inventory.rows)
-    return (
-        f"there is nothing to audit: the configuration selects none of the {seen:,} instances that "
-        "our client sees; check discover and exclude, and the client's roles"
-    )
+def _why_empty(inventory: _Inventory, selection: Selection) -> str:
+    seen = f"there is nothing to audit: our client sees {instances(len(inventory.rows))}"
+    return f"{seen}; {selection.why_empty()}; mend that, or check the client's roles"
 
 
 def _warnings(inventory: _Inventory) -> Iterator[str]:

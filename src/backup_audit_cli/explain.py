@@ -35,22 +35,24 @@ def explain(what: str, *, as_json: bool) -> ExitStatus:
 
 
 def _is_fine(one: Explanation) -> bool:
-    return one.standing is not Standing.UNAUDITED and not one.policy_notes
+    """Whether it is there, is audited or excluded, and no label of it is ignored."""
+    is_there = one.type is not None
+    return is_there and one.standing is not Standing.UNAUDITED and not one.policy_notes
 
 
 def _lines(answer: Explained) -> Iterator[str]:
     for number, one in enumerate(answer.instances):
         if number:
             yield ""
-        yield from text_of(one)
+        yield from text_of(one, was_asked=answer.read is Read.COMPLETE)
     missing = [text for text in (answer.said, answer.why) if text is not None]
     if missing:
         yield one_line(f"{answer.asked}: {': '.join(missing)}", 2 * _LONGEST)
 
 
-def text_of(one: Explanation) -> Iterator[str]:
-    """An explanation in lines, each safe for a terminal."""
-    yield printable(_head(one))
+def text_of(one: Explanation, *, was_asked: bool = True) -> Iterator[str]:
+    """An explanation in lines, each safe for a terminal. `was_asked`: the foundation could be."""
+    yield printable(_head(one, was_asked=was_asked))
     yield _row(one.standing, _standing(one))
     values = [str(demand.in_force.value) for demand in one.demands[:-1] if demand.in_force]
     width = max(map(len, values), default=0)
@@ -66,16 +68,17 @@ def _row(key: str, text: str) -> str:
     return printable(f"{key:<{_COLUMN}}{text}")
 
 
-def _head(one: Explanation) -> str:
+def _head(one: Explanation, *, was_asked: bool) -> str:
     guid = _shown(one.guid)
     named = guid if one.name is None else f"{_shown(one.name)} ({guid})"
     if one.type is None:
-        return f"{named}  not in the inventory of this run"
+        missing = "our client sees no such instance in the foundation"
+        return f"{named}  {missing if was_asked else 'not known: the foundation could not be asked'}"
     where = f"{_shown(one.org)} / {_shown(one.space)}"
     service = " ".join(_shown(name) for name in (one.offering, one.plan) if name is not None)
     made = f"created {one.created_at:%Y-%m-%d}" if one.created_at is not None else None
     kind = service or one.type
-    parts = (where, kind, made, "inventory of this run")
+    parts = (where, kind, made, "in the foundation now")
     return f"{named}  {' · '.join(part for part in parts if part is not None)}"
 
 

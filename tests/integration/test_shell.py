@@ -47,6 +47,7 @@ def explaining(**more: object) -> dict[str, Any]:
     instance: dict[str, object] = {
         **dict.fromkeys(("type", "org", "space", "offering", "plan", "created_at", "why")),
         "guid": "guid-1",
+        "type": "managed",
         "name": "orders-db",
         "standing": "audited",
         "place": "instances[0]",
@@ -75,7 +76,7 @@ def test_an_explanation_is_asked_of_the_function_and_printed_as_text(
     assert explained(explaining(), monkeypatch) == ExitStatus.FINE
 
     assert capsys.readouterr().out.splitlines() == [
-        "orders-db (guid-1)  not in the inventory of this run",
+        "orders-db (guid-1)  ? / ? · managed · in the foundation now",
         "audited      instances[0]; excluded by none",
         "muted        no",
     ]
@@ -91,7 +92,7 @@ def test_the_function_explains_an_instance_to_a_person(
     *lines, last = capsys.readouterr().out.splitlines()
     assert (status, no_such) == (ExitStatus.FINE, ExitStatus.WRONG)
     assert HEALTHY.guid in lines[0]
-    assert lines[0].endswith("inventory of this run")
+    assert lines[0].endswith("in the foundation now")
     assert lines[1] == "audited      instances[0]; excluded by none"
     assert last.startswith("no-such-name: our client sees no instance of this name")
 
@@ -116,12 +117,17 @@ def test_an_explanation_is_printed_as_the_document_that_it_is(
             "orders-db: there is none",
         ),
         (
-            explaining() | {"read": "failed", "said": "not asked", "why": "HTTP 500"},
+            explaining(type=None) | {"said": "our client sees no such instance"},
+            ExitStatus.WRONG,
+            "orders-db: our client sees",
+        ),
+        (
+            explaining(type=None) | {"read": "failed", "said": "not asked", "why": "HTTP 500"},
             ExitStatus.UNREACHABLE,
             "orders-db: not asked: HTTP 500",
         ),
     ],
-    ids=["excluded", "unaudited", "ignored label", "none", "not asked"],
+    ids=["excluded", "unaudited", "ignored label", "none", "listed, not there", "not asked"],
 )
 def test_an_explanation_ends_by_what_was_found(
     answer: dict[str, Any],

@@ -138,6 +138,18 @@ def test_a_run_of_some_instances_looks_up_those_alone(days: Make) -> None:
     assert (inventory.read, inventory.unaudited, inventory.vanished) == ("listed", None, None)
 
 
+def test_a_run_of_some_instances_counts_neither_excludes_nor_rules(days: Make) -> None:
+    configuration = excluding(space="lab") | {"rules": [{"match": {"org": "*"}, "owner": "o"}]}
+    world = days("a", row("b", space="lab"), configuration=configuration)
+
+    answer = world.run(AuditRequest(instance_guids=["a", "b"]))
+
+    notes = {guid: one.policy_notes for guid, one in world.findings(answer).items()}
+    assert notes == {"a": (), "b": ("ordinarily excluded by exclude[0]",)}
+    [inventory] = world.telemetry.inventories
+    assert (inventory.excluded, inventory.rules) == ([], [])
+
+
 def test_a_configuration_that_wants_no_scan_gets_none(days: Make) -> None:
     world = days("a", "b", configuration={"instances": ["a"], "inventory": "listed"})
 
@@ -191,11 +203,37 @@ def test_an_event_that_names_instances_needs_no_inventory(days: Make) -> None:
     assert any("the last fleet goes on" in warning for warning in world.telemetry.warnings)
 
 
-def test_nothing_selected_is_no_success(days: Make) -> None:
-    world = days("a", configuration={"discover": [{"org": "nowhere"}]})
-
-    with pytest.raises(EmptyFleet, match="selects none of the 1 instances that our client sees"):
+def empty(world: Days) -> str:
+    with pytest.raises(EmptyFleet) as raised:
         world.run()
+    return str(raised.value)
+
+
+def test_nothing_selected_is_no_success_and_the_cause_is_said(days: Make) -> None:
+    world = days("a", "b", configuration={"discover": [{"org": "nowhere"}]})
+    say = "there is nothing to audit: our client sees 2 instances; "
+    check = "; mend that, or check the client's roles"
+
+    assert empty(world) == f"{say}discover[0] fits none{check}"
+
+    world.configuration = {"discover": [{"org": "nowhere"}, {"org": "neither"}]}
+    assert empty(world) == f"{say}discover[0], discover[1] fit none{check}"
+
+    world.configuration = excluding(space="lab") | {"self_service": {"skip": {"at_most": "9d"}}}
+    world.configuration["exclude"] = world.configuration["exclude"] * 2
+    labels = {"backup-audit.skip-until": f"{NOW + 3 * DAY:%Y-%m-%d}"}
+    world.foundation.rows["a"] = row("a", space="lab")
+    world.foundation.rows["b"] = row("b", labels=labels)
+    taken = "exclude[0] takes out 1, label backup-audit.skip-until takes out 1"
+    assert empty(world) == f"{say}{taken}{check}"
+
+
+def test_many_causes_of_an_empty_fleet_are_the_first_and_a_number(days: Make) -> None:
+    world = days("a", configuration={"discover": [{"org": f"o{at}"} for at in range(1_000)]})
+
+    assert "discover[0], discover[1], discover[2], discover[3], discover[4] and 995 more" in empty(
+        world
+    )
 
 
 def test_a_delivery_that_finds_the_plan_needs_neither_inventory_nor_secret(days: Make) -> None:
@@ -945,17 +983,28 @@ def test_what_the_client_does_not_see_is_said(asked: str, said: str) -> None:
     assert answer.said.startswith(said)
 
 
-def test_where_the_foundation_cannot_be_asked_the_configuration_alone_explains() -> None:
-    world = Days([row("a")], {"instances": ["a"]})
+@pytest.mark.parametrize(
+    ("asked", "found", "said"),
+    [
+        ("a", {"a": "audited"}, "what it knows of the instance is missing here"),
+        ("orders-db", {"b": "audited"}, "what it knows of the instance is missing here"),
+        (A_GUID, {}, "it is not known whether the instance is audited"),
+        ("nobody", {}, "it is not known whether the instance is audited"),
+    ],
+)
+def test_where_the_foundation_cannot_be_asked_only_what_is_listed_is_explained(
+    asked: str, found: dict[str, str], said: str
+) -> None:
+    listed = {"instances": ["a", {"guid": "b", "name": "orders-db"}]}
+    world = Days([row("a"), row(A_GUID)], listed)
     world.foundation.breaks = failed
 
-    answer = world.audit().explain("a")
+    answer = world.audit().explain(asked)
 
-    assert standings(answer) == {"a": "audited"}
+    assert standings(answer) == found
+    assert answer.found == len(found)
     assert (answer.read, answer.why) == ("failed", WHY)
-    assert answer.said == (
-        "the foundation could not be asked: what it knows of the instance is missing here"
-    )
+    assert answer.said == f"the foundation could not be asked: {said}"
 
 
 @pytest.mark.parametrize(("spaces", "explained"), [(99, 99), (100, 100), (101, 100)])

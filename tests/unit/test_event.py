@@ -231,6 +231,17 @@ def test_a_guid_in_a_question_is_spelled_as_the_api_does_and_a_name_as_it_is(gui
     assert parse_event({"explain": guid}, NOW).explain == expected
 
 
+@pytest.mark.parametrize("asked", [" orders-db", "orders-db\n", "\t orders-db  "])
+def test_white_space_around_what_is_asked_for_is_left_out(asked: str) -> None:
+    assert parse_event({"explain": asked}, NOW).explain == "orders-db"
+
+
+def test_white_space_alone_is_no_question() -> None:
+    [fault] = faults_of({"explain": " \n"})
+
+    assert fault.endswith("is not the GUID or the name of an instance, of 1 to 255 characters")
+
+
 @pytest.mark.parametrize(
     ("length", "accepted"), [(0, False), (1, True), (254, True), (255, True), (256, False)]
 )

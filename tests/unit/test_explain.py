@@ -65,7 +65,7 @@ def test_each_demand_is_said_with_its_place_and_what_would_be_without_it() -> No
     assert text(row(labels={"backup-audit.max-age": "4h"})) == [
         (
             f"orders-db ({GUID})  prod-eu / payments · p.mysql db-gold-small · "
-            "created 2024-02-11 · inventory of this run"
+            "created 2024-02-11 · in the foundation now"
         ),
         "audited      discover[0]: org * fits; excluded by none (exclude[1] ended 2026-10-01)",
         (
@@ -123,7 +123,7 @@ def test_what_nobody_audits_is_said_with_what_ended() -> None:
     assert text(row(type=USER_PROVIDED, offering=None, plan=None)) == [
         (
             f"orders-db ({GUID})  prod-eu / payments · user-provided · created 2024-02-11 · "
-            "inventory of this run"
+            "in the foundation now"
         ),
         "unaudited    user-provided: only what is listed is audited of those",
     ]
@@ -145,7 +145,7 @@ def test_what_is_listed_is_audited_though_an_exclude_fits() -> None:
 
 def test_what_is_listed_and_not_there_is_said_to_be_missing() -> None:
     assert text(None, instances=[GUID], defaults=None, exclude=None) == [
-        f"{GUID}  not in the inventory of this run",
+        f"{GUID}  our client sees no such instance in the foundation",
         "audited      instances[0]; excluded by none",
         "max_age      26h   built-in",
         "min_backups  1     built-in",
@@ -153,6 +153,12 @@ def test_what_is_listed_and_not_there_is_said_to_be_missing() -> None:
         "owner        nobody",
         "muted        no (mutes[0] ended 2026-11-25)",
     ]
+
+
+def test_where_the_foundation_was_not_asked_nothing_is_said_to_be_missing() -> None:
+    head = next(text_of(explanation(None, instances=[GUID]), was_asked=False))
+
+    assert head == f"{GUID}  not known: the foundation could not be asked"
 
 
 def test_the_mute_in_force_is_said() -> None:
@@ -166,14 +172,14 @@ def test_the_mute_in_force_is_said() -> None:
 
 def test_ignored_labels_are_said() -> None:
     assert text(row(labels={"backup-audit.max-age": "30d"}))[-1] == (
-        'note         label backup-audit.max-age "30d" is ignored: it is not within 1h..7d'
+        'note         label backup-audit.max-age "30d" is ignored: it is more than 7d'
     )
 
 
 def test_names_that_our_client_may_not_see_are_question_marks() -> None:
     head = text(row(org=None, space=None, offering=None, plan=None, created_at=None))[0]
 
-    assert head == f"orders-db ({GUID})  ? / ? · managed · inventory of this run"
+    assert head == f"orders-db ({GUID})  ? / ? · managed · in the foundation now"
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2Jname", "a\nb", "\u202ename", "x" * 5000, "a\r\n  b"])

@@ -248,7 +248,7 @@ def test_only_labels_that_something_reads_are_wanted() -> None:
         "rules": [{"match": {"labels": "c"}, "unless": {"labels": "d in (x)"}, "max_age": "1h"}],
         "mutes": [muted(match={"labels": "e!=1"})],
     }
-    own = {f"backup-audit.{key}" for key in ("max-age", "min-backups", "grace", "owner")}
+    own = {f"backup-audit.{key}" for key in ("max-age", "min-backups", "grace", "owner", "*")}
 
     assert selection(instances=["a"]).label_keys == set()
     assert selection(**parts).label_keys == {"a", "b", "c", "d", "e"}
@@ -422,7 +422,7 @@ def test_a_rule_that_entries_or_labels_shadow_is_said_so() -> None:
     decided(chosen, row())
 
     assert chosen.warnings() == (
-        "rules[0]: decides nothing: instances, labels or the event decide",
+        "rules[0]: decides nothing: instances or labels decide",
     )
 
 
@@ -497,3 +497,119 @@ def test_names_of_tenants_are_in_no_warning() -> None:
 
     assert audited(chosen, hostile).org == "\u202eprod"
     assert all(warning.isprintable() for warning in chosen.warnings())
+
+
+def test_what_the_event_states_makes_no_rule_idle() -> None:
+    rules = [
+        {"match": {"org": "*"}, "max_age": "8h"},
+        {"match": {"org": "*"}, "max_age": "7h", "owner": "o"},
+        {"match": {"org": "prod-*"}, "owner": "p"},
+        {"match": {"org": "none"}, "max_age": "7h"},
+    ]
+    chosen = selection(discover=[{"org": "*"}], rules=rules, max_age="2h")
+    decided(chosen, row())
+
+    assert chosen.warnings() == (
+        "rules[2]: decides nothing: shadowed by rules[1]",
+        "rules[3]: fits no audited instance",
+    )
+
+
+def test_where_only_the_listed_are_read_nothing_is_known_of_the_foundation() -> None:
+    parts: dict[str, Any] = {
+        "instances": ["a"],
+        "exclude": [excluded(org="none")],
+        "rules": [{"match": {"org": "none"}, "max_age": "1h"}],
+    }
+    for more, known in (({}, ["exclude[0]", "rules[0]"]), ({"inventory": "listed"}, ["rules[0]"])):
+        chosen = selection(**parts, **more)
+        decided(chosen, row())
+
+        assert [one.partition(":")[0] for one in chosen.warnings()] == known
+
+
+@pytest.mark.parametrize(
+    ("place", "of"),
+    [
+        ("exclude[1]", row(space="lab")),
+        (
+            "label backup-audit.skip-until",
+            row(labels={"backup-audit.skip-until": "2026-02-01"}),
+        ),
+        (None, row()),
+        (None, row(org="nobody", space="lab", type=USER_PROVIDED)),
+        (None, None),
+    ],
+)
+def test_what_is_asked_for_and_ordinarily_excluded_is_noted(
+    place: str | None, of: ServiceInstance | None
+) -> None:
+    chosen = selection(
+        instances=["listed"],
+        discover=[{"org": "*"}],
+        exclude=[excluded(org="none"), excluded(space="lab")],
+        self_service={"skip": {"at_most": "9d"}},
+    )
+
+    asked = chosen.decide("a", of, is_fresh=True, asked=True).instance
+    listed = chosen.decide("listed", row(space="lab"), is_fresh=True, asked=True).instance
+
+    assert asked is not None
+    assert listed is not None
+    assert asked.policy_notes == (() if place is None else (f"ordinarily excluded by {place}",))
+    assert listed.policy_notes == ()
+
+
+def test_a_skip_that_is_over_is_noted_once_where_the_instance_is_listed() -> None:
+    chosen = selection(instances=["a"], self_service={"skip": {"at_most": "9d"}})
+
+    assert audited(chosen, row(labels={"backup-audit.skip-until": "2026-01-30"})).policy_notes == (
+        'label backup-audit.skip-until "2026-01-30" is ignored: it is over',
+    )
+
+
+def test_labels_that_selectors_read_are_not_strange_ones() -> None:
+    chosen = selection(
+        discover=[{"labels": "backup-audit.audit=yes"}], self_service={"owner": ["*"]}
+    )
+    labels = {"backup-audit.audit": "yes", "backup-audit.owner": "o", "backup-audit.maxage": "4h"}
+
+    [note] = audited(chosen, row(labels=labels)).policy_notes
+
+    assert note.startswith('label backup-audit.maxage "4h" is ignored: it is no label of ours')
+
+
+def test_ignored_labels_are_one_warning_of_each_kind_with_the_first_instance() -> None:
+    chosen = selection(
+        instances=["a", "b"],
+        discover=[{"org": "*"}],
+        self_service={"max_age": {"at_most": "7d"}, "skip": {"at_most": "9d"}},
+    )
+    late, skip = {"backup-audit.max-age": "30d"}, {"backup-audit.skip-until": "2026-02-01"}
+    for guid in ("a", "b"):
+        decided(chosen, row(guid, labels=skip), guid)
+    decided(chosen, row("c", labels=late | {"backup-audit.x": "1"}, name="\x1b\ndb"), "c")
+    for number in range(2_000):
+        days = {"backup-audit.max-age": f"{number + 31}d", f"backup-audit.x{number}": "1"}
+        decided(chosen, row(f"d{number}", labels=days), f"d{number}")
+
+    warnings = chosen.warnings()
+
+    assert warnings == (
+        "2 labels are ignored, first on db (a): label backup-audit.skip-until is ignored: "
+        "instances[0] lists the instance",
+        '2,001 labels are ignored, first on db (c): label backup-audit.max-age "30d" is ignored: '
+        "it is more than 7d",
+        '2,001 labels are ignored, first on db (c): label backup-audit.x "1" is ignored: it is no '
+        "label of ours, which are max-age, min-backups, grace, owner, skip-until",
+    )
+
+
+def test_one_ignored_label_is_one_warning() -> None:
+    chosen = selection(discover=[{"org": "*"}], self_service={})
+    decided(chosen, row(labels={"backup-audit.grace": "1h"}))
+
+    assert chosen.warnings() == (
+        '1 label is ignored, on db (a): label backup-audit.grace "1h" is ignored: self_service '
+        "does not have grace",
+    )

@@ -32,6 +32,9 @@ ALL = SelfService(
 )
 
 
+READ = {"backup-audit.owner": "team-orders"}
+
+
 def stated(allowed: SelfService = ALL, /, **labels: str) -> Stated:
     return stated_by({LABELS[key]: text for key, text in labels.items()}, allowed, TODAY)
 
@@ -66,49 +69,66 @@ def test_each_label_states_its_demand_and_is_its_own_place() -> None:
 
 
 def test_labels_of_others_say_nothing() -> None:
-    assert stated_by({"env": "prod", "backup-audit.audit": "yes"}, ALL, TODAY) == NOTHING
+    labels = {"env": "prod", "backup-audit.audit": "yes", "my-backup-audit.x": "1"}
+
+    assert stated_by(labels, ALL, TODAY, frozenset({"backup-audit.audit"})) == NOTHING
+
+
+@pytest.mark.parametrize("key", ["maxage", "skip", "max_age", "audit", "Owner", ""])
+def test_a_label_with_our_prefix_that_nothing_reads_is_said(key: str) -> None:
+    found = stated_by({f"backup-audit.{key}": "4h", **READ}, ALL, TODAY)
+
+    assert len(found.statements) == 1
+    assert found.notes == (
+        f'label backup-audit.{key} "4h" is ignored: it is no label of ours, which are max-age, '
+        "min-backups, grace, owner, skip-until",
+    )
+
+
+def test_hostile_labels_with_our_prefix_are_said_on_one_line() -> None:
+    [note] = stated_by({"backup-audit.\x1b\n" + "x" * 999: "a\nb" * 99}, ALL, TODAY).notes
+
+    assert note.isprintable()
+    assert len(note) < 300
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "is_within"),
+    ("key", "text", "why"),
     [
-        ("max_age", "59m", False),
-        ("max_age", "60m", True),
-        ("max_age", "61m", True),
-        ("max_age", "167h", True),
-        ("max_age", "168h", True),
-        ("max_age", "169h", False),
-        ("grace", "0h", True),
-        ("grace", "48h", True),
-        ("grace", "49h", False),
-        ("min_backups", "1", False),
-        ("min_backups", "2", True),
-        ("min_backups", "59", True),
-        ("min_backups", "60", True),
-        ("min_backups", "61", False),
-        ("owner", "team-", True),
-        ("owner", "sre", True),
-        ("owner", "sre2", False),
-        ("owner", "my-team-orders", False),
+        ("max_age", "59m", "it is less than 1h"),
+        ("max_age", "60m", None),
+        ("max_age", "61m", None),
+        ("max_age", "167h", None),
+        ("max_age", "168h", None),
+        ("max_age", "169h", "it is more than 7d"),
+        ("grace", "0h", None),
+        ("grace", "48h", None),
+        ("grace", "49h", "it is more than 2d"),
+        ("min_backups", "1", "it is less than 2"),
+        ("min_backups", "2", None),
+        ("min_backups", "59", None),
+        ("min_backups", "60", None),
+        ("min_backups", "61", "it is more than 60"),
+        ("owner", "team-", None),
+        ("owner", "sre", None),
+        ("owner", "sre2", "it is not one of team-*, sre"),
+        ("owner", "my-team-orders", "it is not one of team-*, sre"),
     ],
 )
-def test_a_label_counts_within_its_bounds(key: str, text: str, *, is_within: bool) -> None:
+def test_a_label_counts_within_its_bounds(key: str, text: str, why: str | None) -> None:
     found = stated(ALL, **{key: text})
 
-    assert bool(found.statements) is is_within
-    assert found.notes == (
-        ()
-        if is_within
-        else (f'label {LABELS[key]} "{text}" is ignored: it is not {within(ALL, key)}',)
-    )
+    assert bool(found.statements) is (why is None)
+    expected = () if why is None else (f'label {LABELS[key]} "{text}" is ignored: {why}',)
+    assert found.notes == expected
 
 
 @pytest.mark.parametrize(
     ("key", "allowed", "bounds"),
     [
         ("max_age", ALL, "within 1h..7d"),
-        ("max_age", SelfService(max_age=DurationBounds(at_least="1h")), "within 1h.."),
-        ("max_age", SelfService(max_age=DurationBounds(at_most="7d")), "within ..7d"),
+        ("max_age", SelfService(max_age=DurationBounds(at_least="1h")), "at least 1h"),
+        ("max_age", SelfService(max_age=DurationBounds(at_most="7d")), "at most 7d"),
         ("grace", SelfService(grace=GraceBounds()), "without bounds"),
         ("min_backups", ALL, "within 2..60"),
         ("owner", ALL, "one of team-*, sre"),
@@ -184,11 +204,16 @@ def test_a_label_that_is_ignored_takes_no_other_with_it() -> None:
     assert len(found.notes) == 1
 
 
-@pytest.mark.parametrize("days", [-400, 0, 89, 90])
-def test_a_day_within_reach_is_one_that_skips_until(days: int) -> None:
+@pytest.mark.parametrize(
+    ("days", "is_over"), [(-400, True), (-1, True), (0, False), (1, False), (89, False), (90, False)]
+)
+def test_a_day_within_reach_is_one_that_skips_until_and_is_said_once_it_is_over(
+    days: int, *, is_over: bool
+) -> None:
     day = TODAY + timedelta(days=days)
+    note = f'label backup-audit.skip-until "{day}" is ignored: it is over'
 
-    assert stated(skip=day.isoformat()) == Stated(skip_until=day)
+    assert stated(skip=day.isoformat()) == Stated(skip_until=day, notes=(note,) * is_over)
 
 
 @pytest.mark.parametrize("day", [(TODAY + timedelta(days=91)).isoformat(), "9999-12-31"])
@@ -202,6 +227,7 @@ def test_a_day_too_far_ahead_is_ignored_and_said(day: str) -> None:
 def test_whatever_a_label_has_is_read_or_ignored(labels: dict[str, str]) -> None:
     found = stated_by(labels, ALL, TODAY)
 
-    counted = len(found.statements) + (found.skip_until is not None) + len(found.notes)
+    skips = found.skip_until is not None and found.skip_until >= TODAY
+    counted = len(found.statements) + skips + len(found.notes)
     assert counted == len(labels)
     assert all(note.isprintable() for note in found.notes)

@@ -8,7 +8,7 @@ import contextlib
 import fnmatch
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -87,7 +87,7 @@ def selection(data: bytes) -> None:
         _check_globs(selector, parts.row)
     today = NOW.date()
     chosen = Selection(found, today)
-    row = parts.row if set(parts.row.labels) <= chosen.label_keys else None
+    row = parts.row if _are_kept(parts.row.labels, chosen.label_keys) else None
     decision = chosen.decide("guid-1", row, is_fresh=True)
     assert (decision.instance is not None) is (decision.standing is Standing.AUDITED)
     if decision.instance is not None:
@@ -122,6 +122,12 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "selection": selection,
     "answer": answer,
 }
+
+
+def _are_kept(labels: Collection[str], keys: Collection[str]) -> bool:
+    """Whether a reader of the inventory would keep these labels."""
+    beginnings = tuple(key.removesuffix("*") for key in keys if key.endswith("*"))
+    return all(label in keys or label.startswith(beginnings) for label in labels)
 
 
 class _Selected(msgspec.Struct, frozen=True):

@@ -101,7 +101,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     A configured name wins over the foundation's. `created_at` and `operation`, one that is under
     way, are there only if this run read them. `policy_notes` say which labels were ignored, and
-    why.
+    why, and what ordinarily excludes an instance that the event asks for.
     """
 
     guid: str

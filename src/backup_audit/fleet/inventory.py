@@ -80,7 +80,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 class InventoryReader(Protocol):
     """Reads the inventory. What cannot be had is said in the reading, and raises nothing.
 
-    `labels` are the keys to keep.
+    `labels` are the keys to keep. One that ends with * stands for all that begin so, of which the
+    first ten of an instance are kept: any number may come from tenants.
     """
 
     def scan(self, labels: Collection[str]) -> Reading:

@@ -15,7 +15,7 @@ from backup_audit.fleet.policy import (
     in_force,
 )
 from backup_audit.fleet.selectors import Selectors, indexes
-from backup_audit.fleet.self_service import LABELS, NOTHING, Stated, stated_by
+from backup_audit.fleet.self_service import ALL_OF_OURS, LABELS, NOTHING, Stated, stated_by
 
 # Instances that get the same share it; hostile labels could make any number of differences.
 _SHARED_MAX = 10_000
@@ -56,15 +56,30 @@ class Matching:
         self._muted = {one.guid: at for at, one in enumerate(configuration.mutes) if one.guid}
         self._muting = [at for at, one in enumerate(configuration.mutes) if one.match]
         self._mutes = Selectors([configuration.mutes[at].match for at in self._muting])
+        self._compared = frozenset[str]().union(
+            *(
+                selectors.label_keys
+                for selectors in (
+                    self._discover,
+                    self._exclude,
+                    self._match,
+                    self._unless,
+                    self._mutes,
+                )
+            )
+        )
         self._below: dict[int, tuple[Statement, ...]] = {}
         self._shared: dict[tuple[int, tuple[Statement, ...]], InForce] = {}
 
     @property
     def label_keys(self) -> frozenset[str]:
-        """The labels that anything reads."""
-        compared = (self._discover, self._exclude, self._match, self._unless, self._mutes)
-        keys = frozenset[str]().union(*(selectors.label_keys for selectors in compared))
-        return keys | frozenset(LABELS.values() if self._configuration.self_service else ())
+        """The labels that anything reads, in the form that a reader of the inventory takes.
+
+        With self-service all of our prefix are wanted: one that is mistyped is said.
+        """
+        if self._configuration.self_service is None:
+            return self._compared
+        return self._compared | {*LABELS.values(), ALL_OF_OURS}
 
     def of(self, guid: str, row: ServiceInstance | None) -> Match:
         """What is about an instance; `row` is what the inventory has of it, None if nothing."""
@@ -138,7 +153,7 @@ class Matching:
         allowed = self._configuration.self_service
         if row is None or allowed is None or not row.labels:
             return NOTHING
-        return stated_by(row.labels, allowed, self._today)
+        return stated_by(row.labels, allowed, self._today, self._compared)
 
 
 def _bits(flags: Iterable[bool]) -> int:

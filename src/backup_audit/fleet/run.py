@@ -10,7 +10,7 @@ import msgspec
 from backup_audit.errors import InvalidEvent
 from backup_audit.fleet.faults import duplicates
 from backup_audit.fleet.fields import Guid, PositiveDuration, SchemaAddress, spelled
-from backup_audit.strict import read_strictly
+from backup_audit.strict import description_of, read_strictly, shown
 from backup_audit.text import parse_duration
 
 # A clock may run ahead by this much: NTP keeps hosts within seconds, a request can take a minute.
@@ -42,13 +42,22 @@ class Scope(StrEnum):
 Instant = Annotated[
     datetime, msgspec.Meta(tz=True, description='an RFC 3339 time such as "2026-01-31T05:00:00Z"')
 ]
+Asked = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=255,
+        description="the GUID or the name of an instance, of 1 to 255 characters",
+    ),
+]
 Flag = Annotated[bool, msgspec.Meta(description="true or false")]
 
 
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The event of the schedule, or of a person; an empty object asks for a full run.
 
-    `explain` asks for no run, but why an instance is audited, or is not. Null is as if a key were
+    `explain` asks for no run, but why an instance is audited, or is not; white space around it is
+    left out. Null is as if a key were
     not given.
     """
 
@@ -61,17 +70,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     as_of: Instant | None = None
     dry_run: Flag | None = False
     notify: Flag | None = None
-    explain: (
-        Annotated[
-            str,
-            msgspec.Meta(
-                min_length=1,
-                max_length=255,
-                description="the GUID or the name of an instance, of 1 to 255 characters",
-            ),
-        ]
-        | None
-    ) = None
+    explain: Asked | None = None
     schema: SchemaAddress | None = msgspec.field(name="$schema", default=None)
 
     @property
@@ -145,7 +144,7 @@ def parse_event(raw: object, now: datetime) -> AuditRequest:
         raise InvalidEvent(['the event is a bare list: write {"instance_guids": […]} around it'])
     request, faults = read_strictly(raw, AuditRequest)
     if request is not None:
-        faults = _contradictions(request, raw, now)
+        faults = [*_contradictions(request, raw, now), *_of_question(request)]
     if request is None or faults:
         raise InvalidEvent(faults)
     guids = request.instance_guids
@@ -156,7 +155,7 @@ def parse_event(raw: object, now: datetime) -> AuditRequest:
         as_of=_utc(request.as_of),
         dry_run=request.dry_run or False,
         notify=request.notify,
-        explain=spelled(request.explain) if request.explain else None,
+        explain=spelled(request.explain.strip()) if request.explain else None,
     )
 
 
@@ -192,6 +191,12 @@ def _contradictions(request: AuditRequest, raw: object, now: datetime) -> list[s
     if request.dry_run and request.notify is True:
         faults.append("notify: cannot be true with dry_run, which notifies nobody")
     return [*faults, *duplicates("instance_guids", request.instance_guids or ())]
+
+
+def _of_question(request: AuditRequest) -> list[str]:
+    if request.explain is None or request.explain.strip():
+        return []
+    return [f"explain: {shown(request.explain)} is not {description_of(Asked)}"]
 
 
 def _utc(instant: datetime | None) -> datetime | None:

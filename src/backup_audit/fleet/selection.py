@@ -1,5 +1,6 @@
 """Which instances are audited, and what is in force for each: one function decides, here."""
 
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 
@@ -12,8 +13,10 @@ from backup_audit.fleet.matching import Match, Matching
 from backup_audit.fleet.mutes import Mute, MuteRecord, MuteState
 from backup_audit.fleet.policy import InForce
 from backup_audit.fleet.selectors import indexes
-from backup_audit.fleet.self_service import SKIP_UNTIL
+from backup_audit.fleet.self_service import IS_IGNORED, SKIP_UNTIL
 from backup_audit.fleet.tally import Tally
+
+_NAMED_MAX = 5  # places, where there may be thousands
 
 _BY_LABEL = f"label {SKIP_UNTIL}"
 
@@ -83,7 +86,7 @@ class Selection:
         self.configuration = configuration
         self.today = today
         self.matching = Matching(configuration, today, max_age)
-        self._tally = Tally(configuration)
+        self._tally = Tally(configuration, ("max_age",) if max_age else ())
 
     @property
     def label_keys(self) -> frozenset[str]:
@@ -107,7 +110,13 @@ class Selection:
             return Decision(standing, place)
         decided = self.matching.in_force(match)
         self._tally.audited(match, decided.rules)
-        instance = self._instance(guid, row, match, decided, is_fresh=is_fresh)
+        notes = self.notes_on(match)
+        instance = self._instance(guid, row, match, decided, notes, is_fresh=is_fresh)
+        if notes:
+            self._tally.noted(guid, instance.name, notes)
+        if asked and (usual := self.standing_of(match, asked=False))[0] is Standing.EXCLUDED:
+            notes = (*notes, f"ordinarily excluded by {usual[1]}")
+            instance = msgspec.structs.replace(instance, policy_notes=notes)
         return Decision(standing, place, instance, self._mute(guid, row))
 
     def standing_of(self, match: Match, *, asked: bool) -> tuple[Standing, str | None]:
@@ -125,11 +134,11 @@ class Selection:
         return Standing.AUDITED, f"discover[{next(indexes(match.discovering))}]"
 
     def notes_on(self, match: Match) -> tuple[str, ...]:
-        """Which labels are ignored, and why."""
+        """Which labels are ignored, and why; a skip that is over is one of them."""
         stated = match.stated
-        if match.listed is None or stated.skip_until is None:
+        if match.listed is None or stated.skip_until is None or stated.skip_until < self.today:
             return stated.notes
-        note = f"{_BY_LABEL} is ignored: instances[{match.listed}] lists the instance"
+        note = f"{_BY_LABEL}{IS_IGNORED}instances[{match.listed}] lists the instance"
         return (*stated.notes, note)
 
     def exclude_uses(self) -> list[ExcludeUse]:
@@ -173,7 +182,19 @@ class Selection:
 
     def warnings(self) -> tuple[str, ...]:
         """What had no effect, once every instance that there is was decided; equal ones merged."""
-        return tuple(merged(self._tally.warnings()))
+        return (*merged(self._tally.warnings()), *self._tally.warnings_of_labels())
+
+    def why_empty(self) -> str:
+        """What leaves no instance: selectors that fit none, excludes with what they take out."""
+        selectors = range(len(self.configuration.discover))
+        idle = [f"discover[{one}]" for one in selectors if not self._tally.is_discovering(one)]
+        taken = [
+            f"{one.rule} takes out {one.instances:,}"
+            for one in self.exclude_uses()
+            if one.instances
+        ]
+        fit = "fits none" if len(idle) == 1 else "fit none"
+        return "; ".join([*([f"{_few(idle)} {fit}"] if idle else []), *([_few(taken)] if taken else [])])
 
     def _exclude_use(self, index: int) -> ExcludeUse:
         one = self.configuration.exclude[index]
@@ -211,6 +232,7 @@ class Selection:
         row: ServiceInstance | None,
         match: Match,
         decided: InForce,
+        notes: tuple[str, ...],
         *,
         is_fresh: bool,
     ) -> Instance:
@@ -231,5 +253,12 @@ class Selection:
             plan=row.plan,
             created_at=row.created_at if is_fresh else None,
             operation=operation if is_fresh and operation and operation.is_under_way else None,
-            policy_notes=self.notes_on(match),
+            policy_notes=notes,
         )
+
+
+def _few(places: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    first = ", ".join(places[:_NAMED_MAX])
+    more = len(places) - _NAMED_MAX
+    return f"{first} and {more:,} more" if more > 0 else first

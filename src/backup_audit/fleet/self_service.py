@@ -5,7 +5,7 @@ mutes.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
@@ -37,7 +37,15 @@ LABELS = {
     "skip": SKIP_UNTIL,
 }
 
+ALL_OF_OURS = f"{PREFIX}*"  # as a reader of the inventory takes it
+
+_OURS = ", ".join(label.removeprefix(PREFIX) for label in LABELS.values())
+
 PLACES = {key: f"label {label}" for key, label in LABELS.items()}
+
+_LABELS = frozenset(LABELS.values())
+
+IS_IGNORED = " is ignored: "  # in a note, after the label and before the reason
 
 _COUNT = re.compile(r"[0-9]{1,6}", re.ASCII)
 
@@ -87,7 +95,7 @@ class SelfService(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Stated(NamedTuple):
     """What the labels of an instance state within the bounds; `notes` say what was ignored, why.
 
-    `skip_until` is the last day (UTC) on which it is not audited, which may be over.
+    `skip_until` is the last day (UTC) on which it is not audited; if it is over, a note says so.
     """
 
     statements: tuple[Statement, ...] = ()
@@ -98,8 +106,16 @@ class Stated(NamedTuple):
 NOTHING = Stated()
 
 
-def stated_by(labels: Mapping[str, str], allowed: SelfService, today: date) -> Stated:
-    """Read the labels of an instance; `today` is a day in UTC."""
+def stated_by(
+    labels: Mapping[str, str],
+    allowed: SelfService,
+    today: date,
+    others: Collection[str] = frozenset(),
+) -> Stated:
+    """Read the labels of an instance; `today` is a day in UTC.
+
+    `others` are keys that selectors read: whatever else has our prefix is taken for a mistake.
+    """
     statements, skip_until, notes = [], None, []
     for key, label in LABELS.items():
         if label not in labels:
@@ -107,15 +123,25 @@ def stated_by(labels: Mapping[str, str], allowed: SelfService, today: date) -> S
         try:
             value = _read(key, labels[label], allowed, today)
         except _Ignored as why:
-            shown = one_line(labels[label], _SHOWN_MAX)
-            notes.append(f'label {label} "{shown}" is ignored: {why}')
+            notes.append(_note(label, labels[label], str(why)))
         else:
             if isinstance(value, date):
                 skip_until = value
+                if value < today:
+                    notes.append(_note(label, labels[label], "it is over"))
             else:
                 stated: Any = {key: value}
                 statements.append(Statement(PLACES[key], Demands(**stated)))
+    for label, text in labels.items():
+        if label.startswith(PREFIX) and label not in _LABELS and label not in others:
+            notes.append(_note(label, text, f"it is no label of ours, which are {_OURS}"))
     return Stated(tuple(statements), skip_until, tuple(notes))
+
+
+def _note(label: str, text: str, why: str) -> str:
+    """Say that a label is ignored, in a text that selection.py counts by its reason."""
+    shown = one_line(text, _SHOWN_MAX)
+    return f'label {one_line(label, _SHOWN_MAX)} "{shown}"{IS_IGNORED}{why}'
 
 
 def within(allowed: SelfService, demand: str) -> str:
@@ -125,9 +151,11 @@ def within(allowed: SelfService, demand: str) -> str:
         return f"one of {', '.join(bounds)}"
     if bounds.at_least is None and bounds.at_most is None:
         return "without bounds"
-    least = "" if bounds.at_least is None else bounds.at_least
-    most = "" if bounds.at_most is None else bounds.at_most
-    return f"within {least}..{most}"
+    if bounds.at_most is None:
+        return f"at least {bounds.at_least}"
+    if bounds.at_least is None:
+        return f"at most {bounds.at_most}"
+    return f"within {bounds.at_least}..{bounds.at_most}"
 
 
 class _Ignored(Exception):
@@ -141,21 +169,19 @@ def _read(key: str, text: str, allowed: SelfService, today: date) -> str | int |
         raise _Ignored(f"self_service does not have {key}")
     if key == "skip":
         return _skip_until(text, bounds, today)
-    value: str | int
     match key:
         case "owner":
-            value = _owner(text)
-            is_within = any(glob_fits(glob, value) for glob in bounds)
+            if not any(glob_fits(glob, _owner(text)) for glob in bounds):
+                raise _Ignored(f"it is not {within(allowed, key)}")
+            return text
         case "min_backups":
-            value = _count(text)
-            is_within = _is_between(value, bounds.at_least, bounds.at_most)
+            count = _count(text)
+            _refuse_beyond(bounds, count, bounds.at_least, bounds.at_most)
+            return count
         case _:
-            value = text
             seconds = _duration(text, PositiveDuration if key == "max_age" else Duration)
-            is_within = _is_between(seconds, _limit(bounds.at_least), _limit(bounds.at_most))
-    if not is_within:
-        raise _Ignored(f"it is not {within(allowed, key)}")
-    return value
+            _refuse_beyond(bounds, seconds, _limit(bounds.at_least), _limit(bounds.at_most))
+            return text
 
 
 # Of a large fleet any number of labels is read: what msgspec does for a document takes too long.
@@ -189,8 +215,12 @@ def _limit(bound: str | None) -> int | None:
     return None if bound is None else parse_duration(bound)
 
 
-def _is_between(value: int, least: int | None, most: int | None) -> bool:
-    return (least is None or least <= value) and (most is None or value <= most)
+def _refuse_beyond(bounds: Any, value: int, least: int | None, most: int | None) -> None:  # noqa: ANN401
+    """Raise _Ignored with the bound, as it is written, that a value is beyond."""
+    if least is not None and value < least:
+        raise _Ignored(f"it is less than {bounds.at_least}")
+    if most is not None and value > most:
+        raise _Ignored(f"it is more than {bounds.at_most}")
 
 
 def _skip_until(text: str, bounds: SkipBounds, today: date) -> date:

@@ -1,14 +1,16 @@
 """Counts what the selectors and rules of a configuration did, and says which did nothing."""
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from backup_audit.fleet.configuration import Configuration, Rule
 from backup_audit.fleet.matching import Match
 from backup_audit.fleet.policy import DEMANDS
 from backup_audit.fleet.selectors import indexes
-from backup_audit.text import printable
+from backup_audit.fleet.self_service import IS_IGNORED
+from backup_audit.text import named, printable
 
 
 class RuleCount(NamedTuple):
@@ -18,11 +20,23 @@ class RuleCount(NamedTuple):
     decided: int
 
 
-class Tally:
-    """The counts of a run. Selectors come as bits, the first of a list as the lowest."""
+class _Ignored(NamedTuple):
+    """How many labels are ignored for one reason, and the first: its instance, and the note."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    count: int
+    first: str
+
+
+class Tally:
+    """The counts of a run. Selectors come as bits, the first of a list as the lowest.
+
+    `overridden` are the demands that the event states: then no rule decides them.
+    """
+
+    def __init__(self, configuration: Configuration, overridden: Collection[str] = ()) -> None:
         self._configuration = configuration
+        self._overridden = overridden
+        self._ignored: dict[str, _Ignored] = {}
         self._discovering = 0
         self._excluding = 0
         self._muting: set[int] = set()
@@ -43,9 +57,22 @@ class Tally:
         if match.listed is not None and match.excluding:
             self._listed_too.append((match.listed, next(indexes(match.excluding))))
 
+    def noted(self, guid: str, name: str | None, notes: Iterable[str]) -> None:
+        """Count the labels of an audited instance that are ignored, by the reason."""
+        for note in notes:
+            kind = re.sub(r"\[[0-9]+\]", "[]", note.partition(IS_IGNORED)[2])
+            found = self._ignored.get(kind)
+            if found is None:
+                self._ignored[kind] = _Ignored(1, f"{named(guid, name)}: {note}")
+            else:
+                self._ignored[kind] = found._replace(count=found.count + 1)
+
     def muted(self, mutes: Iterable[int]) -> None:
         """Note the mutes that are for an audited instance, in force or over."""
         self._muting.update(mutes)
+
+    def is_discovering(self, index: int) -> bool:
+        return bool(self._discovering >> index & 1)
 
     def is_excluding(self, index: int) -> bool:
         return bool(self._excluding >> index & 1)
@@ -67,10 +94,10 @@ class Tally:
     def warnings(self) -> Iterator[str]:
         """What had no effect, in the order of the keys; to be asked for after a whole inventory."""
         for index in range(len(self._configuration.discover)):
-            if not self._discovering >> index & 1:
+            if not self.is_discovering(index):
                 yield f"discover[{index}]: fits no instance of the foundation"
         for index in range(len(self._configuration.exclude)):
-            if not self.is_excluding(index):
+            if self._configuration.is_scanned and not self.is_excluding(index):
                 yield f"exclude[{index}]: fits no instance of the foundation"
         yield from self._idle_rules()
         for index, mute in enumerate(self._configuration.mutes):
@@ -80,15 +107,24 @@ class Tally:
         for index, exclude in self._listed_too:
             yield f"instances[{index}]: is listed, so it is audited, though exclude[{exclude}] fits"
 
+    def warnings_of_labels(self) -> Iterator[str]:
+        """Which labels are ignored: of each reason how many, and the first of them."""
+        for found in self._ignored.values():
+            what = "1 label is ignored, on" if found.count == 1 else None
+            yield f"{what or f'{found.count:,} labels are ignored, first on'} {found.first}"
+
     def _idle_rules(self) -> Iterator[str]:
         rules, shadows = self._configuration.rules, self._shadows()
         for index, count in enumerate(self.rule_counts()):
             if not count.matched:
-                yield f"{_named(rules, index)}: fits no audited instance"
-            elif not count.decided:
-                above = ", ".join(_named(rules, other) for other in sorted(shadows[index]))
-                why = f"shadowed by {above}" if above else "instances, labels or the event decide"
-                yield f"{_named(rules, index)}: decides nothing: {why}"
+                yield f"{_rule(rules, index)}: fits no audited instance"
+            elif not count.decided and not self._is_overridden(rules[index]):
+                above = ", ".join(_rule(rules, other) for other in sorted(shadows[index]))
+                why = f"shadowed by {above}" if above else "instances or labels decide"
+                yield f"{_rule(rules, index)}: decides nothing: {why}"
+
+    def _is_overridden(self, rule: Rule) -> bool:
+        return any(getattr(rule, demand) is not None for demand in self._overridden)
 
     def _shadows(self) -> defaultdict[int, set[int]]:
         """The rules that stated before each rule what it states, wherever both fit."""
@@ -104,6 +140,6 @@ class Tally:
         return shadows
 
 
-def _named(rules: Sequence[Rule], index: int) -> str:
+def _rule(rules: Sequence[Rule], index: int) -> str:
     name = rules[index].name
     return f'rules[{index}] "{printable(name)}"' if name else f"rules[{index}]"

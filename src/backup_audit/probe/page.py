@@ -31,7 +31,8 @@ QUERY_MAX = 8000
 
 _PER_PAGE_MAX = 5000  # rows; more is refused
 NAME_MAX = 255  # characters; what the Cloud Controller allows in a name
-_LABEL_MAX = 63  # characters of a label's value
+_LABEL_MAX = 63  # characters of a label's value, and of a key without prefix
+_BEGINNING_SO_MAX = 10  # labels of an instance that are kept for how their keys begin
 _TYPES = frozenset({MANAGED, USER_PROVIDED})
 _OPERATIONS = frozenset({"create", "update", "delete"})
 _STATES = frozenset({"initial", "in progress", "succeeded", "failed"})
@@ -144,12 +145,13 @@ _EACH_ONCE = json.JSONDecoder(object_pairs_hook=_each_once, parse_int=str)  # in
 class PageReader:
     """Reads pages, in several threads at the same time. Texts that are equal are kept once.
 
-    `labels` are the keys to keep. `clock` gives the present in UTC: what was created later was
+    `labels` are the keys to keep, as InventoryReader has them. `clock` gives the present in UTC: what was created later was
     not, and its time is not read.
     """
 
     def __init__(self, labels: Collection[str], clock: Callable[[], datetime]) -> None:
-        self._labels = labels
+        self._labels = [key for key in labels if not key.endswith("*")]
+        self._beginnings = tuple(key[:-1] for key in labels if key.endswith("*"))
         self._clock = clock
         self._texts: dict[str, str] = {}
         self._kept: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {(): {}}
@@ -231,14 +233,24 @@ class PageReader:
 
     def _labels_of(self, metadata: object) -> Mapping[str, str]:
         labels = metadata.get("labels") if isinstance(metadata, dict) else None
-        if not self._labels or not isinstance(labels, dict):
+        if not isinstance(labels, dict):
             return self._kept[()]
-        kept = tuple(
-            (key, value)
-            for key in self._labels
-            if isinstance(value := labels.get(key), str) and len(value) <= _LABEL_MAX
-        )
+        keys = [*self._labels, *(self._beginning_so(labels) if self._beginnings else ())]
+        kept = tuple((key, labels[key]) for key in keys if _is_label(labels.get(key)))
         return self._kept.setdefault(kept, dict(kept))
+
+    def _beginning_so(self, labels: Mapping[str, object]) -> list[str]:
+        """The first keys with one of the beginnings, beside those that are kept anyway."""
+        found = (
+            key
+            for key, value in labels.items()
+            if key.startswith(self._beginnings) and len(key) <= _LABEL_MAX and _is_label(value)
+        )
+        return sorted(key for key in found if key not in self._labels)[:_BEGINNING_SO_MAX]
+
+
+def _is_label(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LABEL_MAX
 
 
 def _fault(listed: _List, before: int, per_page: int) -> str | None:

@@ -111,6 +111,7 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     audited and left the fleet, those with an open problem first, 5,000 at the most, of
     `vanished_count`. `lost` counts those that disappeared at once, which is taken for a lost role:
     all of them stay in the fleet. Null: not known, since the inventory was not read completely.
+    `excluded` and `rules` are empty where the event names the instances.
     """
 
     read: Read
