@@ -27,9 +27,9 @@ _CHECK = """\
 Say what is wrong with a configuration: everything for which a run would refuse it, with positions,
 then what a run would only warn of, such as names for GUIDs, rules and mutes without effect; how
 much there is of what; its size, and whether it fits into SSM. A file is checked offline: what its
-selectors fit, only a run can say. The exit status is 1 for a fault, for a GUID that is none, and for
-a glob in discover, exclude or mutes that is hardly meant as one: by those no instance is found, and
-its all-clear would be wrong. Other warnings leave it at 0.
+selectors fit, only a run can say. The exit status is 1 for a fault, for a GUID that is none, and
+for a glob in discover, exclude or mutes that is hardly meant as one: by those no instance is found,
+and an all-clear would be wrong. Other warnings leave it at 0.
 """
 _RUN = """\
 Run one audit here, with the settings and the AWS credentials of the environment. The answer goes to

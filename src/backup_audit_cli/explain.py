@@ -73,7 +73,9 @@ def _head(one: Explanation, *, was_asked: bool) -> str:
     named = guid if one.name is None else f"{_shown(one.name)} ({guid})"
     if one.type is None:
         missing = "our client sees no such instance in the foundation"
-        return f"{named}  {missing if was_asked else 'not known: the foundation could not be asked'}"
+        return (
+            f"{named}  {missing if was_asked else 'not known: the foundation could not be asked'}"
+        )
     where = f"{_shown(one.org)} / {_shown(one.space)}"
     service = " ".join(_shown(name) for name in (one.offering, one.plan) if name is not None)
     made = f"created {one.created_at:%Y-%m-%d}" if one.created_at is not None else None

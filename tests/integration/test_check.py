@@ -180,8 +180,10 @@ def test_an_exclude_beside_a_list_by_hand_is_said_to_take_nothing_out(
 
     assert status == ExitStatus.FINE
     assert lines[1:] == [
-        "  note: without discover, exclude takes nothing out of the audit; it silences news of "
-        "instances that nobody audits",
+        (
+            "  note: without discover, exclude takes nothing out of the audit; it silences news of "
+            "instances that nobody audits"
+        ),
         "  a run would take it",
     ]
 

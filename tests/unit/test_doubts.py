@@ -221,7 +221,11 @@ def test_what_is_hardly_meant_as_a_glob_is_doubted_with_what_to_write_wherever_i
         ({"rules": [{"match": {"org": "a,b"}, "max_age": "1h"}]}, False),
         ({"mutes": [mute(GUID, TODAY)]}, False),
         (
-            {"mutes": [{"match": {"org": " a"}, "owner": "o", "reason": "r", "until": "2027-01-01"}]},
+            {
+                "mutes": [
+                    {"match": {"org": " a"}, "owner": "o", "reason": "r", "until": "2027-01-01"}
+                ]
+            },
             True,
         ),
         ({"instances": ["orders-db"]}, True),
@@ -236,7 +240,10 @@ def test_what_hardly_fits_an_instance_makes_a_wrong_all_clear(
     assert misses_instances(parse_configuration(json.dumps(document).encode(), "x")) is misses
 
 
-@pytest.mark.parametrize("glob", ["*", "p.*sql", "p.mysql", "prod-*.eu", "a|b", "cash$flow", "a/b", "a b", "{a}", "(old)"])
+@pytest.mark.parametrize(
+    "glob",
+    ["*", "p.*sql", "p.mysql", "prod-*.eu", "a|b", "cash$flow", "a/b", "a b", "{a}", "(old)"],
+)
 def test_what_may_be_a_glob_is_not_doubted(glob: str) -> None:
     assert doubts_of(discover=[{"org": glob}]) == ()
 
@@ -315,7 +322,10 @@ def test_two_rules_of_one_name_are_doubted() -> None:
     [
         ({"max_age": {}}, "self_service.max_age: bounds nothing: labels may state any value"),
         ({"grace": {}}, "self_service.grace: bounds nothing: labels may state any value"),
-        ({"min_backups": {}}, "self_service.min_backups: bounds nothing: labels may state any value"),
+        (
+            {"min_backups": {}},
+            "self_service.min_backups: bounds nothing: labels may state any value",
+        ),
         ({"owner": ["a", "*"]}, "self_service.owner: bounds nothing: labels may state any value"),
         ({"max_age": {"at_least": "1h"}}, None),
         ({"min_backups": {"at_most": 7}}, None),
@@ -324,8 +334,10 @@ def test_two_rules_of_one_name_are_doubted() -> None:
         ({"skip": {"at_most": "366d"}}, None),
         (
             {"skip": {"at_most": "366d1m"}},
-            "self_service.skip.at_most: 366d1m is more than a year: "
-            "so long a label may keep an instance from being audited",
+            (
+                "self_service.skip.at_most: 366d1m is more than a year: "
+                "so long a label may keep an instance from being audited"
+            ),
         ),
     ],
 )
@@ -342,6 +354,9 @@ def test_an_exclude_where_only_the_listed_are_read_is_doubted() -> None:
 
     assert doubts_beside_faults(document, TODAY) == ()
     assert doubts_about(parse_configuration(json.dumps(listed).encode(), "x"), TODAY) == (
-        'exclude: has no effect: with "inventory": "listed" only instances that are listed are read',
+        (
+            'exclude: has no effect: with "inventory": "listed" only instances that are listed are '
+            "read"
+        ),
     )
     assert doubts_beside_faults(listed, TODAY) != ()

@@ -58,8 +58,10 @@ def test_what_a_fault_refers_to_is_kept() -> None:
     faults.append(shadowed("rules[6]", 'rules[0] "gold"'))
 
     assert list(merged(faults)) == [
-        "4 × rules[]: decides nothing: shadowed by rules[1], "  # noqa: RUF001
-        "at rules[2], rules[3], rules[4], rules[5]",
+        (
+            "4 × rules[]: decides nothing: shadowed by rules[1], "  # noqa: RUF001
+            "at rules[2], rules[3], rules[4], rules[5]"
+        ),
         shadowed("rules[6]", 'rules[0] "gold"'),
     ]
 
@@ -83,13 +85,17 @@ def test_the_name_of_a_rule_is_in_its_position_and_makes_no_kind_of_its_own() ->
     faults = [f'rules[{number}] "n{number}": fits no audited instance' for number in range(4)]
 
     assert list(merged(faults)) == [
-        "4 × rules[]: fits no audited instance, "  # noqa: RUF001
-        'at rules[0] "n0", rules[1] "n1", rules[2] "n2", rules[3] "n3"'
+        (
+            "4 × rules[]: fits no audited instance, "  # noqa: RUF001
+            'at rules[0] "n0", rules[1] "n1", rules[2] "n2", rules[3] "n3"'
+        )
     ]
 
 
 def test_thousands_that_differ_in_what_they_quote_are_one() -> None:
-    globs = [f'discover[{n}].org: "db-{n}.*" looks like a regex: write "db-{n}*"' for n in range(99)]
+    globs = [
+        f'discover[{n}].org: "db-{n}.*" looks like a regex: write "db-{n}*"' for n in range(99)
+    ]
     days = [f"mutes[{n}]: the mute is over since 20{n}-01-31" for n in range(10, 99)]
 
     assert list(merged(globs + days)) == [

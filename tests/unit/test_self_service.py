@@ -80,8 +80,10 @@ def test_a_label_with_our_prefix_that_nothing_reads_is_said(key: str) -> None:
 
     assert len(found.statements) == 1
     assert found.notes == (
-        f'label backup-audit.{key} "4h" is ignored: it is no label of ours, which are max-age, '
-        "min-backups, grace, owner, skip-until",
+        (
+            f'label backup-audit.{key} "4h" is ignored: it is no label of ours, which are max-age, '
+            "min-backups, grace, owner, skip-until"
+        ),
     )
 
 
@@ -205,7 +207,8 @@ def test_a_label_that_is_ignored_takes_no_other_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "is_over"), [(-400, True), (-1, True), (0, False), (1, False), (89, False), (90, False)]
+    ("days", "is_over"),
+    [(-400, True), (-1, True), (0, False), (1, False), (89, False), (90, False)],
 )
 def test_a_day_within_reach_is_one_that_skips_until_and_is_said_once_it_is_over(
     days: int, *, is_over: bool

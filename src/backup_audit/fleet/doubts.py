@@ -148,12 +148,7 @@ def _doubts(said: _Said, today: date) -> Iterator[str]:
     if said.self_service is not None:
         yield from _about_bounds(said.self_service)
     for index, mute in said.mutes:
-        for doubt in _about_mute(mute, None if said.discovers else listed, today):
-            yield f"mutes[{index}]: {doubt}"
-        if mute.match is not None:
-            yield from _about_globs(f"mutes[{index}].match", mute.match)
-            if fits_all_named(mute.match):
-                yield f"mutes[{index}]: nobody is notified of any instance"
+        yield from _about_mute(f"mutes[{index}]", mute, None if said.discovers else listed, today)
 
 
 def doubt_about_guid(guid: str) -> str | None:
@@ -256,12 +251,16 @@ def _about_bounds(allowed: SelfService) -> Iterator[str]:
         yield f"self_service.skip.at_most: {most} is more than a year: {so_long}"
 
 
-def _about_mute(mute: Mute, listed: set[str] | None, today: date) -> Iterator[str]:
+def _about_mute(at: str, mute: Mute, listed: set[str] | None, today: date) -> Iterator[str]:
     """`listed` is None if instances are discovered too: nobody knows yet which."""
     if listed is not None and mute.guid is not None and mute.guid not in listed:
-        yield f'"{mute.guid}" is not listed in instances: the mute has no effect'
+        yield f'{at}: "{mute.guid}" is not listed in instances: the mute has no effect'
     left = mute.until - today
     if left < timedelta(0):
-        yield f"the mute is over since {mute.until}"
+        yield f"{at}: the mute is over since {mute.until}"
     elif left <= ENDS_SOON:
-        yield f"the mute ends on {mute.until}: then notifications begin again"
+        yield f"{at}: the mute ends on {mute.until}: then notifications begin again"
+    if mute.match is not None:
+        yield from _about_globs(f"{at}.match", mute.match)
+        if fits_all_named(mute.match):
+            yield f"{at}: nobody is notified of any instance"

@@ -194,7 +194,8 @@ class Selection:
             if one.instances
         ]
         fit = "fits none" if len(idle) == 1 else "fit none"
-        return "; ".join([*([f"{_few(idle)} {fit}"] if idle else []), *([_few(taken)] if taken else [])])
+        causes = (f"{_few(idle)} {fit}" if idle else "", _few(taken))
+        return "; ".join(filter(None, causes))
 
     def _exclude_use(self, index: int) -> ExcludeUse:
         one = self.configuration.exclude[index]

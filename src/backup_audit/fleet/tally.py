@@ -23,7 +23,7 @@ class RuleCount(NamedTuple):
 class _Ignored(NamedTuple):
     """How many labels are ignored for one reason, and the first: its instance, and the note."""
 
-    count: int
+    labels: int
     first: str
 
 
@@ -65,7 +65,7 @@ class Tally:
             if found is None:
                 self._ignored[kind] = _Ignored(1, f"{named(guid, name)}: {note}")
             else:
-                self._ignored[kind] = found._replace(count=found.count + 1)
+                self._ignored[kind] = found._replace(labels=found.labels + 1)
 
     def muted(self, mutes: Iterable[int]) -> None:
         """Note the mutes that are for an audited instance, in force or over."""
@@ -110,8 +110,8 @@ class Tally:
     def warnings_of_labels(self) -> Iterator[str]:
         """Which labels are ignored: of each reason how many, and the first of them."""
         for found in self._ignored.values():
-            what = "1 label is ignored, on" if found.count == 1 else None
-            yield f"{what or f'{found.count:,} labels are ignored, first on'} {found.first}"
+            many = f"{found.labels:,} labels are ignored, first"
+            yield f"{'1 label is ignored,' if found.labels == 1 else many} on {found.first}"
 
     def _idle_rules(self) -> Iterator[str]:
         rules, shadows = self._configuration.rules, self._shadows()

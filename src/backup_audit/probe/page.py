@@ -145,8 +145,8 @@ _EACH_ONCE = json.JSONDecoder(object_pairs_hook=_each_once, parse_int=str)  # in
 class PageReader:
     """Reads pages, in several threads at the same time. Texts that are equal are kept once.
 
-    `labels` are the keys to keep, as InventoryReader has them. `clock` gives the present in UTC: what was created later was
-    not, and its time is not read.
+    `labels` are the keys to keep, as an InventoryReader takes them. `clock` gives the present in
+    UTC: what was created later was not, and its time is not read.
     """
 
     def __init__(self, labels: Collection[str], clock: Callable[[], datetime]) -> None:
