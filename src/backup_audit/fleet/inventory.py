@@ -81,7 +81,7 @@ class InventoryReader(Protocol):
     """Reads the inventory. What cannot be had is said in the reading, and raises nothing.
 
     `labels` are the keys to keep. One that ends with * stands for all that begin so, of which the
-    first ten of an instance are kept: any number may come from tenants.
+    first five of an instance are kept: any number may come from tenants.
     """
 
     def scan(self, labels: Collection[str]) -> Reading:

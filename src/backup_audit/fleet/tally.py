@@ -60,7 +60,9 @@ class Tally:
     def noted(self, guid: str, name: str | None, notes: Iterable[str]) -> None:
         """Count the labels of an audited instance that are ignored, by the reason."""
         for note in notes:
-            kind = re.sub(r"\[[0-9]+\]", "[]", note.partition(IS_IGNORED)[2])
+            kind = note.partition(IS_IGNORED)[2]
+            if "[" in kind:  # of the many, few
+                kind = re.sub(r"\[[0-9]+\]", "[]", kind)
             found = self._ignored.get(kind)
             if found is None:
                 self._ignored[kind] = _Ignored(1, f"{named(guid, name)}: {note}")

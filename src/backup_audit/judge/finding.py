@@ -59,7 +59,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Instance, verdict, reason, evidence, policy, and how it compares with the last full report.
 
     `scope` and `due_at` are those of the run. `type` to `plan` are what the foundation says of the
-    instance, null if that is not known. `policy_notes` say which labels were ignored, and why.
+    instance, null if that is not known. `policy_notes` say which labels were ignored, and why,
+    and what ordinarily excludes it.
     `operation` is one that was under way when the run read the inventory. `since` is the due time
     of the first run in a row that found this problem. `earlier_problem` is the one that a healthy
     finding ended, or that an unknown one, or one in grace, could not end.
