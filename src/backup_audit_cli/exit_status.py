@@ -12,7 +12,9 @@ from backup_audit.errors import (
     AuditError,
     CredentialsRefused,
     CredentialsUnavailable,
+    EmptyFleet,
     InvalidDocument,
+    InventoryUnavailable,
 )
 
 
@@ -52,11 +54,11 @@ class NoEndpoint(AuditError):
 def status_of(error: AuditError) -> ExitStatus:
     """The exit status that an error ends with."""
     match error:
-        case InvalidDocument():
+        case InvalidDocument() | EmptyFleet():
             return ExitStatus.USAGE
         case CredentialsRefused() | CredentialsUnavailable():
             return ExitStatus.CREDENTIALS
-        case ApiUnreachable():
+        case ApiUnreachable() | InventoryUnavailable():
             return ExitStatus.UNREACHABLE
         case NoEndpoint():
             return ExitStatus.NO_ENDPOINT

@@ -16,8 +16,8 @@ from backup_audit.fleet.inventory import MANAGED, Read
 from backup_audit.fleet.selection import Standing
 from backup_audit.text import one_line, printable
 from backup_audit_cli.exit_status import ExitStatus
+from backup_audit_cli.function import answer_to
 from backup_audit_cli.output import say
-from backup_audit_cli.run import answer_to
 
 _COLUMN = 13  # characters of the first column
 _LONGEST = 300  # characters of a text of others: names have 255 at most
@@ -27,7 +27,12 @@ def explain(what: str, *, as_json: bool) -> ExitStatus:
     """Ask the function, print its answer; raise AuditError."""
     document = answer_to({"explain": what})
     answer = msgspec.convert(document, Explained)
-    say(json.dumps(document, indent=2) if as_json else "\n".join(_lines(answer)))
+    say(json.dumps(document, indent=2) if as_json else "\n".join(lines_of(answer)))
+    return status_of_explanation(answer)
+
+
+def status_of_explanation(answer: Explained) -> ExitStatus:
+    """How the question ended: it is in order if each is audited or excluded, as it was meant."""
     if answer.read is not Read.COMPLETE:
         return ExitStatus.UNREACHABLE
     is_fine = answer.instances and all(map(_is_fine, answer.instances))
@@ -40,7 +45,8 @@ def _is_fine(one: Explanation) -> bool:
     return is_there and one.standing is not Standing.UNAUDITED and not one.policy_notes
 
 
-def _lines(answer: Explained) -> Iterator[str]:
+def lines_of(answer: Explained) -> Iterator[str]:
+    """The whole answer in lines, each safe for a terminal."""
     for number, one in enumerate(answer.instances):
         if number:
             yield ""

@@ -1,65 +1,38 @@
-"""Runs the function for a person at a shell.
+"""Runs one audit for a person at a shell, and prints the function's answer."""
 
-The same handler, with the settings and the AWS credentials of the environment. The answer goes to
-stdout, log lines and metrics to stderr. At a terminal, of the log only warnings and progress show:
-an error is said once, when the command ends.
-"""
-
-import contextlib
-import io
 import json
-import sys
-import uuid
 from typing import Any
 
-from backup_audit.handler import handler
+import msgspec
+
+from backup_audit.discovery import Explained
+from backup_audit.fleet.run import is_question
 from backup_audit.judge.verdict import Verdict
 from backup_audit_cli.documents import read_document
 from backup_audit_cli.exit_status import ExitStatus, WrongUsage
+from backup_audit_cli.explain import status_of_explanation
+from backup_audit_cli.function import answer_to
 from backup_audit_cli.output import complain, say
 
 
-class ShellContext:
-    """Stands for Lambda's context: an id of its own, and an hour."""
-
-    def __init__(self) -> None:
-        self.aws_request_id = str(uuid.uuid4())
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds. A run that is killed keeps other full runs waiting for as long."""
-        return 60 * 60 * 1000
-
-
-class TerminalLog(io.TextIOBase):
-    """Takes log lines and metrics, and says what a person at a terminal needs of them."""
-
-    def __init__(self) -> None:
-        self._rest = ""
-
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            said = _for_people(line)
-            if said:
-                complain(said)
-        return len(text)
-
-
 def run(where: str) -> ExitStatus:
-    """Run one audit, print its answer; raise WrongUsage without an event, and AuditError."""
-    answer = answer_to(_event(where))
+    """Run one event, print its answer; raise WrongUsage without an event, and AuditError."""
+    event = _event(where)
+    answer = answer_to(event)
     say(json.dumps(answer, indent=2))
-    problems = sum(
-        count for verdict, count in answer["counts"].items() if Verdict(verdict).is_problem
-    )
-    return ExitStatus.WRONG if problems else ExitStatus.FINE
+    if is_question(event):
+        return status_of_explanation(msgspec.convert(answer, Explained))
+    return _status_of(answer)
 
 
-def answer_to(event: object) -> dict[str, Any]:
-    """The function's answer to an event; log lines and metrics go to stderr. Raise AuditError."""
-    log = TerminalLog() if sys.stderr.isatty() else sys.stderr
-    with contextlib.redirect_stdout(log):
-        return handler(event, ShellContext())
+def _status_of(answer: dict[str, Any]) -> ExitStatus:
+    """How a run, or a step of one, ended; a step before the last one has judged nothing yet."""
+    if answer.get("already_running"):
+        complain(f"run {answer['run_id']} is at work: nothing was asked")
+        return ExitStatus.WRONG
+    counts = answer.get("counts", {})
+    has_problems = any(counts[verdict] for verdict in counts if Verdict(verdict).is_problem)
+    return ExitStatus.WRONG if has_problems or not answer.get("complete", True) else ExitStatus.FINE
 
 
 def _event(where: str) -> object:
@@ -67,18 +40,3 @@ def _event(where: str) -> object:
         return json.loads(read_document(where, "EVENT"))
     except (ValueError, RecursionError) as error:
         raise WrongUsage(f"EVENT {where} is not JSON: {error}") from None
-
-
-def _for_people(line: str) -> str | None:
-    """What a log line says to a person; None for metrics, the usual, and the last error."""
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return line
-    match record:
-        case {"level": "WARNING", "message": message}:
-            return f"warning: {message}"
-        case {"level": "INFO", "done": done, "total": total}:
-            return f"{done} of {total} asked"
-        case _:
-            return None

@@ -24,7 +24,8 @@ from backup_audit.report.drift import Departure, InventoryRecord
 from backup_audit.report.report import Latest, WholeReport
 from tools.local_cloud import discovered
 from tools.local_cloud.__main__ import main
-from tools.local_cloud.fleets import FLEETS, bad, hung, hung_504, limited
+from tools.local_cloud.fleet import Fleet
+from tools.local_cloud.fleets import FLEETS, bad, healthy, hung, hung_504, limited
 from tools.local_cloud.names import guid_of
 
 pytestmark = pytest.mark.loopback
@@ -228,6 +229,87 @@ def test_a_dry_run_shows_problems_and_leaves_neither_objects_nor_messages(tmp_pa
     assert "dry run" in ran.output
     assert not (tmp_path / "out" / "s3").exists()
     assert ran.messages == []
+
+
+def test_an_event_that_asks_why_shows_what_the_command_explain_says(tmp_path: Path) -> None:
+    event = json.loads(Path("events/explain.json").read_bytes())
+
+    ran = run(tmp_path / "out", "discovered", event)
+
+    assert ran.status == 0
+    lines = ran.output.splitlines()
+    assert lines[0].startswith("orders-db (6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01)  prod-eu / shop")
+    assert [line.split()[0] for line in lines[1:7]] == [
+        "audited",
+        "max_age",
+        "min_backups",
+        "grace",
+        "owner",
+        "muted",
+    ]
+    assert "nothing new in s3/backup-audit-reports" in ran.output
+    assert ran.messages == []
+    assert not (tmp_path / "out" / "s3").exists()
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ({"explain": "catalog-postgres"}, "catalog-postgres (ffa449f2-"),
+        ({"explain": "catalog-postgres", "dry_run": None}, "catalog-postgres (ffa449f2-"),
+        ({"explain": "no-such-name"}, "no-such-name: our client sees no instance of this name"),
+        ({"explain": str(uuid.UUID(int=7))}, "our client sees no such instance"),
+    ],
+    ids=["name", "nulls beside it", "unknown name", "unknown GUID"],
+)
+@pytest.mark.parametrize("fleet", ["sample", "discovered"])
+def test_whatever_is_asked_to_be_explained_has_an_answer(
+    fleet: str, event: dict[str, object], says: str, tmp_path: Path
+) -> None:
+    ran = run(tmp_path / "out", fleet, event)
+
+    assert ran.status == 0
+    assert says in ran.output
+
+
+def test_a_fleet_of_the_state_machine_is_explained_by_the_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mapped(now: datetime) -> Fleet:
+        return msgspec.structs.replace(healthy(now), is_mapped=True)
+
+    monkeypatch.setitem(FLEETS, "mapped", mapped)
+
+    ran = run(tmp_path / "out", "mapped", {"explain": "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"})
+
+    assert ran.status == 0
+    assert ran.output.splitlines()[1].startswith("audited      instances[0]")
+
+
+def test_a_run_that_finds_another_at_work_shows_that_and_nothing_else(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    running = out / PREFIX / "running.json"
+    running.parent.mkdir(parents=True)
+    claim = {"schema_version": 1, "foundation": "local", "run_id": "20260131T050000Z"}
+    ends_at = f"{datetime.now(UTC) + timedelta(hours=1):%FT%TZ}"
+    running.write_text(json.dumps(claim | {"held_by": "another", "ends_at": ends_at}), "utf-8")
+
+    ran = run(out, "sample")
+
+    assert ran.status == 0
+    [line] = [line for line in ran.output.splitlines() if "20260131T050000Z" in line]
+    assert line == "another full run, 20260131T050000Z, is at work: nothing was asked"
+    assert "verdict" not in ran.output
+    assert "at least once" not in ran.output
+
+
+def test_the_answer_of_a_step_is_shown_as_the_document_that_it_is(tmp_path: Path) -> None:
+    event = json.loads(Path("events/steps/plan.json").read_bytes())
+
+    ran = run(tmp_path / "out", "sample", event)
+
+    assert ran.status == 0
+    assert '"batches": 1' in ran.output
 
 
 def test_a_foundation_that_refuses_our_client_fails_the_run(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from backup_audit import __version__
 from backup_audit.errors import ReportStoreFailed
 from backup_audit_cli.__main__ import main
 from backup_audit_cli.exit_status import ExitStatus
-from backup_audit_cli.run import TerminalLog
-from tests.integration.deployment import HEALTHY, deployed
+from backup_audit_cli.function import TerminalLog
+from tests.integration.deployment import HEALTHY, NOW, ONE_INSTANCE, STALE, Deployment, deployed
 from tools.local_cloud.aws import BUCKET
 
 pytestmark = pytest.mark.loopback
@@ -64,7 +65,7 @@ def explained(answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *options:
         events.append(event)
         return answer
 
-    monkeypatch.setattr("backup_audit_cli.run.handler", answers)
+    monkeypatch.setattr("backup_audit_cli.function.handler", answers)
     status = main(["explain", "orders-db", *options])
     assert events == [{"explain": "orders-db"}]
     return status
@@ -95,6 +96,83 @@ def test_the_function_explains_an_instance_to_a_person(
     assert lines[0].endswith("in the foundation now")
     assert lines[1] == "audited      instances[0]; excluded by none"
     assert last.startswith("no-such-name: our client sees no instance of this name")
+
+
+@pytest.mark.parametrize(
+    ("event", "found", "status"),
+    [
+        (json.loads(Path("events/explain.json").read_bytes()), [ONE_INSTANCE], ExitStatus.FINE),
+        ({"explain": HEALTHY.guid}, [HEALTHY.guid], ExitStatus.FINE),
+        ({"explain": STALE.guid, "dry_run": None, "notify": None}, [STALE.guid], ExitStatus.FINE),
+        ({"explain": "9b02c1de-52f1-4b0c-8d7e-3a44c2f0ab55"}, None, ExitStatus.WRONG),
+        ({"explain": "no-such-name"}, [], ExitStatus.WRONG),
+    ],
+    ids=["the sample", "a name", "nulls beside it", "an unknown GUID", "an unknown name"],
+)
+def test_an_event_that_asks_why_is_run_as_any_other(
+    event: dict[str, object],
+    found: list[str] | None,
+    status: ExitStatus,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(event), "utf-8")
+
+    with deployed() as function:
+        ended = main(["run", str(path)])
+        left = function.keys
+
+    answer = json.loads(capsys.readouterr().out)
+    guids = [event["explain"]] if found is None else found
+    assert [one["guid"] for one in answer["instances"]] == guids
+    assert answer["said"] is None or "our client sees no" in answer["said"]
+    assert (ended, left) == (status, [])
+
+
+def claim_of_another_run(function: Deployment) -> None:
+    """Leave what a full run leaves while it is at work."""
+    claim = {
+        "schema_version": 1,
+        "foundation": "local",
+        "run_id": "20260131T050000Z",
+        "held_by": "another",
+        "ends_at": f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    function.write("backup-audit/running.json", json.dumps(claim).encode())
+
+
+def test_a_run_that_finds_another_at_work_has_audited_nothing_and_ends_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with deployed([HEALTHY]) as function:
+        claim_of_another_run(function)
+        status = main(["run", "events/manual-full.json"])
+
+    printed = capsys.readouterr()
+    assert (json.loads(printed.out)["already_running"], status) == (True, ExitStatus.WRONG)
+    assert "run 20260131T050000Z is at work: nothing was asked" in printed.err
+
+
+def test_steps_that_are_run_by_hand_end_well_and_the_last_one_by_what_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def step(event: dict[str, object]) -> tuple[ExitStatus, dict[str, Any]]:
+        path = tmp_path / "event.json"
+        path.write_text(json.dumps(event), "utf-8")
+        status = main(["run", str(path)])
+        return status, json.loads(capsys.readouterr().out)
+
+    with deployed() as function:
+        planned, plan = step(json.loads(Path("events/steps/plan.json").read_bytes()))
+        key = plan["plan_key"]
+        batch, _ = step({"step": "audit_batch", "plan_key": key, "batch": 0})
+        concluded, answer = step({"step": "conclude", "plan_key": key})
+        messages = function.messages
+
+    assert (planned, batch, concluded) == (ExitStatus.FINE, ExitStatus.FINE, ExitStatus.WRONG)
+    assert answer["counts"]["stale"] == 1
+    assert messages == []
 
 
 def test_an_explanation_is_printed_as_the_document_that_it_is(
@@ -239,6 +317,41 @@ def test_at_a_terminal_an_error_is_said_once(
     assert ended == status
 
 
+@pytest.mark.parametrize(
+    ("configuration", "setting", "status", "says"),
+    [
+        (
+            {"discover": [{"org": "*"}]},
+            ("CF_API_URL", "https://a.invalid"),
+            ExitStatus.UNREACHABLE,
+            "error: InventoryUnavailable: ",
+        ),
+        (
+            {"discover": [{"org": "no-such-org"}]},
+            ("FOUNDATION", "f"),
+            ExitStatus.USAGE,
+            "error: EmptyFleet: there is nothing to audit",
+        ),
+    ],
+    ids=["the inventory is not read", "nothing is selected"],
+)
+def test_a_discovery_that_finds_nothing_ends_by_who_has_to_mend_it(
+    *,
+    configuration: dict[str, object],
+    setting: tuple[str, str],
+    status: ExitStatus,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with deployed(configuration=configuration):
+        monkeypatch.setenv(*setting)
+        ended = main(["run", "events/dry-run.json"])
+
+    assert capsys.readouterr().err.splitlines()[-1].startswith(says)
+    assert ended == status
+
+
 def test_at_a_terminal_warnings_and_progress_are_said_without_the_form_of_a_log(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -319,7 +432,7 @@ def test_an_error_steers_no_terminal(
     def fails(*_: object) -> None:
         raise ReportStoreFailed("\x1b[2J\x9b2J\u202e")
 
-    monkeypatch.setattr("backup_audit_cli.run.handler", fails)
+    monkeypatch.setattr("backup_audit_cli.function.handler", fails)
     event = tmp_path / "event.json"
     event.write_text("{}")
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from backup_audit.discovery import Explained
 from backup_audit.errors import AuditError
+from backup_audit.fleet.run import is_question
 from backup_audit.report.report import WholeReport
 from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tools.local_cloud.environment import settings
@@ -35,15 +37,17 @@ Display = Callable[[Callable[[], int], int | None], AbstractContextManager[objec
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did; either `answer` or `error` is there, `report` unless it was a dry run.
+    """What an event led to: one of `answer`, `explained` and `error` is there.
 
-    `faster` is how many times shorter its waits were; `ever_judged` is there if it left out some.
-    `happened` is what changed on the foundation since the first run.
+    `answer` is a run's, or a step's; `report` is that of a run that wrote one. `faster` is how many
+    times shorter its waits were; `ever_judged` is there if it left out some. `happened` is what
+    changed on the foundation since the first run.
     """
 
-    answer: dict[str, Any] | None
-    error: AuditError | ExecutionFailed | None
-    report: WholeReport | None
+    answer: dict[str, Any] | None = None
+    explained: Explained | None = None
+    error: AuditError | ExecutionFailed | None = None
+    report: WholeReport | None = None
     messages: list[SentMessage]
     written: list[WrittenFile]
     seconds: float
@@ -99,11 +103,13 @@ def _asked(event: object, fleet: Fleet) -> int | None:
     guids = event.get("instance_guids") if isinstance(event, dict) else None
     if isinstance(guids, list):
         return len(guids)
-    return None if "discover" in fleet.configuration else len(fleet.instances)
+    is_open = is_question(event) or "discover" in fleet.configuration
+    return None if is_open else len(fleet.instances)
 
 
 def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:
-    start = execute if fleet.is_mapped else invoke
+    asks_why = is_question(event)
+    start = execute if fleet.is_mapped and not asks_why else invoke
     began = time.monotonic()
     answer, error = None, None
     try:
@@ -115,7 +121,8 @@ def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:
         written, messages = aws.dump(out), aws.messages
         append_to(out / MESSAGES, messages)
     return Outcome(
-        answer=answer,
+        answer=None if asks_why else answer,
+        explained=msgspec.convert(answer, Explained) if asks_why and answer else None,
         error=error,
         report=_report(answer, out),
         messages=messages,
@@ -127,13 +134,13 @@ def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:
 
 
 def _report(answer: dict[str, Any] | None, out: Path) -> WholeReport | None:
-    if answer is None or answer["report"] is None:
+    if answer is None or answer.get("report") is None:
         return None
     body = (out / "s3" / BUCKET / answer["report"]["key"]).read_bytes()
     return msgspec.json.decode(body, type=WholeReport)
 
 
 def _ever_judged(answer: dict[str, Any] | None, fleet: Fleet, out: Path) -> EverJudged | None:
-    if answer is None or answer["complete"] or answer["scope"] != "full":
+    if answer is None or answer.get("complete", True) or answer["scope"] != "full":
         return None
     return ever_judged(out / "s3" / BUCKET, [instance.guid for instance in fleet.instances])

@@ -1,5 +1,6 @@
-"""What a person sees of a run."""
+"""What a person sees of a run, or of any other event."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import indent
@@ -14,6 +15,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
+from backup_audit_cli.explain import lines_of
 from backup_audit_cli.output import say
 from backup_audit_cli.table import Row, new_console, plain_lines, row_of, styled, table_of
 from tools.local_cloud.aws import BUCKET, WrittenFile
@@ -39,22 +41,38 @@ def show(outcome: Outcome, out: Path) -> None:
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
     if outcome.error:
         _show_error(console, outcome.error)
+    if outcome.explained:
+        console.print("\n".join([*lines_of(outcome.explained), ""]), soft_wrap=True)
     if outcome.answer:
-        _show_head(console, outcome.answer, outcome.seconds)
-        for warning in outcome.report.plan.warnings if outcome.report else ():
-            console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
-        if outcome.faster > 1:
-            console.print(said(outcome.faster), soft_wrap=True)
-        if outcome.ever_judged:
-            _show_ever_judged(console, outcome.ever_judged)
-        for happened in outcome.happened:
-            console.print(f"on the foundation, since the first run: {happened}", soft_wrap=True)
-        _show_counts(console, outcome.answer["counts"])
-        _show_problems(console, _rows(outcome.answer, outcome.report))
-        if outcome.report and outcome.report.inventory:
-            _show_inventory(console, outcome.report.inventory)
+        _show_answer(console, outcome.answer, outcome)
     _show_messages(console, outcome.messages)
     _show_files(console, outcome.written, out)
+
+
+def _show_answer(console: Console, answer: dict[str, Any], outcome: Outcome) -> None:
+    if answer.get("already_running"):
+        run_id = answer["run_id"]
+        console.print(f"another full run, {run_id}, is at work: nothing was asked\n")
+    elif "counts" in answer:
+        _show_run(console, answer, outcome)
+    else:
+        console.print(f"{json.dumps(answer, indent=2)}\n", soft_wrap=True)
+
+
+def _show_run(console: Console, answer: dict[str, Any], outcome: Outcome) -> None:
+    _show_head(console, answer, outcome.seconds)
+    for warning in outcome.report.plan.warnings if outcome.report else ():
+        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+    if outcome.faster > 1:
+        console.print(said(outcome.faster), soft_wrap=True)
+    if outcome.ever_judged:
+        _show_ever_judged(console, outcome.ever_judged)
+    for happened in outcome.happened:
+        console.print(f"on the foundation, since the first run: {happened}", soft_wrap=True)
+    _show_counts(console, answer["counts"])
+    _show_problems(console, _rows(answer, outcome.report))
+    if outcome.report and outcome.report.inventory:
+        _show_inventory(console, outcome.report.inventory)
 
 
 def _show_error(console: Console, error: Exception) -> None:
