@@ -60,6 +60,7 @@ from backup_audit.report.commit import (
 from backup_audit.report.drift import FleetRow, LastFleet
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import (
+    ANSWER_LIST_MAX,
     Answer,
     Ceilings,
     Effort,
@@ -67,13 +68,12 @@ from backup_audit.report.report import (
     Report,
     StoredPlan,
     coverage_of,
+    shortened,
     why_incomplete,
 )
 from backup_audit.report.store import RunKeys, Turn, find, settle
 from backup_audit.report.summary import Summary
 from backup_audit.settings import Settings
-
-_PROBLEMS_SHOWN_MAX = 100  # problems that the answer to a dry run names; Lambda takes 6 MB
 
 # Seconds kept for each instance at a run's end: its finding is read again, summed up and
 # written into the CSV. Measured: 0.05 ms; a busy machine may take four times that.
@@ -312,7 +312,7 @@ class Audit:
         fleet = self._fleet(
             request, run, configuration, ceilings, lambda: previous_of(self._store, keys)
         )
-        _, entries = self._planned(request, run, configuration, Previous(), fleet)
+        plan, entries = self._planned(request, run, configuration, Previous(), fleet)
         with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
             for entry, evidence in self._asked(engine, entries):
                 summary.add(finding_of(entry.instance, evidence, run, entry.mute))
@@ -325,7 +325,9 @@ class Audit:
                 why_incomplete=why,
                 counts=summary.counts,
                 coverage=coverage_of(summary.counts),
-                problems=summary.worst(_PROBLEMS_SHOWN_MAX),
+                problems=summary.worst(ANSWER_LIST_MAX),
+                warnings=plan.warnings[:ANSWER_LIST_MAX],
+                inventory=shortened(fleet.inventory),
             )
 
     def _asked(self, engine: Engine, batch: Sequence[Entry]) -> Iterator[tuple[Entry, Evidence]]:

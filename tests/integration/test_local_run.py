@@ -422,6 +422,21 @@ def test_a_discovered_foundation_is_read_completely_and_audited(discovered_days:
     assert "unaudited: 35 (p.rabbitmq 14, " in first.output
 
 
+def test_a_dry_run_of_a_discovered_fleet_shows_what_would_be_audited(tmp_path: Path) -> None:
+    dry_run = json.loads(Path("events/dry-run.json").read_bytes())
+
+    tried = run(tmp_path / "out", "discovered", dry_run)
+    ran = run(tmp_path / "out", "discovered")
+
+    def said(one: Ran, start: str) -> list[str]:
+        return [line for line in one.output.splitlines() if line.strip().startswith(start)]
+
+    for start in ("Inventory read completely", "warning: ", "unaudited: 35", "rules[0]"):
+        assert said(tried, start)
+        assert said(tried, start) == said(ran, start)
+    assert said(tried, "16 excluded by exclude[1]")
+
+
 def test_each_problem_of_a_discovered_fleet_has_a_name_and_a_place(
     discovered_days: list[Ran],
 ) -> None:

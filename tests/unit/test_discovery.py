@@ -179,6 +179,38 @@ def test_a_what_if_and_a_dry_run_scan_and_are_compared_with_no_fleet(
     assert (inventory.read, inventory.vanished, inventory.lost) == ("complete", None, 0)
 
 
+def test_a_dry_run_shows_what_a_full_run_would_audit_and_warn_of() -> None:
+    selects = {
+        "discover": [{"org": "prod"}, {"org": "no-such-org"}],
+        "exclude": [
+            {"match": {"plan": "lab"}, "owner": "sre", "reason": "torn down", "until": "never"}
+        ],
+        "rules": [{"name": "gold", "match": {"plan": "gold"}, "max_age": "4h"}],
+    }
+    rows = [row("a", plan="gold"), row("b"), row("c", plan="lab"), row("d", org="elsewhere")]
+    world = Days(rows, selects)
+
+    answer = world.run(AuditRequest(dry_run=True))
+
+    inventory = answer.inventory
+    assert inventory
+    assert (inventory.read, inventory.managed) == ("complete", 4)
+    assert [(one.rule, one.instances) for one in inventory.excluded] == [("exclude[0]", 1)]
+    assert [(one.rule, one.matched, one.decided) for one in inventory.rules] == [("rules[0]", 1, 1)]
+    assert inventory.unaudited
+    assert [one.guid for one in inventory.unaudited.instances] == ["d"]
+    assert answer.warnings == ("discover[1]: fits no instance of the foundation",)
+
+
+def test_a_run_with_a_report_has_its_warnings_and_its_inventory_there(days: Make) -> None:
+    world = days("a", configuration={"discover": [{"org": "*"}, {"org": "no-such-org"}]})
+
+    answer = world.run()
+
+    assert (answer.warnings, answer.inventory) == ((), None)
+    assert world.report.plan.warnings
+
+
 def test_a_dry_run_leaves_nothing_where_the_inventory_was_not_read_either(days: Make) -> None:
     world = days("a")
     world.run()
@@ -188,6 +220,9 @@ def test_a_dry_run_leaves_nothing_where_the_inventory_was_not_read_either(days: 
     answer = world.run(AuditRequest(dry_run=True))
 
     assert answer.counts["healthy"] == 1, "of the last fleet"
+    assert answer.inventory
+    assert (answer.inventory.read, answer.inventory.unaudited) == ("failed", None)
+    assert any("the last fleet goes on" in warning for warning in answer.warnings)
     assert world.store.objects == before
 
 

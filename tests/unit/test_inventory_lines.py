@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backup_audit.fleet.inventory import Read, Sees
-from backup_audit.fleet.selection import ExcludeState, ExcludeUse
+from backup_audit.fleet.selection import ExcludeState, ExcludeUse, RuleUse
 from backup_audit.judge.finding import Problem
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.drift import (
@@ -187,3 +187,23 @@ def test_each_exclude_is_said_with_its_reason_and_end(
     )
 
     assert said(excluded=[use])[-1] == line
+
+
+def rule(number: int, matched: int, name: str | None = None) -> RuleUse:
+    return RuleUse(rule=f"rules[{number}]", name=name, matched=matched, decided=1)
+
+
+def test_each_rule_is_said_with_what_it_fits_and_decides() -> None:
+    lines = said(rules=[rule(0, 12, "gold"), rule(1, 1)])
+
+    assert lines[-2:] == [
+        "rules[0] “gold” fits 12 audited instances, and decides for 1",
+        "rules[1] fits 1 audited instance, and decides for 1",
+    ]
+
+
+@pytest.mark.parametrize(("count", "last"), [(20, "rules[19]"), (21, "… and 1 more")])
+def test_of_many_rules_twenty_are_named(count: int, last: str) -> None:
+    lines = said(rules=[rule(number, 2) for number in range(count)])
+
+    assert lines[-1].startswith(last)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable
 from contextlib import closing
 
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.inventory import Operation
 from backup_audit.fleet.mutes import Mute
+from backup_audit.fleet.run import Scope
+from backup_audit.fleet.selection import ExcludeState, ExcludeUse, RuleUse
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Change, Finding, Problem, finding_of
+from backup_audit.judge.finding import Change, Finding, Problem, finding_of, in_short
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import policy_digest
 from backup_audit.report.changes import Resolved
+from backup_audit.report.drift import Departed, Unaudited
 from backup_audit.report.rendering import (
     CSV_COLUMNS,
     CSV_HEADER,
@@ -27,9 +31,26 @@ from backup_audit.report.rendering import (
     refuse_newer,
     report_pieces,
 )
-from backup_audit.report.report import WholeReport, coverage_of, floor_percent
+from backup_audit.report.report import (
+    Answer,
+    WholeReport,
+    coverage_of,
+    floor_percent,
+    shortened,
+)
 from backup_audit.report.summary import Summary
-from tests.doubles.builders import MUTE, NOW, PLACE, a_list, evidence, finding, instance, run
+from tests.doubles.builders import (
+    MUTE,
+    NOW,
+    PLACE,
+    a_list,
+    evidence,
+    finding,
+    instance,
+    inventory,
+    run,
+    unaudited,
+)
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored, whole
 
@@ -287,6 +308,67 @@ def test_any_name_comes_out_of_the_csv_as_it_was_but_for_apostrophes(name: str) 
     [row] = rows_of([finding(name=name)])
 
     assert row["name"].replace("'", "") == name.replace("'", "")
+
+
+def test_an_answer_to_a_dry_run_fits_into_what_lambda_takes_whatever_names_there_are() -> None:
+    name, text, many = "\U0001f40d" * 255, "\U0001f40d" * 200, range(1_000)
+    fleet = inventory(
+        excluded=[
+            ExcludeUse(
+                rule=f"exclude[{number}]",
+                owner=text,
+                reason=text,
+                until="never",
+                state=ExcludeState.ACTIVE,
+                instances=1,
+            )
+            for number in many
+        ],
+        rules=[
+            RuleUse(rule=f"rules[{number}]", name=text, matched=1, decided=1) for number in many
+        ],
+        unaudited=Unaudited(
+            count=1_000,
+            new=0,
+            by_offering={f"{number:03}{name}"[:255]: 1 for number in many},
+            instances=[
+                unaudited(f"{number:036}", name=name, org=name, space=name, offering=name)
+                for number in many
+            ],
+        ),
+    )
+    problem = in_short(finding(Verdict.STALE))
+    named = dict.fromkeys(("name", "org", "space", "offering", "plan"), name)
+    problem = msgspec.structs.replace(problem, **named, owner=text, reason="\U0001f40d" * 500)
+
+    answer = Answer(
+        run_id="run",
+        scope=Scope.FULL,
+        dry_run=True,
+        complete=True,
+        counts={},
+        problems=[problem] * 100,
+        warnings=("\U0001f40d" * 300,) * 100,
+        inventory=shortened(fleet),
+    )
+
+    assert answer.inventory
+    assert answer.inventory.unaudited
+    lists = (answer.inventory.excluded, answer.inventory.rules)
+    assert [*map(len, lists)] == [100, 100]
+    assert len(answer.inventory.unaudited.instances) == 100
+    assert len(answer.inventory.unaudited.by_offering) == 100
+    assert answer.inventory.unaudited.count == 1_000, "of all"
+    assert len(json.dumps(msgspec.to_builtins(answer))) < 6_000_000
+
+
+@pytest.mark.parametrize("lacking", [None, []])
+def test_what_of_an_inventory_is_not_known_stays_so_in_an_answer(
+    lacking: list[Departed] | None,
+) -> None:
+    fleet = inventory(vanished=lacking, unaudited=None)
+
+    assert shortened(fleet) == fleet
 
 
 def test_the_worst_are_no_more_than_asked_for() -> None:

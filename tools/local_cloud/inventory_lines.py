@@ -1,9 +1,10 @@
 """What a person sees of a run's inventory: how it was read, who is not audited, who left."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from backup_audit.fleet.inventory import Read, Sees
-from backup_audit.fleet.selection import ExcludeUse
+from backup_audit.fleet.selection import ExcludeUse, RuleUse
 from backup_audit.report.drift import Departure, InventoryRecord, Unaudited
 from backup_audit.text import named, one_line, placed
 
@@ -42,8 +43,8 @@ def inventory_lines(record: InventoryRecord) -> Iterator[str]:
     if record.appeared is not None:
         yield f"  appeared since the last full run: {record.appeared}"
     yield from _departed_lines(record)
-    for exclude in record.excluded:
-        yield f"  {_excluded(exclude)}"
+    yield from _named(map(_excluded, record.excluded), len(record.excluded))
+    yield from _named(map(_rule, record.rules), len(record.rules))
 
 
 def _counted(count: int, what: str) -> str:
@@ -88,6 +89,13 @@ def _departed_lines(record: InventoryRecord) -> Iterator[str]:
         yield f"    … and {len(record.vanished) - _NAMED_MAX} more in report.json"
 
 
+def _named(lines: Iterable[str], count: int) -> Iterator[str]:
+    for line in islice(lines, _NAMED_MAX):
+        yield f"  {line}"
+    if count > _NAMED_MAX:
+        yield f"  … and {count - _NAMED_MAX} more"
+
+
 def _joined(*parts: str) -> str:
     return " · ".join(filter(None, parts))
 
@@ -96,3 +104,9 @@ def _excluded(exclude: ExcludeUse) -> str:
     reason = f" “{one_line(exclude.reason, _TEXT_MAX)}”" if exclude.reason else ""
     until = "" if exclude.until is None else f", until {exclude.until}"
     return f"{exclude.instances} excluded by {exclude.rule}{reason}{until} ({exclude.state})"
+
+
+def _rule(rule: RuleUse) -> str:
+    name = f" “{one_line(rule.name, _TEXT_MAX)}”" if rule.name else ""
+    fits = _counted(rule.matched, "audited instance")
+    return f"{rule.rule}{name} fits {fits}, and decides for {rule.decided}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -61,7 +62,7 @@ def _show_answer(console: Console, answer: dict[str, Any], outcome: Outcome) -> 
 
 def _show_run(console: Console, answer: dict[str, Any], outcome: Outcome) -> None:
     _show_head(console, answer, outcome.seconds)
-    for warning in outcome.report.plan.warnings if outcome.report else ():
+    for warning in outcome.report.plan.warnings if outcome.report else answer["warnings"]:
         console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
     if outcome.faster > 1:
         console.print(said(outcome.faster), soft_wrap=True)
@@ -71,8 +72,8 @@ def _show_run(console: Console, answer: dict[str, Any], outcome: Outcome) -> Non
         console.print(f"on the foundation, since the first run: {happened}", soft_wrap=True)
     _show_counts(console, answer["counts"])
     _show_problems(console, _rows(answer, outcome.report))
-    if outcome.report and outcome.report.inventory:
-        _show_inventory(console, outcome.report.inventory)
+    if inventory := _inventory(answer, outcome.report):
+        _show_inventory(console, inventory)
 
 
 def _show_error(console: Console, error: Exception) -> None:
@@ -147,6 +148,13 @@ def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
         if r.resolved_at == report.run.due_at
     ]
     return problems + resolved
+
+
+def _inventory(answer: dict[str, Any], report: WholeReport | None) -> InventoryRecord | None:
+    """That of the report; a dry run has only its answer."""
+    if report is not None:
+        return report.inventory
+    return msgspec.convert(answer["inventory"], InventoryRecord | None)
 
 
 def _show_problems(console: Console, rows: Sequence[Row]) -> None:

@@ -5,6 +5,7 @@ one run that start from the same findings cannot disagree.
 """
 
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,9 @@ from backup_audit.judge.finding import Finding, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Resolved
 from backup_audit.report.drift import InventoryRecord
+
+# Entries of a list in the function's answer, of which Lambda takes 6 MB.
+ANSWER_LIST_MAX = 100
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,10 +179,11 @@ class ReportAddress(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The function's answer.
 
-    After a dry run `report` is null, and `problems` has the worst problems, 100 at the most.
-    `repeated` is true if an earlier delivery of the same run had written the report.
-    `already_running` is true if nothing was asked, since another full run was at work: `run_id` is
-    that run's, and there are no counts.
+    After a dry run `report` is null. Then `problems` has the worst problems, `warnings` what a full
+    run would warn of, and `inventory` what its report would say of the fleet, compared with none:
+    100 entries of each list at the most. `repeated` is true if an earlier delivery of the same run
+    had written the report. `already_running` is true if nothing was asked, since another full run
+    was at work: `run_id` is that run's, and there are no counts.
     """
 
     schema_version: Literal[1] = 1
@@ -194,6 +199,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     report: ReportAddress | None = None
     messages_sent: int = 0
     problems: list[NotifiedFinding] = []
+    warnings: tuple[str, ...] = ()
+    inventory: InventoryRecord | None = None
 
 
 class KeptObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,6 +244,25 @@ def why_incomplete(not_reached: str | None, inventory: InventoryRecord | None) -
     """Why a run is incomplete: what the inventory says of the fleet, then who was not reached."""
     reasons = (inventory.why_incomplete if inventory else None, not_reached)
     return "; ".join(reason for reason in reasons if reason) or None
+
+
+def shortened(record: InventoryRecord) -> InventoryRecord:
+    """The record as an answer has it: the first 100 entries of each list; counts are of all."""
+    nobodys = record.unaudited
+    if nobodys is not None:
+        offerings = islice(nobodys.by_offering.items(), ANSWER_LIST_MAX)
+        nobodys = msgspec.structs.replace(
+            nobodys,
+            by_offering=dict(offerings),
+            instances=nobodys.instances[:ANSWER_LIST_MAX],
+        )
+    return msgspec.structs.replace(
+        record,
+        vanished=record.vanished[:ANSWER_LIST_MAX] if record.vanished is not None else None,
+        unaudited=nobodys,
+        excluded=record.excluded[:ANSWER_LIST_MAX],
+        rules=record.rules[:ANSWER_LIST_MAX],
+    )
 
 
 def coverage_of(counts: dict[str, int]) -> Coverage:
