@@ -1,10 +1,11 @@
-"""The queries of docs/reports.md, over what a few runs write today, find what they should."""
+"""The queries of the docs, over what a few runs write today, find what they should."""
 
 import csv
 import importlib
 import io
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,18 @@ import jq
 import msgspec
 import pytest
 
-from backup_audit.fleet.run import Run, Scope
+from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.selection import Standing
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.commit import StoredReport, advance_latest
 from backup_audit.report.drift import FleetRow
 from tests.doubles.builders import finding, run
+from tests.doubles.days import EVERYTHING, Days, row
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored
 from tools.commands import code_blocks, shell_lines
-from tools.readme import REPORTS
+from tools.readme import OPERATE, REPORTS
 
 TEXT = REPORTS.read_text("utf-8")
 OF_ONE, OF_SEVERAL = TEXT.split("\n## Several foundations at once\n")
@@ -33,10 +35,10 @@ ROOT = Path("tests/golden/today/bucket").absolute()
 BUCKET = ROOT / "backup-audit"
 
 
-def _jq_program(file: str, containing: str = "") -> str:
+def _jq_program(file: str, containing: str = "", lines: Sequence[str] = LINES) -> str:
     [line] = [
         line
-        for line in LINES
+        for line in lines
         if line.startswith("jq ") and line.endswith(f" {file}") and containing in line
     ]
     program = re.search(r"'(.*)'", line)
@@ -268,6 +270,31 @@ def test_the_instances_that_nobody_audits_are_counted_by_offering_or_not_known()
 
     assert program.input_value(counted).all() == ["12\tp.mysql", "1\tunknown"]
     assert program.input_value(failed).all() == ["not known"]
+
+
+@pytest.mark.parametrize(
+    ("containing", "says"),
+    [
+        ("coverage", ['"configured": 2']),
+        ("counts", ['"healthy": 2', '"why_incomplete": null']),
+        (".warnings", ["discover[1]: fits no instance of the foundation"]),
+        (".inventory", ['"sees": "all"', '"managed": 3', '"exclude[0]"', '"rules[0]"']),
+    ],
+)
+def test_what_is_to_be_read_of_a_dry_run_is_in_its_answer(containing: str, says: list[str]) -> None:
+    discovering = {
+        "discover": [*EVERYTHING["discover"], {"org": "nowhere"}],
+        "exclude": [{"match": {"plan": "lab"}, "owner": "x", "reason": "y", "until": "never"}],
+        "rules": [{"match": {"plan": "gold"}, "max_age": "4h"}],
+    }
+    world = Days([row("a", plan="gold"), row("b"), row("c", plan="lab")], discovering)
+    answer = msgspec.to_builtins(world.run(AuditRequest(dry_run=True)))
+    lines = shell_lines(OPERATE.read_text("utf-8"))
+
+    program = jq.compile(_jq_program("answer.json", containing, lines))
+
+    shown = json.dumps(program.input_value(answer).all())
+    assert [one for one in says if one not in shown] == []
 
 
 def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
