@@ -59,7 +59,7 @@ METRICS = (
         "Coverage",
         MetricUnit.Percent,
         lambda report: report.coverage.percent,
-        "instances that are not `unknown`, of all configured",
+        "instances that are not `unknown`, of all that the run is for",
     ),
     Metric(
         "InstancesStillUnknown",

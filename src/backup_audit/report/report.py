@@ -23,7 +23,10 @@ ANSWER_LIST_MAX = 100
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of the configured instances were audited; `percent` is from 0 to 100."""
+    """How many of a run's instances were audited; `percent` is from 0 to 100.
+
+    `configured` counts them all, be they listed, discovered, or asked for by the event.
+    """
 
     configured: int
     audited: int
