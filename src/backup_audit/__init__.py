@@ -6,6 +6,7 @@ A map of the package, in the order in which a run passes through it:
     settings    the environment, read once into one typed value
     wiring      joins the use case and its edges
     audit       the use case: plan, audit_batch, conclude
+    publish     makes a committed report known: pointer, messages, heartbeat
     edges       what it needs of the outside: bucket, topic, API, clock
     discovery   which instances a run audits, and what changed since the last fleet
     plan        the list that a run audits, and what its steps hand to each other

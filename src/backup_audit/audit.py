@@ -18,19 +18,13 @@ from backup_audit.batches import (
 )
 from backup_audit.discovery import Explained, Fleet, Rows, explain, fleet_of
 from backup_audit.edges import Edges
-from backup_audit.errors import (
-    AuditError,
-    HeartbeatFailed,
-    ReportStoreFailed,
-    named,
-)
+from backup_audit.errors import ReportStoreFailed, named
 from backup_audit.fleet.configuration import Configuration, parse_configuration
 from backup_audit.fleet.doubts import doubts_about
 from backup_audit.fleet.inventory import USER_PROVIDED
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Evidence, Silence, UserProvided
 from backup_audit.judge.finding import Finding, finding_of
-from backup_audit.notify.send import notify
 from backup_audit.plan import (
     EXECUTION_LONGEST,
     Entry,
@@ -46,11 +40,11 @@ from backup_audit.plan import (
     stored_efforts,
 )
 from backup_audit.probe.engine import Engine
+from backup_audit.publish import publish
 from backup_audit.report.changes import compared
 from backup_audit.report.commit import (
     Previous,
     StoredReport,
-    advance_latest,
     commit,
     committed_report,
     last_fleet,
@@ -65,7 +59,6 @@ from backup_audit.report.report import (
     Ceilings,
     Effort,
     Plan,
-    Report,
     StoredPlan,
     coverage_of,
     shortened,
@@ -326,7 +319,7 @@ class Audit:
                 counts=summary.counts,
                 coverage=coverage_of(summary.counts),
                 problems=summary.worst(ANSWER_LIST_MAX),
-                warnings=plan.warnings[:ANSWER_LIST_MAX],
+                warnings=list(plan.warnings[:ANSWER_LIST_MAX]),
                 inventory=shortened(fleet.inventory),
             )
 
@@ -385,48 +378,10 @@ class Audit:
     def _publish(
         self, stored: StoredReport, *, notifies: bool, repeated: bool, by_hand: bool = False
     ) -> Answer:
-        """Move the pointer forward, notify, and send a heartbeat; by hand neither is sent.
-
-        The delivery that committed the report does it; if it dies first, its retry does.
-        """
-        report = stored.head
-        is_late = not advance_latest(stored)
-        if is_late:
-            self._edges.telemetry.warned(
-                f"run {report.run.run_id} is older than the one that {stored.keys.latest} names: "
-                "its report is stored, nothing else moves, and nobody is notified"
-            )
-        sent = 0
-        if notifies and not is_late:
-            sent = notify(stored, self._edges.notifier, self._settings.notify_mode)
-        self._edges.telemetry.reported(report, messages_sent=sent)
-        # A delivery that lost the race leaves both to the winner.
-        if (notifies or not repeated) and not is_late and not by_hand:
-            self._beat(report)
-        return Answer(
-            run_id=report.run.run_id,
-            scope=report.run.scope,
-            repeated=repeated,
-            complete=report.complete,
-            why_incomplete=report.why_incomplete,
-            counts=report.counts,
-            coverage=report.coverage,
-            report=stored.address,
-            messages_sent=sent,
+        mode = self._settings.notify_mode
+        return publish(
+            stored, self._edges, mode, notifies=notifies, repeated=repeated, by_hand=by_hand
         )
-
-    def _beat(self, report: Report) -> None:
-        """Send a heartbeat for a full run that reached every instance; a failure ends no run."""
-        if report.run.scope is not Scope.FULL or not report.complete:
-            return
-        try:
-            heartbeat = self._edges.heartbeat()
-            if heartbeat is not None:
-                heartbeat.beat()
-        except (AuditError, HeartbeatFailed) as failure:
-            self._edges.telemetry.warned(f"the heartbeat was not taken: {failure}")
-        except Exception as error:  # noqa: BLE001  # its text may quote the address
-            self._edges.telemetry.warned(f"the heartbeat was not taken: {type(error).__name__}")
 
     def _turn(self, run: Run, held_by: str) -> Turn:
         key, telemetry = self._keys(run).running, self._edges.telemetry

@@ -199,7 +199,7 @@ def test_a_dry_run_shows_what_a_full_run_would_audit_and_warn_of() -> None:
     assert [(one.rule, one.matched, one.decided) for one in inventory.rules] == [("rules[0]", 1, 1)]
     assert inventory.unaudited
     assert [one.guid for one in inventory.unaudited.instances] == ["d"]
-    assert answer.warnings == ("discover[1]: fits no instance of the foundation",)
+    assert answer.warnings == ["discover[1]: fits no instance of the foundation"]
 
 
 def test_a_run_with_a_report_has_its_warnings_and_its_inventory_there(days: Make) -> None:
@@ -207,7 +207,7 @@ def test_a_run_with_a_report_has_its_warnings_and_its_inventory_there(days: Make
 
     answer = world.run()
 
-    assert (answer.warnings, answer.inventory) == ((), None)
+    assert (answer.warnings, answer.inventory) == ([], None)
     assert world.report.plan.warnings
 
 

@@ -202,7 +202,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     report: ReportAddress | None = None
     messages_sent: int = 0
     problems: list[NotifiedFinding] = []
-    warnings: tuple[str, ...] = ()
+    warnings: list[str] = []
     inventory: InventoryRecord | None = None
 
 

@@ -1,0 +1,68 @@
+"""Makes a committed report known: the pointer, the messages, the heartbeat.
+
+The delivery that committed the report does it; if it dies first, its retry does.
+docs/decisions/0002-commit-protocol.md has the order and its reasons.
+"""
+
+from backup_audit.edges import Edges
+from backup_audit.errors import AuditError, HeartbeatFailed
+from backup_audit.fleet.run import Scope
+from backup_audit.notify.send import notify
+from backup_audit.report.commit import StoredReport, advance_latest
+from backup_audit.report.report import Answer, Report
+from backup_audit.settings import NotifyMode
+
+
+def publish(
+    stored: StoredReport,
+    edges: Edges,
+    notify_mode: NotifyMode,
+    *,
+    notifies: bool,
+    repeated: bool,
+    by_hand: bool = False,
+) -> Answer:
+    """Move the pointer forward, notify, and send a heartbeat; by hand neither is sent.
+
+    `repeated`: another delivery has committed the report. Raise ReportStoreFailed, and
+    NotificationFailed once all messages were tried.
+    """
+    report, telemetry = stored.head, edges.telemetry
+    is_late = not advance_latest(stored)
+    if is_late:
+        telemetry.warned(
+            f"run {report.run.run_id} is older than the one that {stored.keys.latest} names: "
+            "its report is stored, nothing else moves, and nobody is notified"
+        )
+    sent = 0
+    if notifies and not is_late:
+        sent = notify(stored, edges.notifier, notify_mode)
+    telemetry.reported(report, messages_sent=sent)
+    # A delivery that lost the race leaves both to the winner.
+    if (notifies or not repeated) and not is_late and not by_hand:
+        _beat(report, edges)
+    return Answer(
+        run_id=report.run.run_id,
+        scope=report.run.scope,
+        repeated=repeated,
+        complete=report.complete,
+        why_incomplete=report.why_incomplete,
+        counts=report.counts,
+        coverage=report.coverage,
+        report=stored.address,
+        messages_sent=sent,
+    )
+
+
+def _beat(report: Report, edges: Edges) -> None:
+    """Send a heartbeat for a full run that reached every instance; a failure ends no run."""
+    if report.run.scope is not Scope.FULL or not report.complete:
+        return
+    try:
+        heartbeat = edges.heartbeat()
+        if heartbeat is not None:
+            heartbeat.beat()
+    except (AuditError, HeartbeatFailed) as failure:
+        edges.telemetry.warned(f"the heartbeat was not taken: {failure}")
+    except Exception as error:  # noqa: BLE001  # its text may quote the address
+        edges.telemetry.warned(f"the heartbeat was not taken: {type(error).__name__}")
