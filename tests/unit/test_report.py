@@ -362,6 +362,16 @@ def test_an_answer_to_a_dry_run_fits_into_what_lambda_takes_whatever_names_there
     assert len(json.dumps(msgspec.to_builtins(answer))) < 6_000_000
 
 
+@pytest.mark.parametrize(("length", "rules"), [(10, 100), (50_000, 25), (3_000_000, 0)])
+def test_of_long_entries_an_answer_has_fewer(length: int, rules: int) -> None:
+    used = [
+        RuleUse(rule=f"rules[{number}]", name="x" * length, matched=1, decided=1)
+        for number in range(101)
+    ]
+
+    assert len(shortened(inventory(rules=used)).rules) == rules
+
+
 @pytest.mark.parametrize("lacking", [None, []])
 def test_what_of_an_inventory_is_not_known_stays_so_in_an_answer(
     lacking: list[Departed] | None,

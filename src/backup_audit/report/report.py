@@ -20,6 +20,7 @@ from backup_audit.report.drift import InventoryRecord
 
 # Entries of a list in the function's answer, of which Lambda takes 6 MB.
 ANSWER_LIST_MAX = 100
+_ANSWER_RECORD_MAX = 2_000_000  # bytes; problems and warnings take 1 MB with the longest names
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,9 +185,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     After a dry run `report` is null. Then `problems` has the worst problems, `warnings` what a full
     run would warn of, and `inventory` what its report would say of the fleet, compared with none:
-    100 entries of each list at the most. `repeated` is true if an earlier delivery of the same run
-    had written the report. `already_running` is true if nothing was asked, since another full run
-    was at work: `run_id` is that run's, and there are no counts.
+    100 entries of each list at the most, fewer if they are long. `repeated` is true if an earlier
+    delivery of the same run had written the report. `already_running` is true if nothing was asked,
+    since another full run was at work: `run_id` is that run's, and there are no counts.
     """
 
     schema_version: Literal[1] = 1
@@ -250,21 +251,30 @@ def why_incomplete(not_reached: str | None, inventory: InventoryRecord | None) -
 
 
 def shortened(record: InventoryRecord) -> InventoryRecord:
-    """The record as an answer has it: the first 100 entries of each list; counts are of all."""
+    """The record as an answer has it: the first entries of each list; counts are of all.
+
+    100 of each, or half, a quarter and so on, until it takes no more than 2 MB.
+    """
+    most = ANSWER_LIST_MAX
+    while len(msgspec.json.encode(cut := _cut(record, most))) > _ANSWER_RECORD_MAX and most:
+        most //= 2
+    return cut
+
+
+def _cut(record: InventoryRecord, most: int) -> InventoryRecord:
     nobodys = record.unaudited
     if nobodys is not None:
-        offerings = islice(nobodys.by_offering.items(), ANSWER_LIST_MAX)
         nobodys = msgspec.structs.replace(
             nobodys,
-            by_offering=dict(offerings),
-            instances=nobodys.instances[:ANSWER_LIST_MAX],
+            by_offering=dict(islice(nobodys.by_offering.items(), most)),
+            instances=nobodys.instances[:most],
         )
     return msgspec.structs.replace(
         record,
-        vanished=record.vanished[:ANSWER_LIST_MAX] if record.vanished is not None else None,
+        vanished=record.vanished[:most] if record.vanished is not None else None,
         unaudited=nobodys,
-        excluded=record.excluded[:ANSWER_LIST_MAX],
-        rules=record.rules[:ANSWER_LIST_MAX],
+        excluded=record.excluded[:most],
+        rules=record.rules[:most],
     )
 
 
