@@ -59,8 +59,8 @@ help: ## list the targets
 	@echo "  make run EVENT=events/one-instance.json FLEET=degraded OUT=/tmp/audit"
 	@echo "    EVENT  the event that the function gets   ($(EVENT))"
 	@echo "    FLEET  sample, healthy, degraded, large, huge, bad; locked-out, throttling, limited,"
-	@echo "           stalling, hung, hung-504, resetting, maintained, dying  ($(FLEET))"
-	@echo "           discovered: a foundation of 200 under rules, excludes and labels; run it twice"
+	@echo "           stalling, hung, hung-504, resetting, maintained, dying; discovered  ($(FLEET))"
+	@echo "    (discovered: a foundation of 200 under rules, excludes and labels; run it twice)"
 	@echo "    CONFIG a configuration of yours, for a foundation that has its instances"
 	@echo "    OUT    where bucket and messages are left ($(OUT))"
 	@echo
