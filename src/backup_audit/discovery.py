@@ -27,8 +27,9 @@ from backup_audit.fleet.selection import Decision, Selection, Standing
 from backup_audit.report.changes import OpenProblem
 from backup_audit.report.drift import (
     NO_FLEET,
-    Departed,
+    NOT_READ,
     Departure,
+    Departures,
     FleetRow,
     InventoryRecord,
     LastFleet,
@@ -36,7 +37,6 @@ from backup_audit.report.drift import (
     departed,
     fleet_row,
     has_left,
-    in_order,
     is_lost_role,
     unaudited,
 )
@@ -262,9 +262,9 @@ class _Selected:
         self._inventory = inventory
         self._listed = listed
         self._asked = asked
-        self._standings: dict[str, Standing] = {}
+        self._decisions: dict[str, Decision] = {}
         self._disappeared: frozenset[str] = frozenset()
-        self._left: list[Departed] = []
+        self._left = Departures()
         self._lost = 0
         self.audited: list[Decision] = []
 
@@ -298,11 +298,12 @@ class _Selected:
             sees=reading.sees,
             managed=inventory.managed,
             user_provided=reading.user_provided if is_complete else None,
-            appeared=appeared(rows, self._standings, last) if is_compared else None,
-            vanished=in_order(self._left) if is_compared else None,
-            vanished_count=len(self._left) if is_compared else None,
+            appeared=appeared(rows, self._standing_of, last) if is_compared else None,
+            vanished=self._left.named if is_compared else None,
+            vanished_count=self._left.count if is_compared else None,
+            left=self._left.left if is_compared else None,
             lost=self._lost,
-            unaudited=unaudited(rows, self._standings, last) if is_complete else None,
+            unaudited=unaudited(rows, self._standing_of, last) if is_complete else None,
             excluded=[] if self._asked else self._selection.exclude_uses(),
             rules=[] if self._asked else self._selection.rule_uses(),
         )
@@ -313,22 +314,24 @@ class _Selected:
         Where the inventory is not whole, an instance keeps the standing that it had: what became of
         it is said by the next complete one, and so is what is there and was not before.
         """
-        rows, last, standings = self._inventory.rows, self._inventory.last, self._standings
-        for guid, row in rows.items():
-            standing: Standing | None = standings[guid]
-            if not self._inventory.is_whole and standing is not Standing.AUDITED:
+        is_whole, last = self._inventory.is_whole, self._inventory.last
+        for guid, row in self._inventory.rows.items():
+            decision = self._decisions[guid]
+            standing: Standing | None = decision.standing
+            if not is_whole and standing is not Standing.AUDITED:
                 standing = last.standings.get(guid)
             if standing is not None:
-                yield fleet_row(row, standing)
+                place = decision.place if standing is decision.standing else None
+                yield fleet_row(row, standing, place=place)
         for guid, row in last.rows.items():
-            if guid in rows:
+            if guid in self._inventory.rows:
                 continue
-            if not self._inventory.is_whole:
-                is_audited = Standing.AUDITED in (row.standing, standings.get(guid))
-                standing = Standing.AUDITED if is_audited else row.standing
-                yield fleet_row(row, standing, absent=row.absent)
-            elif standings.get(guid) is Standing.AUDITED:
-                yield fleet_row(row, Standing.AUDITED, absent=True)
+            decided = self._decisions.get(guid)
+            if decided is not None and decided.standing is Standing.AUDITED:
+                absent = is_whole or row.absent
+                yield fleet_row(row, Standing.AUDITED, place=decided.place, absent=absent)
+            elif not is_whole:
+                yield row
 
     def _has_disappeared(self, guid: str) -> bool:
         """Whether the inventory lacks an instance that was audited and is still selected."""
@@ -358,28 +361,55 @@ class _Selected:
         was_audited = last.standings.get(guid) is Standing.AUDITED
         if was_audited and decision.standing is not Standing.AUDITED:
             if self._inventory.read is Read.COMPLETE:
-                is_excluded = decision.standing is Standing.EXCLUDED
-                how = Departure.EXCLUDED if is_excluded else Departure.DESELECTED
-                self._left.append(departed(row, how, before))
+                self._depart(row, before, decision)
             elif guid in last.rows:
                 decision = self._decision(guid, last.rows[guid], is_fresh=False)
         self._take(guid, decision)
 
     def _decide_absent(self, row: FleetRow, before: OpenProblem | None, due_at: datetime) -> None:
         """Audit what the foundation lists no more until its own answer says so too."""
-        is_selected = row.guid in self._disappeared
-        if is_selected and not has_left(before, due_at, lost=bool(self._lost)):
-            self._take(row.guid, self._decision(row.guid, row, is_fresh=False))
+        is_selected, is_lost = row.guid in self._disappeared, self._lost > 0
+        if is_selected and not has_left(before, due_at, lost=is_lost):
+            decision = self._decision(row.guid, row, is_fresh=False)
+            self._take(row.guid, decision if is_lost else _absent(decision))
         else:
-            self._left.append(departed(row, Departure.GONE, before))
+            self._depart(row, before, None)
+
+    def _depart(
+        self, row: ServiceInstance, before: OpenProblem | None, decision: Decision | None
+    ) -> None:
+        """Note that an instance left the fleet; without a decision it is gone."""
+        selection, how, until = self._selection, Departure.GONE, None
+        if decision is not None and decision.standing is Standing.EXCLUDED:
+            how, until = Departure.EXCLUDED, selection.excluded_until(row.guid, row)
+        elif decision is not None:
+            how = Departure.DESELECTED
+        one = departed(
+            row,
+            how,
+            before,
+            owner=selection.owner_of(row.guid, row),
+            place=decision.place if decision else None,
+            until=until,
+        )
+        self._left.add(one)
 
     def _decision(self, guid: str, row: ServiceInstance | None, *, is_fresh: bool) -> Decision:
         return self._selection.decide(guid, row, is_fresh=is_fresh, asked=self._asked)
 
+    def _standing_of(self, guid: str) -> Standing:
+        return self._decisions[guid].standing
+
     def _take(self, guid: str, decision: Decision) -> None:
-        self._standings[guid] = decision.standing
+        self._decisions[guid] = decision
         if decision.standing is Standing.AUDITED:
             self.audited.append(decision)
+
+
+def _absent(decision: Decision) -> Decision:
+    """The decision on an instance that a complete inventory lacks."""
+    replace, instance = msgspec.structs.replace, decision.instance
+    return replace(decision, instance=replace(instance, is_absent=True)) if instance else decision
 
 
 def _is_audited(row: FleetRow) -> bool:
@@ -409,6 +439,6 @@ def _warnings(inventory: _Inventory) -> Iterator[str]:
     if inventory.last.warning:
         yield inventory.last.warning
     if not inventory.is_whole:
-        what = f"the inventory was not read completely ({inventory.read}: {inventory.why})"
+        what = f"{NOT_READ} ({inventory.read}: {inventory.why})"
         is_known = inventory.last.is_known
         yield f"{what}: {'the last fleet goes on' if is_known else 'no last fleet is known'}"

@@ -23,7 +23,13 @@ from backup_audit.judge.evidence import (
 from backup_audit.judge.finding import Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.message import Message
-from backup_audit.report.drift import Departed, Departure, InventoryRecord, UnauditedInstance
+from backup_audit.report.drift import (
+    Departed,
+    Departure,
+    Departures,
+    InventoryRecord,
+    UnauditedInstance,
+)
 from backup_audit.report.report import ReportAddress
 from backup_audit.settings import NotifyMode, Settings
 
@@ -135,6 +141,7 @@ def inventory(**parts: object) -> InventoryRecord:
         appeared=0,
         vanished=[],
         vanished_count=0,
+        left=[],
         lost=0,
         unaudited=None,
         excluded=[],
@@ -151,10 +158,26 @@ def departed(
 ) -> Departed:
     """An instance that left the fleet with a problem that was open for a day."""
     problem = Problem(verdict, NOW - 24 * HOUR) if verdict else None
+    is_excluded = how is Departure.EXCLUDED
     left = Departed(
-        guid=guid, name="orders", org="prod-eu", space="payments", how=how, open_problem=problem
+        guid=guid,
+        name="orders",
+        **PLACE,
+        owner=None,
+        how=how,
+        place="exclude[1]" if is_excluded else None,
+        until="2026-03-31" if is_excluded else None,
+        open_problem=problem,
     )
     return msgspec.structs.replace(left, **parts)
+
+
+def departures(*instances: Departed) -> dict[str, object]:
+    """The parts of an inventory after which these have left the fleet."""
+    found = Departures()
+    for one in instances:
+        found.add(one)
+    return {"vanished": found.named, "vanished_count": found.count, "left": found.left}
 
 
 def unaudited(guid: str = "guid-6", *, is_new: bool = True, **parts: object) -> UnauditedInstance:

@@ -14,6 +14,7 @@ from backup_audit.fleet.inventory import ServiceInstance
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer
 from backup_audit.judge.finding import Finding
+from backup_audit.notify.message import Message
 from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.report.drift import FleetRow, InventoryRecord
 from backup_audit.report.report import Answer as RunAnswer
@@ -103,6 +104,12 @@ class Days:
         settings = msgspec.structs.replace(SETTINGS, batch_size=3)
         invocation = f"invocation-{next(_invocations)}"
         return Audit(settings, edges, invocation, now + timedelta(minutes=15))
+
+    def told(self) -> list[Message]:
+        """The messages since the last time that somebody asked."""
+        messages = [*self.notifier.messages]
+        self.notifier.messages.clear()
+        return messages
 
     @property
     def latest(self) -> Latest:

@@ -357,7 +357,14 @@ def lines_meant(document: Mapping[str, Any]) -> int:
             several: bool = document["parts"] > 1
             unaudited = 1  # the line that counts them
             lines = sum(2 + is_placed(finding) for finding in document["findings"])
-            return 6 + several + unaudited + 2 * len(groups) + lines
+            warnings = len(document["warnings"])
+            warnings += int(
+                document["warnings_count"] > warnings
+            )  # the line that counts the others
+            if first := (document["inventory"] or {}).get("first_unaudited"):
+                others = document["inventory"]["unaudited_count"] - sum(first.values())
+                unaudited += 2 + len(first) + bool(others)
+            return 6 + several + unaudited + warnings + 2 * len(groups) + lines
 
 
 def is_placed(finding: Mapping[str, Any]) -> bool:

@@ -505,3 +505,24 @@ def test_an_incomplete_run_is_told_with_its_coverage() -> None:
 )
 def test_a_subject_is_one_short_line_of_ascii(text: str, line: str) -> None:
     assert subject_line(text) == line
+
+
+NOTES = (
+    'label backup-audit.max-age "99d" is ignored: it is not within 1h..7d',
+    'label backup-audit.owner "x" is ignored: it is not one of team-*',
+)
+
+
+def test_the_labels_that_are_ignored_stand_under_the_instance() -> None:
+    found = msgspec.structs.replace(finding(), policy_notes=NOTES)
+
+    [message] = digests(stored([found]))
+    [alone] = finding_messages(stored([found]))
+
+    lines = message.text.splitlines()
+    at = lines.index(f"      {NOTES[0]}")
+    assert lines[at - 1 : at + 2] == [f"      {found.reason}", *(f"      {one}" for one in NOTES)]
+    [told] = document(message)["findings"]
+    assert told["policy_notes"] == [*NOTES]
+    assert alone.text.splitlines()[1:3] == [*NOTES]
+    assert document(alone)["finding"]["policy_notes"] == [*NOTES]

@@ -71,7 +71,7 @@ def no_look_up(call: str, reading: Reading) -> Reading:
     return failed(call, reading) if call == "look_up" else reading
 
 
-def excluding(**match: str) -> dict[str, Any]:
+def excluding(**match: str | list[str]) -> dict[str, Any]:
     exclude = {"match": match, "owner": "sre", "reason": "torn down", "until": "never"}
     return {**EVERYTHING, "exclude": [exclude]}
 
@@ -311,6 +311,10 @@ def test_an_instance_that_is_gone_is_audited_once_more_told_by_name_and_forgotte
 
     assert world.foundation.calls == [("scan", ()), ("look_up", ("b",))]
     assert world.findings()["b"].verdict is Verdict.NOT_FOUND
+    assert world.findings()["b"].reason.startswith(
+        "gone: the foundation lists it no longer, and answers HTTP 404 CF-ResourceNotFound (10010)"
+    )
+    assert [one.attributes["change"] for one in world.told()] == [("new",)]
     assert world.findings()["b"].name == "name-b"
     assert world.fleet["b"].absent
     assert world.inventory.vanished == []
@@ -323,6 +327,8 @@ def test_an_instance_that_is_gone_is_audited_once_more_told_by_name_and_forgotte
     assert (gone.guid, gone.name, gone.how) == ("b", "name-b", Departure.GONE)
     assert gone.open_problem
     assert (gone.open_problem.verdict, gone.open_problem.since) == ("not_found", NOW + 2 * DAY)
+    assert world.inventory.left == []
+    assert world.told() == [], "the run before has said it"
 
     world.run()
 
@@ -382,33 +388,130 @@ def test_a_listed_instance_that_is_gone_stays_a_problem_with_its_name(days: Make
         world.run()
         found = world.findings()["b"]
         assert (found.verdict, found.name) == (Verdict.NOT_FOUND, "name-b")
+        assert found.reason.startswith("gone, or not visible to our client: ")
         assert world.inventory.vanished == []
 
 
+@pytest.mark.parametrize("problem", [Verdict.STALE, None])
 @pytest.mark.parametrize(
     ("configuration", "how"),
     [
-        (excluding(space="b"), Departure.EXCLUDED),
-        ({"discover": [{"space": "a"}]}, Departure.DESELECTED),
+        (excluding(space="b"), (Departure.EXCLUDED, "exclude[0]", "never")),
+        ({"discover": [{"space": "a"}]}, (Departure.DESELECTED, None, None)),
     ],
 )
-def test_an_instance_that_is_no_longer_selected_is_told_once_with_its_open_problem(
-    days: Make, configuration: dict[str, Any], how: Departure
+def test_an_instance_that_is_no_longer_selected_is_told_once_with_the_problem_that_it_had(
+    days: Make,
+    configuration: dict[str, Any],
+    how: tuple[Departure, str | None, str | None],
+    problem: Verdict | None,
 ) -> None:
-    world = days(row("a", space="a"), row("b", space="b"))
-    world.answers["b"] = STALE
+    world = days(row("a", space="a"), row("b", space="b", plan="small"))
+    if problem:
+        world.answers["b"] = STALE
     world.run()
-    world.configuration = configuration
+    world.told()
+    world.configuration = configuration | {"defaults": {"owner": "platform"}}
 
     world.run()
 
     [left] = world.inventory.vanished or []
-    assert (left.guid, left.how) == ("b", how)
-    assert left.open_problem
-    assert left.open_problem.verdict is Verdict.STALE
+    assert (left.guid, (left.how, left.place, left.until)) == ("b", how)
+    assert (left.offering, left.plan, left.owner) == ("postgres", "small", "platform")
+    assert (left.open_problem and left.open_problem.verdict) == problem
     assert world.asked == ["a"]
+    [message] = world.told()
+    assert message.subject.endswith(": 0 problems, 1 left the fleet")
+    assert "  name-b (b) [platform]" in message.text
+    assert ("was stale since" in message.text) is bool(problem)
     world.run()
     assert world.inventory.vanished == []
+    assert world.told() == []
+
+
+def test_a_selector_that_is_mistyped_is_heard_of_at_once(days: Make) -> None:
+    others = (row(guid, org=f"prod-{guid}") for guid in guids(50))
+    world = days("a", *others, configuration={"discover": [{"org": "prod"}, {"org": "prod-*"}]})
+    world.run()
+    assert world.told() == []
+    world.configuration["discover"][1] = {"org": "prod-.*"}
+
+    world.run()
+
+    [message] = world.told()
+    assert message.subject == "[backup-audit] test: 0 problems, 50 left the fleet"
+    assert "NO LONGER SELECTED (50): " in message.text
+    assert "Warning: discover[1]: fits no instance of the foundation" in message.text
+    world.run()
+    assert world.told() == []
+
+
+def test_a_label_that_skips_an_instance_is_told_with_its_last_day(days: Make) -> None:
+    world = days(
+        "a", "b", configuration=EVERYTHING | {"self_service": {"skip": {"at_most": "90d"}}}
+    )
+    world.run()
+    last_day = (NOW + 30 * DAY).date().isoformat()
+    world.foundation.rows["b"] = row("b", labels={"backup-audit.skip-until": last_day})
+
+    world.run()
+
+    [left] = world.inventory.vanished or []
+    assert (left.place, left.until) == ("label backup-audit.skip-until", last_day)
+    [message] = world.told()
+    assert f"      by label backup-audit.skip-until, until {last_day}" in message.text
+
+
+def test_the_first_inventory_says_what_nobody_audits_and_the_second_does_not(days: Make) -> None:
+    world = days("a", "b", "c", configuration={"instances": ["a"]})
+
+    world.run()
+
+    [message] = world.told()
+    assert message.subject == "[backup-audit] test: 0 problems, 2 unaudited"
+    world.run()
+    assert world.told() == []
+
+
+def test_the_fleet_says_of_each_instance_which_place_decided(days: Make) -> None:
+    rows = [row("a"), row("b", space="lab"), row("c", space="x"), row("d", space="skip")]
+    world = days(*rows)
+    world.foundation.rows["d"] = row("d", labels={"backup-audit.skip-until": "2026-03-01"})
+    world.configuration = excluding(space="lab") | {
+        "discover": [{"space": "orders"}],
+        "instances": ["a"],
+        "self_service": {"skip": {"at_most": "90d"}},
+    }
+    world.foundation.rows["e"] = row("e")
+    world.run()
+    places = {guid: (one.standing, one.place) for guid, one in world.fleet.items()}
+
+    assert places == {
+        "a": ("audited", "instances[0]"),
+        "b": ("excluded", "exclude[0]"),
+        "c": ("unaudited", None),
+        "d": ("excluded", "label backup-audit.skip-until"),
+        "e": ("audited", "discover[0]"),
+    }
+    world.foundation.rows.pop("e")
+    world.run()
+    assert world.fleet["e"].absent
+    assert world.fleet["e"].place == "discover[0]"
+    world.foundation.breaks = failed
+    world.run()
+    assert {guid: (one.standing, one.place) for guid, one in world.fleet.items()} == places
+
+
+def test_a_report_says_what_its_excludes_and_rules_meant(days: Make) -> None:
+    gold = {"match": {"plan": "gold-*"}, "unless": {"labels": "tier=scratch"}, "max_age": "4h"}
+    world = days("a", configuration=excluding(space=["lab", "x"]) | {"rules": [gold]})
+
+    world.run()
+
+    inventory = json.loads(world.store.objects[world.latest.report_key])["inventory"]
+    assert inventory["excluded"][0]["match"] == {"space": ["lab", "x"]}
+    assert inventory["rules"][0]["match"] == gold["match"]
+    assert inventory["rules"][0]["unless"] == gold["unless"]
 
 
 def test_an_instance_that_is_neither_selected_nor_there_leaves_at_once(days: Make) -> None:
@@ -526,6 +629,17 @@ def test_more_than_ten_and_more_than_a_tenth_at_once_are_a_lost_role(
     assert len(world.findings()) == fleet
     assert len(world.fleet) == fleet
     assert world.inventory.vanished == []
+
+
+def test_of_a_lost_role_nobody_is_said_to_be_gone(days: Make) -> None:
+    world = days(*guids(30))
+    world.run()
+    for guid in guids(20):
+        world.foundation.rows.pop(guid)
+
+    world.run()
+
+    assert world.findings()["guid-000"].reason.startswith("gone, or not visible to our client: ")
 
 
 def test_of_a_lost_role_nobody_leaves_until_it_is_back(days: Make) -> None:

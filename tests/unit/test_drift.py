@@ -14,14 +14,16 @@ from backup_audit.report.drift import (
     LOST_FOR,
     NAMED_MAX,
     NO_FLEET,
+    Departed,
     Departure,
+    Departures,
     FleetRow,
     LastFleet,
+    LeftCount,
     appeared,
     departed,
     fleet_row,
     has_left,
-    in_order,
     is_lost_role,
     unaudited,
 )
@@ -30,10 +32,18 @@ from tests.doubles.days import row
 
 SECOND = timedelta(seconds=1)
 AUDITED, EXCLUDED, UNAUDITED = Standing
+GONE, DESELECTED, EXCLUSION = Departure
 
 
 def open_problem(verdict: Verdict, since_days: int = 0) -> OpenProblem:
     return OpenProblem(verdict, NOW - timedelta(days=since_days), None, not_reached=False)
+
+
+def departures(*left: Departed) -> Departures:
+    found = Departures()
+    for one in left:
+        found.add(one)
+    return found
 
 
 def scanned(**standings: Standing) -> LastFleet:
@@ -81,10 +91,10 @@ def test_of_a_lost_role_an_instance_leaves_after_a_week(beyond: timedelta, *, le
 def test_a_line_of_the_fleet_has_all_of_the_instance() -> None:
     one = row("a", labels={"tier": "gold"}, plan="small")
 
-    line = msgspec.json.encode(fleet_row(one, AUDITED, absent=True))
+    line = msgspec.json.encode(fleet_row(one, AUDITED, place="discover[0]", absent=True))
 
     read = msgspec.json.decode(line, type=FleetRow)
-    assert (read.standing, read.absent) == (AUDITED, True)
+    assert (read.standing, read.place, read.absent) == (AUDITED, "discover[0]", True)
     names = ServiceInstance.__struct_fields__
     assert [getattr(read, name) for name in names] == [getattr(one, name) for name in names]
 
@@ -97,32 +107,66 @@ def test_those_with_a_problem_come_first_the_worst_and_oldest_of_all() -> None:
         "never": open_problem(Verdict.NEVER_BACKED_UP),
         "also quiet": None,
     }
-    left = [departed(row(guid), Departure.GONE, before) for guid, before in problems.items()]
+    left = [departed(row(guid), DESELECTED, before) for guid, before in problems.items()]
+    gone = departed(row("all knew"), GONE, open_problem(Verdict.NOT_FOUND))
 
-    assert [one.guid for one in in_order(left)] == [
+    assert [one.guid for one in departures(gone, *left).named] == [
         "never",
         "older",
         "stale",
         "also quiet",
         "quiet",
+        "all knew",
     ]
+
+
+def test_each_departure_is_counted_by_how_it_left_but_those_of_which_all_knew() -> None:
+    stale, not_found = open_problem(Verdict.STALE), open_problem(Verdict.NOT_FOUND)
+
+    found = departures(
+        departed(row("a"), DESELECTED, None),
+        departed(row("b"), DESELECTED, stale),
+        departed(row("c"), EXCLUSION, not_found),
+        departed(row("d"), GONE, not_found),
+        departed(row("e"), GONE, stale),
+        departed(row("f"), GONE, None),
+    )
+
+    assert found.count == 6
+    assert found.left == [
+        LeftCount(how=GONE, count=2, with_problem=1),
+        LeftCount(how=DESELECTED, count=2, with_problem=1),
+        LeftCount(how=EXCLUSION, count=1, with_problem=1),
+    ]
+
+
+@pytest.mark.parametrize("at", [0, NAMED_MAX, 2 * NAMED_MAX - 1, 2 * NAMED_MAX, 3 * NAMED_MAX])
+def test_of_very_many_departures_the_worst_is_named_whenever_it_came(at: int) -> None:
+    left = [departed(row(f"guid-{n:05}"), DESELECTED, None) for n in range(3 * NAMED_MAX)]
+    left.insert(at, departed(row("worst"), DESELECTED, open_problem(Verdict.STALE)))
+
+    found = departures(*left)
+
+    assert [one.guid for one in found.named[:2]] == ["worst", "guid-00000"]
+    assert (len(found.named), found.count) == (NAMED_MAX, len(left))
+    assert found.left == [LeftCount(how=DESELECTED, count=len(left), with_problem=1)]
 
 
 def test_an_unknown_departs_with_the_problem_that_it_hid() -> None:
     stale = Problem(Verdict.STALE, NOW)
     before = OpenProblem(Verdict.UNKNOWN, NOW, stale, not_reached=False)
 
-    assert departed(row("a"), Departure.GONE, before).open_problem == stale
+    assert departed(row("a"), GONE, before).open_problem == stale
 
 
 @pytest.mark.parametrize("count", [NAMED_MAX - 1, NAMED_MAX, NAMED_MAX + 1])
 def test_a_report_names_five_thousand_and_counts_the_others(count: int) -> None:
     rows = {f"guid-{number:05}": row(f"guid-{number:05}") for number in range(count)}
-    left = [departed(one, Departure.GONE, None) for one in rows.values()]
+    left = departures(*(departed(one, DESELECTED, None) for one in rows.values()))
 
-    nobodys = unaudited(rows, dict.fromkeys(rows, UNAUDITED), NO_FLEET)
+    nobodys = unaudited(rows, dict.fromkeys(rows, UNAUDITED).__getitem__, NO_FLEET)
 
-    assert len(in_order(left)) == min(count, NAMED_MAX)
+    assert (len(left.named), left.count) == (min(count, NAMED_MAX), count)
     assert len(nobodys.instances) == min(count, NAMED_MAX)
     assert nobodys.count == count
 
@@ -141,7 +185,7 @@ def test_a_report_names_five_thousand_and_counts_the_others(count: int) -> None:
 def test_new_is_what_nobody_audits_and_was_not_there_or_excluded(
     last: LastFleet, *, is_new: bool
 ) -> None:
-    found = unaudited({"a": row("a")}, {"a": UNAUDITED}, last)
+    found = unaudited({"a": row("a")}, {"a": UNAUDITED}.__getitem__, last)
 
     assert [one.is_new for one in found.instances] == [is_new]
     assert found.new == int(is_new)
@@ -161,7 +205,7 @@ def test_new_ones_are_named_first_then_by_place_and_offerings_by_their_number() 
     }
     standings = dict.fromkeys(rows, UNAUDITED) | {"f": EXCLUDED}
 
-    found = unaudited(rows, standings, scanned(a=UNAUDITED, b=UNAUDITED, c=UNAUDITED))
+    found = unaudited(rows, standings.__getitem__, scanned(a=UNAUDITED, b=UNAUDITED, c=UNAUDITED))
 
     assert [one.guid for one in found.instances] == ["d", "c", "b", "a"]
     assert list(found.by_offering.items()) == [("postgres", 2), ("redis", 1), ("unknown", 1)]
@@ -171,8 +215,8 @@ def test_appeared_are_those_that_are_there_audited_and_were_not() -> None:
     standings = dict.fromkeys(["a", "b", "c", "only listed"], AUDITED) | {"d": UNAUDITED}
     last = scanned(a=AUDITED, b=EXCLUDED)
 
-    assert appeared(["a", "b", "c", "d"], standings, last) == 2
-    assert appeared(["a"], standings, NO_FLEET) is None
+    assert appeared(["a", "b", "c", "d"], standings.__getitem__, last) == 2
+    assert appeared(["a"], standings.__getitem__, NO_FLEET) is None
 
 
 @pytest.mark.parametrize(("lost", "incomplete"), [(0, False), (11, True), (1_234, True)])

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backup_audit.fleet.configuration import Configuration, Exclude
+from backup_audit.fleet.doubts import doubts_about
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.run import Scope
 from backup_audit.fleet.selection import ExcludeState, ExcludeUse
+from backup_audit.fleet.selectors import Selector
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests, fleet_digest
@@ -19,6 +22,8 @@ from backup_audit.notify.message import SIZE_MAX, Message, run_incomplete
 from backup_audit.notify.send import notify
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.drift import (
+    NAMED_MAX,
+    NOT_READ,
     Departed,
     Departure,
     InventoryRecord,
@@ -26,7 +31,15 @@ from backup_audit.report.drift import (
     UnauditedInstance,
 )
 from backup_audit.settings import NotifyMode
-from tests.doubles.builders import NOW, departed, finding, inventory, run, unaudited
+from tests.doubles.builders import (
+    NOW,
+    departed,
+    departures,
+    finding,
+    inventory,
+    run,
+    unaudited,
+)
 from tests.doubles.fakes import RecordingNotifier
 from tests.doubles.reports import stored
 
@@ -36,9 +49,9 @@ STALE = finding()
 GONE, DESELECTED, EXCLUDED = Departure.GONE, Departure.DESELECTED, Departure.EXCLUDED
 
 
-def left(*instances: Departed, count: int | None = None) -> InventoryRecord:
-    """An inventory after which these have left the fleet, and `count` in all."""
-    return inventory(vanished=[*instances], vanished_count=count or len(instances))
+def left(*instances: Departed) -> InventoryRecord:
+    """An inventory after which these have left the fleet."""
+    return inventory(**departures(*instances))
 
 
 def nobodys(*instances: UnauditedInstance, count: int = 0, new: int | None = None) -> Unaudited:
@@ -69,7 +82,7 @@ def document(message: Message) -> dict[str, Any]:
     return parsed
 
 
-LOST = inventory(vanished=None, vanished_count=None, lost=312)
+LOST = inventory(vanished=None, vanished_count=None, left=None, lost=312)
 LOST_LINE = (
     "LOST ROLE? 312 instances disappeared from the inventory at once: check the roles of our "
     "client. They stay in the fleet."
@@ -149,43 +162,86 @@ def test_where_no_role_is_lost_nothing_of_one_is_said(record: InventoryRecord | 
     assert "INCOMPLETE: not every instance was reached: the run's time was over." in lines_of(other)
 
 
-def test_who_left_the_fleet_with_an_open_problem_is_named_with_it() -> None:
+NOWHERE: dict[str, Any] = dict.fromkeys(("org", "space", "offering", "plan"))
+WHERE = "      prod-eu / payments · p.mysql db-gold-small"
+
+
+def test_who_left_the_fleet_is_named_with_the_problem_that_was_open() -> None:
     record = left(
-        departed("g-1", GONE, Verdict.NOT_FOUND),
+        departed("g-1", GONE, Verdict.STALE),
         departed("d-1", DESELECTED, name=None),
-        departed("e-1", EXCLUDED, org=None, space=None),
-        departed("e-2", EXCLUDED),
-        count=9,
+        departed("d-2", DESELECTED, None, owner="team-orders"),
+        departed("e-1", EXCLUDED, **NOWHERE),
     )
 
-    message = digest(record)
+    message = digest(msgspec.structs.replace(record, excluded=[exclude(59)]))
 
     assert lines_of(message)[3:-2] == [
-        "Left the fleet: 9, with an open problem: 4.",
+        "Left the fleet: 4, with an open problem: 3.",
         "",
-        "GONE (1): not in the foundation any more, and not audited any more",
+        "GONE (1): not in the foundation any more, and nothing selects them; 1 had a problem",
         "  orders (g-1)",
-        "      prod-eu / payments",
-        "      was not_found since 2026-01-30 05:00 UTC",
+        WHERE,
+        "      was stale since 2026-01-30 05:00 UTC",
         "",
-        "NO LONGER SELECTED (1): a problem was open, and nobody audits them now",
+        "NO LONGER SELECTED (2): nobody audits them any more; 1 had a problem",
         "  d-1",
-        "      prod-eu / payments",
+        WHERE,
         "      was stale since 2026-01-30 05:00 UTC",
+        "  orders (d-2) [team-orders]",
+        WHERE,
         "",
-        "EXCLUDED (2): a problem was open, and nobody audits them now",
+        "EXCLUDED (1): nobody audits them any more; 1 had a problem",
         "  orders (e-1)",
-        "      was stale since 2026-01-30 05:00 UTC",
-        "  orders (e-2)",
-        "      prod-eu / payments",
+        "      by exclude[1] (sre: torn down weekly), until 2026-03-31",
         "      was stale since 2026-01-30 05:00 UTC",
     ]
     assert message.subject == "[backup-audit] test: 0 problems, 4 left the fleet"
     assert message.attributes["reason"] == ("left_fleet",)
     told = document(message)["inventory"]
-    assert [one["guid"] for one in told["vanished"]] == ["g-1", "d-1", "e-1", "e-2"]
-    assert told["vanished"][0]["how"] == "gone"
-    assert (told["vanished_count"], told["vanished_with_problem"]) == (9, 4)
+    assert [one["guid"] for one in told["left"]] == ["e-1", "d-1", "g-1", "d-2"]
+    assert told["left"][0]["how"] == "excluded"
+    assert (told["left"][0]["place"], told["left"][0]["until"]) == ("exclude[1]", "2026-03-31")
+    assert (told["left_count"], told["left_with_problem"]) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ("2026-03-31", "      by label backup-audit.skip-until, until 2026-03-31"),
+        (None, "      by label backup-audit.skip-until"),
+    ],
+)
+def test_a_label_that_skips_an_instance_is_said_with_its_last_day(
+    until: str | None, said: str
+) -> None:
+    one = departed("e-1", EXCLUDED, None, place="label backup-audit.skip-until", until=until)
+
+    assert said in lines_of(digest(left(one)))
+
+
+@pytest.mark.parametrize("how", [DESELECTED, EXCLUDED, GONE])
+def test_who_left_the_fleet_without_a_problem_is_news_too(how: Departure) -> None:
+    message = digest(left(*(departed(f"guid-{n}", how, verdict=None) for n in range(50))))
+
+    assert message.subject == "[backup-audit] test: 0 problems, 50 left the fleet"
+    assert message.attributes["severity"] == "warning"
+    assert message.attributes["reason"] == ("left_fleet",)
+    assert message.text.count("orders (guid-") == 50
+    assert "had a problem" not in message.text
+
+
+def test_who_was_told_to_be_gone_is_not_told_again() -> None:
+    record = left(departed("g-1", GONE, Verdict.NOT_FOUND))
+
+    assert record.vanished_count == 1
+    assert list(digests(stored([HEALTHY], inventory=record))) == []
+    assert list(fleet_digest(stored([HEALTHY], inventory=record))) == []
+    message = digest(record, STALE)
+    assert "g-1" not in message.body
+    assert "eft the fleet" not in message.text
+    assert message.subject == "[backup-audit] test: 1 problem"
+    assert "reason" not in message.attributes
 
 
 @pytest.mark.parametrize(
@@ -195,7 +251,7 @@ def test_who_left_the_fleet_with_an_open_problem_is_named_with_it() -> None:
 def test_a_departure_is_as_urgent_as_the_problem_that_left(
     verdict: Verdict, severity: Severity
 ) -> None:
-    record = left(departed("d-1", GONE, Verdict.NOT_FOUND), departed("d-2", EXCLUDED, verdict))
+    record = left(departed("d-1", DESELECTED, None), departed("d-2", EXCLUDED, verdict))
 
     assert digest(record).attributes["severity"] == severity
     assert digest(left(departed(verdict=None)), STALE).attributes["severity"] == "critical"
@@ -203,31 +259,32 @@ def test_a_departure_is_as_urgent_as_the_problem_that_left(
     assert digest(left(departed(verdict=None)), unknown).attributes["severity"] == "warning"
 
 
-@pytest.mark.parametrize("how", Departure)
-def test_who_left_the_fleet_without_a_problem_is_counted_in_digests_that_go_out_anyway(
-    how: Departure,
-) -> None:
-    record = left(departed("guid-left", how, verdict=None))
-
-    assert list(digests(stored([HEALTHY], inventory=record))) == []
-    message = digest(record, STALE)
-    assert "Left the fleet: 1, with an open problem: 0." in lines_of(message)
-    assert "guid-left" not in message.body
-    assert message.subject == "[backup-audit] test: 1 problem"
-    assert "reason" not in message.attributes
-
-
 @pytest.mark.parametrize(("count", "named"), [(99, 99), (100, 100), (101, 100)])
 def test_at_most_a_hundred_that_left_are_named_and_the_others_counted(
     count: int, named: int
 ) -> None:
-    message = digest(left(*(departed(f"d-{n:03}") for n in range(count))))
+    long = "n" * 40
+    parts: dict[str, Any] = {"name": long, "owner": "team-orders", "space": "s" * 20}
+    quiet = (departed(f"d-{n:034}", verdict=None, **parts) for n in range(count - 1))
+
+    message = digest(left(*quiet, departed("last", **parts)))
 
     assert f"NO LONGER SELECTED ({count}): " in message.text
-    assert message.text.count("orders (d-") == named
-    assert len(document(message)["inventory"]["vanished"]) == named
+    assert message.text.count(" [team-orders]") == named
+    assert f"  {long} (last) [team-orders]" in lines_of(message)
+    assert len(document(message)["inventory"]["left"]) == named
     assert ("  and 1 more, in the report" in lines_of(message)) is (count > named)
     assert f", {count} left the fleet" in message.subject
+
+
+def test_more_than_a_report_names_are_counted_all() -> None:
+    many = [departed(f"d-{n:05}", verdict=None) for n in range(NAMED_MAX + 7)]
+
+    message = digest(left(*many, departed("e-1", EXCLUDED, verdict=None)))
+
+    assert message.subject == "[backup-audit] test: 0 problems, 5008 left the fleet"
+    assert "  and 4907 more, in the report" in lines_of(message)
+    assert document(message)["inventory"]["left_count"] == NAMED_MAX + 8
 
 
 def test_a_kind_of_departure_of_which_none_is_named_is_counted() -> None:
@@ -237,7 +294,7 @@ def test_a_kind_of_departure_of_which_none_is_named_is_counted() -> None:
 
     assert lines_of(message)[-5:-2] == [
         "",
-        "EXCLUDED (2): a problem was open, and nobody audits them now",
+        "EXCLUDED (2): nobody audits them any more; 2 had a problem",
         "  and 2 more, in the report",
     ]
 
@@ -293,13 +350,136 @@ def test_where_nothing_is_unaudited_and_nobody_left_nothing_is_said() -> None:
         "read": "complete",
         "why": None,
         "lost": 0,
-        "vanished_count": 0,
-        "vanished_with_problem": 0,
-        "vanished": [],
+        "left_count": 0,
+        "left_with_problem": 0,
+        "left": [],
         "unaudited_count": 0,
         "new_unaudited_count": 0,
         "new_unaudited": [],
+        "first_unaudited": {},
     }
+
+
+def first(count: int, **by_offering: int) -> InventoryRecord:
+    """The first inventory, by which nobody audits so many."""
+    nobodys_own = Unaudited(
+        count=count,
+        new=0,
+        by_offering=by_offering,
+        instances=[unaudited("u-1", is_new=False)],
+    )
+    return inventory(appeared=None, vanished=None, left=None, unaudited=nobodys_own)
+
+
+def test_the_first_inventory_says_by_offering_what_nobody_audits() -> None:
+    message = digest(first(12, redis=7, mysql=5))
+
+    assert lines_of(message)[3:-2] == [
+        "Nobody audits 12 instances that our client sees.",
+        "",
+        (
+            "UNAUDITED (12): nobody listed, discovered or excluded them; the report has their "
+            "names, and this is said once"
+        ),
+        "  7 redis",
+        "  5 mysql",
+    ]
+    assert message.subject == "[backup-audit] test: 0 problems, 12 unaudited"
+    assert message.attributes["reason"] == ("first_unaudited",)
+    assert message.attributes["severity"] == "warning"
+    assert "u-1" not in message.body
+    told = document(message)["inventory"]
+    assert told["first_unaudited"] == {"redis": 7, "mysql": 5}
+    assert (told["unaudited_count"], told["new_unaudited_count"]) == (12, 0)
+
+
+def test_the_first_part_of_a_digest_alone_says_what_the_first_inventory_found() -> None:
+    long = [msgspec.structs.replace(finding(guid=g), reason="x" * 70_000) for g in ("a", "b")]
+
+    one, other = digests(stored(long, inventory=first(12, redis=12)))
+
+    assert (one.attributes["reason"], "reason" in other.attributes) == (("first_unaudited",), False)
+    assert ("UNAUDITED (12)" in one.text, "UNAUDITED (12)" in other.text) == (True, False)
+
+
+def test_an_unchanged_count_after_the_first_inventory_is_no_news() -> None:
+    record = msgspec.structs.replace(first(12, redis=12), appeared=0)
+
+    assert list(digests(stored([HEALTHY], inventory=record))) == []
+
+
+@pytest.mark.parametrize(
+    "record", [first(0), msgspec.structs.replace(first(1, redis=1), read=Read.PARTIAL)]
+)
+def test_a_first_inventory_that_is_partial_or_misses_nothing_is_no_news(
+    record: InventoryRecord,
+) -> None:
+    assert list(digests(stored([HEALTHY], inventory=record))) == []
+
+
+@pytest.mark.parametrize(("offerings", "others"), [(9, 0), (10, 0), (11, 1)])
+def test_of_the_first_inventory_ten_offerings_are_said(offerings: int, others: int) -> None:
+    by_offering = {f"offering-{n:02}\n": 1 for n in range(offerings)}
+
+    message = digest(first(offerings, **by_offering))
+
+    assert message.text.count("  1 offering-") == min(offerings, 10)
+    assert ("  1 of other offerings" in lines_of(message)) is bool(others)
+    assert len(document(message)["inventory"]["first_unaudited"]) == min(offerings, 10)
+
+
+def warned(report: StoredReport, *warnings: str) -> StoredReport:
+    plan = msgspec.structs.replace(report.head.plan, warnings=warnings)
+    report.head = msgspec.structs.replace(report.head, plan=plan)
+    return report
+
+
+def test_warnings_are_lines_of_digests_that_go_out_anyway() -> None:
+    idle = 'rules[2] "gold": decides nothing: shadowed by rules[1]'
+
+    [message] = digests(warned(stored([STALE], inventory=inventory()), idle, "a\nb"))
+
+    assert lines_of(message)[3:6] == [f"Warning: {idle}", "Warning: a b", ""]
+    assert document(message)["warnings"] == [idle, "a b"]
+    assert document(message)["warnings_count"] == 2
+    assert list(digests(warned(stored([HEALTHY]), idle))) == []
+    [partial_run] = digests(warned(stored([STALE], of=run(Scope.PARTIAL)), idle))
+    assert f"Warning: {idle}" in lines_of(partial_run)
+
+
+@pytest.mark.parametrize("count", [9, 10, 11])
+def test_at_most_ten_warnings_are_said_and_the_others_counted(count: int) -> None:
+    many = [f"discover[{n}]: " + "x" * 400 for n in range(count)]
+
+    [message] = digests(warned(stored([STALE]), *many))
+
+    said = [line for line in lines_of(message) if line.startswith("Warning: ")]
+    assert [line.partition(" ")[2] for line in said] == document(message)["warnings"]
+    assert len(said) == min(count, 10)
+    assert {len(line) for line in document(message)["warnings"]} == {300}
+    more = "And 1 more warnings in the report."
+    assert (more in lines_of(message)) is (count > 10)
+    assert document(message)["warnings_count"] == count
+
+
+def test_a_warning_that_the_fleets_lines_say_already_is_said_once() -> None:
+    until = (NOW + DAY).date()
+    chaos = Exclude(match=Selector(org="lab"), owner="sre", reason="x", until=until.isoformat())
+    over = msgspec.structs.replace(chaos, until="2026-01-01")
+    ends = doubts_about(Configuration(exclude=(chaos, over)), NOW.date())
+    many = doubts_about(Configuration(exclude=(over,) * 99), NOW.date())
+    unread = f"{NOT_READ} (failed: HTTP 503): the last fleet goes on"
+    record = inventory(read=Read.FAILED, why="HTTP 503", excluded=[exclude(1)])
+
+    [message] = digests(warned(stored([STALE], inventory=record), *ends, *many, unread))
+
+    assert (len(ends), len(many)) == (2, 1)
+    assert "Warning: " not in message.text
+    assert document(message)["warnings"] == [*ends, *many, unread]
+    [partial_run] = digests(
+        warned(stored([STALE], inventory=record, of=run(Scope.PARTIAL)), unread)
+    )
+    assert f"Warning: {unread}" in lines_of(partial_run)
 
 
 @pytest.mark.parametrize(("count", "named"), [(19, 19), (20, 20), (21, 20)])
@@ -373,6 +553,7 @@ def test_it_is_said_where_nobody_knows_what_is_unaudited(
         read_at=NOW if why else None,
         vanished=None,
         vanished_count=None,
+        left=None,
         unaudited=None,
     )
 
@@ -382,7 +563,7 @@ def test_it_is_said_where_nobody_knows_what_is_unaudited(
     told = document(message)["inventory"]
     assert told["read"] == read
     assert [told["unaudited_count"], told["new_unaudited_count"]] == [None, None]
-    assert [told["vanished_count"], told["vanished_with_problem"]] == [None, None]
+    assert [told["left_count"], told["left_with_problem"]] == [None, None]
     assert list(digests(stored([HEALTHY], inventory=record))) == []
 
 
@@ -405,6 +586,7 @@ def exclude(days: int | None, rule: str = "exclude[1]", **parts: Any) -> Exclude
     until = "never" if days is None else (NOW + days * DAY).date().isoformat()
     use = ExcludeUse(
         rule=rule,
+        match={"org": "lab"},
         owner="sre",
         reason="torn down weekly",
         until=until,
@@ -473,9 +655,7 @@ def test_at_most_ten_ends_are_said_the_first_of_all_first(count: int) -> None:
 
 @pytest.mark.parametrize("scope", [Scope.PARTIAL, Scope.WHAT_IF])
 def test_a_run_that_is_not_a_full_one_says_nothing_of_the_fleet(scope: Scope) -> None:
-    record = inventory(
-        read=Read.LISTED, vanished=[departed()], vanished_count=1, unaudited=nobodys(unaudited())
-    )
+    record = inventory(read=Read.LISTED, **departures(departed()), unaudited=nobodys(unaudited()))
 
     assert list(digests(stored([HEALTHY], of=run(scope), inventory=record))) == []
     message = digest(record, STALE, of=run(scope))
@@ -485,9 +665,7 @@ def test_a_run_that_is_not_a_full_one_says_nothing_of_the_fleet(scope: Scope) ->
 
 def test_names_are_in_the_first_part_only_and_figures_in_each() -> None:
     long = [msgspec.structs.replace(finding(guid=g), reason="x" * 70_000) for g in ("a", "b")]
-    record = inventory(
-        vanished=[departed("d-1")], vanished_count=1, unaudited=nobodys(unaudited("u-1"))
-    )
+    record = inventory(**departures(departed("d-1")), unaudited=nobodys(unaudited("u-1")))
 
     first, second = digests(stored(long, inventory=record))
 
@@ -552,17 +730,17 @@ MANY = [
 def test_every_digest_fits_and_stays_on_its_lines_whatever_names_the_fleet_has(
     count: int, nasty: str | None, problems: list[Finding]
 ) -> None:
-    place: dict[str, Any] = {"name": nasty, "org": nasty, "space": nasty}
-    gone = departed("g" * 200, **place)
-    nobodys_own = unaudited("u" * 200, **place, offering=nasty, plan=nasty)
+    place = dict.fromkeys(("name", "org", "space", "offering", "plan"), nasty)
+    gone = departed("g" * 200, EXCLUDED, **place, owner="\U0001f600" * 200)
+    nobodys_own = unaudited("u" * 200, **place)
     record = inventory(
-        vanished=[gone] * count,
-        vanished_count=count,
+        **departures(*[gone] * count),
         unaudited=nobodys(*[nobodys_own] * count),
         excluded=[exclude(0, owner="o" * 200, reason="r" * 200)] * count,
     )
+    report = stored([HEALTHY, *problems], inventory=record)
 
-    messages = list(digests(stored([HEALTHY, *problems], inventory=record)))
+    messages = list(digests(warned(report, *[(nasty or "") * 9] * count)))
 
     assert bool(messages) is bool(count or problems)
     for message in messages:
@@ -574,7 +752,7 @@ def test_every_digest_fits_and_stays_on_its_lines_whatever_names_the_fleet_has(
 
 
 def drifted(left_it: Departed, nobodys_own: UnauditedInstance) -> InventoryRecord:
-    return inventory(vanished=[left_it], vanished_count=1, unaudited=nobodys(nobodys_own))
+    return inventory(**departures(left_it), unaudited=nobodys(nobodys_own))
 
 
 names = st.none() | st.text(max_size=255)
@@ -589,8 +767,14 @@ def test_whatever_names_are_there_they_stay_on_their_lines(
     offering: str | None,
     plan: str | None,
 ) -> None:
-    where: dict[str, Any] = {"name": name, "org": org, "space": space}
-    left_it, nobodys_own = departed(**where), unaudited(**where, offering=offering, plan=plan)
+    where: dict[str, Any] = {
+        "name": name,
+        "org": org,
+        "space": space,
+        "offering": offering,
+        "plan": plan,
+    }
+    left_it, nobodys_own = departed(**where), unaudited(**where)
 
     lines = digest(drifted(left_it, nobodys_own)).text.split("\n")
 

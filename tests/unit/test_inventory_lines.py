@@ -16,6 +16,7 @@ from backup_audit.report.drift import (
     Unaudited,
     UnauditedInstance,
 )
+from tests.doubles.builders import departed
 from tools.local_cloud.inventory_lines import inventory_lines
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -33,6 +34,7 @@ def record(**special: Any) -> InventoryRecord:  # noqa: ANN401
         "appeared": 0,
         "vanished": [],
         "vanished_count": 0,
+        "left": [],
         "lost": 0,
         "unaudited": Unaudited(count=0, new=0, by_offering={}, instances=[]),
         "excluded": [],
@@ -123,32 +125,32 @@ def test_twenty_new_ones_are_named(new: int, rest: int | None) -> None:
 
 
 def test_who_left_is_named_with_the_problem_that_was_open() -> None:
-    def departed(name: str, how: Departure, problem: Problem | None) -> Departed:
-        return Departed(
-            guid="0a-guid", name=name, org="lab", space="chaos", how=how, open_problem=problem
-        )
+    def one(name: str, how: Departure, problem: Problem | None) -> Departed:
+        return departed("0a-guid", how, None, name=name, open_problem=problem)
 
     lines = said(
         vanished_count=2,
         vanished=[
-            departed("one", Departure.DESELECTED, Problem(Verdict.STALE, NOON)),
-            departed("two", Departure.GONE, None),
+            one("one", Departure.DESELECTED, Problem(Verdict.STALE, NOON)),
+            one("two", Departure.EXCLUDED, None),
         ],
     )
 
     assert lines[-3:] == [
         "left since the last full run: 2",
-        "one (0a-guid) · lab / chaos: nothing selects it any more; was stale since 2026-01-31",
-        "two (0a-guid) · lab / chaos: gone from the foundation; no problem",
+        (
+            "one (0a-guid) · prod-eu / payments · p.mysql db-gold-small: nothing selects it any "
+            "more; was stale since 2026-01-31"
+        ),
+        (
+            "two (0a-guid) · prod-eu / payments · p.mysql db-gold-small: excluded by exclude[1] "
+            "until 2026-03-31; no problem"
+        ),
     ]
 
 
 def test_more_than_twenty_that_left_are_counted() -> None:
-    one = Departed(
-        guid="a", name="a", org="a", space="a", how=Departure.EXCLUDED, open_problem=None
-    )
-
-    lines = said(vanished_count=21, vanished=[one] * 21)
+    lines = said(vanished_count=21, vanished=[departed()] * 21)
 
     assert lines[-1] == "… and 1 more in report.json"
 
@@ -179,6 +181,7 @@ def test_each_exclude_is_said_with_its_reason_and_end(
 ) -> None:
     use = ExcludeUse(
         rule=rule,
+        match=None,
         owner="platform",
         reason=reason,
         until=until,
@@ -190,7 +193,14 @@ def test_each_exclude_is_said_with_its_reason_and_end(
 
 
 def rule(number: int, matched: int, name: str | None = None) -> RuleUse:
-    return RuleUse(rule=f"rules[{number}]", name=name, matched=matched, decided=1)
+    return RuleUse(
+        rule=f"rules[{number}]",
+        name=name,
+        match={"org": "*"},
+        unless=None,
+        matched=matched,
+        decided=1,
+    )
 
 
 def test_each_rule_is_said_with_what_it_fits_and_decides() -> None:

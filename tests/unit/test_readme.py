@@ -24,7 +24,13 @@ from backup_audit.fleet.self_service import LABELS
 from backup_audit.judge.finding import Change
 from backup_audit.judge.under_way import EXCUSED_FOR
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.fleet_news import DEPARTED_MAX, ENDS_SOON, UNAUDITED_MAX, Reason
+from backup_audit.notify.fleet_news import (
+    DEPARTED_MAX,
+    ENDS_SOON,
+    UNAUDITED_MAX,
+    WARNINGS_MAX,
+    Reason,
+)
 from backup_audit.probe.giving_up import (
     ATTEMPTS_MAX,
     FAILURES_IN_A_QUARTER,
@@ -409,7 +415,8 @@ def test_a_filter_policy_that_is_shown_asks_for_what_messages_have() -> None:
 def test_the_figures_of_what_a_digest_names_are_the_codes() -> None:
     said = " ".join(section(NOTIFICATIONS, "What a digest says of the fleet").split())
 
-    assert f"with an open problem, once, {DEPARTED_MAX} by name" in said
+    assert f"Up to {DEPARTED_MAX} are named, those with an open problem first" in said
+    assert f"warnings stand there too, {WARNINGS_MAX} at most" in said
     assert f"once, {UNAUDITED_MAX} by name" in said
     assert f"end within {ENDS_SOON.days} days" in said
     assert f"for {EXCUSED_FOR // timedelta(hours=1)} hours" in TEXTS[NOTIFICATIONS]

@@ -171,6 +171,27 @@ def test_of_a_refusal(status: int, refusal: Refusal, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "refusal", "reason"),
+    [
+        (
+            404,
+            Refusal(10010, "CF-X"),
+            "gone: the foundation lists it no longer, and answers HTTP 404 CF-X (10010)",
+        ),
+        (404, Refusal(10000), "this Cloud Controller has no backups endpoint: HTTP 404 (10000)"),
+        (403, Refusal(10010), "our client lacks the permission: HTTP 403 (10010)"),
+    ],
+)
+def test_of_an_instance_that_the_foundation_lists_no_longer(
+    status: int, refusal: Refusal, reason: str
+) -> None:
+    asked = evidence(refusal, status)
+
+    assert judge(asked, BUILT_IN, is_absent=True).reason == reason
+    assert judge(asked, BUILT_IN, is_absent=True).verdict is judge(asked, BUILT_IN).verdict
+
+
+@pytest.mark.parametrize(
     ("cause", "reason"),
     [
         (Cause.NOT_REACHED, "not reached: words"),

@@ -316,6 +316,7 @@ def test_an_answer_to_a_dry_run_fits_into_what_lambda_takes_whatever_names_there
         excluded=[
             ExcludeUse(
                 rule=f"exclude[{number}]",
+                match={"org": text},
                 owner=text,
                 reason=text,
                 until="never",
@@ -325,7 +326,15 @@ def test_an_answer_to_a_dry_run_fits_into_what_lambda_takes_whatever_names_there
             for number in many
         ],
         rules=[
-            RuleUse(rule=f"rules[{number}]", name=text, matched=1, decided=1) for number in many
+            RuleUse(
+                rule=f"rules[{number}]",
+                name=text,
+                match={"org": text},
+                unless=None,
+                matched=1,
+                decided=1,
+            )
+            for number in many
         ],
         unaudited=Unaudited(
             count=1_000,
@@ -340,6 +349,7 @@ def test_an_answer_to_a_dry_run_fits_into_what_lambda_takes_whatever_names_there
     problem = in_short(finding(Verdict.STALE))
     named = dict.fromkeys(("name", "org", "space", "offering", "plan"), name)
     problem = msgspec.structs.replace(problem, **named, owner=text, reason="\U0001f40d" * 500)
+    problem = msgspec.structs.replace(problem, policy_notes=["x" * 200] * 10)  # labels are ASCII
 
     answer = Answer(
         run_id="run",
@@ -365,7 +375,14 @@ def test_an_answer_to_a_dry_run_fits_into_what_lambda_takes_whatever_names_there
 @pytest.mark.parametrize(("length", "rules"), [(10, 100), (50_000, 25), (3_000_000, 0)])
 def test_of_long_entries_an_answer_has_fewer(length: int, rules: int) -> None:
     used = [
-        RuleUse(rule=f"rules[{number}]", name="x" * length, matched=1, decided=1)
+        RuleUse(
+            rule=f"rules[{number}]",
+            name=None,
+            match={"org": "x" * length},
+            unless=None,
+            matched=1,
+            decided=1,
+        )
         for number in range(101)
     ]
 

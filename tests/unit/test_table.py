@@ -8,9 +8,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from backup_audit.fleet.mutes import Mute
+from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Verdict
 from backup_audit_cli.table import Row, new_console, plain_lines, row_of, table_of
-from tests.doubles.builders import PLACE, finding
+from tests.doubles.builders import MUTE, PLACE, finding
+from tools.local_cloud.show import change_of
 
 GUID = "6f1c0a52-3b1e-4c5f-9a57-0d2f6c1b8e01"
 REASON = (
@@ -162,3 +165,18 @@ def test_what_is_no_terminal_has_120_columns_and_no_colour(
     console = new_console()
 
     assert (console.width, console.is_terminal) == (120, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "mute", "said"),
+    [
+        (None, None, ""),
+        (None, MUTE, "muted"),
+        (Change.NEW, None, "new"),
+        (Change.NEW, MUTE, "new, muted"),
+    ],
+)
+def test_a_mute_stands_behind_the_change_or_alone(
+    change: Change | None, mute: Mute | None, said: str
+) -> None:
+    assert change_of(msgspec.structs.replace(finding(mute=mute), change=change)) == said

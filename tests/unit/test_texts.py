@@ -229,6 +229,7 @@ def test_a_problem_that_ended_is_named_in_full() -> None:
         change=Change.RESOLVED,
         since=NOW - HOUR,
         reason="was stale since 2026-01-31 04:00 UTC, is healthy",
+        policy_notes=[],
         newest_backup_at=None,
         earlier_problem=Problem(Verdict.STALE, NOW - HOUR),
     )

@@ -83,8 +83,11 @@ def _departed_lines(record: InventoryRecord) -> Iterator[str]:
     for one in record.vanished[:_NAMED_MAX]:
         problem = one.open_problem
         had = f"was {problem.verdict} since {problem.since:%Y-%m-%d}" if problem else "no problem"
-        who = _joined(named(one.guid, one.name), placed(one.org, one.space))
-        yield f"    {who}: {_LEFT[one.how]}; {had}"
+        place = placed(one.org, one.space, one.offering, one.plan)
+        who = _joined(named(one.guid, one.name), place)
+        by = f" by {one.place}" if one.place else ""
+        until = f" until {one.until}" if one.until else ""
+        yield f"    {who}: {_LEFT[one.how]}{by}{until}; {had}"
     if len(record.vanished) > _NAMED_MAX:
         yield f"    … and {len(record.vanished) - _NAMED_MAX} more in report.json"
 

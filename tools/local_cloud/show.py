@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import WholeReport
@@ -127,11 +128,7 @@ def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
             Row(verdict=Verdict(p["verdict"]), **{name: p[name] for name in _SHOWN})
             for p in answer["problems"]
         ]
-    problems = [
-        row_of(f, (f.change or "") + (", muted" if f.mute else ""))
-        for f in report.findings
-        if f.verdict.is_problem
-    ]
+    problems = [row_of(one, change_of(one)) for one in report.findings if one.verdict.is_problem]
     resolved = [
         Row(
             verdict=Verdict.HEALTHY,
@@ -155,6 +152,11 @@ def _inventory(answer: dict[str, Any], report: WholeReport | None) -> InventoryR
     if report is not None:
         return report.inventory
     return msgspec.convert(answer["inventory"], InventoryRecord | None)
+
+
+def change_of(finding: Finding) -> str:
+    """How a finding changed, if it was compared, and whether it is muted."""
+    return ", ".join(filter(None, (finding.change, "muted" if finding.mute else None)))
 
 
 def _show_problems(console: Console, rows: Sequence[Row]) -> None:

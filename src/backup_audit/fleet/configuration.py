@@ -101,7 +101,8 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     A configured name wins over the foundation's. `created_at` and `operation`, one that is under
     way, are there only if this run read them. `policy_notes` say which labels were ignored, and
-    why, and what ordinarily excludes an instance that the event asks for.
+    why, and what ordinarily excludes an instance that the event asks for. `is_absent`: it was
+    discovered once, and a complete inventory of this run lacks it.
     """
 
     guid: str
@@ -116,6 +117,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     created_at: datetime | None = None
     operation: Operation | None = None
     policy_notes: tuple[str, ...] = ()
+    is_absent: bool = False
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):

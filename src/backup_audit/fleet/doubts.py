@@ -44,6 +44,9 @@ _REGEX = re.compile(r"\.\*$|^\.\*|^\^|\$$|^/.*/$|\(.*\|.*\)|\{.*,.*\}|\[.*\]|\\"
 _CHOICE = re.compile(r"(?P<begin>[^(){}]*)[({](?P<among>[^(){}]*)[)}](?P<end>[^(){}]*)")
 _LEFT = re.compile(r"[][\\^$(){}|]")  # marks that a glob to write instead has no more
 
+# What the doubts about an exclude's end have in common, each alone or many as one.
+_EXCLUDE_ENDS = re.compile(r"exclude\[[0-9]*\]: the exclude (is over since|ends on) ")
+
 _EVERYTHING = b""  # stands for every match that fits all
 
 _T = TypeVar("_T")
@@ -213,6 +216,11 @@ def _about_exclude(at: str, exclude: Exclude, today: date) -> Iterator[str]:
         yield f"{at}: the exclude is over since {last_day}: what it took out is back"
     elif last_day - today <= EXCLUDE_ENDS_SOON:
         yield f"{at}: the exclude ends on {last_day}: then what it takes out is back"
+
+
+def is_about_an_end(doubt: str) -> bool:
+    """Whether a doubt says that an exclude ended, or ends soon."""
+    return _EXCLUDE_ENDS.search(doubt) is not None
 
 
 def _about_rules(rules: Iterable[tuple[int, Rule]]) -> Iterator[str]:

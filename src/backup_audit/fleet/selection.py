@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from backup_audit.fleet.inventory import ServiceInstance
 from backup_audit.fleet.matching import Match, Matching
 from backup_audit.fleet.mutes import Mute, MuteRecord, MuteState
 from backup_audit.fleet.policy import InForce
-from backup_audit.fleet.selectors import indexes
+from backup_audit.fleet.selectors import as_configured, indexes
 from backup_audit.fleet.self_service import IS_IGNORED, SKIP_UNTIL
 from backup_audit.fleet.tally import Tally
 
@@ -53,11 +54,13 @@ class ExcludeState(StrEnum):
 class ExcludeUse(msgspec.Struct, frozen=True, kw_only=True):
     """An exclude, or all labels backup-audit.skip-until together, and how many it takes out.
 
-    Of several that fit, the first takes an instance out. `until` is a day such as "2027-03-31",
-    "never", or null for labels, which have each their own.
+    Of several that fit, the first takes an instance out. `match` is the selector as configured,
+    null for labels. `until` is a day such as "2027-03-31", "never", or null for labels, which have
+    each their own.
     """
 
     rule: str
+    match: dict[str, Any] | None
     owner: str | None
     reason: str | None
     until: str | None
@@ -66,10 +69,15 @@ class ExcludeUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule, how many audited instances it fits, and for how many it decided something."""
+    """A rule, how many audited instances it fits, and for how many it decided something.
+
+    `match` and `unless` are its selectors as configured.
+    """
 
     rule: str
     name: str | None
+    match: dict[str, Any]
+    unless: dict[str, Any] | None
     matched: int
     decided: int
 
@@ -87,6 +95,10 @@ class Selection:
         self.today = today
         self.matching = Matching(configuration, today, max_age)
         self._tally = Tally(configuration, ("max_age",) if max_age else ())
+        # A fleet has many instances and few places: equal ones are shared.
+        self._discover = [f"discover[{at}]" for at in range(len(configuration.discover))]
+        self._exclude = [f"exclude[{at}]" for at in range(len(configuration.exclude))]
+        self._not_audited: dict[str | None, Decision] = {}
 
     @property
     def label_keys(self) -> frozenset[str]:
@@ -107,7 +119,7 @@ class Selection:
         self._tally.matched(match)
         if standing is not Standing.AUDITED:
             self._tally.excluded[place] += 1
-            return Decision(standing, place)
+            return self._not_audited.setdefault(place, Decision(standing, place))
         decided = self.matching.in_force(match)
         self._tally.audited(match, decided.rules)
         notes = self.notes_on(match)
@@ -126,12 +138,24 @@ class Selection:
         if match.listed is not None:
             return Standing.AUDITED, f"instances[{match.listed}]"
         if match.excluding:
-            return Standing.EXCLUDED, f"exclude[{next(indexes(match.excluding))}]"
+            return Standing.EXCLUDED, self._exclude[next(indexes(match.excluding))]
         if not match.discovering:
             return Standing.UNAUDITED, None
         if match.stated.skip_until is not None and self.today <= match.stated.skip_until:
             return Standing.EXCLUDED, _BY_LABEL
-        return Standing.AUDITED, f"discover[{next(indexes(match.discovering))}]"
+        return Standing.AUDITED, self._discover[next(indexes(match.discovering))]
+
+    def owner_of(self, guid: str, row: ServiceInstance) -> str | None:
+        """Who owns an instance, audited or not, by what is configured now; counts nothing."""
+        return self.matching.in_force(self.matching.of(guid, row)).owner
+
+    def excluded_until(self, guid: str, row: ServiceInstance) -> str | None:
+        """The last day on which an excluded instance is not audited, or "never"."""
+        match = self.matching.of(guid, row)
+        if match.excluding:
+            return self.configuration.exclude[next(indexes(match.excluding))].until
+        last_day = match.stated.skip_until
+        return last_day.isoformat() if last_day else None
 
     def notes_on(self, match: Match) -> tuple[str, ...]:
         """Which labels are ignored, and why; a skip that is over is one of them."""
@@ -149,7 +173,13 @@ class Selection:
             skipped = self._tally.excluded[_BY_LABEL]
             state = ExcludeState.ACTIVE if skipped else ExcludeState.UNMATCHED
             by_label = ExcludeUse(
-                rule=_BY_LABEL, owner=None, reason=None, until=None, state=state, instances=skipped
+                rule=_BY_LABEL,
+                match=None,
+                owner=None,
+                reason=None,
+                until=None,
+                state=state,
+                instances=skipped,
             )
             uses.append(by_label)
         return uses
@@ -158,7 +188,14 @@ class Selection:
         """Every rule with what it did."""
         rules = zip(self.configuration.rules, self._tally.rule_counts(), strict=True)
         return [
-            RuleUse(rule=f"rules[{index}]", name=rule.name, matched=matched, decided=decided)
+            RuleUse(
+                rule=f"rules[{index}]",
+                name=rule.name,
+                match=as_configured(rule.match),
+                unless=as_configured(rule.unless) if rule.unless else None,
+                matched=matched,
+                decided=decided,
+            )
             for index, (rule, (matched, decided)) in enumerate(rules)
         ]
 
@@ -201,12 +238,13 @@ class Selection:
         one = self.configuration.exclude[index]
         state = ExcludeState.ACTIVE if self._tally.is_excluding(index) else ExcludeState.UNMATCHED
         return ExcludeUse(
-            rule=f"exclude[{index}]",
+            rule=self._exclude[index],
+            match=as_configured(one.match),
             owner=one.owner,
             reason=one.reason,
             until=one.until,
             state=state if one.is_in_force(self.today) else ExcludeState.EXPIRED,
-            instances=self._tally.excluded[f"exclude[{index}]"],
+            instances=self._tally.excluded[self._exclude[index]],
         )
 
     def _mute_state(self, index: int, mute: Mute, *, is_whole: bool) -> MuteState:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -53,6 +53,11 @@ def globs_of(selector: Selector, key: str) -> tuple[str, ...]:
     """The globs of a key, none if it is not given."""
     stated = getattr(selector, key)
     return () if stated is None else (stated,) if isinstance(stated, str) else tuple(stated)
+
+
+def as_configured(selector: Selector) -> dict[str, Any]:
+    """The keys that are given, for a document that a later version of us may have written."""
+    return {key: stated for key in KEYS if (stated := getattr(selector, key)) is not None}
 
 
 def fits_all(selector: Selector) -> bool:

@@ -123,6 +123,7 @@ class NotifiedFinding(msgspec.Struct, frozen=True, kw_only=True):
     change: Change | None
     since: datetime | None
     reason: str
+    policy_notes: list[str]
     newest_backup_at: datetime | None
     earlier_problem: Problem | None
 
@@ -134,7 +135,7 @@ def in_short(finding: Finding) -> NotifiedFinding:
 
 def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | None) -> Finding:
     """Judge one instance and write down why."""
-    judged = judge(evidence, instance.policy, run.as_of)
+    judged = judge(evidence, instance.policy, run.as_of, is_absent=instance.is_absent)
     judgement = with_operation(judged, evidence, instance, run.as_of)
     return Finding(
         run_id=run.run_id,

@@ -80,17 +80,20 @@ class Judgement(msgspec.Struct, frozen=True):
     newest: datetime | None = None
 
 
-def judge(evidence: Evidence, policy: Policy, as_of: datetime | None = None) -> Judgement:
+def judge(
+    evidence: Evidence, policy: Policy, as_of: datetime | None = None, *, is_absent: bool = False
+) -> Judgement:
     """Judge one instance, at `as_of` (aware), or when the evidence was taken.
 
     Backups made after `as_of` and before the evidence did not exist yet: they are left out. Others
     may have expired meanwhile: docs/decisions/0003-verdicts.md says what is proved nevertheless.
+    `is_absent`: a complete inventory lacks it, which changes the words of a reason and no verdict.
     """
     match evidence.answer:
         case BackupList() as listing:
             return _judge_list(listing, policy, evidence.observed_at, as_of)
         case Refusal() as refusal:
-            return _judge_refusal(evidence.status, refusal)
+            return _judge_refusal(evidence.status, refusal, is_absent=is_absent)
         case Silence(cause=Cause.NOT_REACHED, detail=detail):
             return Judgement(Verdict.UNKNOWN, f"not reached: {detail}")
         case Silence(detail=detail):
@@ -216,13 +219,16 @@ def _backups(count: int) -> str:
     return "1 backup" if count == 1 else f"{count} backups"
 
 
-def _judge_refusal(status: int | None, refusal: Refusal) -> Judgement:
+def _judge_refusal(status: int | None, refusal: Refusal, *, is_absent: bool) -> Judgement:
     said = f"HTTP {status}{_error(refusal)}"
     is_broker_busy = refusal.title == _CF_BROKER_BUSY
     if status == 422 and refusal.is_of_cloud_foundry and not is_broker_busy:
         return Judgement(Verdict.UNSUPPORTED, f"backups are not supported: {said}")
     if status == 404 and refusal.code == _CF_NOT_FOUND:
-        return Judgement(Verdict.NOT_FOUND, f"gone, or not visible to our client: {said}")
+        gone = "gone, or not visible to our client:"
+        if is_absent:
+            gone = "gone: the foundation lists it no longer, and answers"
+        return Judgement(Verdict.NOT_FOUND, f"{gone} {said}")
     return Judgement(Verdict.UNKNOWN, f"{_meaning(status, refusal)}: {said}")
 
 

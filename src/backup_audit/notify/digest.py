@@ -5,7 +5,14 @@ from collections.abc import Iterator, Sequence
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, NotifiedFinding
 from backup_audit.judge.verdict import Severity, Verdict, severity_of
-from backup_audit.notify.fleet_news import FleetNews, fleet_news, head_lines, sections
+from backup_audit.notify.fleet_news import (
+    FleetNews,
+    fleet_news,
+    head_lines,
+    in_short,
+    sections,
+    warning_lines,
+)
 from backup_audit.notify.message import (
     SIZE_MAX,
     Message,
@@ -38,7 +45,8 @@ class Digest(RunReported, frozen=True, kw_only=True, tag="digest"):
     """One run's news. `part` counts from 1; `counts`, `muted`, `coverage` are of the whole run.
 
     `being_deleted` counts the problems that are not named since their instances are being deleted.
-    `inventory` is null unless a full run read one.
+    `warnings` are the first ten of those in the report's plan, each cut to 300 characters, of
+    `warnings_count`. `inventory` is null unless a full run read one.
     """
 
     complete: bool
@@ -49,6 +57,8 @@ class Digest(RunReported, frozen=True, kw_only=True, tag="digest"):
     coverage: Coverage
     muted: int
     being_deleted: int
+    warnings: list[str]
+    warnings_count: int
     findings: list[NotifiedFinding]
     resolved: list[NotifiedFinding]
     inventory: FleetNews | None
@@ -118,6 +128,8 @@ def _digest(
         coverage=report.coverage,
         muted=report.news.muted,
         being_deleted=report.news.being_deleted,
+        warnings=in_short(report.plan.warnings),
+        warnings_count=len(report.plan.warnings),
         findings=problems,
         resolved=resolved,
         inventory=news,
@@ -167,6 +179,7 @@ def _head(report: Report, part: int, parts: int) -> Iterator[str]:
         yield f"Being deleted and not named here: {report.news.being_deleted}."
     if record:
         yield from head_lines(record, run.started_at.date())
+    yield from warning_lines(report.plan.warnings, record)
     if parts > 1:
         yield f"Message {part} of {parts}."
 
@@ -195,6 +208,7 @@ def _lines_of(finding: NotifiedFinding) -> Iterator[str]:
     marks = ", ".join(mark for mark in (finding.change, finding.owner) if mark)
     yield from (f"  {name}" + (f" [{marks}]" if marks else ""), *placing)
     yield f"      {finding.reason}"
+    yield from (f"      {note}" for note in finding.policy_notes)
     if earlier := finding.earlier_problem:
         yield f"      before: {earlier.verdict} since {earlier.since:%Y-%m-%d %H:%M} UTC"
 
@@ -205,9 +219,10 @@ def _subject(report: Report, fleet: FleetNews | None, part: int, parts: int) -> 
     said += f", {news.new} new" if news.new else ""
     said += f", {news.resolved} resolved" if news.resolved else ""
     if fleet:
-        left, unaudited = fleet.vanished_with_problem, fleet.new_unaudited_count
+        left, unaudited = fleet.left_count, fleet.new_unaudited_count
         said += f", {left} left the fleet" if left else ""
         said += f", {unaudited} new and unaudited" if unaudited else ""
+        said += f", {fleet.unaudited_count} unaudited" if fleet.first_unaudited else ""
     label = "backup-audit what-if" if report.run.scope is Scope.WHAT_IF else "backup-audit"
     numbered = f" ({part}/{parts})" if parts > 1 else ""
     return f"[{label}] {report.foundation}: {lost_first(report)}{said}{numbered}"

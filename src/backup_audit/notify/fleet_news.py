@@ -5,35 +5,46 @@ counted.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import islice
 from operator import itemgetter
 from typing import TypeVar
 
 import msgspec
 
+from backup_audit.fleet.doubts import is_about_an_end
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.selection import ExcludeUse
 from backup_audit.judge.verdict import Severity, severity_of
 from backup_audit.notify.message import packed, size_in_message
-from backup_audit.report.drift import Departed, Departure, InventoryRecord, UnauditedInstance
+from backup_audit.report.drift import (
+    NOT_READ,
+    Departed,
+    Departure,
+    InventoryRecord,
+    UnauditedInstance,
+)
 from backup_audit.text import instances, named, one_line, placed
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 DEPARTED_MAX = 100  # instances that left, named in a digest
+WARNINGS_MAX = 10
 UNAUDITED_MAX = 20  # new unaudited instances, named in a digest
 ENDS_SOON = timedelta(days=7)
-_ROOM = 48 * 1024  # bytes for each of the two lists; a message has 256 KiB
+_DEPARTED_ROOM = 80 * 1024  # bytes; a message has 256 KiB
+_UNAUDITED_ROOM = 48 * 1024  # bytes
 _OFFERINGS_MAX = 10  # offerings by which the others are counted
 _EXCLUDES_MAX = 10  # excludes whose end is said
 _TEXT_MAX = 255  # characters of an offering, an owner, a reason
+_WARNING_MAX = 300  # characters
 
 _TITLES = {
-    Departure.GONE: "GONE ({}): not in the foundation any more, and not audited any more",
-    Departure.DESELECTED: "NO LONGER SELECTED ({}): a problem was open, and nobody audits them now",
-    Departure.EXCLUDED: "EXCLUDED ({}): a problem was open, and nobody audits them now",
+    Departure.GONE: "GONE ({}): not in the foundation any more, and nothing selects them",
+    Departure.DESELECTED: "NO LONGER SELECTED ({}): nobody audits them any more",
+    Departure.EXCLUDED: "EXCLUDED ({}): nobody audits them any more",
 }
 _NOT_KNOWN = {
     Read.PARTIAL: "The inventory was read in part only",
@@ -48,63 +59,74 @@ class Reason(StrEnum):
     LOST_ROLE = "lost_role"
     LEFT_FLEET = "left_fleet"
     NEW_UNAUDITED = "new_unaudited"
+    FIRST_UNAUDITED = "first_unaudited"
 
 
 class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
     """What the inventory of a full run says of the fleet.
 
     Counts are null if it was not read completely; `why` says why. `lost` counts the instances that
-    disappeared at once, which is taken for a lost role. `vanished` names those that left the fleet
-    with an open problem, `new_unaudited` those that nobody audits since the last full run: as many
-    as there is room for, in the first part of a digest.
+    disappeared at once, which is taken for a lost role. `left` names those that left the fleet,
+    those with an open problem first; who was `not_found` before and is gone is not among them.
+    `new_unaudited` names those that nobody audits since the last full run. `first_unaudited` counts
+    by offering what nobody audits, ten offerings at most, if no inventory was read completely
+    before. These three are in the first part of a digest, as much as there is room for.
     """
 
     read: Read
     why: str | None
     lost: int
-    vanished_count: int | None
-    vanished_with_problem: int | None
-    vanished: list[Departed]
+    left_count: int | None
+    left_with_problem: int | None
+    left: list[Departed]
     unaudited_count: int | None
     new_unaudited_count: int | None
     new_unaudited: list[UnauditedInstance]
+    first_unaudited: dict[str, int]
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why people should hear of it, whatever the findings are."""
         what = {
             Reason.LOST_ROLE: self.lost,
-            Reason.LEFT_FLEET: self.vanished,
+            Reason.LEFT_FLEET: self.left,
             Reason.NEW_UNAUDITED: self.new_unaudited,
+            Reason.FIRST_UNAUDITED: self.first_unaudited,
         }
         return tuple(reason for reason, there_is in what.items() if there_is)
 
     @property
     def severity(self) -> Severity:
         """A warning at least, and as urgent as the problems that left; `info` without reasons."""
-        open_problems = (one.open_problem for one in self.vanished if one.open_problem)
+        open_problems = (one.open_problem for one in self.left if one.open_problem)
         severities = [problem.verdict.severity for problem in open_problems]
         return severity_of(severities + [Severity.WARNING for _ in self.reasons])
 
     @property
     def without_names(self) -> "FleetNews":
         """The same, as the other parts of a digest have it."""
-        return msgspec.structs.replace(self, vanished=[], new_unaudited=[])
+        return msgspec.structs.replace(self, left=[], new_unaudited=[], first_unaudited={})
 
 
 def fleet_news(record: InventoryRecord) -> FleetNews:
     """The news of an inventory, with as many names as a message has room for."""
-    unaudited, with_problem = record.unaudited, _with_problem(record)
+    excludes = _by_place(record)
+    unaudited, left = record.unaudited, (one for one in record.vanished or () if one.is_news)
     return FleetNews(
         read=record.read,
         why=one_line(record.why, _TEXT_MAX) if record.why else None,
         lost=record.lost,
-        vanished_count=record.vanished_count,
-        vanished_with_problem=None if record.vanished is None else len(with_problem),
-        vanished=_fitting(with_problem, _lines_of_departed, DEPARTED_MAX),
+        left_count=_left_count(record),
+        left_with_problem=_left_with_problem(record),
+        left=_fitting(
+            left, lambda one: _lines_of_departed(one, excludes), _DEPARTED_ROOM, DEPARTED_MAX
+        ),
         unaudited_count=unaudited.count if unaudited else None,
         new_unaudited_count=unaudited.new if unaudited else None,
-        new_unaudited=_fitting(_new_unaudited(record), _lines_of_unaudited, UNAUDITED_MAX),
+        new_unaudited=_fitting(
+            _new_unaudited(record), _lines_of_unaudited, _UNAUDITED_ROOM, UNAUDITED_MAX
+        ),
+        first_unaudited=_first_unaudited(record),
     )
 
 
@@ -115,16 +137,30 @@ def head_lines(record: InventoryRecord, today: date) -> Iterator[str]:
     if unaudited and unaudited.count:
         new = f", {unaudited.new} of them new" if unaudited.new else ""
         yield f"Nobody audits {instances(unaudited.count)} that our client sees{new}."
-    if record.vanished_count:
-        bad = len(_with_problem(record))
-        yield f"Left the fleet: {record.vanished_count}, with an open problem: {bad}."
+    if left := _left_count(record):
+        yield f"Left the fleet: {left}, with an open problem: {_left_with_problem(record)}."
     yield from _ends_of_excludes(record.excluded, today)
 
 
+def warning_lines(warnings: Sequence[str], record: InventoryRecord | None) -> Iterator[str]:
+    """The warnings of a run, ten at the most, without what the figures of `record` say already."""
+    said = [one for one in warnings if record is None or not _is_said(one)]
+    yield from (f"Warning: {one}" for one in in_short(said))
+    if more := len(said[WARNINGS_MAX:]):
+        yield f"And {more} more warnings in the report."
+
+
+def in_short(warnings: Sequence[str]) -> list[str]:
+    """The first ten warnings, each cut to 300 characters on one line."""
+    return [one_line(one, _WARNING_MAX) for one in warnings[:WARNINGS_MAX]]
+
+
 def sections(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
-    """Who left the fleet with an open problem, and what is new and unaudited, by name."""
-    if news.vanished:
+    """Who left the fleet, and what is new and unaudited, by name."""
+    if news.left:
         yield from _departed(record, news)
+    if news.first_unaudited:
+        yield from _first(news)
     if news.new_unaudited:
         meaning = "nobody listed, discovered or excluded them"
         yield from ("", f"NEW AND UNAUDITED ({news.new_unaudited_count}): {meaning}")
@@ -133,27 +169,60 @@ def sections(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
 
 
 def _departed(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
-    left = Counter(one.how for one in _with_problem(record))
-    for how, title in _TITLES.items():
-        group = [one for one in news.vanished if one.how is how]
-        if left[how]:
-            yield from ("", title.format(left[how]))
-            yield from (line for one in group for line in _lines_of_departed(one))
-        if more := left[how] - len(group):
+    excludes = _by_place(record)
+    for left in record.left or ():
+        group = [one for one in news.left if one.how is left.how]
+        had = f"; {left.with_problem} had a problem" if left.with_problem else ""
+        yield from ("", _TITLES[left.how].format(left.count) + had)
+        yield from (line for one in group for line in _lines_of_departed(one, excludes))
+        if more := left.count - len(group):
             yield f"  and {more} more, in the report"
 
 
-def _with_problem(record: InventoryRecord) -> list[Departed]:
-    return [one for one in record.vanished or () if one.open_problem]
+def _left_count(record: InventoryRecord) -> int | None:
+    left = record.left
+    return None if left is None else sum(one.count for one in left)
+
+
+def _left_with_problem(record: InventoryRecord) -> int | None:
+    left = record.left
+    return None if left is None else sum(one.with_problem for one in left)
+
+
+def _first_unaudited(record: InventoryRecord) -> dict[str, int]:
+    """By offering, the most first, what nobody audits; nothing if somebody heard of it before."""
+    is_first = record.appeared is None and record.read is Read.COMPLETE
+    if not is_first or record.unaudited is None:
+        return {}
+    most = islice(record.unaudited.by_offering.items(), _OFFERINGS_MAX)
+    return {one_line(offering, _TEXT_MAX): count for offering, count in most}
+
+
+def _first(news: FleetNews) -> Iterator[str]:
+    meaning = (
+        "nobody listed, discovered or excluded them; the report has their names, and this is said "
+        "once"
+    )
+    yield from ("", f"UNAUDITED ({news.unaudited_count}): {meaning}")
+    yield from (f"  {count} {offering}" for offering, count in news.first_unaudited.items())
+    if rest := (news.unaudited_count or 0) - sum(news.first_unaudited.values()):
+        yield f"  {rest} of other offerings"
+
+
+def _is_said(warning: str) -> bool:
+    """Whether head_lines says it too, with more about it."""
+    return warning.startswith(NOT_READ) or is_about_an_end(warning)
 
 
 def _new_unaudited(record: InventoryRecord) -> list[UnauditedInstance]:
     return [one for one in record.unaudited.instances if one.is_new] if record.unaudited else []
 
 
-def _fitting(items: Iterable[S], lines_of: Callable[[S], Iterable[str]], most: int) -> list[S]:
+def _fitting(
+    items: Iterable[S], lines_of: Callable[[S], Iterable[str]], room: int, most: int
+) -> list[S]:
     """The first of them, as many as there is room for."""
-    lists = packed(items, lambda one: size_in_message(one, lines_of(one)), _ROOM, most)
+    lists = packed(items, lambda one: size_in_message(one, lines_of(one)), room, most)
     return next(lists, [])
 
 
@@ -170,8 +239,7 @@ def _ends_of_excludes(excludes: Iterable[ExcludeUse], today: date) -> Iterator[s
     ends = ((end, one) for one in excludes if (end := _end(one)))
     near = sorted((one for one in ends if one[0] - today <= ENDS_SOON), key=itemgetter(0))
     for end, one in near[:_EXCLUDES_MAX]:
-        whose = ": ".join(one_line(part, _TEXT_MAX) for part in (one.owner, one.reason) if part)
-        name = f"{one.rule} ({whose})" if whose else one.rule
+        name = _named(one)
         if end < today:
             yield f"{name} ended on {end}, and takes out nothing any more."
         else:
@@ -180,14 +248,30 @@ def _ends_of_excludes(excludes: Iterable[ExcludeUse], today: date) -> Iterator[s
         yield f"{more} more excludes ended, or end within {ENDS_SOON.days} days."
 
 
+def _by_place(record: InventoryRecord) -> dict[str, str]:
+    """What each exclude is called, by its place."""
+    return {one.rule: _named(one) for one in record.excluded}
+
+
+def _named(exclude: ExcludeUse) -> str:
+    """An exclude with its owner and reason."""
+    parts = (one_line(part, _TEXT_MAX) for part in (exclude.owner, exclude.reason) if part)
+    whose = ": ".join(parts)
+    return f"{exclude.rule} ({whose})" if whose else exclude.rule
+
+
 def _end(exclude: ExcludeUse) -> date | None:
     return None if exclude.until in (None, "never") else date.fromisoformat(exclude.until)
 
 
-def _lines_of_departed(one: Departed) -> Iterator[str]:
-    yield f"  {named(one.guid, one.name)}"
-    if place := placed(one.org, one.space):
+def _lines_of_departed(one: Departed, excludes: Mapping[str, str]) -> Iterator[str]:
+    """`excludes` says of each place what is excluded there, by whom and why."""
+    yield f"  {named(one.guid, one.name)}" + (f" [{one.owner}]" if one.owner else "")
+    if place := placed(one.org, one.space, one.offering, one.plan):
         yield f"      {place}"
+    if one.place:
+        until = f", until {one.until}" if one.until else ""
+        yield f"      by {excludes.get(one.place, one.place)}{until}"
     if problem := one.open_problem:
         yield f"      was {problem.verdict} since {problem.since:%Y-%m-%d %H:%M} UTC"
 

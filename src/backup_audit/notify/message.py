@@ -211,6 +211,7 @@ def _finding_message(stored: StoredReport, finding: NotifiedFinding) -> Message:
         f"[backup-audit] {report.foundation}: {said} {finding.name or finding.guid}",
         [
             f"{named(finding.guid, finding.name)}: {finding.reason}",
+            *finding.policy_notes,
             *placing,
             *owned,
             f"Report: {stored.address.uri}",

@@ -67,6 +67,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             change=Change.RESOLVED,
             since=self.since,
             reason=f"was {self.verdict} since {self.since:%Y-%m-%d %H:%M} UTC, is healthy",
+            policy_notes=[],
             newest_backup_at=None,
             earlier_problem=Problem(self.verdict, self.since),
         )

@@ -5,7 +5,7 @@ The documents that report.json has under `inventory`, and the comparison behind 
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -30,14 +30,19 @@ LOST_FOR = timedelta(days=7)
 
 _NO_OFFERING = "unknown"
 
+NOT_READ = "the inventory was not read completely"  # how the warning begins that says so
+
 
 class FleetRow(ServiceInstance, frozen=True, kw_only=True, omit_defaults=True):
     """A line of fleet.jsonl: an instance of the inventory, and whether the run audits it.
 
-    `absent`: the foundation lists it no more, and it is audited until its own answer says so too.
+    `place` decided that, such as "instances[3]", "discover[0]" or "exclude[1]"; left out if nothing
+    names the instance. `absent`: the foundation lists it no more, and it is audited until its own
+    answer says so too.
     """
 
     standing: Standing
+    place: str | None = None
     absent: bool = False
 
 
@@ -67,15 +72,72 @@ class Departure(StrEnum):
     EXCLUDED = "excluded"
 
 
-class Departed(msgspec.Struct, frozen=True, kw_only=True):
-    """An instance that was audited, and left the fleet; `open_problem` is what it had."""
+class Departed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An instance that was audited, and left the fleet; `open_problem` is what it had.
+
+    `owner` is who owns it by what is configured now. `place` excludes it, "exclude[0]" or "label
+    backup-audit.skip-until", up to and including the day `until` (UTC), or "never" as its end; both
+    are null if it is not excluded.
+    """
 
     guid: str
     name: str | None
     org: str | None
     space: str | None
+    offering: str | None
+    plan: str | None
+    owner: str | None
     how: Departure
+    place: str | None
+    until: str | None
     open_problem: Problem | None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether nobody was notified before: by `not_found` that it is gone."""
+        verdict = self.open_problem.verdict if self.open_problem else None
+        return self.how is not Departure.GONE or verdict is not Verdict.NOT_FOUND
+
+
+class LeftCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many left the fleet in one way, and how many of them with an open problem."""
+
+    how: Departure
+    count: int
+    with_problem: int
+
+
+class Departures:
+    """Counts who left the fleet, and holds no more of them than a report names."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._left: Counter[Departure] = Counter()
+        self._with_problem: Counter[Departure] = Counter()
+        self._named: list[Departed] = []
+
+    @property
+    def named(self) -> list[Departed]:
+        """News first, with an open problem first of all, the worst and oldest; 5,000 at most."""
+        return heapq.nsmallest(NAMED_MAX, self._named, key=_departed_key)
+
+    @property
+    def left(self) -> list[LeftCount]:
+        """Those that are news, by how they left."""
+        return [
+            LeftCount(how=how, count=self._left[how], with_problem=self._with_problem[how])
+            for how in Departure
+            if self._left[how]
+        ]
+
+    def add(self, one: Departed) -> None:
+        self.count += 1
+        if one.is_news:
+            self._left[one.how] += 1
+            self._with_problem[one.how] += one.open_problem is not None
+        self._named.append(one)
+        if len(self._named) == 2 * NAMED_MAX:
+            self._named = self.named
 
 
 class UnauditedInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,9 +171,11 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     `read_at` is when one was last read completely, `why` says what was wrong with this reading.
     `managed` and `user_provided` count what our client sees. `vanished` are instances that were
     audited and left the fleet, those with an open problem first, 5,000 at the most, of
-    `vanished_count`. `lost` counts those that disappeared at once, which is taken for a lost role:
-    all of them stay in the fleet. Null: not known, since the inventory was not read completely.
-    `excluded` and `rules` are empty where the event names the instances.
+    `vanished_count`. `left` counts them by how they left, without those of which a `not_found` of
+    the run before has said that they are gone. `lost` counts those that disappeared at once, which
+    is taken for a lost role: all of them stay in the fleet. Null: not known, since the inventory
+    was not read completely, or none was before. `excluded` and `rules` are empty where the event
+    names the instances.
     """
 
     read: Read
@@ -124,6 +188,7 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     appeared: int | None
     vanished: list[Departed] | None
     vanished_count: int | None
+    left: list[LeftCount] | None
     lost: int
     unaudited: Unaudited | None
     excluded: list[ExcludeUse]
@@ -140,7 +205,9 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def fleet_row(row: ServiceInstance, standing: Standing, *, absent: bool = False) -> FleetRow:
+def fleet_row(
+    row: ServiceInstance, standing: Standing, *, place: str | None, absent: bool = False
+) -> FleetRow:
     """A line of fleet.jsonl."""
     return FleetRow(
         guid=row.guid,
@@ -154,6 +221,7 @@ def fleet_row(row: ServiceInstance, standing: Standing, *, absent: bool = False)
         last_operation=row.last_operation,
         labels=row.labels,
         standing=standing,
+        place=place,
         absent=absent,
     )
 
@@ -174,35 +242,43 @@ def has_left(before: OpenProblem | None, due_at: datetime, *, lost: bool) -> boo
     return not lost or due_at - before.since >= LOST_FOR
 
 
-def departed(row: ServiceInstance, how: Departure, before: OpenProblem | None) -> Departed:
+def departed(
+    row: ServiceInstance,
+    how: Departure,
+    before: OpenProblem | None,
+    *,
+    owner: str | None = None,
+    place: str | None = None,
+    until: str | None = None,
+) -> Departed:
     """An instance that left the fleet."""
     return Departed(
         guid=row.guid,
         name=row.name,
         org=row.org,
         space=row.space,
+        offering=row.offering,
+        plan=row.plan,
+        owner=owner,
         how=how,
+        place=place,
+        until=until,
         open_problem=before.problem if before else None,
     )
 
 
-def in_order(left: Iterable[Departed]) -> list[Departed]:
-    """Those with an open problem first, the worst and oldest of all; 5,000 at the most."""
-    return heapq.nsmallest(NAMED_MAX, left, key=_departed_key)
-
-
 def appeared(
-    rows: Collection[str], standings: Mapping[str, Standing], last: LastFleet
+    rows: Collection[str], standing_of: Callable[[str], Standing], last: LastFleet
 ) -> int | None:
     """How many are there and audited that were not before; None without a complete one before."""
     if last.scanned_at is None:
         return None
-    audited = (guid for guid in rows if standings[guid] is Standing.AUDITED)
+    audited = (guid for guid in rows if standing_of(guid) is Standing.AUDITED)
     return sum(last.standings.get(guid) is not Standing.AUDITED for guid in audited)
 
 
 def unaudited(
-    rows: Mapping[str, ServiceInstance], standings: Mapping[str, Standing], last: LastFleet
+    rows: Mapping[str, ServiceInstance], standing_of: Callable[[str], Standing], last: LastFleet
 ) -> Unaudited:
     """What nobody audits. New: in the last fleet not at all, or excluded; at the first none is."""
 
@@ -215,7 +291,7 @@ def unaudited(
 
     def nobodys() -> Iterator[ServiceInstance]:
         for guid, row in rows.items():
-            if standings[guid] is Standing.UNAUDITED and row.type == MANAGED:
+            if standing_of(guid) is Standing.UNAUDITED and row.type == MANAGED:
                 yield row
 
     offerings, new = Counter[str](), 0
@@ -246,7 +322,7 @@ _NOT_SAID_YET: Collection[Standing | None] = (None, Standing.EXCLUDED)
 
 
 def _departed_key(one: Departed) -> tuple[object, ...]:
-    problem = one.open_problem
+    problem, place = one.open_problem, (one.org or "", one.space or "", one.name or "", one.guid)
     if problem is None:
-        return (1, 0, "", one.guid)
-    return (0, problem.verdict.rank, problem.since.isoformat(), one.guid)
+        return (not one.is_news, 1, 0, "", *place)
+    return (not one.is_news, 0, problem.verdict.rank, problem.since.isoformat(), *place)
