@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from backup_audit.discovery import Explained
 from backup_audit.fleet.configuration import ConfigurationDocument
+from backup_audit.fleet.explain import Explained
 from backup_audit.fleet.policy import DEMANDS
 from backup_audit.fleet.run import AuditRequest
 from backup_audit.fleet.selectors import KEYS

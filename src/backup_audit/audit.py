@@ -16,11 +16,12 @@ from backup_audit.batches import (
     unfinished,
     why_failed,
 )
-from backup_audit.discovery import Explained, Fleet, Rows, explain, fleet_of
+from backup_audit.discovery import Fleet, Rows, fleet_of
 from backup_audit.edges import Edges
 from backup_audit.errors import ReportStoreFailed, named
 from backup_audit.fleet.configuration import Configuration, parse_configuration
 from backup_audit.fleet.doubts import doubts_about
+from backup_audit.fleet.explain import Explained, explain
 from backup_audit.fleet.inventory import USER_PROVIDED
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Evidence, Silence, UserProvided

@@ -5,16 +5,13 @@ then those go on that are listed, those of the last fleet, and what was read.
 docs/decisions/0012-inventory.md has the reasons.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from typing import Literal
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 
 import msgspec
 
 from backup_audit.errors import EmptyFleet, InventoryUnavailable
 from backup_audit.fleet.configuration import Configuration
-from backup_audit.fleet.explain import Explanation, explained
-from backup_audit.fleet.fields import UUID
 from backup_audit.fleet.inventory import (
     InventoryReader,
     Read,
@@ -43,7 +40,6 @@ from backup_audit.report.drift import (
 from backup_audit.text import instances, one_line
 
 _WHY_MAX = 300  # characters
-_EXPLAINED_MAX = 100  # instances of one name; Lambda's answer takes 6 MB
 
 Rows = Mapping[str, ServiceInstance]  # by GUID
 
@@ -126,67 +122,6 @@ def fleet_of(
         warnings=tuple(_warnings(inventory)),
         doubts=selection.warnings() if inventory.is_whole and not asked else (),
     )
-
-
-class Explained(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to the question why an instance is audited, or is not.
-
-    `asked` is its GUID, or its name, which an instance in each space may have: 100 are explained at
-    the most, of `found`. `read` and `why` say whether the foundation could be asked; `said` is
-    there if nothing can be explained, or not all.
-    """
-
-    schema_version: Literal[1] = 1
-    asked: str
-    found: int
-    instances: list[Explanation]
-    read: Read
-    why: str | None
-    said: str | None
-
-
-def explain(
-    asked: str, configuration: Configuration, reader: InventoryReader, today: date
-) -> Explained:
-    """Explain an instance, by its GUID or by a name that the list or the foundation gives it."""
-    selection = Selection(configuration, today)
-    labels, is_guid = selection.label_keys, UUID.fullmatch(asked) is not None
-    guids = [one.guid for one in configuration.instances if asked in (one.guid, one.name)]
-    if is_guid and asked not in guids:
-        guids.append(asked)
-    readings = [reader.look_up(guids, labels)] if guids else []
-    if not is_guid and asked not in guids:
-        readings.append(reader.named(asked, labels))
-    rows = {guid: row for reading in readings for guid, row in reading.rows.items()}
-    worst = min(readings, key=lambda one: one.read is Read.COMPLETE)
-    if worst.read is not Read.COMPLETE:  # of what is neither listed nor read nothing is known
-        guids = [guid for guid in guids if guid in rows or selection.matching.is_listed(guid)]
-    found = [*guids, *sorted(rows.keys() - set(guids))]
-    return Explained(
-        asked=asked,
-        found=len(found),
-        instances=[explained(selection, guid, rows.get(guid)) for guid in found[:_EXPLAINED_MAX]],
-        read=worst.read,
-        why=_said(worst),
-        said=_unexplained(worst, found, rows),
-    )
-
-
-def _unexplained(reading: Reading, guids: Sequence[str], rows: Rows) -> str | None:
-    if len(guids) > _EXPLAINED_MAX:
-        return f"only the first {_EXPLAINED_MAX} are explained: ask by GUID for another"
-    if reading.read is not Read.COMPLETE:
-        unknown = "it is not known whether the instance is audited"
-        what = "what it knows of the instance is missing here" if guids else unknown
-        return f"the foundation could not be asked: {what}"
-    if not guids:
-        return (
-            "our client sees no instance of this name: names are case-sensitive, and instances in "
-            "spaces where the client has no role are hidden from it"
-        )
-    if not rows:
-        return "our client sees no such instance in the foundation"
-    return None
 
 
 def _looked_up(

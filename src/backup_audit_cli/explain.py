@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from backup_audit.discovery import Explained
 from backup_audit.fleet.explain import (
+    Explained,
     ExplainedDemand,
     ExplainedExclude,
     Explanation,

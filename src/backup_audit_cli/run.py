@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from backup_audit.discovery import Explained
+from backup_audit.fleet.explain import Explained
 from backup_audit.fleet.run import is_question
 from backup_audit.judge.verdict import Verdict
 from backup_audit_cli.documents import read_document

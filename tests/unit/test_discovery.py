@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup_audit.discovery import Explained
 from backup_audit.errors import (
     CredentialsUnavailable,
     EmptyFleet,
     InventoryUnavailable,
     ReportStoreFailed,
 )
+from backup_audit.fleet.explain import Explained
 from backup_audit.fleet.inventory import (
     USER_PROVIDED,
     Operation,

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from backup_audit.discovery import Explained
 from backup_audit.errors import AuditError
+from backup_audit.fleet.explain import Explained
 from backup_audit.fleet.run import is_question
 from backup_audit.report.report import WholeReport
 from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws

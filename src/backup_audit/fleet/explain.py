@@ -3,18 +3,24 @@
 It is read from what decides in a run: the same matches, and the same statements in their order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Literal
 
 import msgspec
 
 from backup_audit.fleet.configuration import Configuration
-from backup_audit.fleet.inventory import ServiceInstance
+from backup_audit.fleet.fields import UUID
+from backup_audit.fleet.inventory import InventoryReader, Read, Reading, ServiceInstance
 from backup_audit.fleet.matching import Match
 from backup_audit.fleet.policy import BUILT_IN_STATEMENT, DEMANDS, Statement, stating
 from backup_audit.fleet.selection import Selection, Standing
 from backup_audit.fleet.selectors import indexes, why_fits
 from backup_audit.fleet.self_service import SKIP_UNTIL, within
+from backup_audit.text import one_line
+
+_WHY_MAX = 300  # characters
+_EXPLAINED_MAX = 100  # instances of one name; Lambda's answer takes 6 MB
 
 
 class StatedDemand(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +95,69 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     demands: list[ExplainedDemand]
     mutes: list[ExplainedMute]
     policy_notes: list[str]
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to the question why an instance is audited, or is not.
+
+    `asked` is its GUID, or its name, which an instance in each space may have: 100 are explained at
+    the most, of `found`. `read` and `why` say whether the foundation could be asked; `said` is
+    there if nothing can be explained, or not all.
+    """
+
+    schema_version: Literal[1] = 1
+    asked: str
+    found: int
+    instances: list[Explanation]
+    read: Read
+    why: str | None
+    said: str | None
+
+
+def explain(
+    asked: str, configuration: Configuration, reader: InventoryReader, today: date
+) -> Explained:
+    """Explain an instance, by its GUID or by a name that the list or the foundation gives it."""
+    selection = Selection(configuration, today)
+    labels, is_guid = selection.label_keys, UUID.fullmatch(asked) is not None
+    guids = [one.guid for one in configuration.instances if asked in (one.guid, one.name)]
+    if is_guid and asked not in guids:
+        guids.append(asked)
+    readings = [reader.look_up(guids, labels)] if guids else []
+    if not is_guid and asked not in guids:
+        readings.append(reader.named(asked, labels))
+    rows = {guid: row for reading in readings for guid, row in reading.rows.items()}
+    worst = min(readings, key=lambda one: one.read is Read.COMPLETE)
+    if worst.read is not Read.COMPLETE:  # of what is neither listed nor read nothing is known
+        guids = [guid for guid in guids if guid in rows or selection.matching.is_listed(guid)]
+    found = [*guids, *sorted(rows.keys() - set(guids))]
+    return Explained(
+        asked=asked,
+        found=len(found),
+        instances=[explained(selection, guid, rows.get(guid)) for guid in found[:_EXPLAINED_MAX]],
+        read=worst.read,
+        why=one_line(worst.why, _WHY_MAX) if worst.why else None,
+        said=_unexplained(worst, found, rows),
+    )
+
+
+def _unexplained(
+    reading: Reading, guids: Sequence[str], rows: Mapping[str, ServiceInstance]
+) -> str | None:
+    if len(guids) > _EXPLAINED_MAX:
+        return f"only the first {_EXPLAINED_MAX} are explained: ask by GUID for another"
+    if reading.read is not Read.COMPLETE:
+        unknown = "it is not known whether the instance is audited"
+        what = "what it knows of the instance is missing here" if guids else unknown
+        return f"the foundation could not be asked: {what}"
+    if not guids:
+        return (
+            "our client sees no instance of this name: names are case-sensitive, and instances in "
+            "spaces where the client has no role are hidden from it"
+        )
+    if not rows:
+        return "our client sees no such instance in the foundation"
+    return None
 
 
 def explained(selection: Selection, guid: str, row: ServiceInstance | None) -> Explanation:
