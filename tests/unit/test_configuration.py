@@ -172,6 +172,24 @@ def test_every_fault_is_told_at_once_with_its_position() -> None:
     )
 
 
+def test_faults_are_told_in_the_order_of_the_document_what_is_missing_first() -> None:
+    def places(**parts: object) -> list[str]:
+        return [fault.partition(":")[0] for fault in faults_of(parts)]
+
+    assert places(defaults=1, extra=1) == ["the document", "defaults", "extra"]
+    assert places(mutes=[{}, 1], extra=1, instances=[1]) == [
+        "mutes[0].owner",
+        "mutes[0].reason",
+        "mutes[0].until",
+        "mutes[0]",
+        "mutes[1]",
+        "extra",
+        "instances[0]",
+    ]
+    many = [{"org": "x"}] * 1_001
+    assert places(discover=[many[0], 1, *many]) == ["discover", "discover[1]"]
+
+
 def test_the_error_names_the_source_and_counts() -> None:
     with pytest.raises(InvalidConfiguration, match=r"^the configuration ssm:/test has 1 fault: "):
         parsed({"instances": []})

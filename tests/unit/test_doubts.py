@@ -167,6 +167,7 @@ BLANK = "begins or ends with a blank, as hardly a name does"
         ("prod-.*", f'{REGEX}: write "prod-*"'),
         (".*prod", f'{REGEX}: write "*prod"'),
         ("^prod", f'{REGEX}: write "prod"'),
+        ("^gebühren", f'{REGEX}: write "gebühren"'),
         ("prod$", f'{REGEX}: write "prod"'),
         ("^prod-.*$", f'{REGEX}: write "prod-*"'),
         ("/prod/", f'{REGEX}: write "prod"'),
@@ -287,6 +288,20 @@ def test_beside_faults_every_entry_that_is_whole_is_doubted() -> None:
         "rules[1]",
         "mutes[0]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("discover", "is_doubted"), [(None, True), ([{"org": "x"}], False), ([{"org": 7}], False)]
+)
+def test_beside_faults_too_what_is_muted_may_be_discovered(
+    discover: object, *, is_doubted: bool
+) -> None:
+    far = TODAY + timedelta(days=99)
+    document = {"instances": [GUID, 7], "mutes": [mute(GUID, far), mute(OTHER, far)]}
+
+    found = doubts_beside_faults(document | {"discover": discover}, TODAY)
+
+    assert [one.partition(":")[0] for one in found] == (["mutes[1]"] if is_doubted else [])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.fleet.inventory import USER_PROVIDED, ServiceInstance
+from backup_audit.fleet.inventory import USER_PROVIDED, Operation, ServiceInstance
 from backup_audit.fleet.selection import Standing
 from backup_audit.judge.finding import Problem
 from backup_audit.judge.verdict import Verdict
@@ -89,7 +89,13 @@ def test_of_a_lost_role_an_instance_leaves_after_a_week(beyond: timedelta, *, le
 
 
 def test_a_line_of_the_fleet_has_all_of_the_instance() -> None:
-    one = row("a", labels={"tier": "gold"}, plan="small")
+    one = row(
+        "a",
+        type=USER_PROVIDED,
+        labels={"tier": "gold"},
+        plan="small",
+        last_operation=Operation("update", "in progress", NOW),
+    )
 
     line = msgspec.json.encode(fleet_row(one, AUDITED, place="discover[0]", absent=True))
 
@@ -97,6 +103,46 @@ def test_a_line_of_the_fleet_has_all_of_the_instance() -> None:
     assert (read.standing, read.place, read.absent) == (AUDITED, "discover[0]", True)
     names = ServiceInstance.__struct_fields__
     assert [getattr(read, name) for name in names] == [getattr(one, name) for name in names]
+
+
+WHERE = {"name": "n", "org": "o", "space": "s", "offering": "f", "plan": "p"}
+
+
+def test_a_departure_and_what_nobody_audits_have_all_names_of_the_instance() -> None:
+    one = row("a", **WHERE)
+
+    gone = departed(one, EXCLUSION, None, owner="w", place="exclude[1]", until="never")
+    [nobodys] = unaudited({"a": one}, {"a": UNAUDITED}.__getitem__, NO_FLEET).instances
+
+    for named in (gone, nobodys):
+        assert named.guid == "a"
+        assert {key: getattr(named, key) for key in WHERE} == WHERE
+    assert (gone.owner, gone.place, gone.until) == ("w", "exclude[1]", "never")
+    assert departed(one, GONE, None).owner is None
+
+
+@pytest.mark.parametrize("verdict", [None, Verdict.STALE])
+def test_what_left_and_what_nobody_audits_is_named_by_place_the_unknown_first(
+    verdict: Verdict | None,
+) -> None:
+    places: list[dict[str, str | None]] = [
+        {"org": None, "space": "Z", "name": "Z"},
+        {"org": "A", "space": None, "name": "Z"},
+        {"org": "A", "space": "A", "name": None},
+        {"org": "A", "space": "A", "name": "A"},
+        {"org": "A", "space": "A", "name": "B"},
+        {"org": "A", "space": "B", "name": "A"},
+        {"org": "B", "space": "A", "name": "A"},
+        {"org": "B", "space": "A", "name": "A"},
+    ]
+    ordered = {f"guid-{at}": row(f"guid-{at}", **place) for at, place in enumerate(places)}
+    before = open_problem(verdict) if verdict else None
+    rows = dict(reversed(ordered.items()))
+
+    left = departures(*(departed(one, DESELECTED, before) for one in rows.values())).named
+    nobodys = unaudited(rows, dict.fromkeys(rows, UNAUDITED).__getitem__, NO_FLEET).instances
+
+    assert [one.guid for one in left] == [one.guid for one in nobodys] == [*ordered]
 
 
 def test_those_with_a_problem_come_first_the_worst_and_oldest_of_all() -> None:

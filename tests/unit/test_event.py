@@ -237,9 +237,9 @@ def test_white_space_around_what_is_asked_for_is_left_out(asked: str) -> None:
 
 
 def test_white_space_alone_is_no_question() -> None:
-    [fault] = faults_of({"explain": " \n"})
-
-    assert fault.endswith("is not the GUID or the name of an instance, of 1 to 255 characters")
+    assert faults_of({"explain": " \n"}) == [
+        r'explain: " \n" is not the GUID or the name of an instance, of 1 to 255 characters'
+    ]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,8 @@ def test_what_is_excluded_has_the_exclude_and_no_demands() -> None:
     assert head.startswith("orders-db")
     assert line == 'excluded     exclude[0]: org system fits · "tiles", sre · until never'
     assert explanation(row(org="system")).demands == []
+    assert explanation(row(org="system")).mutes == []
+    assert len(explanation(row()).mutes) == 1
 
 
 def test_a_label_that_skips_is_an_exclude() -> None:
@@ -114,6 +116,31 @@ def test_a_label_that_skips_is_an_exclude() -> None:
         "audited      discover[0]: org * fits; excluded by none "
         "(label backup-audit.skip-until ended 2026-11-25)"
     )
+
+
+@pytest.mark.parametrize(
+    ("until", "is_over"), [("2026-11-25", True), ("2026-11-26", False), ("2026-11-27", False)]
+)
+def test_what_excludes_is_over_after_its_last_day(until: str, *, is_over: bool) -> None:
+    exclude = DOCUMENT["exclude"][1] | {"until": until}
+    skip = {"backup-audit.skip-until": until}
+
+    found = explanation(row(labels=skip), exclude=[exclude])
+
+    assert [(one.place, one.until, one.is_over) for one in found.excludes] == [
+        ("exclude[0]", until, is_over),
+        ("label backup-audit.skip-until", until, is_over),
+    ]
+    assert found.standing is (Standing.AUDITED if is_over else Standing.EXCLUDED)
+
+
+@pytest.mark.parametrize(
+    ("until", "is_over"), [("2026-11-25", True), ("2026-11-26", False), ("2026-11-27", False)]
+)
+def test_a_mute_is_over_after_its_last_day(until: str, *, is_over: bool) -> None:
+    [mute] = explanation(row(), mutes=[DOCUMENT["mutes"][0] | {"until": until}]).mutes
+
+    assert (mute.until.isoformat(), mute.is_over) == (until, is_over)
 
 
 def test_what_nobody_audits_is_said_with_what_ended() -> None:

@@ -149,3 +149,37 @@ pieces = st.sampled_from(
 @given(st.lists(pieces, max_size=12).map("".join))
 def test_the_json_schema_takes_what_the_code_takes(text: str) -> None:
     assert bool(re.search(PATTERN, text)) is (not list(faults_of_labels(text)))
+
+
+WHITE = ["\t", "\n", "\r", "\x0b", "\u00a0", "\u3000"]
+
+
+@pytest.mark.parametrize("white", WHITE)
+@pytest.mark.parametrize(
+    "text",
+    ["_a,b", "a_,b", "a,_b", "a,b_", "a_=b", "a=_b", "a in_(b)", "a in _(b)", "a in (b)_,c"],
+)
+def test_white_space_other_than_blanks_belongs_to_nothing(text: str, white: str) -> None:
+    assert list(faults_of_labels(text.replace("_", " "))) == []
+    assert len(list(faults_of_labels(text.replace("_", white)))) == 1
+
+
+@pytest.mark.parametrize("letter", ["A", "X", "Z"])
+def test_a_letter_at_an_end_belongs_to_the_key_or_the_value(letter: str) -> None:
+    key, value = f"{letter}key{letter}", f"{letter}value{letter}"
+    forms = ["k", "!k", "k=v", "k!=v", "k in (v,w)", "k notin (v,w)", "k = v"]
+
+    read = requirements(",".join(forms).replace("k", key).replace("v", value))
+
+    assert {one.key for one in read} == {key}
+    assert [one.values for one in read] == [
+        None,
+        None,
+        {value},
+        {value},
+        {value, "w"},
+        {value, "w"},
+        {value},
+    ]
+    for text in (f"a in {letter}(b)", f"a in (b){letter}"):
+        assert len(list(faults_of_labels(text))) == 1

@@ -256,6 +256,59 @@ def test_only_labels_that_something_reads_are_wanted() -> None:
     assert with_own == {"a", "b", "c", "d", "e", "backup-audit.skip-until", *own}
 
 
+@pytest.mark.parametrize(
+    ("guid", "of", "owner"),
+    [
+        ("a", {}, "of-the-entry"),
+        ("a", {"org": "prod-eu", "labels": {"backup-audit.owner": "x"}}, "of-the-entry"),
+        ("b", {"labels": {"backup-audit.owner": "of-the-label"}}, "of-the-label"),
+        ("b", {"org": "prod-eu"}, "of-the-rule"),
+        ("b", {"org": "lab"}, "of-the-defaults"),
+        ("b", {"type": USER_PROVIDED, "org": "prod-eu"}, "of-the-rule"),
+    ],
+)
+def test_an_instance_has_an_owner_audited_or_not(guid: str, of: dict[str, Any], owner: str) -> None:
+    chosen = selection(
+        instances=[{"guid": "a", "owner": "of-the-entry"}],
+        rules=[{"match": {"org": "prod-*"}, "owner": "of-the-rule"}],
+        self_service={"owner": ["*"]},
+        defaults={"owner": "of-the-defaults"},
+    )
+
+    assert chosen.owner_of(guid, row(guid, **of)) == owner
+    assert {one.matched for one in chosen.rule_uses()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("of", "until"),
+    [
+        ({"org": "over"}, None),
+        ({"org": "today"}, "2026-01-31"),
+        ({"org": "later"}, "2026-02-01"),
+        ({"org": "x", "space": "lab"}, "never"),
+        ({"org": "later", "space": "lab"}, "2026-02-01"),
+        ({"org": "x", "labels": {"backup-audit.skip-until": "2026-02-02"}}, "2026-02-02"),
+        ({"org": "today", "labels": {"backup-audit.skip-until": "2026-02-02"}}, "2026-01-31"),
+        ({"org": "x"}, None),
+    ],
+)
+def test_the_last_day_of_what_takes_an_instance_out_is_known(
+    of: dict[str, str], until: str | None
+) -> None:
+    chosen = selection(
+        discover=[{"org": "*"}],
+        exclude=[
+            excluded("2026-01-30", org="over"),
+            excluded("2026-01-31", org="today"),
+            excluded("2026-02-01", org="later"),
+            excluded(space="lab"),
+        ],
+        self_service={"skip": {"at_most": "9d"}},
+    )
+
+    assert chosen.excluded_until("a", row(**of)) == until
+
+
 # ── Mutes ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -620,3 +673,66 @@ def test_one_ignored_label_is_one_warning() -> None:
             "does not have grace"
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (1, "discover[0]"),
+        (4, "discover[0], discover[1], discover[2], discover[3]"),
+        (5, "discover[0], discover[1], discover[2], discover[3], discover[4]"),
+        (6, "discover[0], discover[1], discover[2], discover[3], discover[4] and 1 more"),
+        (7, "discover[0], discover[1], discover[2], discover[3], discover[4] and 2 more"),
+        (1_000, "discover[0], discover[1], discover[2], discover[3], discover[4] and 995 more"),
+    ],
+)
+def test_of_selectors_that_fit_none_five_are_named(count: int, named: str) -> None:
+    chosen = selection(discover=[{"org": f"o-{number}"} for number in range(count)])
+    decided(chosen, row())
+
+    assert chosen.why_empty() == f"{named} {'fits' if count == 1 else 'fit'} none"
+
+
+def test_what_leaves_no_instance_is_said_whether_it_fits_none_or_takes_out() -> None:
+    chosen = selection(
+        discover=[{"org": "none"}, {"org": "prod-*"}],
+        exclude=[excluded(space="none"), excluded(space="pay*"), excluded(space="lab")],
+        self_service={"skip": {"at_most": "9d"}},
+    )
+    for number in range(1_001):
+        decided(chosen, row(str(number)), str(number))
+    decided(chosen, row("x", space="lab"), "x")
+    skips = {"backup-audit.skip-until": "2026-02-01"}
+    decided(chosen, row("y", space="y", labels=skips), "y")
+
+    assert chosen.why_empty() == (
+        "discover[0] fits none; exclude[1] takes out 1,001, exclude[2] takes out 1, "
+        "label backup-audit.skip-until takes out 1"
+    )
+
+
+def test_ignored_labels_of_two_kinds_are_two_warnings_whatever_brackets_are_in_the_reasons() -> (
+    None
+):
+    chosen = selection(
+        instances=["a", "b"], self_service={"owner": ["team-[1]"], "skip": {"at_most": "9d"}}
+    )
+    for guid in ("a", "b"):
+        labels = {"backup-audit.owner": "x", "backup-audit.skip-until": "2026-02-01"}
+        decided(chosen, row(guid, labels=labels), guid)
+
+    assert [warning.rpartition(" is ignored: ")[2] for warning in chosen.warnings()] == [
+        "it is not one of team-[1]",
+        "instances[0] lists the instance",
+    ]
+    assert all(warning.startswith("2 labels are ignored, ") for warning in chosen.warnings())
+
+
+def test_what_a_label_says_makes_no_warning_of_its_own() -> None:
+    chosen = selection(discover=[{"org": "*"}], self_service={})
+    for text in ("x", "y", "1 is ignored: 2", "1 is ignored: 3", " is ignored: "):
+        decided(chosen, row(labels={"backup-audit.grace": text}))
+
+    [warning] = chosen.warnings()
+
+    assert warning.startswith('5 labels are ignored, first on db (a): label backup-audit.grace "x"')

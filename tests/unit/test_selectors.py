@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -202,6 +203,20 @@ def test_requirements_of_one_label_hold_together(
     assert fits(selector, row(labels={"tier": "gold"})) is gold
     assert fits(selector, row(labels={"tier": "silver"})) is other
     assert fits(selector, row(labels={"env": "gold"})) is without
+
+
+FORMS = ["tier", "!tier", "tier=gold", "tier!=gold", "tier in (gold,x)", "tier notin (gold,x)"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_selectors_about_one_label_fit_each_for_itself(count: int) -> None:
+    asked = [row(labels=labels) for labels in ({"tier": "gold"}, {"tier": "x"}, {"tier": "y"}, {})]
+
+    for texts in product([*FORMS, "env!=x"], repeat=count):
+        many = [Selector(labels=text) for text in texts]
+        for of in asked:
+            alone = [at for at, one in enumerate(many) if reads(one, of)]
+            assert list(indexes(Selectors(many).fitting(of))) == alone, texts
 
 
 def test_what_is_remembered_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

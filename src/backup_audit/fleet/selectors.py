@@ -150,13 +150,13 @@ class Names(dict[str | None, int]):
             if wild := [_pattern(glob) for glob in of_one if _WILD.search(glob)]:
                 patterns[bit] = "|".join(wild)
         self._globs = [(bit, _compare(pattern)) for bit, pattern in patterns.items()]
-        self._any_glob = _compare("|".join(patterns.values())) if patterns else None
+        self._any_glob = _compare("|".join(patterns.values()))
 
     def __missing__(self, name: str | None) -> int:
         found = self._always
         if name is not None:
             found |= self._exact.get(name, 0)
-            if self._any_glob is not None and self._any_glob(name):
+            if self._any_glob(name):
                 found |= sum(bit for bit, fits in self._globs if fits(name))
         if len(self) < _REMEMBERED_MAX:
             self[name] = found

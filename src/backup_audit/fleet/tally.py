@@ -60,7 +60,7 @@ class Tally:
     def noted(self, guid: str, name: str | None, notes: Iterable[str]) -> None:
         """Count the labels of an audited instance that are ignored, by the reason."""
         for note in notes:
-            kind = note.partition(IS_IGNORED)[2]
+            kind = note.rpartition(IS_IGNORED)[2]  # what stands before may be a tenant's
             if "[" in kind:  # of the many, few
                 kind = re.sub(r"\[[0-9]+\]", "[]", kind)
             found = self._ignored.get(kind)
