@@ -242,8 +242,8 @@ def test_new_ones_are_named_first_then_by_place_and_offerings_by_their_number() 
         one.guid: one
         for one in (
             row("a", org="z"),
-            row("b", org="b", offering="redis"),
             row("c", org=None, offering=None),
+            row("b", org="b", offering="mysql"),
             row("d", org="y"),
             row("e", type=USER_PROVIDED),
             row("f"),
@@ -254,7 +254,7 @@ def test_new_ones_are_named_first_then_by_place_and_offerings_by_their_number() 
     found = unaudited(rows, standings.__getitem__, scanned(a=UNAUDITED, b=UNAUDITED, c=UNAUDITED))
 
     assert [one.guid for one in found.instances] == ["d", "c", "b", "a"]
-    assert list(found.by_offering.items()) == [("postgres", 2), ("redis", 1), ("unknown", 1)]
+    assert list(found.by_offering.items()) == [("postgres", 2), ("mysql", 1), ("unknown", 1)]
 
 
 def test_appeared_are_those_that_are_there_audited_and_were_not() -> None:
