@@ -18,6 +18,7 @@ from backup_audit.fleet.selection import (
     Selection,
     Standing,
 )
+from backup_audit.fleet.selectors import Selector
 from tests.doubles.builders import NOW
 
 TODAY = NOW.date()
@@ -357,6 +358,17 @@ def test_a_mute_holds_through_its_last_day(until: str, *, holds: bool) -> None:
     [record] = chosen.mute_records(is_whole=True)
     assert record.state is (MuteState.ACTIVE if holds else MuteState.EXPIRED)
     assert (record.guid, record.owner, record.reason) == ("a", "dba", "CHG-4711")
+    assert (record.until.isoformat(), record.match) == (until, None)
+
+
+def test_a_mute_of_many_is_recorded_with_what_it_fits() -> None:
+    chosen = selection(discover=[{"org": "*"}], mutes=[muted(match={"space": ["pay*", "x"]})])
+    decided(chosen, row())
+
+    [record] = chosen.mute_records(is_whole=True)
+
+    assert (record.guid, record.match) == (None, Selector(space=["pay*", "x"]))
+    assert (record.owner, record.reason, record.state) == ("dba", "CHG-4711", MuteState.ACTIVE)
 
 
 def test_a_mute_of_an_instance_that_is_not_audited_is_seen() -> None:

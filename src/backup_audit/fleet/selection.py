@@ -186,17 +186,17 @@ class Selection:
 
     def rule_uses(self) -> list[RuleUse]:
         """Every rule with what it did."""
-        rules = zip(self.configuration.rules, self._tally.rule_counts(), strict=True)
+        counts = self._tally.rule_counts()
         return [
             RuleUse(
                 rule=f"rules[{index}]",
                 name=rule.name,
                 match=as_configured(rule.match),
                 unless=as_configured(rule.unless) if rule.unless else None,
-                matched=matched,
-                decided=decided,
+                matched=counts[index].matched,
+                decided=counts[index].decided,
             )
-            for index, (rule, (matched, decided)) in enumerate(rules)
+            for index, rule in enumerate(self.configuration.rules)
         ]
 
     def mute_records(self, *, is_whole: bool) -> tuple[MuteRecord, ...]:
