@@ -446,7 +446,7 @@ RULES = [
 def test_rules_are_counted_by_what_they_fit_and_what_they_decide() -> None:
     chosen = selection(discover=[{"org": "*"}], rules=RULES)
     for number, (org, space) in enumerate(
-        [("prod-eu", "payments"), ("test", "payments"), ("test", "lab"), ("test", "x")]
+        [("prod-eu", "payments"), ("test", "payments"), ("test", "lab"), ("test", "x")] * 2
     ):
         decided(chosen, row(str(number), org=org, space=space), str(number))
     decided(chosen, row("u", type=USER_PROVIDED), "u")
@@ -454,9 +454,9 @@ def test_rules_are_counted_by_what_they_fit_and_what_they_decide() -> None:
     uses = [(one.rule, one.name, one.matched, one.decided) for one in chosen.rule_uses()]
 
     assert uses == [
-        ("rules[0]", "payments", 2, 2),
-        ("rules[1]", None, 1, 0),
-        ("rules[2]", None, 3, 3),
+        ("rules[0]", "payments", 4, 4),
+        ("rules[1]", None, 2, 0),
+        ("rules[2]", None, 6, 6),
         ("rules[3]", None, 0, 0),
     ]
     assert chosen.warnings() == (

@@ -166,7 +166,7 @@ def explained(selection: Selection, guid: str, row: ServiceInstance | None) -> E
     Nothing is counted: the selection decides the same afterwards.
     """
     match = selection.matching.of(guid, row)
-    standing, place = selection.standing_of(match, asked=False)
+    standing, place = selection.standing_of(match)
     is_audited = standing is Standing.AUDITED
     entry = None if match.listed is None else selection.configuration.instances[match.listed]
     known = row if row is not None else ServiceInstance(guid=guid, type="")

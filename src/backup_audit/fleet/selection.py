@@ -126,12 +126,12 @@ class Selection:
         instance = self._instance(guid, row, match, decided, notes, is_fresh=is_fresh)
         if notes:
             self._tally.noted(guid, instance.name, notes)
-        if asked and (usual := self.standing_of(match, asked=False))[0] is Standing.EXCLUDED:
+        if asked and (usual := self.standing_of(match))[0] is Standing.EXCLUDED:
             notes = (*notes, f"ordinarily excluded by {usual[1]}")
             instance = msgspec.structs.replace(instance, policy_notes=notes)
         return Decision(standing, place, instance, self._mute(guid, row))
 
-    def standing_of(self, match: Match, *, asked: bool) -> tuple[Standing, str | None]:
+    def standing_of(self, match: Match, *, asked: bool = False) -> tuple[Standing, str | None]:
         """Whether an instance is audited, and the place that decides it; counts nothing."""
         if asked:
             return Standing.AUDITED, "event"
