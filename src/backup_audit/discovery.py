@@ -274,7 +274,7 @@ class _Selected:
         if guid in self._inventory.rows or not _is_audited(row):
             return False
         match = self._selection.matching.of(guid, row)
-        standing, _ = self._selection.standing_of(match, asked=False)
+        standing, _ = self._selection.standing_of(match)
         return standing is Standing.AUDITED
 
     def _count_lost(self, problems: Mapping[str, OpenProblem], due_at: datetime) -> int:

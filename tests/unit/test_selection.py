@@ -128,14 +128,22 @@ def test_a_label_skips_what_is_discovered_through_its_last_day(
         assert found.place == "label backup-audit.skip-until"
 
 
-def test_a_label_does_not_skip_what_is_listed_and_the_finding_says_so() -> None:
+@pytest.mark.parametrize(
+    ("until", "note"),
+    [
+        ("2026-01-30", '"2026-01-30" is ignored: it is over'),
+        ("2026-01-31", "is ignored: instances[0] lists the instance"),
+        ("2026-02-01", "is ignored: instances[0] lists the instance"),
+    ],
+)
+def test_a_label_does_not_skip_what_is_listed_and_the_finding_says_so(
+    until: str, note: str
+) -> None:
     chosen = selection(instances=["a"], self_service={"skip": {"at_most": "9d"}})
 
-    instance = audited(chosen, row(labels={"backup-audit.skip-until": "2026-02-01"}))
+    instance = audited(chosen, row(labels={"backup-audit.skip-until": until}))
 
-    assert instance.policy_notes == (
-        "label backup-audit.skip-until is ignored: instances[0] lists the instance",
-    )
+    assert instance.policy_notes == (f"label backup-audit.skip-until {note}",)
 
 
 def test_without_self_service_no_label_skips() -> None:
@@ -190,6 +198,16 @@ def test_an_instance_has_what_the_inventory_says_of_it() -> None:
         created_at=NOW,
         operation=under_way,
     )
+
+
+def test_of_an_instance_without_a_row_there_is_what_is_configured() -> None:
+    entry = {"guid": "a", "name": "orders", "owner": "team-orders", "min_backups": 7}
+
+    instance = audited(selection(instances=[entry]), None)
+
+    policy = instance.policy
+    assert instance == Instance("a", policy, "orders", "team-orders")
+    assert (policy.min_backups, policy.min_backups_source) == (7, "instances[0]")
 
 
 def test_a_configured_name_wins() -> None:
@@ -622,14 +640,6 @@ def test_what_is_asked_for_and_ordinarily_excluded_is_noted(
     assert listed is not None
     assert asked.policy_notes == (() if place is None else (f"ordinarily excluded by {place}",))
     assert listed.policy_notes == ()
-
-
-def test_a_skip_that_is_over_is_noted_once_where_the_instance_is_listed() -> None:
-    chosen = selection(instances=["a"], self_service={"skip": {"at_most": "9d"}})
-
-    assert audited(chosen, row(labels={"backup-audit.skip-until": "2026-01-30"})).policy_notes == (
-        'label backup-audit.skip-until "2026-01-30" is ignored: it is over',
-    )
 
 
 def test_labels_that_selectors_read_are_not_strange_ones() -> None:
