@@ -184,12 +184,13 @@ def test_an_instance_has_what_the_inventory_says_of_it() -> None:
     under_way = Operation("update", "in progress", NOW)
     of = row(offering="p.mysql", plan="gold", created_at=NOW, last_operation=under_way)
 
-    instance = audited(selection(instances=["a"]), of)
+    instance = audited(selection(instances=[{"guid": "a", "owner": "team-orders"}]), of)
 
     assert instance == Instance(
         "a",
         BUILT_IN,
         "db",
+        "team-orders",
         type=MANAGED,
         org="prod-eu",
         space="payments",
