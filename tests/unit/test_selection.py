@@ -239,12 +239,14 @@ def test_an_operation_that_is_over_is_left_out(state: str) -> None:
 
 def test_instances_for_which_the_same_is_stated_share_their_policy() -> None:
     chosen = selection(
+        instances=["listed", {"guid": "by-an-entry", "name": "db"}],
         discover=[{"org": "*"}],
         rules=[{"match": {"space": "lab"}, "max_age": "9h"}],
         self_service={"max_age": {}},
     )
     rows = [row(str(number), space="lab" if number % 2 else "prod") for number in range(8)]
     rows += [row(str(number), labels={"backup-audit.max-age": "4h"}) for number in range(8, 12)]
+    rows += [row("listed", space="lab"), row("by-an-entry", space="prod")]
 
     policies = {id(audited(chosen, of, of.guid).policy) for of in rows}
 
@@ -512,7 +514,13 @@ def test_what_fits_nothing_is_warned_of_in_the_order_of_the_keys() -> None:
     chosen = selection(
         instances=["a", "b"],
         discover=[{"org": "prod-*"}, {"org": "none"}],
-        exclude=[excluded(space="lab"), excluded(org="none"), excluded(space="pay*")],
+        exclude=[
+            excluded(space="lab"),
+            excluded(org="none"),
+            excluded(space="pay*"),
+            excluded("2026-01-30", org="none"),
+            excluded("2026-01-30", org="prod-*"),
+        ],
         mutes=[muted(guid="c"), muted(match={"org": "none"}), muted(match={"org": "*"})],
     )
     decided(chosen, row("x", space="lab"), "x")
@@ -522,6 +530,7 @@ def test_what_fits_nothing_is_warned_of_in_the_order_of_the_keys() -> None:
     assert chosen.warnings() == (
         "discover[1]: fits no instance of the foundation",
         "exclude[1]: fits no instance of the foundation",
+        "exclude[3]: fits no instance of the foundation",
         "mutes[0]: is for no audited instance",
         "mutes[1]: is for no audited instance",
         "instances[0]: is listed, so it is audited, though exclude[2] fits",
