@@ -239,7 +239,7 @@ def test_an_operation_that_is_over_is_left_out(state: str) -> None:
 
 def test_instances_for_which_the_same_is_stated_share_their_policy() -> None:
     chosen = selection(
-        instances=["listed", {"guid": "by-an-entry", "name": "db"}],
+        instances=["listed", "labelled", {"guid": "by-an-entry", "name": "db"}],
         discover=[{"org": "*"}],
         rules=[{"match": {"space": "lab"}, "max_age": "9h"}],
         self_service={"max_age": {}},
@@ -247,6 +247,7 @@ def test_instances_for_which_the_same_is_stated_share_their_policy() -> None:
     rows = [row(str(number), space="lab" if number % 2 else "prod") for number in range(8)]
     rows += [row(str(number), labels={"backup-audit.max-age": "4h"}) for number in range(8, 12)]
     rows += [row("listed", space="lab"), row("by-an-entry", space="prod")]
+    rows += [row("labelled", labels={"backup-audit.max-age": "4h"})]
 
     policies = {id(audited(chosen, of, of.guid).policy) for of in rows}
 
