@@ -37,9 +37,7 @@ from backup_audit.report.drift import (
     is_lost_role,
     unaudited,
 )
-from backup_audit.text import instances, one_line
-
-_WHY_MAX = 300  # characters
+from backup_audit.text import instances
 
 Rows = Mapping[str, ServiceInstance]  # by GUID
 
@@ -133,7 +131,7 @@ def _looked_up(
     last = NO_FLEET if is_whole else recall(rows, lambda row: row.guid in guids)
     return _Inventory(
         read=Read.LISTED if is_whole else reading.read,
-        why=_said(reading),
+        why=reading.why_in_short,
         rows=rows,
         last=last,
         reading=reading,
@@ -155,7 +153,7 @@ def _scanned(
     if scan.read is not Read.COMPLETE:
         return _Inventory(
             read=scan.read,
-            why=_said(scan),
+            why=scan.why_in_short,
             rows=rows,
             last=recall(rows, lambda row: row.guid not in rows or _is_audited(row)),
             reading=scan,
@@ -168,12 +166,14 @@ def _scanned(
     last = recall(rows, is_missed) if compares else NO_FLEET
     missing = dict.fromkeys((*(guid for guid in listed if guid not in rows), *last.rows))
     again = reader.look_up(tuple(missing), labels) if missing else None
-    is_whole = again is None or again.read is Read.COMPLETE
+    is_whole, why = True, None
     if again is not None:
         rows.update(again.rows)
+        is_whole = again.read is Read.COMPLETE
+        why = None if is_whole else f"instances that the list lacks: {again.why_in_short}"
     return _Inventory(
         read=Read.COMPLETE if is_whole else Read.PARTIAL,
-        why=None if is_whole else f"instances that the list lacks: {_said(again)}",
+        why=why,
         rows=rows,
         last=last,
         reading=scan,
@@ -349,11 +349,6 @@ def _absent(decision: Decision) -> Decision:
 
 def _is_audited(row: FleetRow) -> bool:
     return row.standing is Standing.AUDITED
-
-
-def _said(reading: Reading | None) -> str | None:
-    """Why a reading is not complete, on one line."""
-    return one_line(reading.why, _WHY_MAX) if reading and reading.why else None
 
 
 def _refuse_to_guess(inventory: _Inventory) -> None:

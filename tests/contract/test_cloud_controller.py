@@ -18,7 +18,6 @@ import trustme
 
 from backup_audit.errors import AuditError
 from backup_audit.fleet.configuration import Instance
-from backup_audit.fleet.inventory import Sees
 from backup_audit.fleet.policy import BUILT_IN, Policy
 from backup_audit.judge.evidence import (
     Backup,
@@ -40,6 +39,7 @@ from backup_audit.probe.session import USER_AGENT, new_session
 from tests.doubles.builders import NOW
 from tests.doubles.builders import evidence as taken_now
 from tests.doubles.fake_time import FakeTime
+from tests.doubles.fakes import FixedToken
 from tests.doubles.scripted_server import Answer, Raw, Seen, scripted_server
 from tests.doubles.stubborn_server import listening
 
@@ -47,25 +47,6 @@ pytestmark = pytest.mark.loopback
 
 FORTY_SECONDS = (("Retry-After", "40"),)
 WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace_seconds=24 * 3600)
-
-
-class FixedToken:
-    """An Authorization that knows the values in a list, each after the one before was refused."""
-
-    sees = Sees.UNKNOWN
-
-    def __init__(self, *values: str) -> None:
-        self._values = list(values)
-
-    def header(self) -> str:
-        return self._values[0]
-
-    def renewed(self, refused: str) -> str | None:
-        assert refused == self._values[0]
-        if len(self._values) == 1:
-            return None
-        self._values.pop(0)
-        return self._values[0]
 
 
 class Client:

@@ -17,6 +17,7 @@ from backup_audit.probe.paging import PagedInventory
 from backup_audit.probe.session import new_session
 from tests.doubles.builders import NOW
 from tests.doubles.fake_time import FakeTime
+from tests.doubles.fakes import FixedToken
 from tests.doubles.foundation import page_of, resource
 from tests.doubles.scripted_server import Answer, Raw, Seen, scripted_server
 
@@ -26,31 +27,13 @@ ONE = Answer(200, page_of([resource("guid-1")]))
 NONE = Answer(200, page_of([]))
 
 
-class Tokens:
-    """An Authorization whose tokens are refused one after the other."""
-
-    sees = Sees.ROLES
-
-    def __init__(self, *values: str) -> None:
-        self._values = list(values)
-
-    def header(self) -> str:
-        return self._values[0]
-
-    def renewed(self, refused: str) -> str | None:
-        assert refused == self._values[0]
-        if len(self._values) == 1:
-            return None
-        self._values.pop(0)
-        return self._values[0]
-
-
 @contextlib.contextmanager
 def inventory(url: str, *tokens: str, read_timeout: float = 20.0) -> Iterator[PagedInventory]:
     time = FakeTime()
     with new_session(None) as session:
         http = HttpClient(session, connect_timeout=20.0, read_timeout=read_timeout)
-        api = CloudController(url, http, Tokens(*tokens or ("bearer one",)), clock=lambda: NOW)
+        token = FixedToken(*tokens or ("bearer one",), sees=Sees.ROLES)
+        api = CloudController(url, http, token, clock=lambda: NOW)
         engine = Engine(
             time.watched(api),
             Deadline.after(900.0, time.monotonic),

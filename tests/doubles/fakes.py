@@ -292,3 +292,21 @@ class ListedFoundation:
             user_provided=sum(row.type != MANAGED for row in self.rows.values()),
         )
         return self.breaks(call, reading)
+
+
+class FixedToken:
+    """An Authorization that knows the values in a list, each after the one before was refused."""
+
+    def __init__(self, *values: str, sees: Sees = Sees.UNKNOWN) -> None:
+        self.sees = sees
+        self._values = list(values)
+
+    def header(self) -> str:
+        return self._values[0]
+
+    def renewed(self, refused: str) -> str | None:
+        assert refused == self._values[0]
+        if len(self._values) == 1:
+            return None
+        self._values.pop(0)
+        return self._values[0]

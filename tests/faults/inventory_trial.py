@@ -3,9 +3,7 @@
 import functools
 import itertools
 import json
-import math
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any
@@ -19,13 +17,7 @@ from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer
 from backup_audit.judge.finding import Finding
 from backup_audit.notify.message import Message
-from backup_audit.probe.authorization import ReadyHeader, Secret
-from backup_audit.probe.cloud_controller import CloudController
-from backup_audit.probe.engine import Engine
-from backup_audit.probe.http import HttpClient
-from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.paging import PagedInventory
-from backup_audit.probe.session import new_session
 from backup_audit.report.drift import FleetRow, InventoryRecord
 from backup_audit.report.report import Latest, WholeReport
 from tests.doubles.builders import NOW, SETTINGS, a_list
@@ -40,7 +32,7 @@ from tests.doubles.fakes import (
     engine,
 )
 from tests.doubles.foundation import Foundation, resource
-from tests.faults.fault import TOKEN, Does, Fault, http
+from tests.faults.fault import Does, Fault, http
 from tests.faults.listed import (
     ANSWERS,
     CREATED,
@@ -54,8 +46,8 @@ from tests.faults.listed import (
     THERE,
     YOUNG,
 )
-from tests.faults.server import CA, Site, site, target
-from tests.faults.trial import logged
+from tests.faults.server import site, target
+from tests.faults.trial import engine_at, logged
 
 PER_PAGE = 3  # rows; the list has three pages then
 _DAY = timedelta(days=1)
@@ -177,9 +169,9 @@ def try_out(fault: Fault, place: Place, fleet: Fleet) -> Outcome:
     with (
         logged() as log,
         site(fault, fault.channels[0], script) as there,
-        _inventory(fault, there) as reader,
+        engine_at(there, fault, FakeTime()) as asks,
     ):
-        outcome = _outcome(fleet, reader)
+        outcome = _outcome(fleet, PagedInventory(asks))
     return msgspec.structs.replace(
         outcome,
         given=frozenset(script.given),
@@ -193,31 +185,6 @@ def try_out(fault: Fault, place: Place, fleet: Fleet) -> Outcome:
 def without(fleet: Fleet) -> Outcome:
     """A run that gets nothing of the inventory."""
     return _outcome(fleet, Unreadable("there is none", NOW))
-
-
-@contextmanager
-def _inventory(fault: Fault, there: Site) -> Iterator[InventoryReader]:
-    time = FakeTime()
-    with new_session(CA) as session:
-        client = HttpClient(
-            session,
-            connect_timeout=fault.connect_timeout,
-            read_timeout=fault.read_timeout,
-            proxy=there.proxy_url,
-        )
-        token = ReadyHeader(Secret(TOKEN))
-        api = CloudController(there.url, client, token, clock=lambda: NOW, now=NOW.timestamp)
-        asks = Engine(
-            time.watched(api),
-            Deadline(math.inf),
-            workers=1,
-            clock=lambda: NOW,
-            monotonic=time.monotonic,
-            wait=time.wait,
-            jitter=lambda: 1.0,
-        )
-        with closing(asks):
-            yield PagedInventory(asks)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from backup_audit.probe.session import new_session
 from tests.doubles.builders import NOW, run
 from tests.doubles.fake_time import FakeTime
 from tests.faults.fault import TOKEN, Channel, Fault
-from tests.faults.server import CA, FAULTY, NEIGHBOUR, site
+from tests.faults.server import CA, FAULTY, NEIGHBOUR, Site, site
 
 _WITH_GRACE = msgspec.structs.replace(BUILT_IN, grace_seconds=24 * 3600)
 
@@ -76,11 +76,10 @@ def logged() -> Iterator[list[str]]:
         root.setLevel(level)
 
 
-def _run(fault: Fault, channel: Channel) -> Outcome:
-    time = FakeTime()
-    probed: list[Probed] = []
-    ended = None
-    with site(fault, channel) as there, new_session(CA) as session:
+@contextlib.contextmanager
+def engine_at(there: Site, fault: Fault, time: FakeTime) -> Iterator[Engine]:
+    """A real engine, with real connections to a faulty site, at a time that does not pass."""
+    with new_session(CA) as session:
         http = HttpClient(
             session,
             connect_timeout=fault.connect_timeout,
@@ -98,6 +97,15 @@ def _run(fault: Fault, channel: Channel) -> Outcome:
             wait=time.wait,
             jitter=lambda: 1.0,
         )
+        with contextlib.closing(engine):
+            yield engine
+
+
+def _run(fault: Fault, channel: Channel) -> Outcome:
+    time = FakeTime()
+    probed: list[Probed] = []
+    ended = None
+    with site(fault, channel) as there, engine_at(there, fault, time) as engine:
         try:
             probed.extend(engine.probe(_instances(fault)))
         except AuditError as error:

@@ -14,7 +14,7 @@ import pytest
 
 from backup_audit.errors import InvalidEvent
 from backup_audit.fleet.configuration import ConfigurationDocument, parse_configuration
-from backup_audit.fleet.doubts import doubts_about
+from backup_audit.fleet.doubts import EXCLUDE_ENDS_SOON, doubts_about
 from backup_audit.fleet.inventory import ServiceInstance
 from backup_audit.fleet.labels import faults_of_labels
 from backup_audit.fleet.policy import BUILT_IN, DEMANDS
@@ -26,7 +26,6 @@ from backup_audit.judge.under_way import EXCUSED_FOR
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.fleet_news import (
     DEPARTED_MAX,
-    ENDS_SOON,
     UNAUDITED_MAX,
     WARNINGS_MAX,
     Reason,
@@ -418,7 +417,7 @@ def test_the_figures_of_what_a_digest_names_are_the_codes() -> None:
     assert f"Up to {DEPARTED_MAX} are named, those with an open problem first" in said
     assert f"warnings stand there too, {WARNINGS_MAX} at most" in said
     assert f"once, {UNAUDITED_MAX} by name" in said
-    assert f"end within {ENDS_SOON.days} days" in said
+    assert f"end within {EXCLUDE_ENDS_SOON.days} days" in said
     assert f"for {EXCUSED_FOR // timedelta(hours=1)} hours" in TEXTS[NOTIFICATIONS]
 
 

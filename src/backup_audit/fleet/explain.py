@@ -17,9 +17,7 @@ from backup_audit.fleet.policy import BUILT_IN_STATEMENT, DEMANDS, Statement, st
 from backup_audit.fleet.selection import Selection, Standing
 from backup_audit.fleet.selectors import indexes, why_fits
 from backup_audit.fleet.self_service import SKIP_UNTIL, within
-from backup_audit.text import one_line
 
-_WHY_MAX = 300  # characters
 _EXPLAINED_MAX = 100  # instances of one name; Lambda's answer takes 6 MB
 
 
@@ -136,7 +134,7 @@ def explain(
         found=len(found),
         instances=[explained(selection, guid, rows.get(guid)) for guid in found[:_EXPLAINED_MAX]],
         read=worst.read,
-        why=one_line(worst.why, _WHY_MAX) if worst.why else None,
+        why=worst.why_in_short,
         said=_unexplained(worst, found, rows),
     )
 

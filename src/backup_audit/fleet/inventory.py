@@ -7,6 +7,10 @@ from typing import Protocol
 
 import msgspec
 
+from backup_audit.text import one_line
+
+_WHY_MAX = 300  # characters
+
 MANAGED = "managed"
 USER_PROVIDED = "user-provided"
 
@@ -75,6 +79,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     sees: Sees = Sees.UNKNOWN
     user_provided: int | None = None
     why: str | None = None
+
+    @property
+    def why_in_short(self) -> str | None:
+        """Why it is not complete, on one line."""
+        return one_line(self.why, _WHY_MAX) if self.why else None
 
 
 class InventoryReader(Protocol):

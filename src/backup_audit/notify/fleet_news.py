@@ -6,7 +6,7 @@ counted.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from itertools import islice
 from operator import itemgetter
@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
-from backup_audit.fleet.doubts import is_about_an_end
+from backup_audit.fleet.doubts import EXCLUDE_ENDS_SOON, is_about_an_end
+from backup_audit.fleet.fields import day_of
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.selection import ExcludeUse
 from backup_audit.judge.verdict import Severity, severity_of
@@ -33,7 +34,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 DEPARTED_MAX = 100  # instances that left, named in a digest
 WARNINGS_MAX = 10
 UNAUDITED_MAX = 20  # new unaudited instances, named in a digest
-ENDS_SOON = timedelta(days=7)
 _DEPARTED_ROOM = 80 * 1024  # bytes; a message has 256 KiB
 _UNAUDITED_ROOM = 48 * 1024  # bytes
 _OFFERINGS_MAX = 10  # offerings by which the others are counted
@@ -237,7 +237,7 @@ def _not_known(record: InventoryRecord) -> Iterator[str]:
 def _ends_of_excludes(excludes: Iterable[ExcludeUse], today: date) -> Iterator[str]:
     """The excludes that ended, and those that end within 7 days."""
     ends = ((end, one) for one in excludes if (end := _end(one)))
-    near = sorted((one for one in ends if one[0] - today <= ENDS_SOON), key=itemgetter(0))
+    near = sorted((one for one in ends if one[0] - today <= EXCLUDE_ENDS_SOON), key=itemgetter(0))
     for end, one in near[:_EXCLUDES_MAX]:
         name = _named(one)
         if end < today:
@@ -245,7 +245,7 @@ def _ends_of_excludes(excludes: Iterable[ExcludeUse], today: date) -> Iterator[s
         else:
             yield f"{name} ends on {end}, and takes out {instances(one.instances)} until then."
     if more := len(near[_EXCLUDES_MAX:]):
-        yield f"{more} more excludes ended, or end within {ENDS_SOON.days} days."
+        yield f"{more} more excludes ended, or end within {EXCLUDE_ENDS_SOON.days} days."
 
 
 def _by_place(record: InventoryRecord) -> dict[str, str]:
@@ -261,7 +261,7 @@ def _named(exclude: ExcludeUse) -> str:
 
 
 def _end(exclude: ExcludeUse) -> date | None:
-    return None if exclude.until in (None, "never") else date.fromisoformat(exclude.until)
+    return day_of(exclude.until) if exclude.until else None
 
 
 def _lines_of_departed(one: Departed, excludes: Mapping[str, str]) -> Iterator[str]:
