@@ -5,7 +5,6 @@ template.yaml sets every one of them (a test checks that).
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Meta, field
 
 from backup_audit.errors import InvalidSettings
+from backup_audit.fleet.fields import PositiveDuration
 from backup_audit.strict import read_strictly
 
 # Requests that a foundation may ever be asked at a time, by all batches together.
@@ -31,13 +31,6 @@ _PORT = (
 _LOOPBACK = r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])"
 _SECURE = rf"(https://{_NAME}|http://{_LOOPBACK}){_PORT}(/[!-\"$->@-~]*)?"
 _URI = r"ssm:/?[\w./-]+|s3://[^/]+/.+|file:.+"
-
-
-class NotifyMode(StrEnum):
-    """The kind of a run's messages: digests, or one for each problem instance."""
-
-    DIGEST = "digest"
-    FINDING = "finding"
 
 
 def _whole(pattern: str, description: str) -> Meta:
@@ -60,10 +53,17 @@ ProxyUrl = Annotated[
 ]
 
 
+TopicArn = Annotated[
+    str, _whole(r"arn:[\w-]+:sns:[\w-]+:[0-9]{12}:[\w-]+", "the ARN of a standard SNS topic")
+]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """One deployment. A field is the variable of its name in capitals, or of `name=`.
 
-    `requests_per_second` None: as many as `workers` at a time can send. `batch_size` (instances, at
+    The topics are for people, for programs and for chat. `remind_every`: so long after a digest,
+    open problems are named again. `runbook_url`: where the folder docs can be read, without a slash
+    at its end. `requests_per_second` None: as many as `workers` at a time can send. `batch_size` (instances, at
     most) is for runs in many invocations.
     """
 
@@ -92,10 +92,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             "a key prefix such as backup-audit or audits/prod",
         ),
     ] = DEFAULT_PREFIX
-    topic_arn: Annotated[
-        str, _whole(r"arn:[\w-]+:sns:[\w-]+:[0-9]{12}:[\w-]+", "the ARN of a standard SNS topic")
-    ]
-    notify_mode: Annotated[NotifyMode, Meta(description="digest or finding")] = NotifyMode.DIGEST
+    topic_arn: TopicArn
+    events_topic_arn: TopicArn | None = None
+    chat_topic_arn: TopicArn | None = None
+    remind_every: PositiveDuration = "24h"
+    digest_per_owner: Annotated[bool, Meta(description="true or false")] = False
+    runbook_url: (
+        Annotated[str, _whole(_SECURE, "the https:// address of the folder docs")] | None
+    ) = None
     foundation: Annotated[
         str, _whole(r"[A-Za-z0-9._-]{1,32}", "1 to 32 letters, digits and . _ -")
     ] = ""
@@ -126,7 +130,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if settings is None or faults:
         raise InvalidSettings(_said(fault) for fault in faults)
     return msgspec.structs.replace(
-        settings, api_url=settings.api_url.rstrip("/"), foundation=foundation_of(environ) or ""
+        settings,
+        api_url=settings.api_url.rstrip("/"),
+        foundation=foundation_of(environ) or "",
+        runbook_url=settings.runbook_url.rstrip("/") if settings.runbook_url else None,
     )
 
 
