@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Meta, field
 
 from backup_audit.errors import InvalidSettings
-from backup_audit.fleet.fields import PositiveDuration
 from backup_audit.strict import read_strictly
+from backup_audit.text import DURATION_PATTERN
 
 # Requests that a foundation may ever be asked at a time, by all batches together.
 _WORKERS_MAX = 1000
@@ -58,6 +58,15 @@ TopicArn = Annotated[
 ]
 
 
+RemindEvery = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])" + DURATION_PATTERN.removeprefix("^"),
+        description='a duration longer than zero, such as "24h" or "7d"',
+    ),
+]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """One deployment. A field is the variable of its name in capitals, or of `name=`.
 
@@ -95,7 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     topic_arn: TopicArn
     events_topic_arn: TopicArn | None = None
     chat_topic_arn: TopicArn | None = None
-    remind_every: PositiveDuration = "24h"
+    remind_every: RemindEvery = "24h"
     digest_per_owner: Annotated[bool, Meta(description="true or false")] = False
     runbook_url: (
         Annotated[str, _whole(_SECURE, "the https:// address of the folder docs")] | None
