@@ -39,16 +39,20 @@ from backup_audit.plan import (
     store_items,
     store_plan,
     stored_efforts,
+    ways_out,
 )
 from backup_audit.probe.engine import Engine
 from backup_audit.publish import publish
-from backup_audit.report.changes import compared
+from backup_audit.report.alerts import Alerts
+from backup_audit.report.alerts import planned as alerts_planned
+from backup_audit.report.changes import Resolved, compared
 from backup_audit.report.commit import (
     Previous,
     StoredReport,
     commit,
     committed_report,
     last_fleet,
+    left_problems,
     previous_of,
     refuse_anothers,
 )
@@ -68,6 +72,7 @@ from backup_audit.report.report import (
 from backup_audit.report.store import RunKeys, Turn, find, settle
 from backup_audit.report.summary import Summary
 from backup_audit.settings import Settings
+from backup_audit.text import parse_duration
 
 # Seconds kept for each instance at a run's end: its finding is read again, summed up and
 # written into the CSV. Measured: 0.05 ms; a busy machine may take four times that.
@@ -197,7 +202,7 @@ class Audit:
         stored = find(self._store, keys.plan, StoredPlan)
         if stored is not None:
             return stored
-        previous = previous_of(self._store, keys)
+        previous = previous_of(self._store, keys, run.due_at)
         if previous.warning:
             self._edges.telemetry.warned(previous.warning)
         configuration = self._configuration()
@@ -207,16 +212,40 @@ class Audit:
             self._edges.telemetry.warned(warning)
             plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, warning))
         batches = split(entries, size or len(entries))
+        left = self._left(run, plan, previous, entries, fleet)
         ours = StoredPlan(
             run=run,
             plan=plan,
+            alerts=self._alerts(run, previous),
             mutes=fleet.mutes,
             place=keys.batches(self._invocation_id),
             batches=len(batches),
             ceilings=ceilings,
+            left=len(left),
             inventory=fleet.inventory,
         )
-        return store_plan(self._store, keys, ours, batches, fleet.rows())
+        return store_plan(self._store, keys, ours, batches, left, fleet.rows())
+
+    def _left(
+        self, run: Run, plan: Plan, previous: Previous, entries: Sequence[Entry], fleet: Fleet
+    ) -> list[Resolved]:
+        """The open problems of instances that this run audits no more."""
+        if not run.scope.is_compared:
+            return []
+        how = ways_out(previous, entries, fleet.left)
+        return list(left_problems(self._store, previous, how, run, notifies=plan.notifies))
+
+    def _alerts(self, run: Run, previous: Previous) -> Alerts:
+        """What the run goes on with where it notifies."""
+        settings, is_compared = self._settings, run.scope.is_compared
+        return alerts_planned(
+            run.due_at,
+            tuple(self._edges.notifiers),
+            parse_duration(settings.remind_every),
+            per_owner=settings.digest_per_owner and is_compared,
+            before=previous.alerts if is_compared else None,
+            marked=previous.marked,
+        )
 
     def _configuration(self) -> Configuration:
         source = self._edges.source
@@ -296,7 +325,7 @@ class Audit:
         batch = read_batch(self._store, stored, number)
         with self._store.new_object(key) as out, self._edges.engine(stored.ceilings) as engine:
             for entry, evidence in self._asked(engine, batch):
-                out.write(json_line(_finding_of(entry, evidence, run)))
+                out.write(json_line(_finding_of(entry, evidence, stored)))
             return self._effort(run, engine.calls, engine.retries)
 
     def _judge_only(self, request: AuditRequest, run: Run) -> Answer:
@@ -304,7 +333,11 @@ class Audit:
         configuration = self._configuration()
         ceilings, keys = self._ceilings, self._keys(run)
         fleet = self._fleet(
-            request, run, configuration, ceilings, lambda: previous_of(self._store, keys)
+            request,
+            run,
+            configuration,
+            ceilings,
+            lambda: previous_of(self._store, keys, run.due_at),
         )
         plan, entries = self._planned(request, run, configuration, Previous(), fleet)
         with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
@@ -352,7 +385,7 @@ class Audit:
             batch = read_batch(self._store, stored, number)
             with self._store.new_object(keys.findings(number)) as out:
                 for entry in batch:
-                    out.write(json_line(_finding_of(entry, evidence, run)))
+                    out.write(json_line(_finding_of(entry, evidence, stored)))
 
     def _conclude(self, stored: StoredPlan, efforts: Iterable[Effort]) -> Answer:
         report, is_ours = self._commit(stored, efforts)
@@ -379,9 +412,13 @@ class Audit:
     def _publish(
         self, stored: StoredReport, *, notifies: bool, repeated: bool, by_hand: bool = False
     ) -> Answer:
-        mode = self._settings.notify_mode
         return publish(
-            stored, self._edges, mode, notifies=notifies, repeated=repeated, by_hand=by_hand
+            stored,
+            self._edges,
+            self._settings.runbook_url,
+            notifies=notifies,
+            repeated=repeated,
+            by_hand=by_hand,
         )
 
     def _turn(self, run: Run, held_by: str) -> Turn:
@@ -400,9 +437,11 @@ class Audit:
         return Effort(api_calls=api_calls, retries=retries, seconds=round(seconds, 3))
 
 
-def _finding_of(entry: Entry, evidence: Evidence, run: Run) -> Finding:
-    finding = finding_of(entry.instance, evidence, run, entry.mute)
-    return compared(finding, entry.open, entry.resolved) if run.scope.is_compared else finding
+def _finding_of(entry: Entry, evidence: Evidence, stored: StoredPlan) -> Finding:
+    finding = finding_of(entry.instance, evidence, stored.run, entry.mute)
+    if not stored.run.scope.is_compared:
+        return finding
+    return compared(finding, entry.open, entry.resolved, notifies=stored.plan.notifies)
 
 
 def _already_running(run_id: str) -> Answer:

@@ -21,7 +21,7 @@ from backup_audit.fleet.inventory import (
 from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.fleet.selection import Decision, Selection, Standing
-from backup_audit.report.changes import OpenProblem
+from backup_audit.report.changes import Ended, OpenProblem
 from backup_audit.report.drift import (
     NO_FLEET,
     NOT_READ,
@@ -48,13 +48,15 @@ Recall = Callable[[Rows, Callable[[FleetRow], bool]], LastFleet]
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet of a run: the listed instances in their order, then those discovered, by GUID.
 
-    `rows` gives the lines of fleet.jsonl. `warnings` say what of the inventory could not be had,
+    `left` says how instances with an open problem left the fleet, by GUID. `rows` gives the lines of
+    fleet.jsonl. `warnings` say what of the inventory could not be had,
     `doubts` what the configuration hardly means, now that the inventory is known.
     """
 
     audited: list[Decision]
     mutes: tuple[MuteRecord, ...]
     inventory: InventoryRecord
+    left: Mapping[str, Ended]
     rows: Callable[[], Iterator[FleetRow]]
     warnings: tuple[str, ...]
     doubts: tuple[str, ...]
@@ -116,6 +118,7 @@ def fleet_of(
         audited=ours.audited,
         mutes=selection.mute_records(is_whole=inventory.is_whole and not asked),
         inventory=ours.record(compares=compares),
+        left=ours.left,
         rows=ours.rows,
         warnings=tuple(_warnings(inventory)),
         doubts=selection.warnings() if inventory.is_whole and not asked else (),
@@ -202,6 +205,7 @@ class _Selected:
         self._left = Departures()
         self._lost = 0
         self.audited: list[Decision] = []
+        self.left: dict[str, Ended] = {}
 
     def decide(self, problems: Mapping[str, OpenProblem], due_at: datetime) -> None:
         """Decide for all, once."""
@@ -328,6 +332,8 @@ class _Selected:
             until=until,
         )
         self._left.add(one)
+        if before is not None and before.opened_at is not None:
+            self.left[row.guid] = Ended.GONE if how is Departure.GONE else Ended.LEFT_SELECTION
 
     def _decision(self, guid: str, row: ServiceInstance | None, *, is_fresh: bool) -> Decision:
         return self._selection.decide(guid, row, is_fresh=is_fresh, asked=self._asked)

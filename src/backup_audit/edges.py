@@ -1,6 +1,6 @@
 """What a run needs of the outside: protocols, so that the use case knows no AWS and no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +10,7 @@ from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
+from backup_audit.report.alerts import Audience
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import Ceilings, Report
 from backup_audit.report.store import ObjectStore
@@ -42,7 +43,7 @@ class Edges(Protocol):
 
     source: DocumentSource
     store: ObjectStore
-    notifier: Notifier
+    notifiers: Mapping[Audience, Notifier]
     telemetry: Telemetry
     deadline: Deadline
 

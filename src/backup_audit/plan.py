@@ -8,7 +8,7 @@ the configuration says later. docs/decisions/0002-commit-protocol.md and
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,7 +18,7 @@ from backup_audit.fleet.configuration import Instance
 from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.fleet.selection import Decision
-from backup_audit.report.changes import NOTHING_YET, OpenProblem, Resolved
+from backup_audit.report.changes import NOTHING_YET, Ended, OpenProblem, Resolved
 from backup_audit.report.commit import Previous
 from backup_audit.report.drift import FleetRow
 from backup_audit.report.report import Ceilings, Effort, Plan, StoredPlan
@@ -52,6 +52,21 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     mute: Mute | None = None
     open: OpenProblem | None = None
     resolved: Resolved | None = None
+
+
+def ways_out(
+    previous: Previous, entries: Iterable[Entry], left: Mapping[str, Ended]
+) -> dict[str, Ended]:
+    """How the instances with an open problem left that a run audits no more, by GUID.
+
+    `left` is what the inventory knows of it; the others are dropped from the configuration.
+    """
+    audited = {one.instance.guid for one in entries}
+    return {
+        guid: left.get(guid, Ended.DROPPED)
+        for guid, one in previous.state.open.items()
+        if one.opened_at is not None and guid not in audited
+    }
 
 
 class BatchTask(
@@ -173,9 +188,12 @@ def store_plan(
     keys: RunKeys,
     ours: StoredPlan,
     batches: Iterable[Sequence[Entry]],
+    left: Iterable[Resolved] = (),
     fleet: Iterable[FleetRow] = (),
 ) -> StoredPlan:
-    """Write the batches and the fleet at their place, then plan.json, which makes them count.
+    """Write batches, ends and fleet at their place, then plan.json, which makes them count.
+
+    `left` are the open problems of instances that left the fleet.
 
     Return the plan that counts: that of another delivery, if it was faster.
     """
@@ -183,6 +201,10 @@ def store_plan(
         with store.new_object(ours.batch_key(number)) as out:
             for entry in batch:
                 out.write(_encode(entry) + b"\n")
+    if ours.left:
+        with store.new_object(ours.left_key) as out:
+            for ended in left:
+                out.write(_encode(ended) + b"\n")
     if ours.fleet_key is not None:
         with store.new_object(ours.fleet_key) as out:
             for row in fleet:

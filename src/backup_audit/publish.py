@@ -10,13 +10,12 @@ from backup_audit.fleet.run import Scope
 from backup_audit.notify.send import notify
 from backup_audit.report.commit import StoredReport, advance_latest
 from backup_audit.report.report import Answer, Report
-from backup_audit.settings import NotifyMode
 
 
 def publish(
     stored: StoredReport,
     edges: Edges,
-    notify_mode: NotifyMode,
+    runbook_url: str | None,
     *,
     notifies: bool,
     repeated: bool,
@@ -36,7 +35,7 @@ def publish(
         )
     sent = 0
     if notifies and not is_late:
-        sent = notify(stored, edges.notifier, notify_mode)
+        sent = notify(stored, edges.notifiers, runbook_url)
     telemetry.reported(report, messages_sent=sent)
     # A delivery that lost the race leaves both to the winner.
     if (notifies or not repeated) and not is_late and not by_hand:

@@ -27,6 +27,7 @@ from backup_audit.probe.http import HttpClient
 from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.paging import PagedInventory
 from backup_audit.probe.session import new_session
+from backup_audit.report.alerts import Audience
 from backup_audit.report.report import Ceilings
 from backup_audit.report.s3 import S3Store
 from backup_audit.report.store import ObjectStore
@@ -98,7 +99,12 @@ class AwsEdges:
         self._settings = settings
         self.source = source_of(settings.config_uri, CLIENTS, settings.instance_guids)
         self.store = store_of(settings.report_bucket)
-        self.notifier = notifier_of(settings.topic_arn)
+        topics = {
+            Audience.PEOPLE: settings.topic_arn,
+            Audience.EVENTS: settings.events_topic_arn,
+            Audience.CHAT: settings.chat_topic_arn,
+        }
+        self.notifiers = {one: notifier_of(arn) for one, arn in topics.items() if arn}
         self.telemetry = telemetry
         self.deadline = deadline
 

@@ -27,7 +27,7 @@ _SHORT = 8  # hexadecimal digits that separate runs of the same second
 
 
 class Scope(StrEnum):
-    """The scope of a run. Runs are compared with the last full one only."""
+    """The scope of a run. Only full runs are compared, with the last full one."""
 
     FULL = "full"
     PARTIAL = "partial"
@@ -35,8 +35,8 @@ class Scope(StrEnum):
 
     @property
     def is_compared(self) -> bool:
-        """Whether such runs are compared; a what-if is judged by another measure."""
-        return self is not Scope.WHAT_IF
+        """Whether problems open and end in such runs: others are answers to one question."""
+        return self is Scope.FULL
 
 
 Instant = Annotated[

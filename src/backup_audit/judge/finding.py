@@ -55,6 +55,20 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
     since: datetime
 
 
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What readers were notified of a problem, besides that it is open.
+
+    `verdict` is the last that they heard of, `worsened_at` the due time of the run in which it was
+    last a worse one than before. `group_id` names the group that stands for the problem where
+    programs are notified, `left_group_at` the due time of the run in which it left one.
+    """
+
+    verdict: Verdict
+    worsened_at: datetime | None = None
+    group_id: str | None = None
+    left_group_at: datetime | None = None
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Instance, verdict, reason, evidence, policy, and how it compares with the last full report.
 
@@ -62,8 +76,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     instance, null if that is not known. `policy_notes` say which labels were ignored, and why,
     and what ordinarily excludes it.
     `operation` is one that was under way when the run read the inventory. `since` is the due time
-    of the first run in a row that found this problem. `earlier_problem` is the one that a healthy
-    finding ended, or that an unknown one, or one in grace, could not end.
+    of the first run in a row with this verdict. `problem_id` to `before` are null outside of full
+    runs, and where no problem is open: `opened_at` is the due time of the run that opened it,
+    `notified_at` of the first that decided to name it, `alert` is null as long as none did.
+    `before` is the verdict that the problem had before this one; if it is `unknown`, the problem
+    that nobody can see now; of a finding that ended a problem, that problem.
     """
 
     schema_version: Literal[1] = 1
@@ -82,7 +99,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     change: Change | None = None
     since: datetime | None = None
-    earlier_problem: Problem | None = None
+    problem_id: str | None = None
+    opened_at: datetime | None = None
+    notified_at: datetime | None = None
+    alert: Alert | None = None
+    before: Problem | None = None
     mute: Mute | None = None
     policy: Policy
     policy_notes: tuple[str, ...] = ()
@@ -95,9 +116,19 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return is_deletion_young(self.operation, self.evidence.observed_at)
 
     @property
+    def is_reached(self) -> bool:
+        """Whether the run got through to the instance, be it to a refusal."""
+        return self.evidence.silence is not Cause.NOT_REACHED
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether somebody should look at the instance: who was not reached opens no problem."""
+        return self.verdict.is_problem and (self.problem_id is not None or self.is_reached)
+
+    @property
     def is_notified(self) -> bool:
         """Whether messages name it: a problem that nobody muted, of an instance that stays."""
-        return self.verdict.is_problem and self.mute is None and not self.is_being_deleted
+        return self.is_problem and self.mute is None and not self.is_being_deleted
 
     @property
     def severity(self) -> Severity:
@@ -107,9 +138,38 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     def newest_backup_at(self) -> datetime | None:
         return self.evidence.newest_backup_at
 
+    @property
+    def newest_backup_age_seconds(self) -> int | None:
+        return self.evidence.newest_backup_age_seconds
+
+    @property
+    def max_age_seconds(self) -> int:
+        return self.policy.max_age_seconds
+
+    @property
+    def min_backups(self) -> int:
+        return self.policy.min_backups
+
+    @property
+    def http_status(self) -> int | None:
+        return self.evidence.http_status
+
+    @property
+    def cause(self) -> str | None:
+        """Why nothing is known: the title of the refusal, or why there is no answer."""
+        return self.evidence.title or self.evidence.silence
+
+    @property
+    def request_id(self) -> str | None:
+        return self.evidence.request_id
+
 
 class NotifiedFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding in short, as messages and answers name it. The end of a problem is `healthy`."""
+    """A finding in short, as messages and answers name it.
+
+    `http_status`, `cause` (the title of a refusal, or why there is no answer) and `request_id` are
+    those of the answer, null if there is none.
+    """
 
     guid: str
     name: str | None
@@ -125,7 +185,17 @@ class NotifiedFinding(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     policy_notes: list[str]
     newest_backup_at: datetime | None
-    earlier_problem: Problem | None
+    newest_backup_age_seconds: int | None
+    max_age_seconds: int
+    min_backups: int
+    http_status: int | None
+    cause: str | None
+    request_id: str | None
+    problem_id: str | None
+    opened_at: datetime | None
+    notified_at: datetime | None
+    alert: Alert | None
+    before: Problem | None
 
 
 def in_short(finding: Finding) -> NotifiedFinding:

@@ -1,21 +1,16 @@
-"""Messages: text for people, JSON for programs, attributes for filter policies.
+"""Messages, and what all of them share: text on its line, attributes for filter policies."""
 
-digest.py has the usual one, which names many instances.
-"""
-
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from backup_audit.errors import AuditError
-from backup_audit.fleet.run import Scope
-from backup_audit.judge.finding import Change, NotifiedFinding
+from backup_audit.judge.finding import NotifiedFinding
 from backup_audit.judge.verdict import Severity
-from backup_audit.report.commit import StoredReport
-from backup_audit.report.report import Coverage, Report, ReportAddress
-from backup_audit.text import instances, named, placed, printable
+from backup_audit.report.report import Report
+from backup_audit.text import instances, placed, printable
 
 T = TypeVar("T")
 
@@ -29,23 +24,16 @@ Attribute = str | tuple[str, ...]  # a tuple holds several values to filter on
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message."""
+    """One message: text for people, a JSON document for programs and for chat.
+
+    All of them have the plain structure: SNS delivers attributes with no other. A subject is for
+    people alone.
+    """
 
     message_id: str
-    subject: str
-    text: str
-    document: msgspec.Raw
+    subject: str | None = None
+    body: str
     attributes: dict[str, Attribute]
-
-    @property
-    def body(self) -> str:
-        """The variants by protocol (MessageStructure "json"): text for e-mail, else JSON."""
-        variants = {
-            "default": bytes(self.document).decode(),
-            "email": self.text,
-            "sms": self.subject,
-        }
-        return msgspec.json.encode(variants).decode()
 
     @property
     def size(self) -> int:
@@ -54,52 +42,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             len(name) + len("String.Array") + len(attribute_value(value).encode())
             for name, value in self.attributes.items()
         )
-        return len(self.body.encode()) + attributes + len(self.subject)
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """What every message says of itself, for programs."""
-
-    schema_version: Literal[1] = 1
-    message_id: str
-    foundation: str | None
-    run_id: str | None
-
-
-class RunFailed(Document, frozen=True, kw_only=True, tag="run_failed"):
-    """The audit failed. `run_id` is null if it was not known yet."""
-
-    failed_at: datetime
-    error: str
-    reason: str
-
-
-class RunReported(Document, frozen=True, kw_only=True):
-    """What every message about a report says."""
-
-    foundation: str
-    run_id: str
-    scope: Scope
-    due_at: datetime
-    report: ReportAddress
-
-
-class RunIncomplete(RunReported, frozen=True, kw_only=True, tag="run_incomplete"):
-    """A report that does not cover the fleet; `why_incomplete` says why.
-
-    `lost` counts the instances that disappeared from the inventory at once, which is taken for a
-    lost role.
-    """
-
-    why_incomplete: str | None
-    coverage: Coverage
-    lost: int
-
-
-class FindingMessage(RunReported, frozen=True, kw_only=True, tag="finding"):
-    """One problem instance, or one whose problem is resolved (verdict healthy)."""
-
-    finding: NotifiedFinding
+        return len(self.body.encode()) + attributes + len(self.subject or "")
 
 
 def run_failed(
@@ -116,53 +59,19 @@ def run_failed(
     if len(reason) > _ERROR_MAX:
         reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
     kind, where = type(error).__name__, foundation or "unknown foundation"
-    document = RunFailed(
-        message_id=f"{foundation}/{run_id or invocation_id}/run_failed"
-        if foundation
-        else f"{invocation_id}/run_failed",
-        foundation=foundation,
-        run_id=run_id,
-        failed_at=failed_at,
-        error=kind,
-        reason=reason,
-    )
     happened = (
         f"The backup audit of {where} failed at {failed_at:%Y-%m-%d %H:%M} UTC "
         f"(run {run_id or 'without an id'})."
     )
-    return message_of(
-        document,
+    return text_message(
+        f"{foundation}/{run_id or invocation_id}/run_failed"
+        if foundation
+        else f"{invocation_id}/run_failed",
         f"[backup-audit] {where}: the audit failed ({kind})",
         [happened, "", f"{kind}: {reason}", "", "The function's log has the rest."],
+        event="run_failed",
+        foundation=foundation,
         severity=Severity.CRITICAL,
-    )
-
-
-def run_incomplete(stored: StoredReport) -> Message:
-    """A message that a report does not cover the fleet."""
-    report, coverage = stored.head, stored.head.coverage
-    document = RunIncomplete(
-        message_id=f"{report.foundation}/{report.run.run_id}/run_incomplete",
-        foundation=report.foundation,
-        run_id=report.run.run_id,
-        scope=report.run.scope,
-        due_at=report.run.due_at,
-        report=stored.address,
-        why_incomplete=report.why_incomplete,
-        coverage=coverage,
-        lost=lost_of(report),
-    )
-    failed = "is incomplete" if document.lost else "did not reach every instance"
-    happened = (
-        f"The backup audit of {report.foundation} (run {report.run.run_id}) {failed}: "
-        f"{coverage.audited} of {coverage.configured} were audited ({coverage.percent:g} %)."
-    )
-    why = f"Why: {report.why_incomplete}."
-    return message_of(
-        document,
-        f"[backup-audit] {report.foundation}: {lost_first(report)}the audit is incomplete",
-        [*lost_role(report), happened, why, f"Report: {stored.address.uri}"],
-        severity=Severity.WARNING,
     )
 
 
@@ -186,59 +95,30 @@ def lost_role(report: Report) -> Iterator[str]:
         )
 
 
-def finding_messages(stored: StoredReport) -> Iterator[Message]:
-    """A message for each problem instance, and for each problem that ended."""
-    return (_finding_message(stored, finding) for finding in stored.news())
-
-
-def _finding_message(stored: StoredReport, finding: NotifiedFinding) -> Message:
-    report = stored.head
-    document = FindingMessage(
-        message_id=f"{report.foundation}/{report.run.run_id}/finding/{finding.guid}",
-        foundation=report.foundation,
-        run_id=report.run.run_id,
-        scope=report.run.scope,
-        due_at=report.run.due_at,
-        report=stored.address,
-        finding=finding,
-    )
-    place = place_of(finding)
-    placing = [f"Where: {place}"] if place else []
-    owned = [f"Owner: {finding.owner}"] if finding.owner else []
-    said = Change.RESOLVED if finding.change is Change.RESOLVED else finding.verdict
-    return message_of(
-        document,
-        f"[backup-audit] {report.foundation}: {said} {finding.name or finding.guid}",
-        [
-            f"{named(finding.guid, finding.name)}: {finding.reason}",
-            *finding.policy_notes,
-            *placing,
-            *owned,
-            f"Report: {stored.address.uri}",
-        ],
-        severity=finding.severity,
-        verdict=finding.verdict,
-        instance_guid=finding.guid,
-        change=finding.change,
-    )
-
-
-def message_of(
-    document: Document, subject: str, lines: Iterable[str], **attributes: Attribute | None
+def text_message(
+    message_id: str, subject: str, lines: Iterable[str], **attributes: Attribute | None
 ) -> Message:
-    """A message of this text; attributes without a value are left out."""
-    attributes |= {
-        "event": str(document.__struct_config__.tag),
-        "foundation": document.foundation,
-        "schema_version": "1",
-    }
+    """A message for people."""
     return Message(
-        message_id=document.message_id,
+        message_id=message_id,
         subject=subject_line(subject),
-        text=text_of(lines),
-        document=msgspec.Raw(msgspec.json.encode(document)),
-        attributes={name: value for name, value in attributes.items() if value},
+        body=text_of(lines),
+        attributes=stated(attributes),
     )
+
+
+def json_message(
+    message_id: str, document: msgspec.Struct, **attributes: Attribute | None
+) -> Message:
+    """A message for programs, or for chat."""
+    body = msgspec.json.encode(document).decode()
+    return Message(message_id=message_id, body=body, attributes=stated(attributes))
+
+
+def stated(attributes: Mapping[str, Attribute | None]) -> dict[str, Attribute]:
+    """Attributes with the version; those without a value are left out."""
+    everything = {**attributes, "schema_version": "1"}
+    return {name: value for name, value in everything.items() if value}
 
 
 def packed(
@@ -261,10 +141,9 @@ def packed(
         yield together
 
 
-def size_in_message(part: msgspec.Struct, lines: Iterable[str]) -> int:
-    """Bytes that a part adds to a message: its JSON and its text, each quoted in the body."""
-    encode = msgspec.json.encode
-    return len(encode(encode(part).decode())) + len(encode(text_of(lines)))
+def size_of_text(lines: Iterable[str]) -> int:
+    """Bytes that lines add to a text."""
+    return len(text_of(lines).encode())
 
 
 def place_of(finding: NotifiedFinding) -> str:

@@ -6,22 +6,22 @@ docs/decisions/0002-commit-protocol.md has every case.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 import msgspec
 
-from backup_audit.errors import HeartbeatFailed
+from backup_audit.errors import HeartbeatFailed, NotificationFailed
 from backup_audit.judge.evidence import TOO_SLOW
-from backup_audit.notify.digest import digests, fleet_digest
-from backup_audit.notify.message import Message, finding_messages, run_incomplete
+from backup_audit.notify.digest import digests
+from backup_audit.notify.message import Message
 from backup_audit.probe.authorization import Secret
 from backup_audit.probe.http import HttpClient, NoReply
 from backup_audit.probe.session import new_session
+from backup_audit.report.alerts import Audience
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import ObjectStore, RunKeys
-from backup_audit.settings import NotifyMode
 
 # Seconds. The report is committed and sent by now, and Lambda's time may be nearly over.
 _CONNECT_TIMEOUT = 3.0
@@ -49,28 +49,39 @@ class Heartbeat(Protocol):
 
 
 class Notified(msgspec.Struct, frozen=True, kw_only=True):
-    """The mark: how many messages were published."""
+    """The mark of an audience: how many messages were published."""
 
     messages: int
 
 
-def notify(stored: StoredReport, notifier: Notifier, mode: NotifyMode) -> int:
-    """Publish the messages of a report unless that was done; return how many."""
-    mark = stored.keys.report("notified.json")
-    if stored.store.get(mark) is not None:
-        return 0
-    return _publish_and_mark(_news(stored, mode), stored.store, mark, notifier)
+def notify(
+    stored: StoredReport, notifiers: Mapping[Audience, Notifier], runbook_url: str | None
+) -> int:
+    """Publish the messages of a report to each audience that has not got them; return how many.
+
+    One audience that fails keeps none of the others from hearing. Raise NotificationFailed at the
+    end.
+    """
+    count, failures = 0, list[NotificationFailed]()
+    for audience, notifier in notifiers.items():
+        mark = stored.keys.report(audience.mark)
+        if stored.store.get(mark) is not None:
+            continue
+        try:
+            messages = _messages(stored, audience, runbook_url)
+            count += _publish_and_mark(messages, stored.store, mark, notifier)
+        except NotificationFailed as failure:
+            failures.append(failure)
+    if failures:
+        raise NotificationFailed("; ".join(map(str, failures)))
+    return count
 
 
-def _news(stored: StoredReport, mode: NotifyMode) -> Iterator[Message]:
-    """All messages of a report; none if nothing is wrong and nothing has changed."""
-    if not stored.head.complete:
-        yield run_incomplete(stored)
-    if mode is NotifyMode.DIGEST:
-        yield from digests(stored)
-    else:
-        yield from fleet_digest(stored)
-        yield from finding_messages(stored)
+def _messages(
+    stored: StoredReport, audience: Audience, runbook_url: str | None
+) -> Iterator[Message]:
+    if audience is not Audience.EVENTS:
+        yield from digests(stored, audience, runbook_url)
 
 
 def notify_of_failure(
@@ -93,8 +104,7 @@ def _publish_and_mark(
     messages: Iterable[Message], store: ObjectStore, mark: str, notifier: Notifier
 ) -> int:
     count = notifier.publish(messages)
-    if count:
-        store.put_new(mark, as_json(Notified(messages=count)))
+    store.put_new(mark, as_json(Notified(messages=count)))
     return count
 
 

@@ -107,15 +107,16 @@ def _few_at_a_time(
 
 
 def _entry(entry_id: str, message: Message) -> "PublishBatchRequestEntryTypeDef":
-    return {
+    entry: PublishBatchRequestEntryTypeDef = {
         "Id": entry_id,
-        "Subject": message.subject,
         "Message": message.body,
-        "MessageStructure": "json",
         "MessageAttributes": {
             name: _attribute(value) for name, value in message.attributes.items()
         },
     }
+    if message.subject is not None:
+        entry["Subject"] = message.subject
+    return entry
 
 
 def _attribute(value: str | tuple[str, ...]) -> "MessageAttributeValueTypeDef":

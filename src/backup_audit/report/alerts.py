@@ -6,15 +6,25 @@ again in the next run: `news_from` says from which due time on. docs/decisions/0
 the reasons.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
-from backup_audit.judge.verdict import Verdict
+from backup_audit.fleet.inventory import Read
+from backup_audit.report.drift import InventoryRecord
+from backup_audit.report.groups import Group
 
 PLATFORM = ""  # the reader of everything; the others are owners
+
+# Owners that get digests of their own; a reader takes some 150 bytes in the head of each report.
+OWNERS_MAX = 1_000
+
+# A daily run in local time comes 23 hours after the last one once a year, and a scheduler may be
+# minutes late: a reminder is due a little before its time.
+_SLACK_SHARE = 10
+_SLACK_MAX = timedelta(hours=1)
 
 
 class Audience(StrEnum):
@@ -51,8 +61,8 @@ class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader of digests was notified of.
 
     `digest_at` is the due time of the last run that decided on a digest, `why` its reasons.
-    `episode` is the due time of the run that opened the first problem since the last all-clear;
-    null if there was none since. `cleared`: that digest said that all is clear.
+    `episode` is the due time of the run that named the first problem since the all-clear before;
+    null if none ever did. `cleared`: since then all was clear, and was said to be.
     """
 
     digest_at: datetime | None
@@ -61,37 +71,222 @@ class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     cleared: bool
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Problems of one cause, which programs hear of as one.
-
-    `verdict`, and for unknown ones `http_status` and `cause` (the title, or why there was no
-    answer), and `offering` are what they share. `opened_at` and `end_notified_at` are due times;
-    `members` counts those in this run.
-    """
-
-    group_id: str
-    verdict: Verdict
-    http_status: int | None
-    cause: str | None
-    offering: str | None
-    opened_at: datetime
-    notified_at: datetime | None
-    end_notified_at: datetime | None
-    members: int
-
-
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     """What a report decided on notifying, and what the next run goes on with.
 
     `news_from`, for each audience, is the due time from which on what was decided is news to it.
     `reminded_at` is when programs were last reminded of what is open, `incomplete_since` when runs
-    began to be incomplete: due times too. A reader is "" (the platform) or an owner.
+    began to be incomplete: due times too. `reminds_of_each`: whether there are few enough events to
+    remind programs of single problems. A reader is "" (the platform) or an owner.
     """
 
-    news_from: Mapping[Audience, datetime]
+    news_from: dict[Audience, datetime]
     remind_every_seconds: int
     per_owner: bool
-    readers: Mapping[str, ReaderState]
-    groups: list[Group]
-    reminded_at: datetime | None
-    incomplete_since: datetime | None
+    readers: dict[str, ReaderState] = {}
+    groups: list[Group] = []
+    reminded_at: datetime | None = None
+    reminds_of_each: bool = True
+    incomplete_since: datetime | None = None
+    lost_role: bool = False
+
+    @property
+    def owed_from(self) -> datetime:
+        """What was decided from then on, some audience has not been notified of."""
+        return min(self.news_from.values())
+
+    def gets_digest(self, audience: Audience, reader: str) -> bool:
+        """Whether a digest for this reader goes to this audience."""
+        state, news_from = self.readers.get(reader), self.news_from.get(audience)
+        if state is None or state.digest_at is None or news_from is None:
+            return False
+        return state.digest_at >= news_from
+
+
+def fleet_reasons(record: InventoryRecord | None) -> tuple[Reason, ...]:
+    """What the inventory of a full run says that people should hear, whatever the findings are."""
+    if record is None:
+        return ()
+    unaudited = record.unaudited
+    is_first = record.appeared is None and record.read is Read.COMPLETE
+    what = {
+        Reason.LOST_ROLE: record.lost > 0,
+        Reason.LEFT_FLEET: any(one.count for one in record.left or ()),
+        Reason.NEW_UNAUDITED: unaudited is not None and unaudited.new > 0,
+        Reason.FIRST_UNAUDITED: is_first and unaudited is not None and unaudited.count > 0,
+    }
+    return tuple(reason for reason, there_is in what.items() if there_is)
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """What a run found for one reader.
+
+    Of the problems that are open and not muted, `named` are those that messages name; the others
+    are of instances being deleted. `opened`, `worsened` and `ended` count what is news.
+    """
+
+    open: int = 0
+    named: int = 0
+    opened: int = 0
+    worsened: int = 0
+    ended: int = 0
+
+
+class Audited(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run as a whole when it decides whom to notify.
+
+    `is_certain`: it is complete, each instance was audited, and the inventory is known. `fleet` has
+    the reasons that the inventory gives.
+    """
+
+    due_at: datetime
+    is_full: bool
+    notifies: bool
+    complete: bool
+    is_certain: bool
+    fleet: tuple[Reason, ...]
+
+
+def planned(
+    due_at: datetime,
+    audiences: tuple[Audience, ...],
+    remind_every_seconds: int,
+    *,
+    per_owner: bool,
+    before: Alerts | None,
+    marked: frozenset[Audience],
+) -> Alerts:
+    """What a run goes on with: from the last full report, and the marks that stand beside it."""
+    ours = Alerts(
+        news_from=dict.fromkeys(audiences, due_at),
+        remind_every_seconds=remind_every_seconds,
+        per_owner=per_owner,
+    )
+    if before is None:
+        return ours
+    owed = {one: at for one, at in before.news_from.items() if one not in marked}
+    return msgspec.structs.replace(
+        before,
+        news_from={one: owed.get(one, due_at) for one in audiences},
+        remind_every_seconds=remind_every_seconds,
+        per_owner=per_owner,
+        groups=[one for one in before.groups if _is_owed(one, owed.get(Audience.EVENTS))],
+    )
+
+
+def _is_owed(group: Group, owed_from: datetime | None) -> bool:
+    """Whether a group is open, or programs have not heard of its end."""
+    ended = group.end_notified_at
+    return ended is None or (owed_from is not None and ended >= owed_from)
+
+
+def is_reminder_due(since: datetime, now: datetime, remind_every: timedelta) -> bool:
+    """Whether it is time to say again what was said then."""
+    slack = min(remind_every / _SLACK_SHARE, _SLACK_MAX)
+    return now - since >= remind_every - slack
+
+
+def decided(
+    before: Alerts,
+    found: Mapping[str, Found],
+    audited: Audited,
+    *,
+    groups: list[Group],
+    reminds_of_each: bool,
+) -> Alerts:
+    """What a run decides on notifying; `before` is what it goes on with.
+
+    A run that notifies nobody decides nothing.
+    """
+    if not audited.notifies:
+        return before
+    due_at, is_open = audited.due_at, found.get(PLATFORM, Found()).named > 0
+    reminds = is_open and reminds_programs(before, due_at)
+    if not audited.is_full:
+        return msgspec.structs.replace(before, readers=_of_this_run_alone(found, audited))
+    incomplete_since = None if audited.complete else before.incomplete_since or due_at
+    return msgspec.structs.replace(
+        before,
+        readers=dict(_readers(before, found, audited)),
+        groups=groups,
+        reminded_at=audited.due_at if reminds else before.reminded_at if is_open else None,
+        reminds_of_each=reminds_of_each,
+        incomplete_since=incomplete_since,
+        lost_role=Reason.LOST_ROLE in audited.fleet,
+    )
+
+
+def _of_this_run_alone(found: Mapping[str, Found], audited: Audited) -> dict[str, ReaderState]:
+    """A run that is compared with nothing says what it found, to the platform alone."""
+    is_news = found.get(PLATFORM, Found()).named or not audited.complete
+    digest_at = audited.due_at if is_news else None
+    return {PLATFORM: ReaderState(digest_at=digest_at, why=(), episode=None, cleared=False)}
+
+
+def _readers(
+    before: Alerts, found: Mapping[str, Found], audited: Audited
+) -> Iterator[tuple[str, ReaderState]]:
+    owners = sorted({*before.readers, *found} - {PLATFORM}) if before.per_owner else []
+    for reader in (PLATFORM, *owners[:OWNERS_MAX]):
+        known, ours = before.readers.get(reader), found.get(reader, Found())
+        news = tuple(_news(reader, before, ours, audited))
+        state = _state(reader, known, ours, news, before, audited)
+        is_over = reader != PLATFORM and not ours.open and not ours.ended
+        is_owed = state.digest_at is not None and state.digest_at >= before.owed_from
+        if not is_over or is_owed or not state.cleared:
+            yield reader, state
+
+
+def _news(reader: str, before: Alerts, found: Found, audited: Audited) -> Iterator[Reason]:
+    counts = {
+        Reason.OPENED: found.opened,
+        Reason.WORSENED: found.worsened,
+        Reason.ENDED: found.ended,
+    }
+    yield from (reason for reason, count in counts.items() if count)
+    if reader != PLATFORM:
+        return
+    if not audited.complete and before.incomplete_since is None:
+        yield Reason.INCOMPLETE
+    if audited.complete and before.incomplete_since is not None:
+        yield Reason.COMPLETE
+    for reason in audited.fleet:
+        if reason is not Reason.LOST_ROLE or not before.lost_role:
+            yield reason
+
+
+def _state(
+    reader: str,
+    known: ReaderState | None,
+    found: Found,
+    news: tuple[Reason, ...],
+    before: Alerts,
+    audited: Audited,
+) -> ReaderState:
+    due_at = audited.due_at
+    episode = known.episode if known and not known.cleared else None
+    if episode is None and found.named:
+        episode = due_at
+    is_clear = episode is not None and not found.open and audited.is_certain
+    digest_at = known.digest_at if known else None
+    why = (*news, Reason.ALL_CLEAR) if is_clear else news
+    to_say = found.named > 0 or (reader == PLATFORM and not audited.complete)
+    if not why and to_say and _is_due(digest_at, before, audited.due_at):
+        why = (Reason.REMINDER,)
+    return ReaderState(
+        digest_at=due_at if why else digest_at,
+        why=why or (known.why if known else ()),
+        episode=episode or (known.episode if known else None),
+        cleared=is_clear or bool(known and known.cleared and episode is None),
+    )
+
+
+def _is_due(last: datetime | None, before: Alerts, due_at: datetime) -> bool:
+    """Whether it is time for a reminder, or for the first word."""
+    remind_every = timedelta(seconds=before.remind_every_seconds)
+    return last is None or is_reminder_due(last, due_at, remind_every)
+
+
+def reminds_programs(before: Alerts, due_at: datetime) -> bool:
+    """Whether programs are reminded of what is open in a run due then."""
+    return _is_due(before.reminded_at, before, due_at)

@@ -8,7 +8,7 @@ memory.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -16,21 +16,41 @@ from functools import partial
 import msgspec
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.fleet.inventory import ServiceInstance
+from backup_audit.fleet.inventory import Read, ServiceInstance
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.fleet.selection import Standing
-from backup_audit.judge.finding import Finding, NotifiedFinding, in_short
+from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.changes import NOTHING_YET, Resolved, State, memory_of, open_problems
+from backup_audit.report.alerts import (
+    PLATFORM,
+    Alerts,
+    Audience,
+    Audited,
+    decided,
+    fleet_reasons,
+    reminds_programs,
+)
+from backup_audit.report.changes import (
+    NOTHING_YET,
+    Ended,
+    Resolved,
+    State,
+    left_by,
+    memory_of,
+    open_problems,
+)
 from backup_audit.report.drift import NO_FLEET, FleetRow, InventoryRecord, LastFleet
+from backup_audit.report.groups import Grouping
 from backup_audit.report.rendering import (
     CSV_HEADER,
     ReportReader,
     csv_line,
+    json_line,
     refuse_newer,
     report_pieces,
 )
 from backup_audit.report.report import (
+    Coverage,
     Effort,
     KeptObject,
     Latest,
@@ -66,16 +86,12 @@ class StoredReport:
         self.address = ReportAddress(bucket=store.bucket, key=keys.report_json)
         self.head = self._reader().head
 
-    def news(self) -> Iterator[NotifiedFinding]:
-        """What messages name: the problems, worst first, and the ends of problems; none muted."""
+    def entries(self) -> Iterator[Finding | Resolved]:
+        """What messages are made of: all findings not healthy, worst first, then all ends."""
         with decoding(self.store, self.address.key):
             reader = self._reader()
-            for finding in reader.findings():
-                if finding.is_notified:
-                    yield in_short(finding)
-            for ended in reader.resolved():
-                if ended.resolved_at == self.head.run.due_at and not ended.muted:
-                    yield ended.in_short
+            yield from reader.findings()
+            yield from reader.resolved()
 
     def _reader(self) -> ReportReader:
         with decoding(self.store, self.address.key):
@@ -104,31 +120,40 @@ def commit(
     raise InvalidEvent, and write nothing, if an instance was not reached.
     """
     parts = [keys.findings(number) for number in range(planned.batches)]
-    with closing(Summary(_remembered(store, planned))) as summary:
+    plan, due_at = planned.plan, planned.run.due_at
+    grouping = Grouping(foundation, due_at, planned.alerts.groups)
+    per_owner = planned.alerts.per_owner
+    with closing(
+        Summary(grouping, due_at=due_at, notifies=plan.notifies, per_owner=per_owner)
+    ) as summary:
         objects = [_summed_up(store, key, summary) for key in parts]
         counts, left = summary.counts, summary.why_incomplete
         if only_complete and left is not None:
             raise InvalidEvent([f"plan_key: not every instance was reached: {left}; {_BEGIN_ANEW}"])
-        why = why_incomplete(left, planned.inventory)
+        why, coverage = why_incomplete(left, planned.inventory), coverage_of(counts)
+        for ended in _other_ends(store, planned, summary.ended_guids):
+            summary.add_end(ended)
+        alerts = _decided(planned, summary, grouping, coverage, why)
         objects += _fleet(store, keys, planned)
         csv = _written(store, keys.report("findings.csv"), _table(store, parts, summary))
         head = Report(
             foundation=foundation,
             run=planned.run,
-            plan=planned.plan,
+            plan=plan,
             finished_at=finished_at,
             complete=why is None,
             why_incomplete=why,
-            coverage=coverage_of(counts),
+            coverage=coverage,
             counts=counts,
             news=summary.news,
             oldest_newest_backup_age_seconds=summary.oldest,
             effort=effort,
+            alerts=alerts,
             inventory=planned.inventory,
         )
-        ended = summary.resolved(head.run.due_at)
-        pieces = report_pieces(head, planned.mutes, summary.unhealthy(), ended)
-        body = _written(store, keys.report_json, pieces)
+        findings = _with_groups(summary.unhealthy(), grouping, alerts)
+        ends = _with_unsaid(summary.ended(), alerts, due_at)
+        body = _written(store, keys.report_json, report_pieces(head, planned.mutes, findings, ends))
         objects += [csv.described(sum(counts.values())), body.described(summary.unhealthy_count)]
     report = StoredReport(store, keys)
     ours = Manifest(
@@ -185,19 +210,22 @@ def refuse_anothers(store: ObjectStore, keys: RunKeys, foundation: str) -> None:
 class Previous(msgspec.Struct, frozen=True):
     """The last committed full report, and the state that it left.
 
-    `inventory` is what it says of the fleet, `fleet` its fleet.jsonl, if it has one. `warning` says
-    what of it cannot be read.
+    `alerts` is what it decided on notifying, `marked` whose messages are out. `inventory` is what it
+    says of the fleet, `fleet` its fleet.jsonl, if it has one. `warning` says what of it cannot be
+    read.
     """
 
     report: PreviousReport | None = None
     state: State = NOTHING_YET
     warning: str | None = None
+    alerts: Alerts | None = None
+    marked: frozenset[Audience] = frozenset()
     inventory: InventoryRecord | None = None
     fleet: KeptObject | None = None
 
 
-def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
-    """The report that latest.json points at.
+def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous:
+    """The report that latest.json points at, as a run due then sees it.
 
     A missing or damaged report is a warning: all is new. Raise ReportStoreFailed if it could not be
     read just now, or is of a newer version: going on would lose the memory for ever.
@@ -214,7 +242,8 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
     body = _Measured(key, store.lines(key))
     try:
         reader = ReportReader(body, key)
-        state = State(open_problems(reader.findings()), memory_of(reader.resolved()))
+        opened = open_problems(reader.findings())
+        state = State(opened, memory_of(reader.resolved(), due_at))
     except UNDECODABLE as error:
         return Previous(warning=f"{key} is no report ({error}): all is new")
     body.pass_on()
@@ -226,7 +255,25 @@ def previous_of(store: ObjectStore, keys: RunKeys) -> Previous:
         report_sha256=body.sha256,
         manifest_sha256=hashlib.sha256(manifest.body).hexdigest() if manifest else None,
     )
-    return Previous(report, state, warning, reader.head.inventory, fleet)
+    alerts = reader.head.alerts
+    beside = key.rpartition("/")[0]
+    marked = frozenset(one for one in alerts.news_from if store.exists(f"{beside}/{one.mark}"))
+    return Previous(report, state, warning, alerts, marked, reader.head.inventory, fleet)
+
+
+def left_problems(
+    store: ObjectStore, previous: Previous, how: Mapping[str, Ended], run: Run, *, notifies: bool
+) -> Iterator[Resolved]:
+    """The open problems of the last report whose instances this run audits no more.
+
+    `how` says of each, by GUID, how it left. Nothing is read if there is none.
+    """
+    if not how or previous.report is None:
+        return
+    key = previous.report.report_key
+    with decoding(store, key):
+        findings = ReportReader(store.lines(key), key).findings()
+        yield from left_by(findings, how, run.due_at, notifies=notifies)
 
 
 def last_fleet(
@@ -293,17 +340,95 @@ def _order(run: Run) -> tuple[datetime, str]:
     return run.due_at, run.run_id
 
 
-def _remembered(store: ObjectStore, planned: StoredPlan) -> dict[str, Resolved]:
-    """The ended problems, by GUID, that may be reopened.
+def _other_ends(
+    store: ObjectStore, planned: StoredPlan, ended_now: Container[str]
+) -> Iterator[Resolved]:
+    """The ends that no finding of this run proves: of those who left, and of runs before.
 
-    From the report that the batches were compared with, whatever latest.json names now.
+    Of those before stay the ones that somebody is still to be notified of, and for 30 days the last
+    of each instance. From the report that the batches were compared with, whatever latest.json
+    names now.
     """
-    previous = planned.plan.previous
-    if previous is None or not planned.run.scope.is_compared:
-        return {}
-    key = previous.report_key
+    previous, run = planned.plan.previous, planned.run
+    if previous is None or not run.scope.is_compared:
+        return
+    left = _left(store, planned)
+    yield from left
+    known = {one.guid for one in left if one.verdict is not Verdict.UNKNOWN}
+    key, owed_from = previous.report_key, planned.alerts.owed_from
     with decoding(store, key):
-        return memory_of(ReportReader(store.lines(key), key).resolved())
+        last = {
+            guid: one.problem_id
+            for guid, one in memory_of(_ends_in(store, key), run.due_at).items()
+            if guid not in ended_now and guid not in known
+        }
+        for one in _ends_in(store, key):
+            if one.is_owed and planned.plan.notifies:
+                yield msgspec.structs.replace(one, end_notified_at=run.due_at)
+            elif one.is_due(owed_from, run.due_at) or last.get(one.guid) == one.problem_id:
+                yield one
+
+
+def _left(store: ObjectStore, planned: StoredPlan) -> list[Resolved]:
+    """The problems that ended since their instances left the fleet."""
+    key, decode = planned.left_key, msgspec.json.Decoder(Resolved).decode
+    if not planned.left:
+        return []
+    with decoding(store, key):
+        return [decode(line) for line in store.lines(key)]
+
+
+def _ends_in(store: ObjectStore, key: str) -> Iterator[Resolved]:
+    return ReportReader(store.lines(key), key).resolved()
+
+
+def _decided(
+    planned: StoredPlan,
+    summary: Summary,
+    grouping: Grouping,
+    coverage: Coverage,
+    why: str | None,
+) -> Alerts:
+    """Decide whom the run notifies of what."""
+    before, run, inventory = planned.alerts, planned.run, planned.inventory
+    is_full = run.scope is Scope.FULL
+    few = grouping.settle(reminds=reminds_programs(before, run.due_at))
+    is_read = inventory is not None and inventory.read in (Read.COMPLETE, Read.LISTED)
+    audited = Audited(
+        due_at=run.due_at,
+        is_full=is_full,
+        notifies=planned.plan.notifies,
+        complete=why is None,
+        is_certain=why is None and is_read and coverage.unknown == 0,
+        fleet=fleet_reasons(inventory) if is_full else (),
+    )
+    return decided(before, summary.found, audited, groups=grouping.groups, reminds_of_each=few)
+
+
+def _with_groups(lines: Iterable[bytes], grouping: Grouping, alerts: Alerts) -> Iterator[bytes]:
+    """The lines of findings; those whose problem joins a group in this run name it."""
+    if not any(one.members for one in alerts.groups):
+        yield from lines
+        return
+    decode = msgspec.json.Decoder(Finding).decode
+    for line in lines:
+        finding = decode(line)
+        group_id = grouping.group_of(finding)
+        if group_id is not None and finding.alert is not None:
+            alert = msgspec.structs.replace(finding.alert, group_id=group_id)
+            line = json_line(msgspec.structs.replace(finding, alert=alert))  # noqa: PLW2901
+        yield line
+
+
+def _with_unsaid(ends: Iterable[Resolved], alerts: Alerts, due_at: datetime) -> Iterator[Resolved]:
+    """The ends; those of problems that nobody was notified of are said by any digest of the run."""
+    platform = alerts.readers.get(PLATFORM)
+    goes_out = platform is not None and platform.digest_at == due_at
+    for one in ends:
+        if goes_out and one.is_unsaid:
+            yield msgspec.structs.replace(one, end_notified_at=due_at)
+        else:
+            yield one
 
 
 def _summed_up(store: ObjectStore, key: str, summary: Summary) -> KeptObject:

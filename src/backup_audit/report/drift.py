@@ -92,12 +92,6 @@ class Departed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     until: str | None
     open_problem: Problem | None
 
-    @property
-    def is_news(self) -> bool:
-        """Whether nobody was notified before: by `not_found` that it is gone."""
-        verdict = self.open_problem.verdict if self.open_problem else None
-        return self.how is not Departure.GONE or verdict is not Verdict.NOT_FOUND
-
 
 class LeftCount(msgspec.Struct, frozen=True, kw_only=True):
     """How many left the fleet in one way, and how many of them with an open problem."""
@@ -118,12 +112,12 @@ class Departures:
 
     @property
     def named(self) -> list[Departed]:
-        """News first, with an open problem first of all, the worst and oldest; 5,000 at most."""
+        """With an open problem first, the worst and oldest of them first; 5,000 at most."""
         return heapq.nsmallest(NAMED_MAX, self._named, key=_departed_key)
 
     @property
     def left(self) -> list[LeftCount]:
-        """Those that are news, by how they left."""
+        """How many left in which way."""
         return [
             LeftCount(how=how, count=self._left[how], with_problem=self._with_problem[how])
             for how in Departure
@@ -132,9 +126,8 @@ class Departures:
 
     def add(self, one: Departed) -> None:
         self.count += 1
-        if one.is_news:
-            self._left[one.how] += 1
-            self._with_problem[one.how] += one.open_problem is not None
+        self._left[one.how] += 1
+        self._with_problem[one.how] += one.open_problem is not None
         self._named.append(one)
         if len(self._named) == 2 * NAMED_MAX:
             self._named = self.named
@@ -171,8 +164,7 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     `read_at` is when one was last read completely, `why` says what was wrong with this reading.
     `managed` and `user_provided` count what our client sees. `vanished` are instances that were
     audited and left the fleet, those with an open problem first, 5,000 at the most, of
-    `vanished_count`. `left` counts them by how they left, without those of which a `not_found` of
-    the run before has said that they are gone. `lost` counts those that disappeared at once, which
+    `vanished_count`. `left` counts them by how they left. `lost` counts those that disappeared at once, which
     is taken for a lost role: all of them stay in the fleet. Null: not known, since the inventory
     was not read completely, or none was before. `excluded` and `rules` are empty where the event
     names the instances.
@@ -263,7 +255,7 @@ def departed(
         how=how,
         place=place,
         until=until,
-        open_problem=before.problem if before else None,
+        open_problem=before.problem if before and before.opened_at else None,
     )
 
 
@@ -324,5 +316,5 @@ _NOT_SAID_YET: Collection[Standing | None] = (None, Standing.EXCLUDED)
 def _departed_key(one: Departed) -> tuple[object, ...]:
     problem, place = one.open_problem, (one.org or "", one.space or "", one.name or "", one.guid)
     if problem is None:
-        return (not one.is_news, 1, 0, "", *place)
-    return (not one.is_news, 0, problem.verdict.rank, problem.since.isoformat(), *place)
+        return (1, 0, "", *place)
+    return (0, problem.verdict.rank, problem.since.isoformat(), *place)

@@ -15,6 +15,7 @@ from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.finding import Finding, NotifiedFinding
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.alerts import Alerts
 from backup_audit.report.changes import Resolved
 from backup_audit.report.drift import InventoryRecord
 
@@ -84,16 +85,25 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
     """plan.json: the plan of a run, and the place of the batches that count, from 0.
 
-    `inventory` is null in plans of versions that read none.
+    `alerts` is what the run goes on with where it notifies. `left` counts the open problems whose
+    instances nobody audits any more. `inventory` is null in plans of versions
+    that read none.
     """
 
     run: Run
     plan: Plan
+    alerts: Alerts
     mutes: tuple[MuteRecord, ...]
     place: str
     batches: int
     ceilings: Ceilings
+    left: int = 0
     inventory: InventoryRecord | None = None
+
+    @property
+    def left_key(self) -> str:
+        """The key of the problems whose instances nobody audits any more, one on a line."""
+        return f"{self.place}/left.jsonl"
 
     @property
     def fleet_key(self) -> str | None:
@@ -114,9 +124,11 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts for messages: problems, the new or reopened ones among them, and resolved problems.
+    """Counts for messages: problems, the new or reopened and the worse ones among them, and ends.
 
-    `muted` counts the findings that are not healthy and muted: nobody is notified of them.
+    `resolved` counts the problems that ended in this run, in any way, but for muted ones. `muted`
+    counts the findings that are not healthy and muted: nobody is notified of them. `not_reached`
+    counts the instances that the run did not get to, and that had no problem before.
     `still_unknown` counts the problems that are `unknown` as in the last full report.
     `being_deleted` counts the problems of which nobody is notified for a day, since their instances
     are being deleted.
@@ -124,8 +136,10 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
     problems: int
     new: int
+    worse: int = 0
     resolved: int
     muted: int
+    not_reached: int = 0
     still_unknown: int = 0
     being_deleted: int = 0
 
@@ -134,7 +148,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json without its lists.
 
     `complete` is false if an instance was not reached, or if so many disappeared at once that our
-    client seems to have lost a role. `why_incomplete` says why, in the words that every text about
+    client seems to have lost a role. `alerts` is what the run decided on notifying. `why_incomplete` says why, in the words that every text about
     the run prints; null if it is complete. `oldest_newest_backup_age_seconds`: the age of the
     oldest among the newest backups of all instances; null if no instance has one. `inventory` is
     null in reports of versions that read none.
@@ -153,6 +167,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     news: News
     oldest_newest_backup_age_seconds: int | None
     effort: Effort
+    alerts: Alerts
     inventory: InventoryRecord | None = None
 
 
@@ -160,8 +175,9 @@ class WholeReport(Report, frozen=True, kw_only=True):
     """report.json. Times are UTC with whole seconds.
 
     `mutes` are all configured ones, so that one that ended or never matched is seen. `findings` are
-    those not healthy, worst first. `resolved`: the problems that this run saw ended (`resolved_at`
-    is its `due_at`) and, for 30 days, those of the runs before.
+    those not healthy, worst first. `resolved`: the problems that ended in this run (`resolved_at` is
+    its `due_at`), those of the runs before of whose end somebody is still to be notified, and for
+    30 days the last of each instance.
     """
 
     mutes: list[MuteRecord]

@@ -5,8 +5,8 @@ report names; memory has only their sort keys and positions.
 """
 
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -15,7 +15,9 @@ import msgspec
 from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Change, Finding, NotifiedFinding, in_short
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.alerts import PLATFORM, Found
 from backup_audit.report.changes import Resolved, resolved_by
+from backup_audit.report.groups import Grouping
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import News
 from backup_audit.text import instances, one_line
@@ -28,17 +30,31 @@ class Summary:
     """Sums findings up; close it, for it holds a temporary file.
 
     `oldest` is the age in seconds of the oldest of the newest backups, None if there is none.
-    `remembered` are the problems, by GUID, that ended before and may be reopened.
+    `found` says what there is for each reader; owners are readers only if `per_owner`. `ended_guids`
+    are those of known problems that ended. `due_at` is that of the run, `notifies` whether it
+    notifies anybody. `grouping` takes in what programs are notified of.
     """
 
-    def __init__(self, remembered: Mapping[str, Resolved] | None = None) -> None:
-        self._remembered = dict(remembered or {})
+    def __init__(
+        self,
+        grouping: Grouping | None = None,
+        *,
+        due_at: datetime | None = None,
+        notifies: bool = False,
+        per_owner: bool = False,
+    ) -> None:
+        self._grouping = grouping
+        self._due_at = due_at
+        self._notifies = notifies
+        self._per_owner = per_owner
         self._counted: Counter[Verdict] = Counter()
         self._news: Counter[str] = Counter()
         self._unhealthy: list[tuple[int, int, str, int]] = []  # rank, -age, GUID, position
         self._ended: list[int] = []  # positions
         self._why_not_reached: Counter[str] = Counter()
         self.oldest: int | None = None
+        self.ended_guids: set[str] = set()
+        self.found: defaultdict[str, Found] = defaultdict(Found)
         self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close
 
     def close(self) -> None:
@@ -48,19 +64,31 @@ class Summary:
         """Sum a finding up; `line` is its line if there is one already."""
         evidence, verdict = finding.evidence, finding.verdict
         self._counted[verdict] += 1
-        self._count_news(finding)
-        if _replaces_memory(finding):
-            self._remembered.pop(finding.guid, None)
         if evidence.silence is Cause.NOT_REACHED:
             self._why_not_reached[one_line(evidence.detail or "", _REASON_MAX)] += 1
         age = evidence.newest_backup_age_seconds
         if age is not None and (self.oldest is None or age > self.oldest):
             self.oldest = age
+        if ended := resolved_by(finding, notifies=self._notifies):
+            self.add_end(ended)
         if verdict is not Verdict.HEALTHY:
+            self._count_open(finding)
             key = (verdict.rank, -(age or 0), finding.guid)
             self._unhealthy.append((*key, self._store(line or json_line(finding))))
-        elif ended := resolved_by(finding):
-            self._ended.append(self._store(msgspec.json.encode(ended) + b"\n"))
+
+    def add_end(self, ended: Resolved) -> None:
+        """Sum up the end of a problem, of this run or of one before."""
+        self._ended.append(self._store(msgspec.json.encode(ended) + b"\n"))
+        if ended.resolved_at == self._due_at:
+            self._news["resolved"] += not ended.muted
+            if ended.verdict is not Verdict.UNKNOWN:
+                self.ended_guids.add(ended.guid)
+        if ended.end_notified_at is None or ended.end_notified_at != self._due_at:
+            return
+        for found in self._readers_of(ended.owner):
+            found.ended += 1
+        if self._grouping and not (ended.alert and ended.alert.group_id):
+            self._grouping.add_ends(1)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -99,24 +127,46 @@ class Summary:
         findings = [msgspec.json.decode(line, type=Finding) for line in lines]
         return [in_short(finding) for finding in findings if finding.verdict.is_problem]
 
-    def resolved(self, due_at: datetime) -> Iterator[Resolved]:
-        """The problems that these findings ended, then those before that may be reopened."""
+    def ended(self) -> Iterator[Resolved]:
+        """The ends that were added."""
         for position in self._ended:
             yield msgspec.json.decode(self._line(position), type=Resolved)
-        yield from (one for one in self._remembered.values() if one.may_be_reopened(due_at))
 
-    def _count_news(self, finding: Finding) -> None:
+    def _count_open(self, finding: Finding) -> None:
+        """Count a finding that is not healthy."""
+        if self._grouping and finding.problem_id is not None and finding.is_problem:
+            self._grouping.add(finding)
         if finding.mute is not None:
-            self._news["muted"] += finding.verdict is not Verdict.HEALTHY
-        elif finding.change is Change.RESOLVED:
-            self._news["resolved"] += 1
-        elif finding.verdict.is_problem and finding.is_being_deleted:
+            self._news["muted"] += 1
+            return
+        if not finding.verdict.is_problem:
+            return
+        if not finding.is_problem:
+            self._news["not_reached"] += 1
+            return
+        readers = self._readers_of(finding.owner)
+        for found in readers:
+            found.open += 1
+        if finding.is_being_deleted:
             self._news["being_deleted"] += 1
-        elif finding.verdict.is_problem:
-            self._news["problems"] += 1
-            self._news["new"] += finding.change in (Change.NEW, Change.REOPENED)
-            still = finding.verdict is Verdict.UNKNOWN and finding.change is Change.ONGOING
-            self._news["still_unknown"] += still
+            return
+        is_new = finding.notified_at == finding.due_at
+        is_worse = finding.alert is not None and finding.alert.worsened_at == finding.due_at
+        for found in readers:
+            found.named += 1
+            found.opened += is_new
+            found.worsened += is_worse
+        self._news["problems"] += 1
+        self._news["new"] += finding.change in (Change.NEW, Change.REOPENED)
+        self._news["worse"] += is_worse
+        still = finding.verdict is Verdict.UNKNOWN and finding.change is Change.ONGOING
+        self._news["still_unknown"] += still
+
+    def _readers_of(self, owner: str | None) -> list[Found]:
+        readers = [self.found[PLATFORM]]
+        if self._per_owner and owner:
+            readers.append(self.found[owner])
+        return readers
 
     def _store(self, line: bytes) -> int:
         position = self._lines.tell()
@@ -126,10 +176,3 @@ class Summary:
     def _line(self, position: int) -> bytes:
         self._lines.seek(position)
         return self._lines.readline()
-
-
-def _replaces_memory(finding: Finding) -> bool:
-    """Whether a finding is a problem, or ended one; `unknown` is neither."""
-    ended = finding.earlier_problem if finding.change is Change.RESOLVED else None
-    verdict = ended.verdict if ended else finding.verdict
-    return verdict.is_problem and verdict is not Verdict.UNKNOWN
