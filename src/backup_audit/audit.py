@@ -224,7 +224,7 @@ class Audit:
             left=len(left),
             inventory=fleet.inventory,
         )
-        return store_plan(self._store, keys, ours, batches, left, fleet.rows())
+        return store_plan(self._store, keys, ours, batches, left=left, fleet=fleet.rows())
 
     def _left(
         self, run: Run, plan: Plan, previous: Previous, entries: Sequence[Entry], fleet: Fleet
@@ -375,7 +375,7 @@ class Audit:
 
     def _fill_in_failed_batches(self, stored: StoredPlan) -> None:
         """Write the findings of batches that have none; raise BatchesFailed if none has any."""
-        run, keys = stored.run, self._keys(stored.run)
+        keys = self._keys(stored.run)
         missing = unfinished(self._store, keys, stored)
         if len(missing) == stored.batches:
             raise all_failed(stored, missing)

@@ -48,9 +48,9 @@ Recall = Callable[[Rows, Callable[[FleetRow], bool]], LastFleet]
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet of a run: the listed instances in their order, then those discovered, by GUID.
 
-    `left` says how instances with an open problem left the fleet, by GUID. `rows` gives the lines of
-    fleet.jsonl. `warnings` say what of the inventory could not be had,
-    `doubts` what the configuration hardly means, now that the inventory is known.
+    `left` says how instances with an open problem left, by GUID. `rows` gives the lines of
+    fleet.jsonl. `warnings` say what of the inventory could not be had, `doubts` what the
+    configuration hardly means, now that the inventory is known.
     """
 
     audited: list[Decision]

@@ -188,6 +188,7 @@ def store_plan(
     keys: RunKeys,
     ours: StoredPlan,
     batches: Iterable[Sequence[Entry]],
+    *,
     left: Iterable[Resolved] = (),
     fleet: Iterable[FleetRow] = (),
 ) -> StoredPlan:

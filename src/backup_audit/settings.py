@@ -72,8 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     The topics are for people, for programs and for chat. `remind_every`: so long after a digest,
     open problems are named again. `runbook_url`: where the folder docs can be read, without a slash
-    at its end. `requests_per_second` None: as many as `workers` at a time can send. `batch_size` (instances, at
-    most) is for runs in many invocations.
+    at its end. `requests_per_second` None: as many as `workers` at a time can send. `batch_size`
+    (instances, at most) is for runs in many invocations.
     """
 
     api_url: ApiUrl = field(name="CF_API_URL")

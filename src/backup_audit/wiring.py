@@ -1,6 +1,6 @@
 """Joins the edges and the use case. Nothing is read or connected to before a step needs it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -104,7 +104,9 @@ class AwsEdges:
             Audience.EVENTS: settings.events_topic_arn,
             Audience.CHAT: settings.chat_topic_arn,
         }
-        self.notifiers = {one: notifier_of(arn) for one, arn in topics.items() if arn}
+        self.notifiers: Mapping[Audience, Notifier] = {
+            one: notifier_of(arn) for one, arn in topics.items() if arn
+        }
         self.telemetry = telemetry
         self.deadline = deadline
 

@@ -19,7 +19,7 @@ from backup_audit.fleet.fields import day_of
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.selection import ExcludeUse
 from backup_audit.judge.verdict import Severity, severity_of
-from backup_audit.notify.message import packed, size_in_message
+from backup_audit.notify.message import packed, size_of_text
 from backup_audit.report.drift import (
     NOT_READ,
     Departed,
@@ -111,7 +111,7 @@ class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
 def fleet_news(record: InventoryRecord) -> FleetNews:
     """The news of an inventory, with as many names as a message has room for."""
     excludes = _by_place(record)
-    unaudited, left = record.unaudited, (one for one in record.vanished or () if one.is_news)
+    unaudited, left = record.unaudited, iter(record.vanished or ())
     return FleetNews(
         read=record.read,
         why=one_line(record.why, _TEXT_MAX) if record.why else None,
@@ -222,7 +222,7 @@ def _fitting(
     items: Iterable[S], lines_of: Callable[[S], Iterable[str]], room: int, most: int
 ) -> list[S]:
     """The first of them, as many as there is room for."""
-    lists = packed(items, lambda one: size_in_message(one, lines_of(one)), room, most)
+    lists = packed(items, lambda one: size_of_text(lines_of(one)), room, most)
     return next(lists, [])
 
 

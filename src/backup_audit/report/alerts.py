@@ -227,17 +227,38 @@ def _readers(
     before: Alerts, found: Mapping[str, Found], audited: Audited
 ) -> Iterator[tuple[str, ReaderState]]:
     owners = sorted({*before.readers, *found} - {PLATFORM}) if before.per_owner else []
-    for reader in (PLATFORM, *owners[:OWNERS_MAX]):
-        known, ours = before.readers.get(reader), found.get(reader, Found())
-        news = tuple(_news(reader, before, ours, audited))
-        state = _state(reader, known, ours, news, before, audited)
-        is_over = reader != PLATFORM and not ours.open and not ours.ended
+    yield PLATFORM, _state(before, PLATFORM, found.get(PLATFORM, Found()), audited)
+    for owner in owners[:OWNERS_MAX]:
+        ours = found.get(owner, Found())
+        state = _state(before, owner, ours, audited)
         is_owed = state.digest_at is not None and state.digest_at >= before.owed_from
-        if not is_over or is_owed or not state.cleared:
-            yield reader, state
+        if ours.open or ours.ended or is_owed or not state.cleared:
+            yield owner, state
 
 
-def _news(reader: str, before: Alerts, found: Found, audited: Audited) -> Iterator[Reason]:
+def _state(before: Alerts, reader: str, found: Found, audited: Audited) -> ReaderState:
+    """What a reader was notified of after this run."""
+    due_at, known = audited.due_at, before.readers.get(reader, _NEVER_NOTIFIED)
+    episode = None if known.cleared else known.episode
+    if episode is None and found.named:
+        episode = due_at
+    is_clear = episode is not None and not found.open and audited.is_certain
+    why = (*_news(before, reader, found, audited), *((Reason.ALL_CLEAR,) if is_clear else ()))
+    to_say = found.named > 0 or (reader == PLATFORM and not audited.complete)
+    if not why and to_say and _is_due(known.digest_at, before, due_at):
+        why = (Reason.REMINDER,)
+    return ReaderState(
+        digest_at=due_at if why else known.digest_at,
+        why=why or known.why,
+        episode=episode or known.episode,
+        cleared=is_clear or (known.cleared and episode is None),
+    )
+
+
+_NEVER_NOTIFIED = ReaderState(digest_at=None, why=(), episode=None, cleared=False)
+
+
+def _news(before: Alerts, reader: str, found: Found, audited: Audited) -> Iterator[Reason]:
     counts = {
         Reason.OPENED: found.opened,
         Reason.WORSENED: found.worsened,
@@ -253,32 +274,6 @@ def _news(reader: str, before: Alerts, found: Found, audited: Audited) -> Iterat
     for reason in audited.fleet:
         if reason is not Reason.LOST_ROLE or not before.lost_role:
             yield reason
-
-
-def _state(
-    reader: str,
-    known: ReaderState | None,
-    found: Found,
-    news: tuple[Reason, ...],
-    before: Alerts,
-    audited: Audited,
-) -> ReaderState:
-    due_at = audited.due_at
-    episode = known.episode if known and not known.cleared else None
-    if episode is None and found.named:
-        episode = due_at
-    is_clear = episode is not None and not found.open and audited.is_certain
-    digest_at = known.digest_at if known else None
-    why = (*news, Reason.ALL_CLEAR) if is_clear else news
-    to_say = found.named > 0 or (reader == PLATFORM and not audited.complete)
-    if not why and to_say and _is_due(digest_at, before, audited.due_at):
-        why = (Reason.REMINDER,)
-    return ReaderState(
-        digest_at=due_at if why else digest_at,
-        why=why or (known.why if known else ()),
-        episode=episode or (known.episode if known else None),
-        cleared=is_clear or bool(known and known.cleared and episode is None),
-    )
 
 
 def _is_due(last: datetime | None, before: Alerts, due_at: datetime) -> bool:

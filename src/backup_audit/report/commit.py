@@ -210,9 +210,9 @@ def refuse_anothers(store: ObjectStore, keys: RunKeys, foundation: str) -> None:
 class Previous(msgspec.Struct, frozen=True):
     """The last committed full report, and the state that it left.
 
-    `alerts` is what it decided on notifying, `marked` whose messages are out. `inventory` is what it
-    says of the fleet, `fleet` its fleet.jsonl, if it has one. `warning` says what of it cannot be
-    read.
+    `alerts` is what it decided on notifying, `marked` whose messages are out. `inventory` is what
+    it says of the fleet, `fleet` its fleet.jsonl, if it has one. `warning` says what of it cannot
+    be read.
     """
 
     report: PreviousReport | None = None

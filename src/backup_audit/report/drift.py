@@ -164,10 +164,10 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     `read_at` is when one was last read completely, `why` says what was wrong with this reading.
     `managed` and `user_provided` count what our client sees. `vanished` are instances that were
     audited and left the fleet, those with an open problem first, 5,000 at the most, of
-    `vanished_count`. `left` counts them by how they left. `lost` counts those that disappeared at once, which
-    is taken for a lost role: all of them stay in the fleet. Null: not known, since the inventory
-    was not read completely, or none was before. `excluded` and `rules` are empty where the event
-    names the instances.
+    `vanished_count`. `left` counts them by how they left. `lost` counts those that disappeared at
+    once, which is taken for a lost role: all of them stay in the fleet. Null: not known, since the
+    inventory was not read completely, or none was before. `excluded` and `rules` are empty where
+    the event names the instances.
     """
 
     read: Read

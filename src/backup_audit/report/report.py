@@ -148,10 +148,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """report.json without its lists.
 
     `complete` is false if an instance was not reached, or if so many disappeared at once that our
-    client seems to have lost a role. `alerts` is what the run decided on notifying. `why_incomplete` says why, in the words that every text about
+    client seems to have lost a role. `why_incomplete` says why, in the words that every text about
     the run prints; null if it is complete. `oldest_newest_backup_age_seconds`: the age of the
-    oldest among the newest backups of all instances; null if no instance has one. `inventory` is
-    null in reports of versions that read none.
+    oldest among the newest backups of all instances; null if no instance has one. `alerts` is what
+    the run decided on notifying. `inventory` is null in reports of versions that read none.
     """
 
     schema_version: Literal[1] = 1
@@ -175,9 +175,9 @@ class WholeReport(Report, frozen=True, kw_only=True):
     """report.json. Times are UTC with whole seconds.
 
     `mutes` are all configured ones, so that one that ended or never matched is seen. `findings` are
-    those not healthy, worst first. `resolved`: the problems that ended in this run (`resolved_at` is
-    its `due_at`), those of the runs before of whose end somebody is still to be notified, and for
-    30 days the last of each instance.
+    those not healthy, worst first. `resolved`: the problems that ended in this run (`resolved_at`
+    is its `due_at`), those of the runs before of whose end somebody is still to be notified, and
+    for 30 days the last of each instance.
     """
 
     mutes: list[MuteRecord]

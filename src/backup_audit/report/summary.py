@@ -30,9 +30,9 @@ class Summary:
     """Sums findings up; close it, for it holds a temporary file.
 
     `oldest` is the age in seconds of the oldest of the newest backups, None if there is none.
-    `found` says what there is for each reader; owners are readers only if `per_owner`. `ended_guids`
-    are those of known problems that ended. `due_at` is that of the run, `notifies` whether it
-    notifies anybody. `grouping` takes in what programs are notified of.
+    `found` says what there is for each reader; owners are readers only if `per_owner`.
+    `ended_guids` are those of known problems that ended. `due_at` is that of the run, `notifies`
+    whether it notifies anybody. `grouping` takes in what programs are notified of.
     """
 
     def __init__(
