@@ -31,7 +31,7 @@ from backup_audit.report.drift import (
     UnauditedInstance,
 )
 from backup_audit.report.report import ReportAddress
-from backup_audit.settings import NotifyMode, Settings
+from backup_audit.settings import Settings
 
 NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -46,7 +46,6 @@ SETTINGS = Settings(
     report_bucket="reports",
     report_prefix="backup-audit",
     topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit",
-    notify_mode=NotifyMode.DIGEST,
     foundation="test",
     workers=4,
     requests_per_second=None,
@@ -191,7 +190,6 @@ def a_message(number: int = 0, text: str = "words") -> Message:
     return Message(
         message_id=f"r/digest/{number}",
         subject=f"subject {number}",
-        text=text,
-        document=msgspec.Raw(b'{"event":"digest"}'),
+        body=text,
         attributes={"event": "digest", "verdict": ("stale", "unknown")},
     )

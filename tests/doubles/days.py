@@ -60,6 +60,8 @@ class Days:
         self.answers: dict[str, Answer | tuple[Answer, int | None]] = {}
         self.store = InMemoryStore()
         self.notifier = RecordingNotifier()
+        self.events = RecordingNotifier()
+        self.chat = RecordingNotifier()
         self.telemetry = RecordingTelemetry()
         self.secret_is_gone: AuditError | None = None
         self.asked: list[str] = []
@@ -95,6 +97,8 @@ class Days:
             api=_Api(self),
             store=self.store,
             notifier=self.notifier,
+            events=self.events,
+            chat=self.chat,
             heartbeat=None,
             telemetry=self.telemetry,
             at=now + timedelta(seconds=7),

@@ -1,7 +1,7 @@
 """The edges of a use case, made of fakes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
+from backup_audit.report.alerts import Audience
 from backup_audit.report.report import Ceilings
 from backup_audit.report.store import ObjectStore
 from tests.doubles.fakes import ListedFoundation
@@ -20,7 +21,7 @@ from tests.doubles.fakes import ListedFoundation
 class FakeEdges:
     """Edges at a fixed time; `secret_is_gone` makes whatever needs the secret fail.
 
-    Without a foundation the inventory knows no instance.
+    `notifier` is that of the people's topic. Without a foundation the inventory knows no instance.
     """
 
     def __init__(
@@ -30,6 +31,8 @@ class FakeEdges:
         api: BackupApi,
         store: ObjectStore,
         notifier: Notifier,
+        events: Notifier | None = None,
+        chat: Notifier | None = None,
         heartbeat: Heartbeat | None,
         telemetry: Telemetry,
         at: datetime,
@@ -37,7 +40,10 @@ class FakeEdges:
     ) -> None:
         self.source = source
         self.store = store
-        self.notifier = notifier
+        notifiers = {Audience.PEOPLE: notifier, Audience.EVENTS: events, Audience.CHAT: chat}
+        self.notifiers: Mapping[Audience, Notifier] = {
+            one: topic for one, topic in notifiers.items() if topic
+        }
         self.telemetry = telemetry
         self.deadline = Deadline(math.inf)
         self.secret_is_gone: AuditError | None = None

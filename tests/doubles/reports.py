@@ -1,6 +1,8 @@
 """Reports, committed to a bucket in memory."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -8,6 +10,7 @@ from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.fleet.selection import Decision
 from backup_audit.judge.finding import Finding
 from backup_audit.plan import Entry, plan_audit
+from backup_audit.report.alerts import Alerts, Audience
 from backup_audit.report.changes import Resolved
 from backup_audit.report.commit import Previous, StoredReport, commit
 from backup_audit.report.drift import InventoryRecord
@@ -35,10 +38,12 @@ def stored(
     store: InMemoryStore | None = None,
     inventory: InventoryRecord | None = None,
     prefix: str | None = None,
+    alerts: Alerts | None = None,
 ) -> StoredReport:
     """The report of these findings, in a bucket of its own.
 
-    `remembered` are the ended problems that the report before it names. The foundation is "test"; a
+    `remembered` are the ended problems that the report before it names, `alerts` what the run goes
+    on with. The foundation is "test"; a
     prefix that is given is its name too.
     """
     store, of = store or InMemoryStore(), of or run()
@@ -63,6 +68,7 @@ def stored(
     settled = StoredPlan(
         run=of,
         plan=plan,
+        alerts=alerts or alerts_from(of.due_at),
         mutes=(),
         place="plans",
         batches=1,
@@ -81,6 +87,14 @@ def stored(
         invocation_id="i",
     )
     return report
+
+
+def alerts_from(due_at: datetime, **parts: Any) -> Alerts:  # noqa: ANN401
+    """What a run due then goes on with if all messages before it are out."""
+    still = Alerts(
+        news_from=dict.fromkeys(Audience, due_at), remind_every_seconds=86_400, per_owner=False
+    )
+    return msgspec.structs.replace(still, **parts)
 
 
 def planned(
