@@ -39,6 +39,7 @@ def stored(
     inventory: InventoryRecord | None = None,
     prefix: str | None = None,
     alerts: Alerts | None = None,
+    notifies: bool = True,
 ) -> StoredReport:
     """The report of these findings, in a bucket of its own.
 
@@ -55,7 +56,7 @@ def stored(
             run_id="earlier", report_key=_EARLIER, report_sha256="0" * 64, manifest_sha256=None
         )
     plan = Plan(
-        notifies=True,
+        notifies=notifies,
         instances=len(findings),
         configuration_uri="ssm:/test",
         configuration_sha256="0" * 64,

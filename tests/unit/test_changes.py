@@ -1,21 +1,25 @@
-"""New, ongoing, resolved, reopened: what a finding is against the last full report."""
+"""The life of a problem: what a finding is against the last full report."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from backup_audit.fleet.configuration import Instance
-from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.policy import BUILT_IN
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
-from backup_audit.judge.finding import Change, Finding, Problem, finding_of
+from backup_audit.judge.finding import Alert, Change, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import (
     NOTHING_YET,
+    Ended,
+    Resolved,
     State,
     compared,
+    memory_of,
     open_problems,
+    problem_id,
     resolved_by,
 )
 from backup_audit.report.commit import advance_latest, previous_of
@@ -26,16 +30,46 @@ from tests.doubles.reports import stored
 
 DAY = timedelta(days=1)
 S, H, U = Verdict.STALE, Verdict.HEALTHY, Verdict.UNKNOWN
+N, F, G = Verdict.NEVER_BACKED_UP, Verdict.NOT_FOUND, Verdict.IN_GRACE
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
+NOT_REACHED = "not reached"  # a day on which the run did not get to the instance
+
+Day = Verdict | str
 
 
-def history(*verdicts: Verdict, gap: timedelta = DAY) -> list[Finding]:
-    """Findings of one instance, a run after the other."""
-    state, found = NOTHING_YET, []
-    for number, verdict in enumerate(verdicts):
-        current, state = the_next(verdict, state, NOW + number * gap)
-        found.append(current)
-    return found
+class Life:
+    """One instance from run to run, a day after the other, the first now."""
+
+    def __init__(self) -> None:
+        self.state: State = NOTHING_YET
+        self.resolved: list[Resolved] = []
+        self.days = 0
+
+    def next(self, day: Day, *, muted: bool = False, notifies: bool = True) -> Finding:
+        """The finding of the next run."""
+        due_at = NOW + self.days * DAY
+        self.days += 1
+        the_run = run(due_at=due_at)
+        mute = msgspec.structs.replace(MUTE, until=due_at.date()) if muted else None
+        plain = msgspec.structs.replace(_plain(day), due_at=due_at, mute=mute)
+        guid = plain.guid
+        before, ended = self.state.open.get(guid), self.state.resolved.get(guid)
+        found = compared(plain, before, ended, notifies=notifies)
+        store, keys = InMemoryStore(), RunKeys.of("backup-audit", the_run)
+        report = stored(
+            [found], remembered=self.resolved, of=the_run, store=store, notifies=notifies
+        )
+        advance_latest(report)
+        self.state = previous_of(store, keys, due_at).state
+        self.resolved = [one for one in report.entries() if isinstance(one, Resolved)]
+        return found
+
+
+def _plain(day: Day) -> Finding:
+    if day == NOT_REACHED:
+        silence = Silence(Cause.NOT_REACHED, "the time was over")
+        return finding_of(instance(), evidence(silence, None), run(), None)
+    return young() if day is Verdict.IN_GRACE else finding(Verdict(day))
 
 
 def young() -> Finding:
@@ -46,159 +80,287 @@ def young() -> Finding:
     return found
 
 
-def the_next(
-    verdict: Verdict, state: State, due_at: datetime, mute: Mute | None = None
-) -> tuple[Finding, State]:
-    """A run's finding, and the state that its report leaves."""
-    the_run = run(due_at=due_at)
-    plain = young() if verdict is Verdict.IN_GRACE else finding(verdict, mute=mute)
-    found = msgspec.structs.replace(plain, due_at=due_at)
-    current = compared(found, state.open.get(found.guid), state.resolved.get(found.guid))
-    store, keys = InMemoryStore(), RunKeys.of("backup-audit", the_run)
-    report = stored([current], remembered=list(state.resolved.values()), of=the_run, store=store)
-    advance_latest(report)
-    return current, previous_of(store, keys).state
+def lived(*days: Day) -> list[Finding]:
+    """Findings of one instance of which somebody is notified each day."""
+    life = Life()
+    return [life.next(day) for day in days]
 
 
-def changes(*verdicts: Verdict, gap: timedelta = DAY) -> list[Change | None]:
-    return [found.change for found in history(*verdicts, gap=gap)]
+def changes(*days: Day) -> list[Change | None]:
+    return [found.change for found in lived(*days)]
+
+
+NEW, ONGOING, RESOLVED, REOPENED = Change
 
 
 @pytest.mark.parametrize("verdict", PROBLEMS)
 def test_a_problem_is_new_then_ongoing_then_resolved(verdict: Verdict) -> None:
-    assert changes(Verdict.HEALTHY, verdict, verdict, Verdict.HEALTHY, Verdict.HEALTHY) == [
-        None,
-        Change.NEW,
-        Change.ONGOING,
-        Change.RESOLVED,
-        None,
+    assert changes(H, verdict, verdict, H, H) == [None, NEW, ONGOING, RESOLVED, None]
+
+
+@pytest.mark.parametrize(
+    ("second", "rest"), [(0, "20260131T0500Z"), (1, "20260131T050001Z"), (59, "20260131T050059Z")]
+)
+def test_the_id_of_a_problem_is_its_instance_and_when_it_opened(second: int, rest: str) -> None:
+    assert problem_id("guid-1", NOW.replace(second=second)) == f"guid-1@{rest}"
+
+
+@pytest.mark.parametrize("verdict", PROBLEMS)
+@pytest.mark.parametrize("other", PROBLEMS)
+def test_a_problem_keeps_its_id_whatever_it_becomes(verdict: Verdict, other: Verdict) -> None:
+    opened, *later = lived(verdict, other, verdict, other)
+
+    assert {one.problem_id for one in later} == {opened.problem_id}
+    assert {one.opened_at for one in later} == {NOW}
+    assert {one.notified_at for one in later} == {NOW}
+    assert {one.change for one in later} == {ONGOING}
+
+
+def test_since_is_the_first_run_with_this_verdict() -> None:
+    assert [one.since for one in lived(S, S, N, N, H)] == [
+        NOW,
+        NOW,
+        NOW + 2 * DAY,
+        NOW + 2 * DAY,
+        NOW + 2 * DAY,
     ]
 
 
-def test_since_is_the_first_run_that_found_the_problem() -> None:
-    found = history(Verdict.STALE, Verdict.STALE, Verdict.HEALTHY)
+@pytest.mark.parametrize(
+    ("days", "worsened"),
+    [
+        ((S, N), 1),
+        ((S, S, N), 2),
+        ((S, N, N), 1),
+        ((U, S), 1),
+        ((S, F), None),
+        ((S, F, S), 2),
+        ((N, S), None),
+        ((S, U), None),
+        ((S, U, S), None),
+        ((S, U, N), 2),
+        ((N, U, S), None),
+        ((U, F, U, F), 1),
+    ],
+)
+def test_a_verdict_is_worse_than_the_last_that_readers_heard_of(
+    days: Sequence[Day], worsened: int | None
+) -> None:
+    alert = lived(*days)[-1].alert
 
-    assert [one.since for one in found] == [NOW, NOW, NOW]
+    assert alert
+    assert alert.worsened_at == (None if worsened is None else NOW + worsened * DAY)
 
 
-def test_another_problem_of_the_same_instance_is_new() -> None:
-    assert changes(Verdict.STALE, Verdict.UNSUPPORTED) == [Change.NEW, Change.NEW]
+def test_a_verdict_that_got_worse_while_nobody_was_notified_is_news_later() -> None:
+    life = Life()
+    life.next(S)
+
+    muted = life.next(N, muted=True)
+    silent = life.next(N, notifies=False)
+    heard = life.next(N)
+    again = life.next(N)
+
+    assert muted.alert == silent.alert == Alert(verdict=S)
+    assert heard.alert == again.alert == Alert(verdict=N, worsened_at=NOW + 3 * DAY)
 
 
-def test_an_unknown_instance_keeps_its_problem_and_is_told_as_unknown() -> None:
-    stale, unknown, again = history(Verdict.STALE, Verdict.UNKNOWN, Verdict.STALE)
+@pytest.mark.parametrize(
+    ("days", "before"),
+    [
+        ((S,), None),
+        ((S, S), None),
+        ((S, N), Problem(S, NOW)),
+        ((S, N, N), Problem(S, NOW)),
+        ((S, U), Problem(S, NOW)),
+        ((S, U, U), Problem(S, NOW)),
+        ((S, N, U), Problem(N, NOW + DAY)),
+        ((S, U, S), None),
+        ((S, U, N), Problem(S, NOW)),
+        ((U, S), Problem(U, NOW)),
+        ((S, U, H), Problem(S, NOW)),
+        ((U, H), Problem(U, NOW)),
+        ((S, U, G), Problem(S, NOW)),
+    ],
+)
+def test_before_is_what_the_problem_was(days: Sequence[Day], before: Problem | None) -> None:
+    assert lived(*days)[-1].before == before
 
-    assert unknown.change is Change.NEW
-    assert unknown.earlier_problem
-    assert (unknown.earlier_problem.verdict, unknown.earlier_problem.since) == (Verdict.STALE, NOW)
-    assert again.change is Change.ONGOING
+
+def test_not_knowing_is_no_news_of_a_problem_that_was_known() -> None:
+    stale, unknown, again = lived(S, U, S)
+
+    assert unknown.change is again.change is ONGOING
+    assert unknown.alert == again.alert == stale.alert
     assert again.since == stale.since
 
 
-def test_a_problem_is_kept_through_any_number_of_unknown_runs() -> None:
-    found = history(Verdict.STALE, Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.UNKNOWN)
+def test_who_was_not_reached_has_no_problem_and_waits_since_the_first_time() -> None:
+    first, second, asked = lived(NOT_REACHED, NOT_REACHED, U)
 
-    assert [one.change for one in found[1:]] == [Change.NEW, Change.ONGOING, Change.ONGOING]
-    assert found[-1].earlier_problem == found[1].earlier_problem
-
-
-def test_only_health_resolves_an_earlier_problem() -> None:
-    found = history(Verdict.STALE, Verdict.UNKNOWN, Verdict.HEALTHY)
-
-    assert found[-1].change is Change.RESOLVED
-    assert found[-1].since == NOW
+    assert first.problem_id is second.problem_id is first.change is None
+    assert not first.is_problem
+    assert first.since == second.since == NOW
+    assert asked.opened_at == NOW + 2 * DAY
+    assert asked.change is NEW
 
 
-def state_after(*verdicts: Verdict, mute: Mute | None = None) -> State:
-    """What runs leave, a day after the other, the last of them now."""
-    state = NOTHING_YET
-    for ago, verdict in zip(reversed(range(len(verdicts))), verdicts, strict=True):
-        _, state = the_next(verdict, state, NOW - ago * DAY, mute)
-    return state
+@pytest.mark.parametrize("verdict", PROBLEMS)
+def test_not_reaching_an_instance_ends_no_problem(verdict: Verdict) -> None:
+    opened, missed, again = lived(verdict, NOT_REACHED, verdict)
+
+    assert missed.problem_id == again.problem_id == opened.problem_id
+    assert missed.is_problem
+    assert again.change is ONGOING
+    assert again.alert == opened.alert
 
 
-@pytest.mark.parametrize(
-    ("days", "change"), [(29, Change.REOPENED), (30, Change.REOPENED), (31, Change.NEW)]
-)
+@pytest.mark.parametrize("verdict", PROBLEMS)
+def test_a_problem_of_which_nobody_was_notified_is_new_when_somebody_is(verdict: Verdict) -> None:
+    life = Life()
+
+    muted = life.next(verdict, muted=True)
+    silent = life.next(verdict, notifies=False)
+    named = life.next(verdict)
+    again = life.next(verdict)
+
+    assert (muted.change, silent.change) == (NEW, ONGOING)
+    assert muted.notified_at is silent.notified_at is muted.alert is silent.alert is None
+    assert (named.change, again.change) == (NEW, ONGOING)
+    assert named.notified_at == again.notified_at == NOW + 2 * DAY
+    assert named.problem_id == muted.problem_id
+
+
+def test_a_problem_that_came_back_under_a_mute_is_reopened_when_it_is_named() -> None:
+    life = Life()
+    life.next(S)
+    life.next(H)
+
+    assert life.next(S, muted=True).change is REOPENED
+    assert life.next(S).change is REOPENED
+    assert life.next(S).change is ONGOING
+
+
+@pytest.mark.parametrize(("days", "change"), [(29, REOPENED), (30, REOPENED), (31, NEW)])
 def test_a_problem_that_returns_within_thirty_days_is_reopened(days: int, change: Change) -> None:
-    again, _ = the_next(
-        Verdict.STALE, state_after(Verdict.STALE, Verdict.HEALTHY), NOW + days * DAY
-    )
+    life = Life()
+    life.next(S)
+    life.next(H)
+    life.days = 1 + days
+
+    again = life.next(S)
 
     assert again.change is change
+    assert again.opened_at == NOW + (1 + days) * DAY
 
 
 @pytest.mark.parametrize(("days", "kept"), [(29, 1), (30, 1), (31, 0)])
-def test_a_resolved_problem_is_remembered_for_thirty_days(days: int, kept: int) -> None:
-    state = state_after(Verdict.STALE, Verdict.HEALTHY)
+def test_an_end_is_remembered_for_thirty_days(days: int, kept: int) -> None:
+    life = Life()
+    life.next(S)
+    life.next(H)
+    life.days = 1 + days
 
-    _, later = the_next(Verdict.HEALTHY, state, NOW + days * DAY)
+    life.next(H)
 
-    assert len(later.resolved) == kept
-
-
-def test_a_resolved_problem_says_what_it_was_and_whether_anybody_wants_to_know() -> None:
-    [problem] = state_after(Verdict.STALE, Verdict.HEALTHY, mute=MUTE).resolved.values()
-
-    assert (problem.verdict, problem.since, problem.resolved_at) == (Verdict.STALE, NOW - DAY, NOW)
-    assert problem.muted
-
-
-def test_a_problem_that_is_back_is_no_longer_among_the_resolved() -> None:
-    assert state_after(Verdict.STALE, Verdict.HEALTHY, Verdict.STALE).resolved == {}
+    assert len(life.resolved) == kept
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "said"),
+    ("days", "said"),
     [
-        # The unknown in between is not what came back, and what came back is.
-        ([S, H, U, S], [Change.NEW, Change.RESOLVED, Change.NEW, Change.REOPENED]),
-        (
-            [S, H, U, H, S],
-            [Change.NEW, Change.RESOLVED, Change.NEW, Change.RESOLVED, Change.REOPENED],
-        ),
-        # Not knowing was no problem that could come back.
-        ([U, H, U], [Change.NEW, Change.RESOLVED, Change.NEW]),
-        ([U, H, S], [Change.NEW, Change.RESOLVED, Change.NEW]),
+        ((U, H, U), [NEW, RESOLVED, NEW]),
+        ((U, H, S), [NEW, RESOLVED, NEW]),
+        ((S, H, U), [NEW, RESOLVED, NEW]),
+        # What was unknown is known now, and is the same problem.
+        ((S, H, U, S), [NEW, RESOLVED, NEW, ONGOING]),
+        ((S, H, U, H, S), [NEW, RESOLVED, NEW, RESOLVED, REOPENED]),
+        ((S, G, S), [NEW, None, REOPENED]),
     ],
 )
 def test_an_unknown_neither_uses_up_nor_makes_the_memory_of_ended_problems(
-    verdicts: list[Verdict], said: list[Change]
+    days: Sequence[Day], said: list[Change | None]
 ) -> None:
-    assert changes(*verdicts) == said
+    assert changes(*days) == said
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-def test_an_instance_in_grace_keeps_its_problem_until_it_is_healthy(problem: Verdict) -> None:
-    opened, young, ended = history(problem, Verdict.IN_GRACE, Verdict.HEALTHY)
+def test_of_several_ends_of_an_instance_the_last_is_remembered() -> None:
+    life = Life()
+    for day in (S, H, N, H, H):
+        life.next(day)
 
-    assert young.change is None
-    assert young.earlier_problem == Problem(problem, NOW)
-    assert ended.change is Change.RESOLVED
-    assert ended.earlier_problem == Problem(problem, opened.due_at)
-
-
-def test_a_problem_behind_a_grace_goes_on_when_it_is_back() -> None:
-    assert changes(S, Verdict.IN_GRACE, S) == [Change.NEW, None, Change.ONGOING]
-    assert changes(S, Verdict.IN_GRACE, U, H) == [
-        Change.NEW,
-        None,
-        Change.NEW,
-        Change.RESOLVED,
-    ]
+    assert [(one.verdict, one.resolved_at) for one in life.resolved] == [(N, NOW + 3 * DAY)]
+    assert memory_of(life.resolved, NOW + 5 * DAY) == {"guid-1": life.resolved[0]}
 
 
-def test_an_unknown_instance_ends_no_problem_though_it_carries_one() -> None:
-    *_, unknown = history(Verdict.STALE, Verdict.UNKNOWN)
+@pytest.mark.parametrize(("day", "ended"), [(H, Ended.HEALTHY), (G, Ended.IN_GRACE)])
+def test_a_problem_ends_on_proof_of_health_or_by_a_policy(day: Day, ended: Ended) -> None:
+    life = Life()
+    opened = life.next(S)
 
-    assert unknown.earlier_problem
-    assert resolved_by(unknown) is None
+    over = life.next(day)
+
+    [end] = life.resolved
+    assert over.problem_id == end.problem_id == opened.problem_id
+    assert (end.ended, end.resolved_at, end.end_notified_at) == (ended, NOW + DAY, NOW + DAY)
+    assert over.change is (RESOLVED if day is H else None)
+    assert life.state.open == {}
 
 
-def test_a_finding_that_ends_a_problem_carries_it() -> None:
-    ended = history(Verdict.STALE, Verdict.UNKNOWN, Verdict.HEALTHY)[-1]
+def test_an_end_is_said_though_the_instance_is_muted() -> None:
+    life = Life()
+    life.next(S)
 
-    assert ended.earlier_problem == Problem(Verdict.STALE, NOW)
+    life.next(H, muted=True)
+
+    [end] = life.resolved
+    assert end.muted
+    assert end.end_notified_at == NOW + DAY
+
+
+def test_the_end_of_what_nobody_heard_of_is_owed_to_nobody() -> None:
+    life = Life()
+    life.next(S, muted=True)
+
+    life.next(H, muted=True)
+
+    [end] = life.resolved
+    assert not end.is_owed
+    assert not end.is_unsaid
+    assert end.end_notified_at is None
+
+
+def test_an_end_that_nobody_was_notified_of_is_said_by_the_next_run_that_notifies() -> None:
+    life = Life()
+    life.next(S)
+    life.next(H, notifies=False)
+    [owed] = life.resolved
+
+    life.next(H)
+
+    [said] = life.resolved
+    assert owed.is_owed
+    assert said.end_notified_at == NOW + 2 * DAY
+
+
+def test_an_end_that_is_owed_outlives_the_next_problem_of_its_instance() -> None:
+    life = Life()
+    opened = life.next(S)
+    life.next(H, notifies=False)
+
+    again = life.next(S)
+
+    [said] = life.resolved
+    assert again.change is REOPENED
+    assert again.problem_id != opened.problem_id == said.problem_id
+    assert said.end_notified_at == NOW + 2 * DAY
+
+
+def test_an_unknown_finding_ends_no_problem_though_it_carries_one() -> None:
+    *_, unknown = lived(S, U)
+
+    assert unknown.before
+    assert resolved_by(unknown, notifies=True) is None
 
 
 @pytest.mark.parametrize(
