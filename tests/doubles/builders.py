@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -20,9 +21,10 @@ from backup_audit.judge.evidence import (
     Refusal,
     Silence,
 )
-from backup_audit.judge.finding import Finding, Problem, finding_of
+from backup_audit.judge.finding import Alert, Finding, Problem, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.message import Message
+from backup_audit.report.changes import Ended, OpenProblem, Resolved, problem_id
 from backup_audit.report.drift import (
     Departed,
     Departure,
@@ -122,6 +124,39 @@ def finding(
     found = finding_of(instance(guid, name, owner), evidence(answer, status), run(), mute)
     assert found.verdict is verdict
     return found
+
+
+def open_problem(
+    verdict: Verdict = Verdict.STALE,
+    since: datetime = NOW,
+    before: Problem | None = None,
+    *,
+    not_reached: bool = False,
+) -> OpenProblem:
+    """A problem that has had this verdict since it opened, and that somebody was notified of."""
+    opened_at = before.since if before else since
+    alert = Alert(verdict=before.verdict if before else verdict)
+    return OpenProblem(verdict, since, opened_at, opened_at, alert, before, not_reached)
+
+
+def ended_problem(guid: str = "guid-1", **parts: Any) -> Resolved:  # noqa: ANN401
+    """A stale problem that opened a day ago and ended now, with everybody notified of both."""
+    since = NOW - 24 * HOUR
+    over = Resolved(
+        guid=guid,
+        name=None,
+        owner=None,
+        problem_id=problem_id(guid, since),
+        verdict=Verdict.STALE,
+        since=since,
+        opened_at=since,
+        notified_at=since,
+        alert=Alert(verdict=Verdict.STALE),
+        resolved_at=NOW,
+        ended=Ended.HEALTHY,
+        end_notified_at=NOW,
+    )
+    return msgspec.structs.replace(over, **parts)
 
 
 PLACE = {"org": "prod-eu", "space": "payments", "offering": "p.mysql", "plan": "db-gold-small"}

@@ -36,7 +36,7 @@ GONE, DESELECTED, EXCLUSION = Departure
 
 
 def open_problem(verdict: Verdict, since_days: int = 0) -> OpenProblem:
-    return OpenProblem(verdict, NOW - timedelta(days=since_days), None, not_reached=False)
+    return an_open_problem(verdict, NOW - timedelta(days=since_days))
 
 
 def departures(*left: Departed) -> Departures:
@@ -166,7 +166,7 @@ def test_those_with_a_problem_come_first_the_worst_and_oldest_of_all() -> None:
     ]
 
 
-def test_each_departure_is_counted_by_how_it_left_but_those_of_which_all_knew() -> None:
+def test_each_departure_is_counted_by_how_it_left() -> None:
     stale, not_found = open_problem(Verdict.STALE), open_problem(Verdict.NOT_FOUND)
 
     found = departures(
@@ -180,7 +180,7 @@ def test_each_departure_is_counted_by_how_it_left_but_those_of_which_all_knew() 
 
     assert found.count == 6
     assert found.left == [
-        LeftCount(how=GONE, count=2, with_problem=1),
+        LeftCount(how=GONE, count=3, with_problem=2),
         LeftCount(how=DESELECTED, count=2, with_problem=1),
         LeftCount(how=EXCLUSION, count=1, with_problem=1),
     ]
@@ -200,7 +200,7 @@ def test_of_very_many_departures_the_worst_is_named_whenever_it_came(at: int) ->
 
 def test_an_unknown_departs_with_the_problem_that_it_hid() -> None:
     stale = Problem(Verdict.STALE, NOW)
-    before = OpenProblem(Verdict.UNKNOWN, NOW, stale, not_reached=False)
+    before = an_open_problem(Verdict.UNKNOWN, NOW, stale)
 
     assert departed(row("a"), GONE, before).open_problem == stale
 

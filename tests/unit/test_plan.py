@@ -58,7 +58,9 @@ def ended(guid: str) -> Resolved:
 
 
 def problem(days_ago: int = 1, *, not_reached: bool = False) -> OpenProblem:
-    return OpenProblem(Verdict.UNKNOWN, NOW - timedelta(days=days_ago), None, not_reached)
+    return open_problem(
+        Verdict.UNKNOWN, NOW - timedelta(days=days_ago), not_reached=not_reached
+    )
 
 
 FLEET = audited(*map(instance, GUIDS))

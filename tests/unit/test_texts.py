@@ -231,16 +231,16 @@ def test_a_problem_that_ended_is_named_in_full() -> None:
         reason="was stale since 2026-01-31 04:00 UTC, is healthy",
         policy_notes=[],
         newest_backup_at=None,
-        earlier_problem=Problem(Verdict.STALE, NOW - HOUR),
+        before=Problem(Verdict.STALE, NOW - HOUR),
     )
 
 
 def test_who_owns_an_instance_and_where_it_is_are_kept_when_its_problem_ends() -> None:
-    stale = OpenProblem(Verdict.STALE, NOW - HOUR, None, not_reached=False)
+    stale = open_problem(Verdict.STALE, NOW - HOUR)
     healthy = finding(Verdict.HEALTHY, "guid-9", name="c", owner="team-c")
     now = compared(msgspec.structs.replace(healthy, **PLACE), stale)
 
-    ended = resolved_by(now)
+    ended = resolved_by(now, notifies=True)
 
     assert ended
     assert (ended.guid, ended.name, ended.owner) == ("guid-9", "c", "team-c")
@@ -251,13 +251,13 @@ def test_who_owns_an_instance_and_where_it_is_are_kept_when_its_problem_ends() -
 
 def test_an_unknown_that_stays_unknown_hides_what_it_hid_before() -> None:
     earlier = Problem(Verdict.STALE, NOW - 9 * HOUR)
-    unknown = OpenProblem(Verdict.UNKNOWN, NOW - HOUR, earlier, not_reached=False)
+    unknown = open_problem(Verdict.UNKNOWN, NOW - HOUR, earlier)
 
     again = compared(finding(Verdict.UNKNOWN), unknown)
 
     assert again.change is Change.ONGOING
     assert again.since == NOW - HOUR
-    assert again.earlier_problem == earlier
+    assert again.before == earlier
 
 
 @pytest.mark.parametrize(("value", "sent"), [("a", "a"), (("a", "b"), '["a","b"]')])
