@@ -1,6 +1,8 @@
-"""Makes foreign text safe for one line. Names instances. Reads and writes durations."""
+"""Makes others' text safe for one line. Wraps prose. Names instances, reads and writes durations."""
 
 import re
+import textwrap
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
 
@@ -23,6 +25,26 @@ def one_line(text: str, longest: int) -> str:
     """
     line = " ".join(printable(text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+LINE_MAX = 100  # characters of a line of prose, with its indentation
+
+
+def wrapped(text: str, indent: str = "") -> Iterator[str]:
+    """Break prose into lines of at most 100 characters, between words only.
+
+    A word that is longer, such as an address, stands whole on a line of its own. Lines that go on
+    are indented by two more: a stranger who chooses where a line breaks starts none like ours.
+    """
+    line = " ".join(printable(text).split())
+    yield from textwrap.wrap(
+        line,
+        LINE_MAX,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 NAME_MAX = 255  # characters; Cloud Foundry's names are no longer

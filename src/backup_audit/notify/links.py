@@ -1,0 +1,27 @@
+"""Addresses in the AWS console that a person who is signed in can open."""
+
+from urllib.parse import quote, urlencode
+
+# By partition. docs.aws.amazon.com/general/latest/gr/mgmt-console.html has the hosts by region; the
+# other two partitions have a console of their own. Isolated partitions have hosts that are not
+# published.
+_HOSTS = {
+    "aws": "{region}.console.aws.amazon.com",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-cn": "console.amazonaws.cn",
+}
+
+
+def console_address(bucket: str, key: str, topic_arn: str) -> str | None:
+    """Where the console shows an object of S3; None in a partition whose console is not known.
+
+    Region and partition are those of the topic's ARN: the stack has bucket and topic in one region.
+    AWS documents no such addresses. This is what the console itself shows for an object, without
+    its parameter `bucketType`, which it does not need.
+    """
+    _, partition, _, region, _ = topic_arn.split(":", 4)
+    host = _HOSTS.get(partition)
+    if host is None:
+        return None
+    parameters = urlencode({"region": region, "prefix": key}, quote_via=quote, safe="/")
+    return f"https://{host.format(region=region)}/s3/object/{quote(bucket)}?{parameters}"
