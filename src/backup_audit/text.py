@@ -1,4 +1,4 @@
-"""Makes others' text safe for one line. Wraps prose. Names instances, reads and writes durations."""
+"""Makes foreign text safe for a line. Wraps prose. Names instances. Reads and writes durations."""
 
 import re
 import textwrap
