@@ -32,7 +32,8 @@ A map of the package, in the order in which a run passes through it:
                 (new, ongoing, resolved, reopened), summary (counts, order), rendering (JSON, CSV),
                 report (the documents), drift (what appeared, left, is audited by nobody), commit
                 (the order of writing, the last report and its fleet)
-    notify/     digest (the usual message), fleet_news (what it says of the fleet), message (the
+    notify/     digest (the usual message), fleet_news (what it says of the fleet), advice (what to
+                do about a verdict, where to read on), links (to the AWS console), message (the
                 other texts, attributes, sizes), send (messages once, the dead man's switch), sns
                 (the topic)
     telemetry   log lines and metrics

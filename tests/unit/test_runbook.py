@@ -85,6 +85,23 @@ def test_a_message_leads_to_a_section(place: Runbook) -> None:
     assert place in {heading.lower().replace(" ", "-") for heading in headings}
 
 
+def test_a_section_that_code_or_template_names_by_itself_is_there() -> None:
+    sources = [Path("template.yaml"), *Path("src").rglob("*.py")]
+    named = {
+        (page, anchor)
+        for path in sources
+        for page, anchor in re.findall(r"(\w+\.md)#([\w-]+)", path.read_text("utf-8"))
+    }
+    headings = {
+        page: re.findall(r"^##+ (.*)$", Path("docs", page).read_text("utf-8"), re.MULTILINE)
+        for page, _ in named
+    }
+
+    assert named
+    for page, anchor in named:
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings[page]}
+
+
 def test_what_to_do_is_said_for_every_error_that_ends_a_run() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", section("FailedRun"), re.MULTILINE)
     leaves = {

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Finding
-from backup_audit.judge.verdict import Verdict
+from backup_audit.judge.under_way import EXCUSED_FOR
+from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.advice import MEANINGS, Section, check_command, next_step, page_of
+from backup_audit.report.changes import Ended
+from backup_audit.report.groups import GROUP_FROM
 from backup_audit.report.rendering import json_line
 from backup_audit_cli.__main__ import new_parser
 from tests.doubles.builders import finding
@@ -70,6 +74,31 @@ def test_a_section_begins_with_what_messages_say_and_says_how_the_problem_ends(
     assert text.split("**")[1].lower().removeprefix("it ").rstrip(".") == said
     assert "It **ends**" in " ".join(text.split())
     assert re.search(r"\b[Mm]ute it\b", text)
+
+
+def test_the_critical_ones_are_said_to_be_the_first_two() -> None:
+    critical = [verdict for verdict in PROBLEMS if verdict.severity is Severity.CRITICAL]
+
+    assert "Only\nthe first two are about data" in TEXT
+    assert critical == PROBLEMS[:2]
+
+
+def test_every_end_without_a_backup_is_explained() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", section("No longer audited"), re.MULTILINE)
+
+    assert set(rows) == set(Ended) - {Ended.HEALTHY}
+    assert len(rows) == len(set(rows))
+
+
+def test_a_group_begins_with_as_many_as_the_page_says() -> None:
+    assert GROUP_FROM == 10
+    assert section("A group of unknowns").strip().startswith("Ten or more")
+
+
+def test_who_is_being_deleted_is_excused_for_as_long_as_the_page_says() -> None:
+    said = f"for {EXCUSED_FOR // timedelta(hours=1)} hours"
+
+    assert f"{said} after the deletion began" in section("An instance that is being deleted")
 
 
 # ── Unknown ───────────────────────────────────────────────────────────────────────────────────────
@@ -159,11 +188,8 @@ def test_the_outputs_that_commands_ask_for_are_the_templates_and_come_from_the_r
 
 
 def jq_program(containing: str) -> str:
-    [program] = {
-        program
-        for program in re.findall(r"jq (?:-r )?'([^']+)'", "\n".join([*LINES, TEXT]))
-        if containing in program
-    }
+    programs = re.findall(r"jq (?:-r )?'([^']+)'", "\n".join([*LINES, TEXT]))
+    [program] = {str(program) for program in programs if containing in program}
     return program
 
 
