@@ -17,6 +17,7 @@ from backup_audit.report.report import Ceilings, Plan, StoredPlan
 from backup_audit.report.store import RunKeys
 from tests.doubles.builders import NOW, run
 from tests.doubles.fakes import InMemoryStore
+from tests.doubles.reports import alerts_from
 
 KEYS = RunKeys.of("backup-audit", run())
 KILLED = "it was killed, or never began: the log of its invocations has the rest"
@@ -32,7 +33,13 @@ def planned(batches: int) -> StoredPlan:
     )
     ceilings = Ceilings(concurrency=1, workers=4, requests_per_second=None)
     return StoredPlan(
-        run=run(), plan=plan, mutes=(), place="plans", batches=batches, ceilings=ceilings
+        run=run(),
+        plan=plan,
+        alerts=alerts_from(NOW),
+        mutes=(),
+        place="plans",
+        batches=batches,
+        ceilings=ceilings,
     )
 
 

@@ -225,7 +225,8 @@ def test_a_problem_of_which_nobody_was_notified_is_new_when_somebody_is(verdict:
     again = life.next(verdict)
 
     assert (muted.change, silent.change) == (NEW, ONGOING)
-    assert muted.notified_at is silent.notified_at is muted.alert is silent.alert is None
+    assert (muted.notified_at, silent.notified_at) == (None, None)
+    assert (muted.alert, silent.alert) == (None, None)
     assert (named.change, again.change) == (NEW, ONGOING)
     assert named.notified_at == again.notified_at == NOW + 2 * DAY
     assert named.problem_id == muted.problem_id

@@ -28,6 +28,7 @@ from backup_audit.report.drift import (
     unaudited,
 )
 from tests.doubles.builders import NOW, inventory
+from tests.doubles.builders import open_problem as an_open_problem
 from tests.doubles.days import row
 
 SECOND = timedelta(seconds=1)
@@ -160,9 +161,9 @@ def test_those_with_a_problem_come_first_the_worst_and_oldest_of_all() -> None:
         "never",
         "older",
         "stale",
+        "all knew",
         "also quiet",
         "quiet",
-        "all knew",
     ]
 
 

@@ -39,28 +39,28 @@ from backup_audit.report.report import (
     StoredPlan,
 )
 from backup_audit.report.store import RunKeys, find
-from tests.doubles.builders import NOW, a_list, audited, evidence, instance, run
+from tests.doubles.builders import (
+    NOW,
+    a_list,
+    audited,
+    ended_problem,
+    evidence,
+    instance,
+    open_problem,
+    run,
+)
 from tests.doubles.fakes import InMemoryStore
-from tests.doubles.reports import planned
+from tests.doubles.reports import alerts_from, planned
 
 GUIDS = ("a", "b", "c", "d", "e")
 
 
 def ended(guid: str) -> Resolved:
-    return Resolved(
-        guid=guid,
-        name=None,
-        owner=None,
-        verdict=Verdict.STALE,
-        since=NOW,
-        resolved_at=NOW,
-    )
+    return ended_problem(guid)
 
 
 def problem(days_ago: int = 1, *, not_reached: bool = False) -> OpenProblem:
-    return open_problem(
-        Verdict.UNKNOWN, NOW - timedelta(days=days_ago), not_reached=not_reached
-    )
+    return open_problem(Verdict.UNKNOWN, NOW - timedelta(days=days_ago), not_reached=not_reached)
 
 
 FLEET = audited(*map(instance, GUIDS))
@@ -233,13 +233,13 @@ def test_a_first_plan_names_none_and_says_why() -> None:
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_a_what_if_is_compared_with_nothing(scope: Scope) -> None:
+def test_only_a_full_run_is_compared(scope: Scope) -> None:
     previous = Previous(state=State({"a": problem()}, {}))
 
     _, batch = planned(FLEET, run(scope), previous)
 
     compared_with = {entry.instance.guid for entry in batch if entry.open}
-    assert compared_with == (set() if scope is Scope.WHAT_IF else {"a"})
+    assert compared_with == ({"a"} if scope is Scope.FULL else set())
 
 
 KEYS = RunKeys.of("backup-audit", run())
@@ -253,6 +253,7 @@ def stored_by(attempt: str, store: InMemoryStore) -> StoredPlan:
     ours = StoredPlan(
         run=run(),
         plan=plan,
+        alerts=alerts_from(NOW),
         mutes=mutes,
         place=KEYS.batches(attempt),
         batches=len(BATCHES),

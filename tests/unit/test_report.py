@@ -17,10 +17,10 @@ from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.run import Scope
 from backup_audit.fleet.selection import ExcludeState, ExcludeUse, RuleUse
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Change, Finding, Problem, finding_of, in_short
+from backup_audit.judge.finding import Change, Finding, finding_of, in_short
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import policy_digest
-from backup_audit.report.changes import Resolved
+from backup_audit.report.changes import Resolved, compared
 from backup_audit.report.drift import Departed, Unaudited
 from backup_audit.report.rendering import (
     CSV_COLUMNS,
@@ -40,14 +40,17 @@ from backup_audit.report.report import (
 )
 from backup_audit.report.summary import Summary
 from tests.doubles.builders import (
+    HOUR,
     MUTE,
     NOW,
     PLACE,
     a_list,
+    ended_problem,
     evidence,
     finding,
     instance,
     inventory,
+    open_problem,
     run,
     unaudited,
 )
@@ -58,12 +61,6 @@ from tests.doubles.reports import stored, whole
 def written(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> bytes:
     head = stored([finding()]).head
     return b"".join(report_pieces(head, [], map(json_line, findings), resolved))
-
-
-def resolved_problem(guid: str) -> Resolved:
-    return Resolved(
-        guid=guid, name=None, owner=None, verdict=Verdict.STALE, since=NOW, resolved_at=NOW
-    )
 
 
 def rows_of(findings: Iterable[Finding]) -> list[dict[str, str]]:
@@ -149,7 +146,7 @@ def test_a_report_is_one_json_value_with_an_entry_a_line_and_is_read_as_a_stream
     verdicts: list[Verdict], ended: int
 ) -> None:
     found = [finding(verdict) for verdict in verdicts]
-    resolved = [resolved_problem(guid=f"guid-{number}") for number in range(ended)]
+    resolved = [ended_problem(guid=f"guid-{number}") for number in range(ended)]
     body = written(found, resolved)
 
     document = msgspec.json.decode(body, type=WholeReport)
@@ -165,7 +162,7 @@ def test_a_report_is_one_json_value_with_an_entry_a_line_and_is_read_as_a_stream
 
 
 def test_a_report_that_ends_early_is_no_report() -> None:
-    lines = written([finding()], [resolved_problem(guid="guid-2")]).splitlines(keepends=True)
+    lines = written([finding()], [ended_problem(guid="guid-2")]).splitlines(keepends=True)
 
     for length in range(len(lines) - 1):
         with pytest.raises(msgspec.MsgspecError):
@@ -418,8 +415,10 @@ def test_the_worst_are_no_more_than_asked_for() -> None:
 def test_only_what_is_unknown_as_before_and_not_muted_is_still_unknown(
     verdict: Verdict, change: Change, mute: Mute | None, counted: int
 ) -> None:
-    one = msgspec.structs.replace(finding(verdict), change=change, mute=mute)
+    before = None if change is Change.NEW else open_problem(verdict, NOW - HOUR)
+    one = compared(finding(verdict, mute=mute), before)
 
+    assert one.change is change
     assert stored([one, finding(Verdict.HEALTHY, "other")]).head.news.still_unknown == counted
 
 
@@ -446,8 +445,7 @@ def test_the_problem_of_an_instance_that_is_being_deleted_is_counted_apart(
 
 def test_equal_texts_and_times_of_the_problems_that_ended_are_kept_once() -> None:
     ends = [
-        msgspec.structs.replace(resolved_problem(f"guid-{n}"), owner="team", **PLACE)
-        for n in range(2)
+        msgspec.structs.replace(ended_problem(f"guid-{n}"), owner="team", **PLACE) for n in range(2)
     ]
 
     first, second = ReportReader(written([], ends).splitlines(keepends=True), "there").resolved()
@@ -457,54 +455,9 @@ def test_equal_texts_and_times_of_the_problems_that_ended_are_kept_once() -> Non
         assert getattr(first, name) is getattr(second, name)
 
 
-def _after(verdict: Verdict, change: Change | None, earlier: Verdict | None) -> list[Resolved]:
-    """What is remembered of an instance with this finding, whose problem had ended before."""
-    problem = Problem(earlier, NOW) if earlier else None
-    one = msgspec.structs.replace(
-        finding(verdict, "guid-2"), change=change, since=NOW, earlier_problem=problem
-    )
-    with closing(Summary({"guid-2": resolved_problem("guid-2")})) as summary:
-        summary.add(one)
-        return list(summary.resolved(NOW))
-
-
-@pytest.mark.parametrize("ended", [Verdict.STALE, Verdict.NOT_FOUND])
-def test_the_end_of_a_problem_takes_the_place_of_an_earlier_end(ended: Verdict) -> None:
-    [remembered] = _after(Verdict.HEALTHY, Change.RESOLVED, ended)
-
-    assert remembered.verdict is ended
-    assert remembered.resolved_at == NOW
-
-
-def test_the_end_of_not_knowing_leaves_an_earlier_end_remembered() -> None:
-    ends = _after(Verdict.HEALTHY, Change.RESOLVED, Verdict.UNKNOWN)
-
-    assert {one.verdict for one in ends} == {Verdict.UNKNOWN, Verdict.STALE}
-
-
-@pytest.mark.parametrize(
-    ("verdict", "change", "earlier", "is_remembered"),
-    [
-        (Verdict.UNKNOWN, Change.NEW, None, True),
-        (Verdict.UNKNOWN, Change.NEW, Verdict.STALE, True),
-        (Verdict.STALE, Change.REOPENED, None, False),
-        (Verdict.HEALTHY, None, None, True),
-    ],
-)
-def test_an_end_is_remembered_until_there_is_another_problem(
-    verdict: Verdict, change: Change | None, earlier: Verdict | None, *, is_remembered: bool
-) -> None:
-    assert bool(_after(verdict, change, earlier)) is is_remembered
-
-
 def test_every_end_of_a_problem_is_counted() -> None:
     ends = [
-        msgspec.structs.replace(
-            finding(Verdict.HEALTHY, guid),
-            change=Change.RESOLVED,
-            since=NOW,
-            earlier_problem=Problem(Verdict.STALE, NOW),
-        )
+        compared(finding(Verdict.HEALTHY, guid), open_problem(since=NOW - HOUR))
         for guid in ("a", "b")
     ]
 
@@ -512,7 +465,7 @@ def test_every_end_of_a_problem_is_counted() -> None:
 
 
 def test_it_is_said_what_is_missing_of_a_report_that_ends_early() -> None:
-    lines = written([finding()], [resolved_problem(guid="guid-2")]).splitlines(keepends=True)
+    lines = written([finding()], [ended_problem(guid="guid-2")]).splitlines(keepends=True)
     begin = lines.index(b'  "findings": [\n')
 
     with pytest.raises(msgspec.DecodeError, match=r"^a list is missing$"):
