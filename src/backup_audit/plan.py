@@ -18,7 +18,13 @@ from backup_audit.fleet.configuration import Instance
 from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.fleet.selection import Decision
-from backup_audit.report.changes import NOTHING_YET, Ended, OpenProblem, Resolved
+from backup_audit.report.changes import (
+    NOTHING_YET,
+    SHARED_OF_PROBLEMS,
+    Ended,
+    OpenProblem,
+    Resolved,
+)
 from backup_audit.report.commit import Previous
 from backup_audit.report.drift import FleetRow
 from backup_audit.report.report import Ceilings, Effort, Plan, StoredPlan
@@ -227,6 +233,8 @@ def read_batch(store: ObjectStore, stored: StoredPlan, number: int) -> list[Entr
     with decoding(store, key):
         for _ in sharing(instances(), *_REPEATED):
             pass
+    for _ in sharing((one.open for one in entries if one.open), "since", *SHARED_OF_PROBLEMS):
+        pass
     return entries
 
 

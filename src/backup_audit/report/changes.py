@@ -12,9 +12,13 @@ import msgspec
 
 from backup_audit.judge.finding import Alert, Change, Finding, Problem
 from backup_audit.judge.verdict import Verdict
+from backup_audit.sharing import sharing
 
 # A problem that comes back within this time was not really solved.
 REOPENED_WITHIN = timedelta(days=30)
+
+# Of what thousands of problems have in common.
+SHARED_OF_PROBLEMS = ("opened_at", "notified_at", "alert", "before")
 
 _TOO_MANY_REQUESTS = 429
 
@@ -115,9 +119,13 @@ def problem_id(guid: str, opened_at: datetime) -> str:
 
 
 def open_problems(findings: Iterable[Finding]) -> dict[str, OpenProblem]:
-    """The problems that findings leave open, and who was not reached."""
+    """The problems that findings leave open, and who was not reached.
+
+    The findings are fresh from a decoder: their times and alerts are shared, since thousands of
+    problems open together.
+    """
     opened = {}
-    for one in findings:
+    for one in sharing(findings, "since", *SHARED_OF_PROBLEMS):
         if one.since is None or not one.verdict.is_problem:
             continue
         not_reached = not one.is_reached or one.evidence.http_status == _TOO_MANY_REQUESTS

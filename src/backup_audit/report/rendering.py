@@ -67,7 +67,10 @@ def _entries(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
-_SHARED = ("owner", "org", "space", "offering", "plan", "since", "resolved_at")
+_SHARED = (
+    *("owner", "org", "space", "offering", "plan", "since"),
+    *("opened_at", "notified_at", "alert", "resolved_at", "end_notified_at"),
+)
 
 _VERSION = re.compile(rb'\s*\{\s*"schema_version":\s*([0-9]+)')
 _VERSION_WITHIN = 2  # lines: it is the first member
