@@ -39,7 +39,10 @@ class Telemetry(Protocol):
 
 
 class Edges(Protocol):
-    """What a run needs of the outside. Nothing is read or connected to before its use."""
+    """What a run needs of the outside. Nothing is read or connected to before its use.
+
+    `notifiers` has the topic of each audience that has one; people always do.
+    """
 
     source: DocumentSource
     store: ObjectStore
@@ -55,6 +58,9 @@ class Edges(Protocol):
 
     def inventory(self, ceilings: Ceilings) -> AbstractContextManager[InventoryReader]:
         """The reader of the inventory; without credentials or CA each reading says so."""
+
+    def confirmed(self, audience: Audience) -> int:
+        """How many subscriptions of its topic are confirmed; raises SubscriptionsUnknown."""
 
     def heartbeat(self) -> Heartbeat | None:
         """The dead man's switch if there is one; raises CredentialsUnavailable."""

@@ -1,8 +1,8 @@
 """The errors that end a run.
 
 A message says what is wrong, where, and what to do, and never holds a secret.
-A failure with one instance is a finding and no error. HeartbeatFailed ends no run, so it is no
-AuditError.
+A failure with one instance is a finding and no error. HeartbeatFailed and SubscriptionsUnknown end
+no run, so they are no AuditErrors.
 """
 
 import re
@@ -174,6 +174,17 @@ class NotificationFailed(AuditError):
 
 class HeartbeatFailed(Exception):
     """The dead man's switch did not take a heartbeat: a warning, since the run is over by then."""
+
+
+class SubscriptionsUnknown(Exception):
+    """SNS did not say how many subscribe to a topic: a warning.
+
+    `answered`: it refused, and may say more of other topics; else it was not even reached.
+    """
+
+    def __init__(self, message: str, *, answered: bool) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 def named(error: Exception) -> str:

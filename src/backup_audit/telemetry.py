@@ -18,6 +18,7 @@ from backup_audit.errors import AuditError
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.drift import InventoryRecord
+from backup_audit.report.listeners import topics_without_subscribers
 from backup_audit.report.report import Report
 
 NAMESPACE = "BackupAudit"
@@ -85,6 +86,13 @@ METRICS = (
         MetricUnit.NoUnit,
         _inventory_age,
         "hours since the inventory was last read completely",
+    ),
+    Metric(
+        "TopicsWithoutSubscribers",
+        _COUNT,
+        lambda report: topics_without_subscribers(report.plan.listeners),
+        "topics that lost their last confirmed subscription since the full run before; all if none "
+        "has any",
     ),
     Metric(
         "Duration", _SECONDS, lambda report: report.effort.seconds, "from the start to the report"

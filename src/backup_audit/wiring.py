@@ -13,7 +13,7 @@ from backup_audit.errors import AuditError
 from backup_audit.fleet.inventory import InventoryReader, Unreadable
 from backup_audit.fleet.sources import source_of
 from backup_audit.notify.send import Heartbeat, HttpHeartbeat, Notifier
-from backup_audit.notify.sns import SnsNotifier
+from backup_audit.notify.sns import SnsNotifier, confirmed_subscriptions
 from backup_audit.probe.authorization import (
     ClientCredentials,
     ClientCredentialsGrant,
@@ -48,8 +48,18 @@ def store_of(bucket: str) -> ObjectStore:
 
 
 def notifier_of(topic_arn: str) -> Notifier:
-    """The topic."""
+    """A topic."""
     return SnsNotifier(topic_arn, lambda: CLIENTS.sns)
+
+
+def topics_of(settings: Settings) -> dict[Audience, str]:
+    """The ARN of each audience's topic, of those that have one."""
+    arns = {
+        Audience.PEOPLE: settings.topic_arn,
+        Audience.EVENTS: settings.events_topic_arn,
+        Audience.CHAT: settings.chat_topic_arn,
+    }
+    return {audience: arn for audience, arn in arns.items() if arn is not None}
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,13 +109,9 @@ class AwsEdges:
         self._settings = settings
         self.source = source_of(settings.config_uri, CLIENTS, settings.instance_guids)
         self.store = store_of(settings.report_bucket)
-        topics = {
-            Audience.PEOPLE: settings.topic_arn,
-            Audience.EVENTS: settings.events_topic_arn,
-            Audience.CHAT: settings.chat_topic_arn,
-        }
+        self._topics = topics_of(settings)
         self.notifiers: Mapping[Audience, Notifier] = {
-            one: notifier_of(arn) for one, arn in topics.items() if arn
+            audience: notifier_of(arn) for audience, arn in self._topics.items()
         }
         self.telemetry = telemetry
         self.deadline = deadline
@@ -133,6 +139,9 @@ class AwsEdges:
                 yield Unreadable(str(error), now())
                 return
             yield PagedInventory(engine)
+
+    def confirmed(self, audience: Audience) -> int:
+        return confirmed_subscriptions(self._topics[audience], CLIENTS.sns)
 
     def heartbeat(self) -> Heartbeat | None:
         url = self._credentials.heartbeat_url

@@ -202,6 +202,17 @@ def test_an_alarm_is_called_by_its_name_and_says_where_to_read_on(name: str) -> 
     assert described["AlarmDescription"].endswith(f". docs/runbook.md#{name.lower()}")
 
 
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_leads_to_the_address_of_the_pages_if_there_is_one(name: str) -> None:
+    address = "https://git.example.com/backup-audit/docs"
+    plain = properties(name)["AlarmDescription"]
+
+    described = properties(name, RunbookUrl=address)["AlarmDescription"]
+
+    assert described == plain.replace(" docs/", f" {address}/")
+    assert len(described) <= 1024
+
+
 OTHER_TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
 
 
@@ -281,6 +292,9 @@ THRESHOLDS = [
     ("FailedRun", 2, RINGS),
     ("IncompleteRun", 0, OK),
     ("IncompleteRun", 1, RINGS),
+    ("NobodySubscribed", 0, OK),
+    ("NobodySubscribed", 1, RINGS),
+    ("NobodySubscribed", 3, RINGS),
     ("InventoryOld", 0, OK),
     ("InventoryOld", 48, OK),
     ("InventoryOld", 48.01, RINGS),

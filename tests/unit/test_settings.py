@@ -6,7 +6,7 @@ import re
 import pytest
 
 from backup_audit.errors import InvalidSettings
-from backup_audit.settings import NotifyMode, Settings, foundation_of, read_settings
+from backup_audit.settings import Settings, foundation_of, read_settings
 
 REQUIRED = {
     "CF_API_URL": "https://api.sys.example.com",
@@ -32,7 +32,10 @@ def test_what_is_not_set_has_its_default() -> None:
     settings = read(WORKERS="", FOUNDATION="")
 
     assert settings.report_prefix == "backup-audit"
-    assert settings.notify_mode is NotifyMode.DIGEST
+    assert (settings.events_topic_arn, settings.chat_topic_arn) == (None, None)
+    assert settings.remind_every == "24h"
+    assert settings.digest_per_owner is False
+    assert settings.runbook_url is None
     assert settings.foundation == "api.sys.example.com"
     assert settings.workers == 32
     assert settings.read_timeout == 65.0
@@ -45,7 +48,11 @@ def test_every_variable_is_read() -> None:
     settings = read(
         CA_BUNDLE="ssm:/ca",
         REPORT_PREFIX="audits/prod",
-        NOTIFY_MODE="finding",
+        EVENTS_TOPIC_ARN=f"{REQUIRED['TOPIC_ARN']}-events",
+        CHAT_TOPIC_ARN=f"{REQUIRED['TOPIC_ARN']}-chat",
+        REMIND_EVERY="1d12h",
+        DIGEST_PER_OWNER="true",
+        RUNBOOK_URL="https://git.example.com/docs/",
         FOUNDATION="prod",
         WORKERS="96",
         REQUESTS_PER_SECOND="12.5",
@@ -57,7 +64,11 @@ def test_every_variable_is_read() -> None:
 
     assert settings.ca_bundle == "ssm:/ca"
     assert settings.instance_guids == ("a", "b", "c")
-    assert settings.notify_mode is NotifyMode.FINDING
+    assert settings.events_topic_arn == f"{REQUIRED['TOPIC_ARN']}-events"
+    assert settings.chat_topic_arn == f"{REQUIRED['TOPIC_ARN']}-chat"
+    assert settings.remind_every == "1d12h"
+    assert settings.digest_per_owner is True
+    assert settings.runbook_url == "https://git.example.com/docs"
     assert settings.workers == 96
     assert settings.read_timeout == 0.5
     assert settings.requests_per_second == 12.5
@@ -106,7 +117,13 @@ def test_everything_that_is_missing_is_told_at_once_with_what_it_must_be() -> No
         ("CA_BUNDLE", "/etc/ssl/ca.pem"),
         ("READ_TIMEOUT_SECONDS", "5 s"),
         ("BATCH_SIZE", "20001"),
-        ("NOTIFY_MODE", "email"),
+        ("EVENTS_TOPIC_ARN", REQUIRED["TOPIC_ARN"] + ".fifo"),
+        ("CHAT_TOPIC_ARN", "chat"),
+        ("REMIND_EVERY", "0h"),
+        ("REMIND_EVERY", "daily"),
+        ("DIGEST_PER_OWNER", "sometimes"),
+        ("RUNBOOK_URL", "http://git.example.com/docs"),
+        ("RUNBOOK_URL", "docs"),
         ("FOUNDATION", "x" * 33),
         ("FOUNDATION", "a b"),
         ("WORKERS", "0"),

@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 
+from backup_audit.errors import InvalidSettings
 from backup_audit.fleet.run import LATE_MAX, parse_event
 from backup_audit.plan import EXECUTION_LONGEST
-from backup_audit.settings import NotifyMode, read_settings
+from backup_audit.settings import read_settings
 from tools.template import ACCOUNT, KEY, REQUIRED, SECRET, Template, walk
 
 TEMPLATE = Template.read()
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:backup-audit"
+TOPICS = {
+    "TOPIC_ARN": "Topic",
+    "EVENTS_TOPIC_ARN": "EventsTopic",
+    "CHAT_TOPIC_ARN": "TopicForChat",
+}
 
 CONFIGURATION_PERMISSIONS = [
     (
@@ -55,7 +61,8 @@ class Recorder(dict[str, str]):
 def environment(**given: str) -> dict[str, str]:
     """The function's environment as Lambda would have it."""
     variables = TEMPLATE.resolved(TEMPLATE.variables, **REQUIRED | given)
-    return {name: str(value) for name, value in variables.items()} | {"TOPIC_ARN": TOPIC}
+    arns = {f"<{name}>": f"{TOPIC}-{name}" for name in TOPICS.values()}
+    return {name: arns.get(value, str(value)) for name, value in variables.items()}
 
 
 def properties(resource: str, **given: str) -> Any:  # noqa: ANN401
@@ -99,11 +106,12 @@ def test_the_function_gets_exactly_the_variables_that_the_settings_read() -> Non
 
 def test_the_defaults_of_the_parameters_are_the_defaults_of_the_settings() -> None:
     deployed = environment()
-    needed = {"CF_API_URL", "CF_CREDENTIALS_SECRET", "CONFIG_URI", "REPORT_BUCKET", "TOPIC_ARN"}
+    needed = {"CF_API_URL", "CF_CREDENTIALS_SECRET", "CONFIG_URI", "REPORT_BUCKET"}
+    made = {"TOPIC_ARN", "EVENTS_TOPIC_ARN"}
 
     settings = read_settings(deployed)
 
-    assert settings == read_settings({name: deployed[name] for name in needed})
+    assert settings == read_settings({name: deployed[name] for name in needed | made})
 
 
 @pytest.mark.parametrize(
@@ -123,8 +131,76 @@ def test_what_a_number_parameter_allows_the_settings_accept(parameter: str, vari
     assert TEMPLATE.variables[variable] == {"Ref": parameter}
 
 
-def test_the_notify_modes_are_those_of_the_settings() -> None:
-    assert TEMPLATE.parameters["NotifyMode"]["AllowedValues"] == [mode.value for mode in NotifyMode]
+@pytest.mark.parametrize(
+    ("duration", "allowed"),
+    [
+        ("24h", True),
+        ("7d", True),
+        ("1d12h", True),
+        ("90m", True),
+        ("0h", False),
+        ("0d0h0m", False),
+        ("0d0h1m", True),
+        ("24", False),
+        ("1h1d", False),
+        ("", False),
+        ("daily", False),
+    ],
+)
+def test_reminders_come_after_a_duration_that_the_settings_accept(
+    duration: str, *, allowed: bool
+) -> None:
+    assert allows("RemindEvery", duration) is allowed
+    if allowed:
+        assert read_settings(environment(RemindEvery=duration)).remind_every == duration
+    elif duration:
+        with pytest.raises(InvalidSettings, match="REMIND_EVERY"):
+            read_settings(environment(RemindEvery=duration))
+
+
+@pytest.mark.parametrize(("given", "expected"), [("true", True), ("false", False)])
+def test_owners_get_digests_as_the_settings_understand_it(given: str, *, expected: bool) -> None:
+    assert given in TEMPLATE.parameters["DigestPerOwner"]["AllowedValues"]
+    assert read_settings(environment(DigestPerOwner=given)).digest_per_owner is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("", True),
+        ("https://git.example.com/backup-audit/blob/main/docs", True),
+        ("https://git.example.com:8443/docs", True),
+        ("https://docs.example.com", True),
+        ("https://git.example.com/docs/", False),
+        ("https://git.example.com/docs#runbook", False),
+        ("https://user@git.example.com/docs", False),
+        ("http://git.example.com/docs", False),
+        ("docs", False),
+    ],
+)
+def test_the_pages_are_at_an_address_to_which_a_name_can_be_added(
+    url: str, *, allowed: bool
+) -> None:
+    assert allows("RunbookUrl", url) is allowed
+    if allowed:
+        assert read_settings(environment(RunbookUrl=url)).runbook_url == (url or None)
+
+
+def test_all_that_is_usually_long_fits_into_the_4_kb_of_lambda() -> None:
+    long = environment(
+        **GIVEN
+        | {
+            "ConfigUri": "env:",
+            "InstanceGuids": "g" * TEMPLATE.parameters["InstanceGuids"]["MaxLength"],
+            "RunbookUrl": "https://git.example.com/platform/backup-audit/blob/main/docs",
+            "ChatTopic": "on",
+        }
+    )
+    names = {name: f"{TOPIC}-backup-audit-{made}-1A2B3C4D5E6F" for name, made in TOPICS.items()}
+
+    variables = long | names | {"REPORT_BUCKET": "backup-audit-reportbucket-1a2b3c4d5e6f"}
+
+    assert sum(len(name) + len(value) for name, value in variables.items()) <= 4096
 
 
 # ── Parameters ────────────────────────────────────────────────────────────────────────────────────
@@ -301,7 +377,10 @@ GIVEN = REQUIRED | {
     "ScheduleExpressionTimezone": "Europe/Vienna",
     "Mode": "map",
     "NotificationEmail": "ops@example.com",
-    "NotifyMode": "finding",
+    "RemindEvery": "7d",
+    "DigestPerOwner": "true",
+    "ChatTopic": "on",
+    "RunbookUrl": "https://git.example.com/docs",
     "Foundation": "prod",
     "MissedRunHours": "27",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:111122223333:on-call",
@@ -339,7 +418,7 @@ def test_whatever_else_is_given_a_parameter_has_an_effect_or_is_refused(other: s
 
 def test_each_parameter_is_among_those() -> None:
     assert GIVEN.keys() == TEMPLATE.parameters.keys()
-    assert len(GIVEN) <= 27  # what somebody would set in the first year
+    assert len(GIVEN) <= 30  # what somebody would set in the first year
 
 
 # ── Function and schedule ─────────────────────────────────────────────────────────────────────────
@@ -691,7 +770,10 @@ def test_the_bucket_is_versioned_and_private() -> None:
     assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
 
 
-KEPT = ["ReportBucket", "ReportBucketPolicy", "LogGroup", "Topic", "AlarmTopic"]
+KEPT = [
+    *("ReportBucket", "ReportBucketPolicy", "LogGroup"),
+    *("Topic", "EventsTopic", "TopicForChat", "AlarmTopic"),
+]
 
 
 @pytest.mark.parametrize("resource", KEPT)
@@ -817,6 +899,8 @@ def test_a_lock_is_a_mode_with_its_days_or_none(lock: str, *, allowed: bool) -> 
     [
         ("ReportBucketPolicy", "s3:*", ["<ReportBucket.Arn>", "<ReportBucket.Arn>/*"]),
         ("TopicPolicy", "sns:Publish", ["<Topic>"]),
+        ("EventsTopicPolicy", "sns:Publish", ["<EventsTopic>"]),
+        ("ChatTopicPolicy", "sns:Publish", ["<TopicForChat>"]),
         ("AlarmTopicPolicy", "sns:Publish", ["<AlarmTopic>"]),
         ("FailedRunsQueuePolicy", "sqs:*", ["<FailedRunsQueue.Arn>"]),
     ],
@@ -829,9 +913,54 @@ def test_nothing_is_reachable_without_tls(policy: str, action: str, resources: l
     assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+@pytest.mark.parametrize("topic", TOPICS.values())
 @pytest.mark.parametrize(("key", "used"), [("", "alias/aws/sns"), (KEY, KEY)])
-def test_the_topic_is_encrypted(key: str, used: str) -> None:
-    assert properties("Topic", KmsKeyArn=key)["KmsMasterKeyId"] == used
+def test_a_topic_is_encrypted(topic: str, key: str, used: str) -> None:
+    assert properties(topic, KmsKeyArn=key)["KmsMasterKeyId"] == used
+
+
+OF_CHAT = {"TopicForChat", "ChatTopicPolicy", "ChatTopicArn"}
+
+
+def test_a_topic_for_chat_is_there_if_it_is_asked_for() -> None:
+    without, with_it = (TEMPLATE.deployed(**REQUIRED, ChatTopic=given) for given in ("off", "on"))
+
+    assert with_it.keys() - without.keys() == OF_CHAT
+    assert "<TopicForChat>" not in json.dumps(without)
+    assert environment()["CHAT_TOPIC_ARN"] == ""
+
+
+@pytest.mark.parametrize(
+    ("chat", "topics"),
+    [
+        ("off", ["<Topic>", "<EventsTopic>"]),
+        ("on", ["<Topic>", "<EventsTopic>", "<TopicForChat>"]),
+    ],
+)
+def test_the_function_may_publish_to_its_topics_and_count_their_subscribers_and_nothing_else(
+    chat: str, topics: list[str]
+) -> None:
+    granted = statements("AuditFunctionRole", ChatTopic=chat)
+
+    [of_sns] = [one for one in granted if "sns:" in json.dumps(one["Action"])]
+
+    assert of_sns["Action"] == ["sns:Publish", "sns:GetTopicAttributes"]
+    assert of_sns["Resource"] == topics
+
+
+@pytest.mark.parametrize("chat", ["off", "on"])
+def test_each_topic_is_an_output_and_a_variable(chat: str) -> None:
+    there = TEMPLATE.deployed(**REQUIRED, ChatTopic=chat)
+    variables = TEMPLATE.resolved(TEMPLATE.variables, **REQUIRED, ChatTopic=chat)
+
+    outputs = {name: part["Value"] for name, part in there.items() if name.endswith("TopicArn")}
+    del outputs["AlarmTopicArn"]
+    set_ones = {variables[name] for name in TOPICS if variables[name]}
+    assert (
+        set_ones
+        == set(outputs.values())
+        == {f"<{name}>" for name in TOPICS.values() if name in there}
+    )
 
 
 def test_the_queue_and_the_log_are_encrypted_with_our_key_if_there_is_one() -> None:

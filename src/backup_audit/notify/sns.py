@@ -1,4 +1,7 @@
-"""The topic: sends messages in batches, and sends again those that SNS does not take."""
+"""A topic: sends messages in batches, and sends again those that SNS does not take.
+
+Its attributes say how many subscribe to it.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from backup_audit.aws import aws_errors, code_of, said
-from backup_audit.errors import NotificationFailed
+from backup_audit.errors import NotificationFailed, SubscriptionsUnknown
 from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, packed
 
 if TYPE_CHECKING:
@@ -90,6 +93,19 @@ class SnsNotifier(msgspec.Struct, frozen=True):
         failed = answer.get("Failed", [])
         why = {one["Id"]: f"{one['Code']} {one.get('Message', '')}".rstrip() for one in failed}
         return why, True
+
+
+def confirmed_subscriptions(topic_arn: str, client: "SNSClient") -> int:
+    """How many subscriptions of a topic are confirmed; raises SubscriptionsUnknown."""
+    errors: tuple[type[Exception], ...] = (ValueError, *aws_errors())  # one for what is no number
+    try:
+        answer = client.get_topic_attributes(TopicArn=topic_arn)
+        return int(answer["Attributes"]["SubscriptionsConfirmed"])
+    except errors as error:
+        raise SubscriptionsUnknown(
+            f"how many subscribe to {topic_arn} is not known: {said(error)}",
+            answered=bool(code_of(error)),
+        ) from None
 
 
 def _few_at_a_time(

@@ -18,6 +18,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.alerts import Alerts
 from backup_audit.report.changes import Resolved
 from backup_audit.report.drift import InventoryRecord
+from backup_audit.report.listeners import Listeners
 
 # Entries of a list in the function's answer, of which Lambda takes 6 MB.
 ANSWER_LIST_MAX = 100
@@ -62,7 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `notifies`: whether people are notified. `configuration_sha256` is that of the document,
     `policy_digest` changes with any instance's policy. `previous` is null if there is no report to
-    compare with. `warnings` say what is wrong with what the run began with, and did not end it.
+    compare with. `listeners` has, for each topic, how many listen to it; empty if the run is not
+    full. `warnings` say what is wrong with what the run began with, and did not end it.
     """
 
     notifies: bool
@@ -71,6 +73,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     configuration_sha256: str
     policy_digest: str
     previous: PreviousReport | None = None
+    listeners: Listeners = {}
     warnings: tuple[str, ...] = ()
 
 
