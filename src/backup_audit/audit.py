@@ -57,6 +57,7 @@ from backup_audit.report.commit import (
     refuse_anothers,
 )
 from backup_audit.report.drift import FleetRow, LastFleet
+from backup_audit.report.listeners import Listeners, heard
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import (
     ANSWER_LIST_MAX,
@@ -208,9 +209,7 @@ class Audit:
         configuration = self._configuration()
         fleet = self._fleet(request, run, configuration, ceilings, lambda: previous)
         plan, entries = self._planned(request, run, configuration, previous, fleet)
-        if warning := self._warning_of_the_bucket():
-            self._edges.telemetry.warned(warning)
-            plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, warning))
+        plan = self._with_readers(run, plan, previous)
         batches = split(entries, size or len(entries))
         left = self._left(run, plan, previous, entries, fleet)
         ours = StoredPlan(
@@ -303,6 +302,23 @@ class Audit:
             configuration_sha256=configuration.sha256,
             warnings=(*fleet.warnings, *doubts),
         )
+
+    def _with_readers(self, run: Run, plan: Plan, previous: Previous) -> Plan:
+        """The plan with who listens to the topics, and with what is wrong with them or the bucket."""
+        listeners, warnings = self._listeners(run, previous)
+        of_the_bucket = self._warning_of_the_bucket()
+        warnings = (*warnings, *([of_the_bucket] if of_the_bucket else ()))
+        for warning in warnings:
+            self._edges.telemetry.warned(warning)
+        return msgspec.structs.replace(
+            plan, listeners=listeners, warnings=(*plan.warnings, *warnings)
+        )
+
+    def _listeners(self, run: Run, previous: Previous) -> tuple[Listeners, tuple[str, ...]]:
+        """How many listen to each topic, and what to warn of; asked for a full run only."""
+        if run.scope is not Scope.FULL:
+            return {}, ()
+        return heard(self._edges.notifiers, self._edges.confirmed, previous.listeners)
 
     def _warning_of_the_bucket(self) -> str | None:
         """What a bucket lacks that the stack has not made; to be unable to ask ends no run."""

@@ -41,6 +41,7 @@ from backup_audit.report.changes import (
 )
 from backup_audit.report.drift import NO_FLEET, FleetRow, InventoryRecord, LastFleet
 from backup_audit.report.groups import Grouping
+from backup_audit.report.listeners import Listeners
 from backup_audit.report.rendering import (
     CSV_HEADER,
     ReportReader,
@@ -211,8 +212,8 @@ class Previous(msgspec.Struct, frozen=True):
     """The last committed full report, and the state that it left.
 
     `alerts` is what it decided on notifying, `marked` whose messages are out. `inventory` is what
-    it says of the fleet, `fleet` its fleet.jsonl, if it has one. `warning` says what of it cannot
-    be read.
+    it says of the fleet, `fleet` its fleet.jsonl, if it has one, `listeners` how many listened.
+    `warning` says what of it cannot be read.
     """
 
     report: PreviousReport | None = None
@@ -222,6 +223,7 @@ class Previous(msgspec.Struct, frozen=True):
     marked: frozenset[Audience] = frozenset()
     inventory: InventoryRecord | None = None
     fleet: KeptObject | None = None
+    listeners: Listeners = {}
 
 
 def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous:
@@ -258,7 +260,16 @@ def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous
     alerts = reader.head.alerts
     beside = key.rpartition("/")[0]
     marked = frozenset(one for one in alerts.news_from if store.exists(f"{beside}/{one.mark}"))
-    return Previous(report, state, warning, alerts, marked, reader.head.inventory, fleet)
+    return Previous(
+        report,
+        state,
+        warning,
+        alerts,
+        marked,
+        reader.head.inventory,
+        fleet,
+        reader.head.plan.listeners,
+    )
 
 
 def left_problems(
