@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from backup_audit.edges import Telemetry
-from backup_audit.errors import AuditError
+from backup_audit.errors import AuditError, SubscriptionsUnknown
 from backup_audit.fleet.inventory import InventoryReader, Unreadable
 from backup_audit.fleet.sources import DocumentSource
 from backup_audit.notify.send import Heartbeat, Notifier
@@ -21,7 +21,8 @@ from tests.doubles.fakes import ListedFoundation
 class FakeEdges:
     """Edges at a fixed time; `secret_is_gone` makes whatever needs the secret fail.
 
-    `notifier` is that of the people's topic. Without a foundation the inventory knows no instance.
+    `notifier` is that of the people's topic. `subscribers` has the confirmed subscriptions of each
+    topic, or why they are not known. Without a foundation the inventory knows no instance.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FakeEdges:
         self.notifiers: Mapping[Audience, Notifier] = {
             one: topic for one, topic in notifiers.items() if topic
         }
+        self.subscribers: dict[Audience, int | SubscriptionsUnknown] = dict.fromkeys(Audience, 1)
         self.telemetry = telemetry
         self.deadline = Deadline(math.inf)
         self.secret_is_gone: AuditError | None = None
@@ -70,6 +72,12 @@ class FakeEdges:
     def inventory(self, ceilings: Ceilings) -> Iterator[InventoryReader]:
         gone = self.secret_is_gone
         yield Unreadable(str(gone), self._at) if gone else self._foundation
+
+    def confirmed(self, audience: Audience) -> int:
+        number = self.subscribers[audience]
+        if isinstance(number, SubscriptionsUnknown):
+            raise number
+        return number
 
     def heartbeat(self) -> Heartbeat | None:
         self._read_secret()
