@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 
 from backup_audit.audit import Audit
-from backup_audit.errors import AuditError
+from backup_audit.errors import AuditError, SubscriptionsUnknown
 from backup_audit.fleet.inventory import ServiceInstance
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer
 from backup_audit.judge.finding import Finding
 from backup_audit.notify.message import Message
 from backup_audit.plan import PlanAnswer, read_plan
+from backup_audit.report.alerts import Audience
 from backup_audit.report.drift import FleetRow, InventoryRecord
 from backup_audit.report.report import Answer as RunAnswer
 from backup_audit.report.report import Latest, WholeReport
@@ -45,7 +46,7 @@ def row(guid: str, **more: Any) -> ServiceInstance:  # noqa: ANN401
 class Days:
     """The bucket, the topic, and a foundation: what it lists is there, and has a backup.
 
-    `answers` are those to other questions than the list's.
+    `answers` are those to other questions than the list's; `subscribers` as those of FakeEdges.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Days:
         self.notifier = RecordingNotifier()
         self.events = RecordingNotifier()
         self.chat = RecordingNotifier()
+        self.subscribers: dict[Audience, int | SubscriptionsUnknown] = dict.fromkeys(Audience, 1)
         self.telemetry = RecordingTelemetry()
         self.secret_is_gone: AuditError | None = None
         self.asked: list[str] = []
@@ -105,6 +107,7 @@ class Days:
             foundation=self.foundation,
         )
         edges.secret_is_gone = self.secret_is_gone
+        edges.subscribers = self.subscribers
         settings = msgspec.structs.replace(SETTINGS, batch_size=3)
         invocation = f"invocation-{next(_invocations)}"
         return Audit(settings, edges, invocation, now + timedelta(minutes=15))
