@@ -9,6 +9,7 @@ from typing import Any
 
 from backup_audit.aws import CLIENTS
 from backup_audit.handler import handler
+from backup_audit.report.alerts import Audience
 from tools.local_cloud.aws import BUCKET, LocalAws, local_aws
 from tools.local_cloud.behaviours import Backups, Behaviour, SimulatedInstance
 from tools.local_cloud.environment import settings
@@ -118,7 +119,12 @@ class Deployment:
 
     @property
     def messages(self) -> list[SentMessage]:
-        """What was published."""
+        """What was published to people."""
+        return self.published[Audience.PEOPLE]
+
+    @property
+    def published(self) -> dict[Audience, list[SentMessage]]:
+        """What was published to each topic."""
         return self._aws.messages
 
 

@@ -1,23 +1,30 @@
-"""AWS in this process: bucket, topic, secret and configuration, kept in files between runs."""
+"""AWS in this process: bucket, topics, secret and configuration, kept in files between runs."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
 import msgspec
 from moto import mock_aws
 
 from backup_audit.aws import CLIENTS
+from backup_audit.report.alerts import Audience
 from tools.local_cloud.environment import without_aws_account
 from tools.local_cloud.messages import SentMessage, sent_to
 from tools.local_cloud.s3_writes import one_write_at_a_time
 from tools.local_cloud.state_machine import MOTO_CONFIG
+from tools.local_cloud.subscriptions import counted_subscriptions
 
 BUCKET = "backup-audit-reports"
 CONFIGURATION_BUCKET = "backup-audit-configuration"
 CONFIGURATION = "/backup-audit/configuration"
-TOPIC = "backup-audit"
+TOPICS = {
+    Audience.PEOPLE: "backup-audit",
+    Audience.EVENTS: "backup-audit-events",
+    Audience.CHAT: "backup-audit-chat",
+}
 SECRET = "backup-audit/cloud-controller"
 
 _SSM_MAX = 4 * 1024  # bytes; AWS takes no larger standard parameter, moto does
@@ -38,7 +45,9 @@ class LocalAws:
         self._s3 = CLIENTS.s3
         self._s3.create_bucket(Bucket=BUCKET)
         self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        self.topic_arn = CLIENTS.sns.create_topic(Name=TOPIC)["TopicArn"]
+        self._topic_arns = {
+            audience: _topic_with_a_queue(name) for audience, name in TOPICS.items()
+        }
         self.secret_arn = CLIENTS.secretsmanager.create_secret(
             Name=SECRET, SecretString=json.dumps(credentials)
         )["ARN"]
@@ -51,14 +60,16 @@ class LocalAws:
             "CF_CREDENTIALS_SECRET": self.secret_arn,
             "CONFIG_URI": self.configuration_uri,
             "REPORT_BUCKET": BUCKET,
-            "TOPIC_ARN": self.topic_arn,
+            "TOPIC_ARN": self._topic_arns[Audience.PEOPLE],
+            "EVENTS_TOPIC_ARN": self._topic_arns[Audience.EVENTS],
+            "CHAT_TOPIC_ARN": self._topic_arns[Audience.CHAT],
             "FOUNDATION": "local",
         }
 
     @property
-    def messages(self) -> list[SentMessage]:
+    def messages(self) -> dict[Audience, list[SentMessage]]:
         """What was published in this run."""
-        return sent_to(self.topic_arn)
+        return {audience: sent_to(arn) for audience, arn in self._topic_arns.items()}
 
     def load(self, out: Path) -> None:
         """Put the files of earlier runs back into the bucket."""
@@ -97,8 +108,28 @@ class LocalAws:
 def local_aws(configuration: bytes, *, client_id: str, client_secret: str) -> Iterator[LocalAws]:
     """A deployment without an AWS account."""
     credentials = {"client_id": client_id, "client_secret": client_secret}
-    with without_aws_account(), mock_aws(config=MOTO_CONFIG), one_write_at_a_time():
+    with (
+        without_aws_account(),
+        mock_aws(config=MOTO_CONFIG),
+        one_write_at_a_time(),
+        counted_subscriptions(),
+    ):
         yield LocalAws(configuration, credentials)
+
+
+def _topic_with_a_queue(name: str) -> str:
+    """The ARN of a new topic to which a queue subscribes, as a program would."""
+    topic_arn = CLIENTS.sns.create_topic(Name=name)["TopicArn"]
+    # Queues are named by region and account, as topics are.
+    queue_arn = f"{topic_arn.replace(':sns:', ':sqs:')}-reader"
+    boto3.client("sqs").create_queue(QueueName=f"{name}-reader")
+    CLIENTS.sns.subscribe(
+        TopicArn=topic_arn,
+        Protocol="sqs",
+        Endpoint=queue_arn,
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    return topic_arn
 
 
 def _written(folder: Path, key: str, body: bytes) -> WrittenFile | None:

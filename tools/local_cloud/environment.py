@@ -7,7 +7,7 @@ from contextlib import contextmanager
 REGION = "us-east-1"
 
 # A person may set these for a local run; all others of settings.py belong to the local cloud.
-LEFT_TO_THE_USER = ("NOTIFY_MODE", "WORKERS")
+LEFT_TO_THE_USER = ("DIGEST_PER_OWNER", "REMIND_EVERY", "RUNBOOK_URL", "WORKERS")
 
 _DUMMY_AWS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -23,8 +23,10 @@ _DUMMY_AWS = {
 _SETTINGS = (
     "CA_BUNDLE",
     "CF_API_URL",
+    "CHAT_TOPIC_ARN",
     "CF_CREDENTIALS_SECRET",
     "CONFIG_URI",
+    "EVENTS_TOPIC_ARN",
     "FOUNDATION",
     "INSTANCE_GUIDS",
     "READ_TIMEOUT_SECONDS",

@@ -13,6 +13,7 @@ import msgspec
 from backup_audit.errors import AuditError
 from backup_audit.fleet.explain import Explained
 from backup_audit.fleet.run import is_question
+from backup_audit.report.alerts import Audience
 from backup_audit.report.report import WholeReport
 from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tools.local_cloud.environment import settings
@@ -29,7 +30,7 @@ from tools.local_cloud.simulated_cloud_controller import (
 )
 
 LOG = "function.log"
-MESSAGES = "sns.jsonl"
+MESSAGES = {audience: f"sns/{audience}.jsonl" for audience in Audience}
 
 # Shows progress while it is entered: how many of how many instances were asked for; None if nobody
 # knows how many it will be.
@@ -48,7 +49,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     explained: Explained | None = None
     error: AuditError | ExecutionFailed | None = None
     report: WholeReport | None = None
-    messages: list[SentMessage]
+    messages: dict[Audience, list[SentMessage]]
     written: list[WrittenFile]
     seconds: float
     faster: int = 1
@@ -119,7 +120,9 @@ def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:
     finally:
         seconds = time.monotonic() - began
         written, messages = aws.dump(out), aws.messages
-        append_to(out / MESSAGES, messages)
+        for audience, sent in messages.items():
+            are_documents = audience is not Audience.PEOPLE
+            append_to(out / MESSAGES[audience], sent, are_documents=are_documents)
     return Outcome(
         answer=None if asks_why else answer,
         explained=msgspec.convert(answer, Explained) if asks_why and answer else None,

@@ -1,4 +1,4 @@
-"""What was published: moto keeps the messages, a file keeps them for people."""
+"""What was published: moto keeps the messages, a file for each topic keeps them for people."""
 
 import json
 from pathlib import Path
@@ -9,42 +9,46 @@ from moto.sns.models import sns_backends
 
 
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of sns.jsonl; `message` holds the variants by protocol."""
+    """A message as its subscribers get it: a text for people, a JSON document for the others."""
 
     topic_arn: str
     message_id: str
     subject: str | None
-    message: dict[str, Any]
+    body: str
     attributes: dict[str, Any]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document that the body is."""
+        document: dict[str, Any] = json.loads(self.body)
+        return document
 
 
 def sent_to(topic_arn: str) -> list[SentMessage]:
-    """The messages that a topic took, parts of one digest in the order of their numbers."""
+    """The messages that a topic took, in their order."""
     _, _, _, region, account, _ = topic_arn.split(":")
     topic = sns_backends[account][region].topics[topic_arn]
-    taken = [
+    return [
         SentMessage(
             topic_arn=topic_arn,
             message_id=message_id,
             subject=subject,
-            message=_variants(body),
+            body=body,
             attributes={name: _value(attribute) for name, attribute in (attributes or {}).items()},
         )
         for message_id, body, subject, attributes, _ in topic.sent_notifications
     ]
-    return sorted(taken, key=lambda sent: sent.message["default"].get("part", 0))
 
 
-def append_to(path: Path, messages: list[SentMessage]) -> None:
-    """Add a line for each."""
-    lines = [json.dumps(msgspec.to_builtins(sent), ensure_ascii=False) for sent in messages]
+def append_to(path: Path, messages: list[SentMessage], *, are_documents: bool) -> None:
+    """Add a line for each; `message` is its text, or its document."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in lines)
-
-
-def _variants(body: str) -> dict[str, Any]:
-    variants = json.loads(body)
-    return {**variants, "default": json.loads(variants["default"])}
+        for sent in messages:
+            line: dict[str, Any] = msgspec.to_builtins(sent)
+            body = line.pop("body")
+            line["message"] = sent.document if are_documents else body
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def _value(attribute: dict[str, str]) -> object:

@@ -1,7 +1,7 @@
 """What a person sees of a run, or of any other event."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.alerts import Audience
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
@@ -30,6 +31,11 @@ from tools.local_cloud.scaled import said
 _ROWS_MAX = 40
 _SHOWN = ("name", "guid", "org", "space", "offering", "plan", "reason")
 _EMAIL_LINES_MAX = 40
+_READERS = {
+    Audience.PEOPLE: "for people",
+    Audience.EVENTS: "for programs",
+    Audience.CHAT: "for chat",
+}
 
 
 def show(outcome: Outcome, out: Path) -> None:
@@ -174,22 +180,25 @@ def _show_inventory(console: Console, record: InventoryRecord) -> None:
     console.print("\n".join([*lines, ""]), soft_wrap=True)
 
 
-def _show_messages(console: Console, messages: Sequence[SentMessage]) -> None:
-    console.print(Text(f"Published to SNS: {len(messages)}", style="bold"))
+def _show_messages(console: Console, published: Mapping[Audience, Sequence[SentMessage]]) -> None:
+    """What people get, as they get it; of the others' messages, how many there are."""
+    counts = ", ".join(f"{len(published[one])} {for_whom}" for one, for_whom in _READERS.items())
+    console.print(Text(f"Published to SNS: {counts}", style="bold"), soft_wrap=True)
+    messages = published[Audience.PEOPLE]
     for sent in messages[:_ROWS_MAX]:
         attributes = ", ".join(
             f"{name}={_plain(sent.attributes[name])}" for name in sent.attributes
         )
         console.print(f"  {sent.subject}\n    {attributes}", soft_wrap=True)
     if len(messages) > _ROWS_MAX:
-        console.print(f"  … and {len(messages) - _ROWS_MAX} more in {MESSAGES}")
+        console.print(f"  … and {len(messages) - _ROWS_MAX} more in {MESSAGES[Audience.PEOPLE]}")
     if not messages:
         console.print()
     else:
         console.print("\n  The first one's text:\n")
-        lines = messages[0].message["email"].splitlines()
+        lines = messages[0].body.splitlines()
         if len(lines) > _EMAIL_LINES_MAX:
-            lines[_EMAIL_LINES_MAX:] = ["", f"… the rest is in {MESSAGES}"]
+            lines[_EMAIL_LINES_MAX:] = ["", f"… the rest is in {MESSAGES[Audience.PEOPLE]}"]
         console.print(indent("\n".join([*lines, ""]), "    "), soft_wrap=True)
 
 
@@ -208,4 +217,6 @@ def _show_files(console: Console, written: Sequence[WrittenFile], out: Path) -> 
         console.print(f"  … and {len(written) - _ROWS_MAX} more")
     if not written:
         console.print(f"  nothing new in {folder}")
-    console.print(f"  {MESSAGES}  (all messages)\n  {LOG}  (log lines, metrics)")
+    for audience, for_whom in _READERS.items():
+        console.print(f"  {MESSAGES[audience]}  (all messages {for_whom})")
+    console.print(f"  {LOG}  (log lines, metrics)")
