@@ -14,6 +14,7 @@ from backup_audit.report.alerts import Alerts, Audience
 from backup_audit.report.changes import Resolved
 from backup_audit.report.commit import Previous, StoredReport, commit
 from backup_audit.report.drift import InventoryRecord
+from backup_audit.report.listeners import Listening
 from backup_audit.report.rendering import json_line, report_pieces
 from backup_audit.report.report import (
     Ceilings,
@@ -62,6 +63,7 @@ def stored(
         configuration_sha256="0" * 64,
         policy_digest="0" * 64,
         previous=previous,
+        listeners=dict.fromkeys(Audience, Listening(confirmed=1, had_one=True)),
     )
     ceilings = Ceilings(concurrency=1, workers=4, requests_per_second=None)
     keys = RunKeys.of(prefix or "backup-audit", of)
