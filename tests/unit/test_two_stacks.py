@@ -13,10 +13,10 @@ from backup_audit.audit import Audit
 from backup_audit.errors import InvalidSettings, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.notify.message import run_failed
+from backup_audit.report.alerts import Audience
 from backup_audit.report.rendering import as_json
 from backup_audit.report.report import Answer, Latest, WholeReport
 from backup_audit.report.store import Claim
-from backup_audit.settings import NotifyMode
 from backup_audit.telemetry import NAMESPACE, PowertoolsTelemetry
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.edges import FakeEdges
@@ -31,7 +31,7 @@ from tests.doubles.fakes import (
 from tools.template import PSEUDO_PARAMETERS, REQUIRED, SECRET, Template, walk
 
 TEMPLATE = Template.read()
-EVERYTHING = {"Mode": "map", "NotificationEmail": "ops@example.com"}
+EVERYTHING = {"Mode": "map", "NotificationEmail": "ops@example.com", "ChatTopic": "on"}
 # The property with the name of each kind of resource; None if it has none.
 NAMES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
@@ -176,21 +176,23 @@ class Stack:
     def __init__(self, foundation: str, store: InMemoryStore, prefix: str | None = None) -> None:
         self.foundation = foundation
         self.guid = f"stale-in-{foundation}"
-        self.notifier = RecordingNotifier()
+        self.notifiers = {audience: RecordingNotifier() for audience in Audience}
         self.heartbeat = CountingHeartbeat()
         self._store = store
         self.prefix = prefix or foundation
 
-    def run(self, day: int = 0, mode: NotifyMode = NotifyMode.DIGEST) -> Answer:
+    def run(self, day: int = 0) -> Answer:
         settings = msgspec.structs.replace(
-            SETTINGS, foundation=self.foundation, report_prefix=self.prefix, notify_mode=mode
+            SETTINGS, foundation=self.foundation, report_prefix=self.prefix
         )
         due = NOW + day * DAY
         edges = FakeEdges(
             source=FixedSource(json.dumps({"instances": [self.guid]}).encode()),
             api=ScriptedApi({self.guid: a_list(50)}),
             store=self._store,
-            notifier=self.notifier,
+            notifier=self.notifiers[Audience.PEOPLE],
+            events=self.notifiers[Audience.EVENTS],
+            chat=self.notifiers[Audience.CHAT],
             heartbeat=self.heartbeat,
             telemetry=RecordingTelemetry(),
             at=due,
@@ -239,21 +241,25 @@ def test_each_is_compared_with_its_own_last_report() -> None:
         assert report.plan.previous.report_key.startswith(f"{stack.prefix}/")
 
 
-@pytest.mark.parametrize("mode", NotifyMode)
-def test_no_message_of_one_is_taken_for_a_double_of_the_others(mode: NotifyMode) -> None:
+def test_no_message_of_one_is_taken_for_a_double_of_the_others() -> None:
     store = InMemoryStore()
     eu, us = Stack("eu", store), Stack("us", store)
     us.guid = eu.guid  # of a configuration that was copied
 
     for stack in (eu, us):
-        stack.run(mode=mode)
+        stack.run()
 
-    sent = [message for stack in (eu, us) for message in stack.notifier.messages]
-    assert len({message.message_id for message in sent}) == len(sent) == 2
-    for message, foundation in zip(sent, ("eu", "us"), strict=True):
-        assert message.attributes["foundation"] == foundation
-        assert message.message_id.startswith(f"{foundation}/")
-        assert f" {foundation}: " in message.subject
+    for audience in (Audience.PEOPLE, Audience.EVENTS):
+        sent = {stack.foundation: stack.notifiers[audience].messages for stack in (eu, us)}
+        ids = [message.message_id for messages in sent.values() for message in messages]
+        assert len(ids) == len(set(ids)) >= 2
+        for foundation, messages in sent.items():
+            for message in messages:
+                assert message.attributes["foundation"] == foundation
+                assert message.message_id.startswith(f"{foundation}/")
+    for stack in (eu, us):
+        [digest] = stack.notifiers[Audience.PEOPLE].messages
+        assert f" {stack.foundation}: " in (digest.subject or "")
 
 
 def test_two_runs_that_fail_at_the_same_time_are_two_messages() -> None:
@@ -286,7 +292,7 @@ def test_a_prefix_with_the_reports_of_another_foundation_fails_the_run_and_is_le
             us.run(day=day)
 
     assert store.objects == before
-    assert us.notifier.messages == []
+    assert [each.messages for each in us.notifiers.values()] == [[], [], []]
     assert us.heartbeat.beats == 0
 
 
