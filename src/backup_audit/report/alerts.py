@@ -39,6 +39,11 @@ class Audience(StrEnum):
         """The object beside a report that says that all its messages are out."""
         return f"notified-{self}.json"
 
+    @property
+    def failure_mark(self) -> str:
+        """The object where a failed run's report would be: this audience was notified of it."""
+        return f"notified-run_failed-{self}.json"
+
 
 class Reason(StrEnum):
     """Why a digest goes out; consumers filter on it."""

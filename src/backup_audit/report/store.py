@@ -100,6 +100,11 @@ class RunKeys(msgspec.Struct, frozen=True):
         return f"{self.prefix}/running.json"
 
     @property
+    def failing(self) -> str:
+        """Since when full runs fail; rewritten by each that fails, and by the one that ends it."""
+        return f"{self.prefix}/failing.json"
+
+    @property
     def report_json(self) -> str:
         return self.report("report.json")
 
