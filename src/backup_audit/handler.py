@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from backup_audit.audit import Audit
-from backup_audit.errors import AuditError, InvalidEvent
+from backup_audit.errors import InvalidEvent, NotificationFailed, named
 from backup_audit.fleet.run import (
     AuditRequest,
     Instant,
@@ -20,13 +21,19 @@ from backup_audit.fleet.run import (
     parse_event,
     plan_run,
 )
-from backup_audit.notify.message import run_failed
-from backup_audit.notify.send import notify_of_failure
+from backup_audit.notify.run_failure import failure_of, run_failed
+from backup_audit.notify.send_failure import MessageOf, notify_of_failure, records_of
 from backup_audit.plan import BatchTask, read_plan
 from backup_audit.probe.pacing import Deadline
+from backup_audit.report.alerts import Audience
 from backup_audit.report.report import StoredPlan
-from backup_audit.report.store import RunKeys
-from backup_audit.settings import DEFAULT_PREFIX, foundation_of, read_settings
+from backup_audit.settings import (
+    DEFAULT_PREFIX,
+    foundation_of,
+    read_settings,
+    remind_every_of,
+    runbook_of,
+)
 from backup_audit.strict import NOT_AS_EXPECTED
 from backup_audit.telemetry import PowertoolsTelemetry
 from backup_audit.text import one_line
@@ -39,6 +46,10 @@ _RESERVED_SHARE_MAX = 0.25  # of a short time-out
 
 _FAULT_MAX = 300  # characters; it quotes the task
 
+# The topic and the message of a failed run, for each audience.
+_TOPICS: Mapping[Audience, tuple[str, MessageOf]] = {
+    Audience.PEOPLE: ("TOPIC_ARN", run_failed),
+}
 
 # The id of an execution, which only the state machine's context gives: such a step is not by hand.
 _EXECUTION = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]+:execution:[^:]+:[^:]+")
@@ -134,7 +145,7 @@ class _Invocation:
         A batch only logs: it is tried again, and the last step reports it if it failed for good. So
         does a question, which is no run, and whose answer says what is wrong. A step by hand
         notifies nobody. A broken event is its caller's, and the alarm's: it says nothing of
-        anybody's backups.
+        anybody's backups. So is a report whose messages were not taken: the audit did not fail.
         """
         if self._batch is not None or self._asks_why:
             with suppress(Exception):
@@ -143,31 +154,41 @@ class _Invocation:
             return
         with suppress(Exception):
             self._telemetry.failed(error, foundation_of(os.environ))
-        if self._notifies and not self._by_hand and not isinstance(error, InvalidEvent):
+        is_said_elsewhere = isinstance(error, InvalidEvent | NotificationFailed)
+        if self._notifies and not self._by_hand and not is_said_elsewhere:
             try:
                 self._notify(error)
             except Exception as second:  # noqa: BLE001  # the first error is raised again
-                said = second if isinstance(second, AuditError) else type(second).__name__
                 with suppress(Exception):
-                    self._telemetry.warned(f"nobody was notified, or it could not be noted: {said}")
+                    self._telemetry.warned(f"nobody was notified: {named(second)}")
 
     def _notify(self, error: Exception) -> None:
         """Notify of a failure. The settings may be broken: only those needed are read."""
-        topic, bucket = os.environ.get("TOPIC_ARN"), os.environ.get("REPORT_BUCKET")
-        prefix = os.environ.get("REPORT_PREFIX") or DEFAULT_PREFIX
-        if not topic:
-            self._telemetry.warned("nobody can be notified: TOPIC_ARN is not set")
-            return
-        message = run_failed(
+        topics = {
+            audience: (topic, message_of)
+            for audience, (variable, message_of) in _TOPICS.items()
+            if (topic := os.environ.get(variable))
+        }
+        if Audience.PEOPLE not in topics:
+            self._telemetry.warned("people cannot be notified: TOPIC_ARN is not set")
+        warn, bucket = self._telemetry.warned, os.environ.get("REPORT_BUCKET")
+        failure = failure_of(
             error,
-            run_id=self._run.run_id if self._run else None,
+            run=self._run,
             foundation=foundation_of(os.environ),
-            failed_at=now(),
             invocation_id=self._id,
+            failed_at=now(),
+            remind_every=remind_every_of(os.environ),
+            runbook_url=runbook_of(os.environ),
         )
-        store = store_of(bucket) if bucket else None
-        keys = RunKeys.of(prefix, self._run) if self._run else None
-        notify_of_failure(message, notifier_of(topic), store, keys)
+        prefix = os.environ.get("REPORT_PREFIX") or DEFAULT_PREFIX
+        notify_of_failure(
+            failure,
+            {audience: notifier_of(topic) for audience, (topic, _) in topics.items()},
+            {audience: message_of for audience, (_, message_of) in topics.items()},
+            records_of(failure, store_of(bucket), prefix, warn) if bucket else None,
+            warn,
+        )
 
     def _read(self, event: object, started_at: datetime, delivery: str) -> tuple[AuditRequest, Run]:
         self._notifies = not asks_for_silence(event)

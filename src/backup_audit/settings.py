@@ -5,6 +5,7 @@ template.yaml sets every one of them (a test checks that).
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,8 +13,8 @@ import msgspec
 from msgspec import Meta, field
 
 from backup_audit.errors import InvalidSettings
-from backup_audit.strict import read_strictly
-from backup_audit.text import DURATION_PATTERN
+from backup_audit.strict import NOT_AS_EXPECTED, read_strictly
+from backup_audit.text import DURATION_PATTERN, parse_duration
 
 # Requests that a foundation may ever be asked at a time, by all batches together.
 _WORKERS_MAX = 1000
@@ -57,6 +58,8 @@ TopicArn = Annotated[
     str, _whole(r"arn:[\w-]+:sns:[\w-]+:[0-9]{12}:[\w-]+", "the ARN of a standard SNS topic")
 ]
 
+
+_REMIND_EVERY = "24h"
 
 RemindEvery = Annotated[
     str,
@@ -104,7 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     topic_arn: TopicArn
     events_topic_arn: TopicArn | None = None
     chat_topic_arn: TopicArn | None = None
-    remind_every: RemindEvery = "24h"
+    remind_every: RemindEvery = _REMIND_EVERY
     digest_per_owner: Annotated[bool, Meta(description="true or false")] = False
     runbook_url: (
         Annotated[str, _whole(_SECURE, "the https:// address of the folder docs")] | None
@@ -163,6 +166,23 @@ def foundation_of(environ: Mapping[str, str]) -> str | None:
         except ValueError:
             return None
     return re.sub(r"[^A-Za-z0-9._-]", "-", stated)[:32] or None
+
+
+def remind_every_of(environ: Mapping[str, str]) -> timedelta:
+    """So long after a notification of what goes on, it is said again; the default if it is bad."""
+    stated = environ.get("REMIND_EVERY") or _REMIND_EVERY
+    try:
+        return timedelta(seconds=parse_duration(msgspec.convert(stated, RemindEvery)))
+    except NOT_AS_EXPECTED:
+        return timedelta(seconds=parse_duration(_REMIND_EVERY))
+
+
+def runbook_of(environ: Mapping[str, str]) -> str | None:
+    """Where the folder docs can be read, without a slash at its end; None if that is bad."""
+    try:
+        return secure_url(environ.get("RUNBOOK_URL", ""))
+    except ValueError:
+        return None
 
 
 def secure_url(text: str) -> str:

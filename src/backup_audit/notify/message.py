@@ -1,14 +1,11 @@
 """Messages, and what all of them share: text on its line, attributes for filter policies."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
-from backup_audit.errors import AuditError
 from backup_audit.judge.finding import NotifiedFinding
-from backup_audit.judge.verdict import Severity
 from backup_audit.report.report import Report
 from backup_audit.text import instances, placed, printable
 
@@ -16,9 +13,6 @@ T = TypeVar("T")
 
 SIZE_MAX = 256 * 1024  # bytes; SNS counts body and attributes, an e-mail topic takes no more
 SUBJECT_MAX = 99  # characters; SNS refuses more
-
-# Characters: a configuration can have thousands of faults, and a message must fit.
-_ERROR_MAX = 20_000
 
 Attribute = str | tuple[str, ...]  # a tuple holds several values to filter on
 
@@ -43,36 +37,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             for name, value in self.attributes.items()
         )
         return len(self.body.encode()) + attributes + len(self.subject or "")
-
-
-def run_failed(
-    error: Exception,
-    *,
-    run_id: str | None,
-    foundation: str | None,
-    failed_at: datetime,
-    invocation_id: str,
-) -> Message:
-    """A message that the audit failed, and why; for foreign errors, only the type."""
-    is_ours = isinstance(error, AuditError)
-    reason = printable(str(error)) if is_ours else "an error that the audit does not know"
-    if len(reason) > _ERROR_MAX:
-        reason = reason[:_ERROR_MAX] + "… (the log has the rest)"
-    kind, where = type(error).__name__, foundation or "unknown foundation"
-    happened = (
-        f"The backup audit of {where} failed at {failed_at:%Y-%m-%d %H:%M} UTC "
-        f"(run {run_id or 'without an id'})."
-    )
-    return text_message(
-        f"{foundation}/{run_id or invocation_id}/run_failed"
-        if foundation
-        else f"{invocation_id}/run_failed",
-        f"[backup-audit] {where}: the audit failed ({kind})",
-        [happened, "", f"{kind}: {reason}", "", "The function's log has the rest."],
-        event="run_failed",
-        foundation=foundation,
-        severity=Severity.CRITICAL,
-    )
 
 
 def lost_of(report: Report) -> int:

@@ -21,7 +21,7 @@ from backup_audit.probe.session import new_session
 from backup_audit.report.alerts import Audience
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.rendering import as_json
-from backup_audit.report.store import ObjectStore, RunKeys
+from backup_audit.report.store import ObjectStore
 
 # Seconds. The report is committed and sent by now, and Lambda's time may be nearly over.
 _CONNECT_TIMEOUT = 3.0
@@ -82,22 +82,6 @@ def _messages(
 ) -> Iterator[Message]:
     if audience is not Audience.EVENTS:
         yield from digests(stored, audience, runbook_url)
-
-
-def notify_of_failure(
-    message: Message, notifier: Notifier, store: ObjectStore | None, keys: RunKeys | None
-) -> None:
-    """Notify of a failed run, once for all retries of a scheduled run, if S3 can be asked."""
-    if store is None or keys is None:
-        notifier.publish([message])
-        return
-    mark = keys.report("notified-run_failed.json")
-    try:
-        notified_before = store.get(mark) is not None
-    except Exception:  # noqa: BLE001  # rather twice than not at all
-        notified_before = False
-    if not notified_before:
-        _publish_and_mark([message], store, mark, notifier)
 
 
 def _publish_and_mark(

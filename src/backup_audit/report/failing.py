@@ -5,7 +5,7 @@ object is moved by compare-and-swap. The role may delete nothing, so what is ove
 its end. docs/decisions/0004-messages.md has the reasons.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
@@ -43,7 +43,7 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
 
     def is_due(self, audience: Audience, now: datetime, remind_every: timedelta) -> bool:
-        """Whether an audience is to be notified now: nobody told it yet, or long ago."""
+        """Whether an audience is to be notified now: it was not yet, or long ago."""
         if self.ended_at is not None:
             return False
         at = self.notified_at.get(audience)
@@ -59,7 +59,7 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
         return not is_over and (run_id == self.last_run_id or finished_at >= self.last_failed_at)
 
 
-class FailingRuns(msgspec.Struct, frozen=True, kw_only=True):
+class FailingRuns(msgspec.Struct, frozen=True):
     """What a deployment knows of its failing full runs, in the object `key`.
 
     Every method raises ReportStoreFailed, also if the object is of a newer version, and
@@ -85,15 +85,14 @@ class FailingRuns(msgspec.Struct, frozen=True, kw_only=True):
         stored = self._rewrite(partial(_counted, began))
         return began if stored is None else stored
 
-    def notified(self, audience: Audience, at: datetime) -> None:
-        """Note that an audience was notified; after its message is out, so none is lost."""
+    def notified(self, audiences: Collection[Audience], at: datetime) -> None:
+        """Note that these were notified; after their messages are out, so that none is lost."""
 
         def noted(stored: Failing | None) -> Failing | None:
             if stored is None or stored.ended_at is not None:
                 return None
-            return msgspec.structs.replace(
-                stored, notified_at={**stored.notified_at, audience: at}
-            )
+            notified_at = {**stored.notified_at, **dict.fromkeys(audiences, at)}
+            return msgspec.structs.replace(stored, notified_at=notified_at)
 
         self._rewrite(noted)
 
@@ -133,7 +132,7 @@ class FailingRuns(msgspec.Struct, frozen=True, kw_only=True):
 
     def _read(self, body: bytes) -> Failing | None:
         where = f"s3://{self.store.bucket}/{self.key}"
-        refuse_newer(body, where)
+        refuse_newer(body, where, to_go_back="remove it")
         try:
             return msgspec.json.decode(body, type=Failing)
         except UNDECODABLE:

@@ -117,14 +117,18 @@ class ReportReader:
         raise msgspec.DecodeError("it ends within a list")
 
 
-def refuse_newer(body: bytes, where: str) -> None:
-    """Raise ReportStoreFailed if a document is of a version that we do not know yet."""
+def refuse_newer(
+    body: bytes, where: str, *, to_go_back: str = "remove latest.json, and all problems are new"
+) -> None:
+    """Raise ReportStoreFailed if a document is of a version that we do not know yet.
+
+    `to_go_back` says what a person does who does not want the newer version again.
+    """
     found = _VERSION.match(body)
     if found and int(found[1]) > 1:
         raise ReportStoreFailed(
             f"{where} is of schema_version {int(found[1])}, and this version of backup-audit reads "
-            "1: deploy the newer version again; to go back for good, remove latest.json, and all "
-            "problems are new"
+            f"1: deploy the newer version again; to go back for good, {to_go_back}"
         )
 
 

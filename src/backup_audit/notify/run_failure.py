@@ -1,0 +1,145 @@
+"""A run that failed, for its readers: what is known of it, and its text for people."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from backup_audit.errors import AuditError
+from backup_audit.fleet.run import Run, Scope
+from backup_audit.judge.verdict import Severity
+from backup_audit.notify.message import Message, text_message
+from backup_audit.report.failing import Failing
+from backup_audit.text import format_duration, one_line, printable
+
+# Characters: a configuration can have thousands of faults, and a message must fit.
+_REASON_MAX = 20_000
+_CAUSE_MAX = 300  # characters that failing.json and one line of a digest have of it
+
+_FOREIGN = "an error that the audit does not know"
+
+
+class RunFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A failed run. Times are UTC.
+
+    `run` and `foundation` are None if they are not known. `error` is the error's type, `reason`
+    what it says if it is ours: others may quote anything. `failing` is what failing.json has of a
+    full run, this one included; None for others, and if it could not be asked.
+    """
+
+    run: Run | None
+    foundation: str | None
+    invocation_id: str
+    failed_at: datetime
+    error: str
+    reason: str
+    remind_every: timedelta
+    runbook_url: str | None
+    failing: Failing | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.run is not None and self.run.scope is Scope.FULL
+
+    @property
+    def id(self) -> str:
+        """What its message ids begin with: the same for all attempts of a run."""
+        which = self.run.run_id if self.run else self.invocation_id
+        return f"{self.foundation}/{which}" if self.foundation else which
+
+    @property
+    def cause(self) -> str:
+        """Why it failed, in one line of 300 characters at the most."""
+        return one_line(f"{self.error}: {self.reason}", _CAUSE_MAX)
+
+    @property
+    def runbook(self) -> str:
+        """Where it stands what to do."""
+        return f"{self.runbook_url or 'docs'}/runbook.md#failedrun"
+
+
+def failure_of(
+    error: Exception,
+    *,
+    run: Run | None,
+    foundation: str | None,
+    invocation_id: str,
+    failed_at: datetime,
+    remind_every: timedelta,
+    runbook_url: str | None,
+) -> RunFailure:
+    """What is known of a failed run."""
+    reason = printable(str(error)) if isinstance(error, AuditError) else _FOREIGN
+    if len(reason) > _REASON_MAX:
+        reason = reason[:_REASON_MAX] + "… (the log has the rest)"
+    return RunFailure(
+        run=run,
+        foundation=foundation,
+        invocation_id=invocation_id,
+        failed_at=failed_at,
+        error=type(error).__name__,
+        reason=reason,
+        remind_every=remind_every,
+        runbook_url=runbook_url,
+    )
+
+
+def run_failed(failure: RunFailure) -> Message:
+    """The message for people: since when, why, what to do."""
+    where = failure.foundation or "unknown foundation"
+    return text_message(
+        f"{failure.id}/run_failed",
+        f"[backup-audit] {where}: {_in_short(failure)} ({failure.error})",
+        [
+            *_happened(failure, where),
+            "",
+            f"{failure.error}: {failure.reason}",
+            "",
+            f"What to do: {failure.runbook}",
+            "The function's log has the rest.",
+            *_what_comes(failure),
+        ],
+        event="run_failed",
+        foundation=failure.foundation,
+        severity=Severity.CRITICAL,
+    )
+
+
+def recovery_line(failing: Failing) -> str:
+    """What the platform's digest says when full runs succeed again."""
+    cause = failing.cause if failing.cause.endswith((".", "…")) else f"{failing.cause}."
+    if failing.runs == 1:
+        return f"The audit works again: it failed once, at {_at(failing.since)}, because {cause}"
+    return (
+        f"The audit works again: it failed {failing.runs:,} times since {_at(failing.since)}, the "
+        f"last time because {cause}"
+    )
+
+
+def _in_short(failure: RunFailure) -> str:
+    failing = failure.failing
+    if failing is None or failing.runs == 1:
+        return "the audit failed"
+    return f"the audit fails since {failing.since:%Y-%m-%d}, {failing.runs:,} runs"
+
+
+def _happened(failure: RunFailure, where: str) -> Iterator[str]:
+    which = failure.run.run_id if failure.run else "without an id"
+    yield f"The backup audit of {where} failed at {_at(failure.failed_at)} (run {which})."
+    if failure.failing is not None and failure.failing.runs > 1:
+        failing = failure.failing
+        yield f"Since {_at(failing.since)} every full run failed: {failing.runs:,} of them."
+    if failure.is_full:
+        yield "Until one succeeds, nobody is notified of any backup: silence is no good news."
+
+
+def _what_comes(failure: RunFailure) -> Iterator[str]:
+    if failure.failing is not None:
+        every = format_duration(failure.remind_every)
+        yield (
+            f"If it goes on, you are reminded after {every}. When it works again, you are notified."
+        )
+
+
+def _at(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
