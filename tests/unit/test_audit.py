@@ -23,11 +23,8 @@ from backup_audit.errors import (
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.message import run_failed
-from backup_audit.notify.send import notify_of_failure
 from backup_audit.report.report import Answer as RunAnswer
 from backup_audit.report.report import Latest, Manifest, WholeReport
-from backup_audit.report.store import RunKeys, StoredObject
 from backup_audit.settings import NotifyMode, Settings
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.edges import FakeEdges
@@ -785,46 +782,6 @@ def test_a_heartbeat_that_nobody_takes_is_a_warning(world: World) -> None:
     assert answer.complete
     assert len(world.telemetry.reports) == 1
     assert world.telemetry.warnings == ["the heartbeat was not taken: the answer was HTTP 500"]
-
-
-KEYS = RunKeys("backup-audit", "2026-01-31", "r")
-
-
-def fail(world: World, store: InMemoryStore | None) -> None:
-    message = run_failed(
-        ApiUnreachable("down"), run_id="r", foundation="test", failed_at=NOW, invocation_id="i"
-    )
-    notify_of_failure(message, world.notifier, store, KEYS)
-
-
-def test_a_failure_is_told_once_for_all_retries(world: World) -> None:
-    fail(world, world.store)
-    fail(world, world.store)
-
-    assert world.notifier.events == ["run_failed"]
-    assert list(world.store.objects) == [KEYS.report("notified-run_failed.json")]
-
-
-def test_a_failure_that_nobody_took_is_told_by_the_next(world: World) -> None:
-    world.notifier.broken = True
-    with pytest.raises(NotificationFailed):
-        fail(world, world.store)
-    world.notifier.broken = False
-
-    fail(world, world.store)
-
-    assert world.notifier.events == ["run_failed"]
-
-
-def test_a_failure_is_told_without_a_bucket_too(world: World) -> None:
-    class Unreachable(InMemoryStore):
-        def get(self, key: str) -> StoredObject | None:
-            raise ReportStoreFailed("no bucket")
-
-    fail(world, None)
-    fail(world, Unreachable())
-
-    assert world.notifier.events == ["run_failed", "run_failed"]
 
 
 def test_progress_is_noted_for_each_instance(world: World) -> None:

@@ -177,7 +177,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 # What each step does, one point of each kind: before the settings are read, and after.
 _COMMITS = (
-    "put findings.csv, put report.json, put manifest.json, put latest.json, put notified.json"
+    "put findings.csv, put report.json, put manifest.json, put latest.json, "
+    "put notified-people.json"
 )
 _CLAIMS = "parse_event, plan_run, read_settings, now, get running.json, put running.json"
 _PLANS = "get plan.json, get latest.json, source, put batch-00000.jsonl, put plan.json"
@@ -258,12 +259,11 @@ def test_it_is_logged_counted_notified_and_raised_again(
     assert line.get("run_id") == (None if is_early else RUN_ID)
     assert counted(lines) == 1
     [failure] = [m for m in world.published if m.attributes["event"] == "run_failed"]
-    document = json.loads(bytes(failure.document))
-    assert document["error"] == type(error).__name__
-    assert document["reason"] == "an error that the audit does not know"
-    assert document["run_id"] == line.get("run_id")
-    assert CANARY not in failure.subject + failure.body
-    assert "The function's log has the rest." in failure.text
+    said = f"\n{type(error).__name__}: an error that the audit does not know\n"
+    assert said in failure.body
+    assert f"(run {line.get('run_id') or 'without an id'})" in failure.body
+    assert CANARY not in f"{failure.subject}{failure.body}"
+    assert "The function's log has the rest." in failure.body
 
 
 @pytest.mark.parametrize(
@@ -302,8 +302,9 @@ def test_batches_that_fail_are_a_failed_run_at_the_last_step(
 
 
 @pytest.mark.parametrize("error", [FOREIGN[0], FOREIGN[-1], ReportStoreFailed("no")], ids=named)
-@pytest.mark.parametrize("second", ["publish", "get notified-run_failed.json",
-                                    "put notified-run_failed.json"])  # fmt: skip
+@pytest.mark.parametrize("second", ["publish", "get notified-run_failed-people.json",
+                                    "get failing.json", "put failing.json",
+                                    "put notified-run_failed-people.json"])  # fmt: skip
 def test_an_error_of_the_notifying_does_not_hide_the_first(
     world: World, capsys: pytest.CaptureFixture[str], error: Exception, second: str
 ) -> None:
@@ -316,10 +317,11 @@ def test_an_error_of_the_notifying_does_not_hide_the_first(
     assert counted(lines) == 1
     warnings = [line["message"] for line in lines if line.get("level") == "WARNING"]
     assert CANARY not in str(warnings)
-    if second.startswith("get"):
-        assert world.notifier.events == ["run_failed"], "rather twice than not at all"
+    if second == "publish":
+        assert warnings[-1].startswith("people: not notified of the failed run: ")
     else:
-        assert warnings[-1].startswith("nobody was notified, or it could not be noted: ")
+        assert world.notifier.events == ["run_failed"], "rather twice than not at all"
+        assert any("the failed run" in warning for warning in warnings)
 
 
 def test_an_error_of_the_logging_does_not_hide_the_first(

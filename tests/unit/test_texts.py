@@ -6,13 +6,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.errors import ApiUnreachable, InvalidConfiguration
+from backup_audit.errors import InvalidConfiguration
 from backup_audit.fleet.configuration import ConfigurationDocument as Document
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.judge.finding import Change, Finding, NotifiedFinding, Problem
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.digest import digests
-from backup_audit.notify.message import attribute_value, run_failed, subject_line
+from backup_audit.notify.message import attribute_value, subject_line
 from backup_audit.report.changes import OpenProblem, Resolved, compared, resolved_by
 from backup_audit.strict import read_strictly
 from backup_audit.text import brief_duration, compared_duration
@@ -170,24 +170,6 @@ def test_durations(duration: timedelta, said: str) -> None:
 )
 def test_a_duration_beside_its_limit(duration: timedelta, said: str) -> None:
     assert compared_duration(duration, 26 * HOUR) == said
-
-
-@pytest.mark.parametrize(
-    ("length", "ending"), [(19_999, "x"), (20_000, "x"), (20_001, "x… (the log has the rest)")]
-)
-def test_the_reason_of_a_failure_is_cut_where_no_message_would_fit(
-    length: int, ending: str
-) -> None:
-    message = run_failed(
-        ApiUnreachable("x" * length),
-        run_id="r",
-        foundation="test",
-        failed_at=NOW,
-        invocation_id="i",
-    )
-
-    reason = json.loads(bytes(message.document))["reason"]
-    assert reason == "x" * (min(length, 20_000) - 1) + ending
 
 
 @pytest.mark.parametrize(

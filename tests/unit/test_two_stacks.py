@@ -12,13 +12,13 @@ import pytest
 from backup_audit.audit import Audit
 from backup_audit.errors import InvalidSettings, ReportStoreFailed
 from backup_audit.fleet.run import AuditRequest, plan_run
-from backup_audit.notify.message import run_failed
+from backup_audit.notify.run_failure import failure_of, run_failed
 from backup_audit.report.alerts import Audience
 from backup_audit.report.rendering import as_json
 from backup_audit.report.report import Answer, Latest, WholeReport
 from backup_audit.report.store import Claim
 from backup_audit.telemetry import NAMESPACE, PowertoolsTelemetry
-from tests.doubles.builders import NOW, SETTINGS, a_list
+from tests.doubles.builders import NOW, SETTINGS, a_list, run
 from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
     CountingHeartbeat,
@@ -263,16 +263,19 @@ def test_no_message_of_one_is_taken_for_a_double_of_the_others() -> None:
 
 
 def test_two_runs_that_fail_at_the_same_time_are_two_messages() -> None:
-    failed = [
-        run_failed(
+    failures = [
+        failure_of(
             ReportStoreFailed("S3"),
-            run_id="20260131T050000Z",
+            run=run(),
             foundation=foundation,
-            failed_at=NOW,
             invocation_id="i",
+            failed_at=NOW,
+            remind_every=timedelta(days=1),
+            runbook_url=None,
         )
         for foundation in ("eu", "us")
     ]
+    failed = [run_failed(failure) for failure in failures]
 
     assert len({message.message_id for message in failed}) == 2
     assert [message.attributes["foundation"] for message in failed] == ["eu", "us"]
