@@ -9,6 +9,7 @@ from backup_audit.errors import AuditError, HeartbeatFailed
 from backup_audit.fleet.run import Scope
 from backup_audit.notify.send import notify
 from backup_audit.report.commit import StoredReport, advance_latest
+from backup_audit.report.failing import FailingRuns
 from backup_audit.report.report import Answer, Report
 
 
@@ -33,9 +34,7 @@ def publish(
             f"run {report.run.run_id} is older than the one that {stored.keys.latest} names: "
             "its report is stored, nothing else moves, and nobody is notified"
         )
-    sent = 0
-    if notifies and not is_late:
-        sent = notify(stored, edges.notifiers, runbook_url)
+    sent = _notify(stored, edges, runbook_url) if notifies and not is_late else 0
     telemetry.reported(report, messages_sent=sent)
     # A delivery that lost the race leaves both to the winner.
     if (notifies or not repeated) and not is_late and not by_hand:
@@ -51,6 +50,26 @@ def publish(
         report=stored.address,
         messages_sent=sent,
     )
+
+
+def _notify(stored: StoredReport, edges: Edges, runbook_url: str | None) -> int:
+    """Notify, also that full runs succeed again; return how many messages there were.
+
+    That is closed once messages have said so. If it cannot be, or if all messages were out before,
+    the next full run says so: twice is better than not at all.
+    """
+    run, warn = stored.head.run, edges.telemetry.warned
+    if run.scope is not Scope.FULL:
+        return notify(stored, edges.notifiers, runbook_url)
+    runs = FailingRuns(stored.store, stored.keys.failing, stored.head.foundation, warn)
+    failing = runs.still_failing(run.run_id, stored.head.finished_at)
+    sent = notify(stored, edges.notifiers, runbook_url, failing)
+    if failing is not None and sent:
+        try:
+            runs.recovered(failing, edges.now())
+        except AuditError as failure:
+            warn(f"that full runs succeed again could not be noted: {failure}")
+    return sent
 
 
 def _beat(report: Report, edges: Edges) -> None:

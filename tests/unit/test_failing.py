@@ -7,18 +7,34 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backup_audit.errors import CredentialsRefused, InvalidSettings, ReportStoreFailed
+from backup_audit.errors import (
+    CredentialsRefused,
+    InvalidSettings,
+    NotificationFailed,
+    ReportStoreFailed,
+)
 from backup_audit.fleet.run import AuditRequest, Run, Scope, plan_run
+from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.message import Message, json_message
 from backup_audit.notify.run_failure import RunFailure, failure_of, recovery_line, run_failed
 from backup_audit.notify.send_failure import notify_of_failure, records_of
+from backup_audit.publish import publish
 from backup_audit.report.alerts import Audience, is_reminder_due
+from backup_audit.report.commit import StoredReport, advance_latest
 from backup_audit.report.failing import Failing, FailingRuns
 from backup_audit.report.store import ObjectStore, StoredObject
 from backup_audit.settings import remind_every_of, runbook_of
-from tests.doubles.builders import HOUR, NOW
+from tests.doubles.builders import HOUR, NOW, finding
 from tests.doubles.crashing import Died, Effects, dies
-from tests.doubles.fakes import InMemoryStore, RecordingNotifier
+from tests.doubles.edges import FakeEdges
+from tests.doubles.fakes import (
+    FixedSource,
+    InMemoryStore,
+    RecordingNotifier,
+    RecordingTelemetry,
+    ScriptedApi,
+)
+from tests.doubles.reports import stored
 
 KEY = "backup-audit/failing.json"
 DAY = timedelta(days=1)
@@ -551,6 +567,157 @@ def test_the_points_are_found() -> None:
 
     assert kinds == {"exists", "get", "put_new", "put_if_unchanged", "publish"}
     assert sum("publish" in point for point in POINTS) == 2 * len(Audience)
+
+
+# ── A committed run ───────────────────────────────────────────────────────────────────────────────
+
+
+class AfterFailures:
+    """A bucket with runs that failed, and one that is committed then."""
+
+    def __init__(self, scope: Scope = Scope.FULL, *, fails: int = 2) -> None:
+        self.world = World()
+        for hours in range(fails, 0, -1):
+            self.world.fails(-hours * HOUR)
+        for notifier in self.world.notifiers.values():
+            notifier.messages.clear()
+        healthy = [finding(Verdict.HEALTHY)]
+        self.keys = stored(healthy, of=due(scope=scope), store=self.world.store).keys
+
+    def publish(
+        self,
+        effects: Effects | None = None,
+        *,
+        notifies: bool = True,
+        store: InMemoryStore | None = None,
+    ) -> list[str]:
+        """A delivery; return its warnings."""
+        effects, telemetry = effects or Effects(), RecordingTelemetry()
+        store = effects.around(store or self.world.store)
+        edges = FakeEdges(
+            source=FixedSource(b"{}"),
+            api=ScriptedApi({}),
+            store=store,
+            notifier=effects.around(self.world.notifiers[PEOPLE]),
+            chat=effects.around(self.world.notifiers[CHAT]),
+            heartbeat=None,
+            telemetry=telemetry,
+            at=NOW + MINUTE,
+        )
+        publish(StoredReport(store, self.keys), edges, None, notifies=notifies, repeated=False)
+        return telemetry.warnings
+
+    def said(self, audience: Audience = PEOPLE) -> list[str]:
+        """What its messages say of an end."""
+        lines = "".join(one.body for one in self.world.notifiers[audience].messages).splitlines()
+        return [line for line in lines if "works again" in line]
+
+
+def test_the_first_committed_run_says_that_it_works_again_and_the_next_does_not() -> None:
+    after = AfterFailures()
+
+    after.publish()
+
+    assert after.said() == after.said(CHAT) == [recovery_line(after.world.failing)]
+    assert after.world.failing.ended_at == NOW + MINUTE
+    after.keys = stored([finding(Verdict.HEALTHY)], of=due(DAY), store=after.world.store).keys
+    after.publish()
+    assert len(after.said()) == 1
+
+
+def test_without_failures_nothing_is_said_and_nothing_written() -> None:
+    after = AfterFailures(fails=0)
+
+    after.publish()
+
+    assert after.said() == []
+    assert KEY not in after.world.store.objects
+
+
+@pytest.mark.parametrize("scope", [Scope.PARTIAL, Scope.WHAT_IF])
+def test_a_run_of_another_scope_ends_nothing(scope: Scope) -> None:
+    after = AfterFailures(scope)
+
+    after.publish()
+
+    assert after.said() == []
+    assert after.world.failing.ended_at is None
+
+
+def test_a_run_that_notifies_nobody_leaves_the_end_to_the_next() -> None:
+    after = AfterFailures()
+
+    after.publish(notifies=False)
+
+    assert after.world.failing.ended_at is None
+
+
+def test_a_run_that_is_late_ends_nothing() -> None:
+    after = AfterFailures()
+    newer = stored([finding(Verdict.HEALTHY)], of=due(DAY), store=after.world.store)
+    advance_latest(newer)
+
+    after.publish()
+
+    assert after.said() == []
+    assert after.world.failing.ended_at is None
+
+
+@pytest.mark.parametrize("broken", [PEOPLE, CHAT])
+def test_a_topic_that_does_not_take_the_end_keeps_it_open_for_the_retry(broken: Audience) -> None:
+    after = AfterFailures()
+    after.world.notifiers[broken].broken = True
+    with pytest.raises(NotificationFailed):
+        after.publish()
+    assert after.world.failing.ended_at is None
+    after.world.notifiers[broken].broken = False
+
+    after.publish()
+
+    assert len(after.said(PEOPLE)) == len(after.said(CHAT)) == 1
+    assert after.world.failing.ended_at == NOW + MINUTE
+
+
+def test_an_end_that_cannot_be_noted_fails_no_run_whose_messages_are_out() -> None:
+    class Full(InMemoryStore):
+        def put_if_unchanged(self, key: str, body: bytes, etag: str) -> bool:
+            raise ReportStoreFailed("S3 is full")
+
+    after = AfterFailures()
+    store = Full()
+    store.objects = after.world.store.objects
+
+    warnings = after.publish(store=store)
+
+    assert warnings == ["that full runs succeed again could not be noted: S3 is full"]
+    assert len(after.said()) == 1
+    assert after.world.failing.ended_at is None
+
+
+def _points_of_publishing() -> list[str]:
+    effects = Effects()
+    AfterFailures().publish(effects)
+    return effects.names
+
+
+PUBLISHING = _points_of_publishing()
+
+
+@pytest.mark.parametrize(
+    "at", range(len(PUBLISHING)), ids=lambda at: PUBLISHING[at].replace("/", ".")
+)
+def test_killed_at_any_point_of_publishing_everybody_hears_that_it_works_again(at: int) -> None:
+    after = AfterFailures()
+    with pytest.raises(Died):
+        after.publish(Effects(at, dies))
+
+    after.publish()
+    after.keys = stored([finding(Verdict.HEALTHY)], of=due(DAY), store=after.world.store).keys
+    after.publish()
+
+    for audience in (PEOPLE, CHAT):
+        assert 1 <= len(after.said(audience)) <= 2
+    assert after.world.failing.ended_at == NOW + MINUTE
 
 
 # ── The text ──────────────────────────────────────────────────────────────────────────────────────

@@ -15,11 +15,13 @@ from backup_audit.errors import HeartbeatFailed, NotificationFailed
 from backup_audit.judge.evidence import TOO_SLOW
 from backup_audit.notify.digest import digests
 from backup_audit.notify.message import Message
+from backup_audit.notify.run_failure import recovery_line
 from backup_audit.probe.authorization import Secret
 from backup_audit.probe.http import HttpClient, NoReply
 from backup_audit.probe.session import new_session
 from backup_audit.report.alerts import Audience
 from backup_audit.report.commit import StoredReport
+from backup_audit.report.failing import Failing
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import ObjectStore
 
@@ -55,11 +57,14 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def notify(
-    stored: StoredReport, notifiers: Mapping[Audience, Notifier], runbook_url: str | None
+    stored: StoredReport,
+    notifiers: Mapping[Audience, Notifier],
+    runbook_url: str | None,
+    failing: Failing | None = None,
 ) -> int:
     """Publish the messages of a report to each audience that has not got them; return how many.
 
-    One audience that fails keeps none of the others from hearing. Raise NotificationFailed at the
+    `failing` are the failed full runs that this one ends; None if there are none. One audience that fails keeps none of the others from hearing. Raise NotificationFailed at the
     end.
     """
     count, failures = 0, list[NotificationFailed]()
@@ -68,7 +73,7 @@ def notify(
         if stored.store.get(mark) is not None:
             continue
         try:
-            messages = _messages(stored, audience, runbook_url)
+            messages = _messages(stored, audience, runbook_url, failing)
             count += _publish_and_mark(messages, stored.store, mark, notifier)
         except NotificationFailed as failure:
             failures.append(failure)
@@ -78,10 +83,11 @@ def notify(
 
 
 def _messages(
-    stored: StoredReport, audience: Audience, runbook_url: str | None
+    stored: StoredReport, audience: Audience, runbook_url: str | None, failing: Failing | None
 ) -> Iterator[Message]:
+    recovered = recovery_line(failing) if failing else None
     if audience is not Audience.EVENTS:
-        yield from digests(stored, audience, runbook_url)
+        yield from digests(stored, audience, runbook_url, recovered)
 
 
 def _publish_and_mark(
