@@ -1,14 +1,25 @@
-"""SQS queues: those that listen to a topic, and what lies in any of them."""
+"""SQS queues: those that listen to a topic, and what is in any of them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from tests.e2e.emulator import Emulator
 
+Policy = Mapping[str, Sequence[str | Mapping[str, bool]]]
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """A message as raw delivery hands it over: its body, and its attributes by name."""
+
+    body: str
+    attributes: dict[str, str]
+
 
 def listening(
-    aws: Emulator, name: str, topic_arn: str, filter_policy: Mapping[str, Sequence[str]]
+    aws: Emulator, name: str, topic_arn: str, filter_policy: Policy, *, raw: bool = False
 ) -> str:
     """Make a queue that gets the messages that pass a filter policy; return its address."""
     sqs = aws.client("sqs")
@@ -19,7 +30,10 @@ def listening(
         TopicArn=topic_arn,
         Protocol="sqs",
         Endpoint=arn,
-        Attributes={"FilterPolicy": json.dumps(filter_policy)},
+        Attributes={
+            "FilterPolicy": json.dumps(filter_policy),
+            "RawMessageDelivery": str(raw).lower(),
+        },
     )
     return url
 
@@ -32,14 +46,28 @@ def arn_of(aws: Emulator, url: str) -> str:
 
 
 def take(aws: Emulator, url: str) -> list[Any]:
-    """Take the messages that lie in a queue, decoded; a notification's message too."""
+    """Take the notifications that are in a queue, decoded."""
+    return [json.loads(message["Body"]) for message in _taken(aws, url)]
+
+
+def take_raw(aws: Emulator, url: str) -> list[Delivered]:
+    """Take what was delivered raw to a queue."""
+    return [
+        Delivered(
+            message["Body"],
+            {name: one["StringValue"] for name, one in message["MessageAttributes"].items()},
+        )
+        for message in _taken(aws, url)
+    ]
+
+
+def _taken(aws: Emulator, url: str) -> Iterator[dict[str, Any]]:
     sqs = aws.client("sqs")
-    taken = []
-    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+    asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]}
+    while messages := sqs.receive_message(**asked).get("Messages"):
         for message in messages:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            taken.append(json.loads(message["Body"]))
-    return taken
+            yield message
 
 
 def _open_to(topic_arn: str, queue_arn: str) -> str:

@@ -28,6 +28,7 @@ def refused_secret(stack: Stack, inputs: Inputs) -> Iterator[None]:
             SecretId=inputs.secret_arn, SecretString=json.dumps(CREDENTIALS | changes)
         )
 
+    stack.invoke({})  # ends what failed before, of which people are reminded only once a day
     put(client_secret=_WRONG)
     yield
     put()
@@ -69,7 +70,7 @@ def test_a_scheduled_run_that_uaa_refuses_is_told_once_for_all_its_attempts(stac
     assert message["requestPayload"] == event
     assert stack.log(began).count('"message":"audit failed"') == 3
     (notification,) = take(stack.aws, told)
-    assert json.loads(notification["Message"])["run_id"] == f"{due:%Y%m%dT%H%M%SZ}"
+    assert f"{due:%Y%m%dT%H%M%SZ}" in notification["Message"]
 
 
 @pytest.mark.usefixtures("refused_secret")

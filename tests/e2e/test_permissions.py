@@ -21,8 +21,8 @@ _REFUSALS = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 
 @pytest.fixture(scope="module")
 def deployed(suite_stack: Stack) -> Stack:
-    """The stack, with a schedule that never fires and a report in its bucket."""
-    suite_stack.deploy(ScheduleExpression="cron(0 5 1 1 ? 2099)")
+    """The stack, with a schedule that never fires, every topic, and a report in its bucket."""
+    suite_stack.deploy(ScheduleExpression="cron(0 5 1 1 ? 2099)", ChatTopic="on")
     suite_stack.invoke({"notify": False})
     return suite_stack
 
@@ -103,16 +103,27 @@ def test_the_function_may_read_its_secret_and_no_other(
     assert put in _REFUSALS
 
 
-def test_the_function_may_publish_to_its_topic_and_to_no_other(
-    deployed: Stack, attempt: Attempt
+@pytest.mark.parametrize("output", ["TopicArn", "EventsTopicArn", "ChatTopicArn"])
+def test_the_function_may_publish_to_its_topics_and_count_their_subscribers(
+    deployed: Stack, attempt: Attempt, output: str
 ) -> None:
-    own = deployed.output("TopicArn")
-    other = deployed.aws.client("sns").create_topic(Name="other")["TopicArn"]
+    own = deployed.output(output)
 
     assert attempt("sns", "publish", TopicArn=own, Message="probe") == "allowed"
-    assert attempt("sns", "publish", TopicArn=other, Message="probe") in _REFUSALS
+    assert attempt("sns", "get_topic_attributes", TopicArn=own) == "allowed"
+    assert attempt("sns", "list_subscriptions_by_topic", TopicArn=own) in _REFUSALS
     assert attempt("sns", "subscribe", TopicArn=own, Protocol="sqs", Endpoint="x") in _REFUSALS
     assert attempt("sns", "delete_topic", TopicArn=own) in _REFUSALS
+
+
+def test_the_function_may_do_nothing_with_any_other_topic(
+    deployed: Stack, attempt: Attempt
+) -> None:
+    other = deployed.aws.client("sns").create_topic(Name="other")["TopicArn"]
+
+    for topic in (other, deployed.output("AlarmTopicArn")):
+        assert attempt("sns", "publish", TopicArn=topic, Message="probe") in _REFUSALS
+        assert attempt("sns", "get_topic_attributes", TopicArn=topic) in _REFUSALS
 
 
 def test_the_function_may_send_to_the_queue_for_failed_runs_and_not_take_from_it(

@@ -17,6 +17,8 @@ from tests.e2e.queues import listening
 from tests.e2e.shell import Shell, filled_in, shown
 from tests.e2e.stack import LATEST, RUNNING, Stack
 
+# The topics that others subscribe to, and an event of each.
+EVENTS_OF_TOPICS = {"TopicArn": "digest", "EventsTopicArn": "problem"}
 _FIRING = 100.0  # seconds: a minute, and ministack looks every ten seconds
 
 
@@ -26,6 +28,7 @@ def scheduled(new_stack: Callable[..., Stack]) -> Stack:
     stack = new_stack(
         "backup-audit-life",
         ScheduleExpression="rate(1 minute)",
+        ChatTopic="on",
     )
     stack.deploy()
     eventually(lambda: LATEST in stack.objects(), within=_FIRING, what="the schedule fires")
@@ -79,7 +82,8 @@ def test_delete_takes_the_stack_away_and_keeps_what_lasts(scheduled: Stack) -> N
     scheduled.deploy(ScheduleExpression="none")
     before = scheduled.objects()
     function, log = scheduled.output("FunctionName"), scheduled.output("LogGroupName")
-    listening(scheduled.aws, "life", scheduled.output("TopicArn"), {"event": ["digest"]})
+    for name, event in EVENTS_OF_TOPICS.items():
+        listening(scheduled.aws, f"life-{event}", scheduled.output(name), {"event": [event]})
 
     scheduled.delete()
 
@@ -89,7 +93,8 @@ def test_delete_takes_the_stack_away_and_keeps_what_lasts(scheduled: Stack) -> N
     assert "aws:SecureTransport" in policy
     kept = scheduled.aws.client("logs").describe_log_groups(logGroupNamePrefix=log)["logGroups"]
     assert [group["logGroupName"] for group in kept] == [log]
-    assert len(subscriptions(scheduled.aws, scheduled.output("TopicArn"))) == 1
+    for name in EVENTS_OF_TOPICS:
+        assert len(subscriptions(scheduled.aws, scheduled.output(name))) == 1
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         scheduled.aws.client("lambda").get_function(FunctionName=function)
 
@@ -101,14 +106,15 @@ def test_what_is_left_is_found_as_the_docs_say(scheduled: Stack, tmp_path: Path)
         script.replace("backup-audit-", "backup-audit-life-")
     )
 
-    left = ("ReportBucketName", "TopicArn", "LogGroupName")
+    left = ("ReportBucketName", *EVENTS_OF_TOPICS, "ChatTopicArn", "LogGroupName")
     assert {scheduled.output(name) for name in left} <= set(found.split())
 
 
 def test_a_stack_of_the_same_name_goes_on_with_the_bucket_that_was_left(
     scheduled: Stack, tmp_path: Path
 ) -> None:
-    bucket, old_topic = scheduled.bucket, scheduled.output("TopicArn")
+    bucket = scheduled.bucket
+    old_topics = {name: scheduled.output(name) for name in EVENTS_OF_TOPICS}
     last = json.loads(scheduled.read(LATEST))["run"]["run_id"]
 
     scheduled.deploy(ScheduleExpression="none", ExistingBucketName=bucket)
@@ -122,22 +128,24 @@ def test_a_stack_of_the_same_name_goes_on_with_the_bucket_that_was_left(
     assert "all is as it was written" in verified(scheduled)
     with pytest.raises(ClientError):
         scheduled.physical_id("ReportBucket")
-    goes_on_with_its_subscriptions(scheduled, old_topic, Shell(scheduled.aws, tmp_path))
+    shell = Shell(scheduled.aws, tmp_path)
+    for name, old_topic in old_topics.items():
+        goes_on_with_its_subscriptions(scheduled, name, old_topic, shell)
 
 
-def goes_on_with_its_subscriptions(stack: Stack, old_topic: str, shell: Shell) -> None:
+def goes_on_with_its_subscriptions(stack: Stack, name: str, old_topic: str, shell: Shell) -> None:
     """By the documented command, filter policies and all."""
     names = shown("docs/operate.md", beginning="output()")
     copy = shown("docs/operate.md", beginning="OLD_TOPIC=")
 
     shell.run(
         filled_in(names, {"--stack-name backup-audit": f"--stack-name {stack.name}"}),
-        filled_in(copy, {"OLD_TOPIC=ARN": f"OLD_TOPIC={old_topic}"}),
+        filled_in(
+            copy, {"OUTPUT=TopicArn": f"OUTPUT={name}", "OLD_TOPIC=ARN": f"OLD_TOPIC={old_topic}"}
+        ),
     )
 
-    before, after = (
-        subscriptions(stack.aws, topic) for topic in (old_topic, stack.output("TopicArn"))
-    )
+    before, after = (subscriptions(stack.aws, topic) for topic in (old_topic, stack.output(name)))
     assert after == before != []
 
 
