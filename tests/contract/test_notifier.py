@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import ANY, Stubber
@@ -48,16 +49,19 @@ def test_every_message_is_taken_and_counted(topic: tuple[Notifier, Subjects], co
     assert sorted(map(str, subjects())) == sorted(f"subject {number}" for number in range(count))
 
 
-def test_sns_gets_variants_by_protocol_and_attributes_to_filter_on() -> None:
+def test_sns_gets_text_or_a_document_and_attributes_to_filter_on() -> None:
     with mock_aws():
         client = CLIENTS.sns
         client.create_topic(Name="backup-audit")
 
-        SnsNotifier(ARN, lambda: client).publish([a_message()])
+        document = msgspec.structs.replace(a_message(), body='{"event":"run"}', subject=None)
+        SnsNotifier(ARN, lambda: client).publish([a_message(), document])
 
-        [sent] = sent_to(ARN)
-    assert sent.message == {"default": {"event": "digest"}, "email": "words", "sms": "subject 0"}
-    assert sent.attributes == {"event": "digest", "verdict": ["stale", "unknown"]}
+        text, event = sent_to(ARN)
+    assert (text.subject, text.body) == ("subject 0", "words")
+    assert (event.subject, event.document) == (None, {"event": "run"})
+    for sent in (text, event):
+        assert sent.attributes == {"event": "digest", "verdict": ["stale", "unknown"]}
 
 
 def stubbed() -> tuple[SnsNotifier, Stubber, list[float]]:
@@ -70,7 +74,6 @@ def batch_of(*ids: str) -> dict[str, Any]:
     entry = {
         "Subject": ANY,
         "Message": ANY,
-        "MessageStructure": "json",
         "MessageAttributes": {
             "event": {"DataType": "String", "StringValue": "digest"},
             "verdict": {"DataType": "String.Array", "StringValue": '["stale","unknown"]'},
