@@ -20,6 +20,7 @@ import pytest
 from backup_audit.fleet.inventory import Read, Sees
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.alerts import Audience
 from backup_audit.report.drift import Departure, InventoryRecord
 from backup_audit.report.report import Latest, WholeReport
 from tools.local_cloud import discovered
@@ -35,21 +36,27 @@ PREFIX = BUCKET / "backup-audit"
 
 
 class Ran(msgspec.Struct):
-    """What a person has after a run; `messages` are those of this run."""
+    """What a person has after a run; `sent` are the messages of this run, by audience."""
 
     status: int
     output: str
-    messages: list[dict[str, Any]]
+    sent: dict[Audience, list[dict[str, Any]]]
     report: WholeReport | None = None
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """Those for people."""
+        return self.sent[Audience.PEOPLE]
 
 
 def run(out: Path, fleet: str, event: object = None, options: Sequence[str] = ()) -> Ran:
     event_file = out.parent / "event.json"
     event_file.write_text(json.dumps(event or {}), "utf-8")
-    told_before = len(messages_in(out))
+    before = {audience: len(sent) for audience, sent in messages_in(out).items()}
     with contextlib.redirect_stdout(io.StringIO()) as output:
         status = main(["--event", str(event_file), "--fleet", fleet, "--out", str(out), *options])
-    return Ran(status, output.getvalue(), messages_in(out)[told_before:], latest_report(out))
+    sent = {audience: all_[before[audience] :] for audience, all_ in messages_in(out).items()}
+    return Ran(status, output.getvalue(), sent, latest_report(out))
 
 
 def scheduled(runs: int) -> list[dict[str, str]]:
@@ -58,10 +65,13 @@ def scheduled(runs: int) -> list[dict[str, str]]:
     return [{"scheduled_time": f"{datetime.now(UTC) - ago:%FT%TZ}"} for ago in minutes_ago]
 
 
-def messages_in(out: Path) -> list[dict[str, Any]]:
-    file = out / "sns.jsonl"
-    lines = file.read_text("utf-8").splitlines() if file.exists() else []
-    return [json.loads(line) for line in lines]
+def messages_in(out: Path) -> dict[Audience, list[dict[str, Any]]]:
+    files = {audience: out / f"sns/{audience}.jsonl" for audience in Audience}
+    texts = {audience: path.read_text("utf-8") for audience, path in files.items() if path.exists()}
+    return {
+        audience: [json.loads(line) for line in texts.get(audience, "").splitlines()]
+        for audience in Audience
+    }
 
 
 def latest_report(out: Path) -> WholeReport | None:
@@ -150,23 +160,35 @@ def test_the_files_of_a_run_lie_where_the_contract_says(out: Path, first_day: Ra
 
     left = {path.name for path in (out / PREFIX / "reports" / day).iterdir()}
 
-    assert left >= {"report.json", "findings.csv", "manifest.json", "notified.json"}
+    marks = {audience.mark for audience in Audience}
+    assert left >= {"report.json", "findings.csv", "manifest.json"} | marks
     assert (out / PREFIX / "findings" / day / "part-00000.jsonl").is_file()
     for name in left:
         assert f"s3/backup-audit-reports/backup-audit/reports/{day}/{name}" in first_day.output
 
 
-def test_the_messages_lie_in_a_file_one_a_line(first_day: Ran) -> None:
+def test_the_digest_is_shown_as_people_get_it_and_kept_in_a_file(first_day: Ran) -> None:
     (sent,) = first_day.messages
 
     assert sent["topic_arn"].endswith(":backup-audit")
-    assert sent["message"]["default"]["event"] == "digest"
-    assert len(sent["message"]["default"]["findings"]) == 20
     assert sent["attributes"]["event"] == "digest"
     assert sent["attributes"]["verdict"][0] == "never_backed_up"
     assert sent["message_id"]
     assert sent["subject"] in first_day.output
-    assert sent["message"]["email"].splitlines()[0] in first_day.output
+    for line in sent["message"].splitlines()[:10]:
+        assert line in first_day.output
+
+
+def test_of_what_programs_and_chat_get_the_number_is_shown_and_the_file(first_day: Ran) -> None:
+    events, chat = first_day.sent[Audience.EVENTS], first_day.sent[Audience.CHAT]
+
+    assert {sent["topic_arn"].rpartition("-")[2] for sent in events} == {"events"}
+    assert {sent["message"]["event"] for sent in events} == {"problem", "run"}
+    assert [sent["message"]["source"] for sent in chat] == ["custom"]
+    said = f"Published to SNS: 1 for people, {len(events)} for programs, 1 for chat"
+    assert f"\n{said}\n" in first_day.output
+    assert "sns/events.jsonl  (all messages for programs)" in first_day.output
+    assert "sns/chat.jsonl  (all messages for chat)" in first_day.output
 
 
 def test_log_lines_and_metrics_of_every_run_lie_in_the_log(out: Path, second_day: Ran) -> None:
@@ -199,15 +221,17 @@ def test_the_problems_end_when_the_fleet_is_healthy_again(third_day: Ran) -> Non
     assert third_day.output.count(" resolved ") >= 21
     assert re.search(r" was stale since [-0-9]{10} [:0-9]{5} UTC\n", third_day.output)
     assert third_day.messages[0]["attributes"]["change"] == ["resolved"]
+    assert "all_clear" in third_day.messages[0]["attributes"]["reason"]
 
 
-def test_a_healthy_fleet_has_no_problem_and_sends_no_message(tmp_path: Path) -> None:
+def test_a_healthy_fleet_has_no_problem_and_is_news_to_nobody(tmp_path: Path) -> None:
     ran = run(tmp_path / "out", "healthy")
 
     assert ran.status == 0
     assert report_of(ran).counts[Verdict.HEALTHY] == 24
     assert "No problem" in ran.output
-    assert ran.messages == []
+    assert ran.messages == ran.sent[Audience.CHAT] == []
+    assert [sent["message"]["event"] for sent in ran.sent[Audience.EVENTS]] == ["run"]
 
 
 def test_a_partial_run_asks_for_one_instance(tmp_path: Path) -> None:
@@ -216,7 +240,7 @@ def test_a_partial_run_asks_for_one_instance(tmp_path: Path) -> None:
     ran = run(tmp_path / "out", "degraded", {"instance_guids": [guid]})
 
     assert "partial scope · 1 of 1 audited" in ran.output
-    assert [f["guid"] for f in ran.messages[0]["message"]["default"]["findings"]] == [guid]
+    assert guid in ran.messages[0]["message"]
 
 
 def test_a_dry_run_shows_problems_and_leaves_neither_objects_nor_messages(tmp_path: Path) -> None:
@@ -228,7 +252,7 @@ def test_a_dry_run_shows_problems_and_leaves_neither_objects_nor_messages(tmp_pa
     assert guid in ran.output
     assert "dry run" in ran.output
     assert not (tmp_path / "out" / "s3").exists()
-    assert ran.messages == []
+    assert list(ran.sent.values()) == [[], [], []]
 
 
 def test_an_event_that_asks_why_shows_what_the_command_explain_says(tmp_path: Path) -> None:
@@ -248,7 +272,7 @@ def test_an_event_that_asks_why_shows_what_the_command_explain_says(tmp_path: Pa
         "muted",
     ]
     assert "nothing new in s3/backup-audit-reports" in ran.output
-    assert ran.messages == []
+    assert list(ran.sent.values()) == [[], [], []]
     assert not (tmp_path / "out" / "s3").exists()
 
 
@@ -377,12 +401,11 @@ def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
 
     changes = [Counter(finding.change for finding in report_of(day).findings) for day in days]
     assert changes == [{"new": 600}, {"ongoing": 600}]
-    parts = [[sent["message"]["default"]["part"] for sent in day.messages] for day in days]
-    assert parts == [[1, 2], [1, 2]]
+    assert [len(day.messages) for day in days] == [1, 0]
     assert days[0].output.index("/report.json  (") < days[0].output.index("/plans/")
     first = days[0].output.partition("The first one's text:")[2].partition("Files in ")[0]
     assert len(first.strip().splitlines()) == 42, "40 lines, a blank one, and how to go on"
-    assert first.rstrip().endswith("… the rest is in sns.jsonl")
+    assert first.rstrip().endswith("… the rest is in sns/people.jsonl")
     assert "time is scaled" not in days[0].output
     assert "at least once" not in days[0].output
 
@@ -492,7 +515,7 @@ def test_the_second_run_says_what_happened_on_the_foundation(discovered_days: li
     assert happened in second.output
     assert happened not in first.output
     for name in ("scoring-archive", "prototype-postgres", "prototype-cache"):
-        assert name in second.messages[0]["message"]["email"]
+        assert name in second.messages[0]["message"]
 
 
 def test_what_vanished_is_gone_from_the_fleet_in_the_third_run(discovered_days: list[Ran]) -> None:
