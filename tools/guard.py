@@ -35,6 +35,7 @@ _DEPLOYMENTS: dict[str, dict[str, str]] = {
     | {
         "AlarmTopicArn": f"arn:aws:sns:{ACCOUNT}:alarms",
         "CaBundleUri": "s3://certificates/ca.pem",
+        "ChatTopic": "on",
         "ConfigUri": "s3://configurations/fleet.json",
         "KmsKeyArn": KEY,
         "LogRetentionDays": "400",
