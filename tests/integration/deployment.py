@@ -127,6 +127,16 @@ class Deployment:
         """What was published to each topic."""
         return self._aws.messages
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The documents that programs got."""
+        return [sent.document for sent in self.published[Audience.EVENTS]]
+
+    @property
+    def messages_sent(self) -> int:
+        """How many messages everybody got together."""
+        return sum(map(len, self.published.values()))
+
 
 @contextmanager
 def deployed(

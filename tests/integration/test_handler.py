@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import socket
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from backup_audit.errors import (
     InvalidEvent,
     InvalidSettings,
 )
+from backup_audit.report.alerts import Audience
 from tests.doubles.samples import sample
 from tests.integration.deployment import (
     DUE,
@@ -53,6 +55,7 @@ pytestmark = pytest.mark.loopback
 EVENTS = sorted(Path("events").glob("*.json"))
 SCHEMAS = Path("docs/schemas")
 PREFIX = "backup-audit"
+MARKS = sorted(audience.mark for audience in Audience)
 
 
 def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
@@ -69,7 +72,7 @@ def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
             f"{PREFIX}/reports/{PLACE}/findings.csv",
             f"{PREFIX}/reports/{PLACE}/fleet.jsonl",
             f"{PREFIX}/reports/{PLACE}/manifest.json",
-            f"{PREFIX}/reports/{PLACE}/notified.json",
+            *(f"{PREFIX}/reports/{PLACE}/{mark}" for mark in MARKS),
             f"{PREFIX}/reports/{PLACE}/report.json",
             f"{PREFIX}/running.json",
         ]
@@ -92,7 +95,7 @@ def test_times_have_whole_seconds_in_every_document() -> None:
     with deployed() as function:
         answer = function.invoke({"scheduled_time": f"{DUE:%Y-%m-%dT%H:%M:%S}.25Z"})
         written = [function.read(key).decode() for key in function.keys]
-        sent = [json.dumps(message.message) for message in function.messages]
+        sent = [message.body for each in function.published.values() for message in each]
 
     everything = "".join([json.dumps(answer), *written, *sent])
     times = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.0-9Z+:-]*", everything)
@@ -111,8 +114,9 @@ def test_every_document_keeps_its_committed_schema() -> None:
         _validate(json.loads(function.read(latest["manifest_key"])), "manifest")
         for finding in function.findings().values():
             _validate(finding, "finding")
-        for sent in function.messages:
-            _validate(sent.message["default"], "message")
+        assert function.events
+        for event in function.events:
+            _validate(event, "message")
 
 
 ANSWERS: list[tuple[str, Behaviour, str]] = [
@@ -212,33 +216,36 @@ def test_the_digest_names_every_problem_with_the_reports_address() -> None:
             "severity": "critical",
             "foundation": "local",
             "schema_version": "1",
+            "reason": ["opened"],
         }
-        [named] = digest.message["default"]["findings"]
-        assert named["guid"] == "stale-db"
-        assert named["reason"].startswith("newest backup is 40 h")
-        assert answer["report"]["key"] in digest.message["email"]
-        assert answer["messages_sent"] == 1
+        assert "stale-db" in digest.body
+        assert "healthy-db" not in digest.body
+        assert "newest backup is 40 h" in digest.body
+        assert answer["report"]["key"] in digest.body
+        assert answer["messages_sent"] == function.messages_sent
 
 
-def test_nothing_is_published_when_nothing_is_wrong() -> None:
+def test_when_nothing_is_wrong_programs_hear_that_and_nobody_else_hears_anything() -> None:
     with deployed([HEALTHY]) as function:
         answer = function.invoke()
 
         assert answer["counts"]["healthy"] == 1
-        assert function.messages == []
+        assert [event["event"] for event in function.events] == ["run"]
+        assert function.messages == function.published[Audience.CHAT] == []
 
 
-def test_one_message_for_each_problem_instance_if_so_set() -> None:
+def test_programs_get_an_event_for_each_problem_and_one_for_the_run() -> None:
     problems = [instance(f"stale-{number}", hours_ago(50)) for number in range(12)]
 
-    with deployed([HEALTHY, *problems], NOTIFY_MODE="finding") as function:
-        answer = function.invoke()
+    with deployed([HEALTHY, *problems]) as function:
+        function.invoke()
 
-        assert answer["messages_sent"] == 12
-        assert {sent.attributes["instance_guid"] for sent in function.messages} == {
-            problem.guid for problem in problems
-        }
-        assert {sent.attributes["event"] for sent in function.messages} == {"finding"}
+        sent = function.published[Audience.EVENTS]
+        kinds = Counter(one.attributes["event"] for one in sent)
+        assert kinds == {"problem": 12, "run": 1}
+        named = {one.attributes.get("instance_guid") for one in sent} - {None}
+        assert named == {problem.guid for problem in problems}
+        assert [one.document["event"] for one in sent] == [one.attributes["event"] for one in sent]
 
 
 def test_the_same_event_delivered_twice_leaves_one_report_and_one_message() -> None:
@@ -358,7 +365,7 @@ def test_a_what_if_of_a_time_before_all_that_is_listed_calls_no_instance_unprote
         assert answer["counts"]["unknown"] == len(FLEET)
         [digest] = function.messages
         assert digest.attributes["severity"] == "warning"
-        assert "NEVER BACKED UP" not in digest.message["email"]
+        assert "NEVER BACKED UP" not in digest.body
 
 
 def test_a_what_if_tells_on_request() -> None:
@@ -465,8 +472,9 @@ def test_a_failed_run_is_told_once_and_its_retry_can_succeed() -> None:
                 function.invoke(SCHEDULED)
 
         assert len(function.messages) == 1
-        reports = [key for key in function.keys if "/reports/" in key]
-        assert reports == [f"{PREFIX}/reports/{PLACE}/notified-run_failed.json"]
+        assert [len(sent) for sent in function.published.values()] == [1, 1, 1]
+        marks = [f"{PREFIX}/reports/{PLACE}/notified-run_failed-{one}.json" for one in Audience]
+        assert [key for key in function.keys if "/reports/" in key] == sorted(marks)
 
 
 def test_missing_settings_are_told_where_the_topic_is_known() -> None:
@@ -573,5 +581,5 @@ def _assert_told_of_failure(function: Deployment, error: str, reason: str) -> No
     [told] = function.messages
     assert told.attributes["event"] == "run_failed"
     assert told.attributes["severity"] == "critical"
-    assert told.message["default"]["error"] == error
-    assert reason in told.message["email"]
+    assert error in told.body
+    assert reason in told.body
