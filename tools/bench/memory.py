@@ -273,6 +273,8 @@ def _carry_out(task: Task) -> MemoryDay | str:
         api=SameAnswer(CASES[task.case][task.day], task.instances / 2 if dies else float("inf")),
         store=FileStore(folder),
         notifier=notifier,
+        events=notifier,
+        chat=notifier,
         heartbeat=CountingHeartbeat(),
         telemetry=RecordingTelemetry(),
         at=due,
