@@ -304,7 +304,7 @@ class Audit:
         )
 
     def _with_readers(self, run: Run, plan: Plan, previous: Previous) -> Plan:
-        """The plan with who listens to the topics, and with what is wrong with them or the bucket."""
+        """The plan with who listens to the topics, and what is wrong with them or the bucket."""
         listeners, warnings = self._listeners(run, previous)
         of_the_bucket = self._warning_of_the_bucket()
         warnings = (*warnings, *([of_the_bucket] if of_the_bucket else ()))
