@@ -101,7 +101,12 @@ def fleet_of(
     nothing to audit.
     """
     today, asked = run.started_at.date(), bool(request.instance_guids)
-    selection = Selection(configuration, today, max_age=request.max_age)
+    selection = Selection(
+        configuration,
+        today,
+        max_age=request.max_age,
+        problems=problems.keys() if compares else None,
+    )
     configured = [instance.guid for instance in configuration.instances]
     listed = dict.fromkeys(request.instance_guids or configured)
     if asked or not configuration.is_scanned:

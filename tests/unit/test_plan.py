@@ -249,7 +249,7 @@ BATCHES = [[Entry(instance("a")), Entry(instance("b"))], [Entry(instance("c"))]]
 
 def stored_by(attempt: str, store: InMemoryStore) -> StoredPlan:
     plan, _ = planned(FLEET, previous=Previous())
-    mutes = (MuteRecord("a", "team", "reason", NOW.date(), state=MuteState.ACTIVE),)
+    mutes = (MuteRecord("a", "team", "reason", NOW.date(), state=MuteState.ACTIVE, instances=1),)
     ours = StoredPlan(
         run=run(),
         plan=plan,

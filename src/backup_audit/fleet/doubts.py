@@ -29,7 +29,6 @@ from backup_audit.fleet.self_service import SelfService
 from backup_audit.strict import read_strictly
 from backup_audit.text import parse_duration
 
-ENDS_SOON = timedelta(days=14)
 EXCLUDE_ENDS_SOON = timedelta(days=7)
 
 _ALMOST = re.compile(r"[0-9a-z]{6,10}(-?[0-9a-z]{2,6}){3}-?[0-9a-z]{8,16}", re.IGNORECASE)
@@ -43,6 +42,13 @@ SKIP_LONG = timedelta(days=366)
 _REGEX = re.compile(r"\.\*$|^\.\*|^\^|\$$|^/.*/$|\(.*\|.*\)|\{.*,.*\}|\[.*\]|\\")
 _CHOICE = re.compile(r"(?P<begin>[^(){}]*)[({](?P<among>[^(){}]*)[)}](?P<end>[^(){}]*)")
 _LEFT = re.compile(r"[][\\^$(){}|]")  # marks that a glob to write instead has no more
+
+# What the doubts about a mute's state begin with, each alone or many as one.
+_MUTE_STATE = re.compile(
+    r"([0-9,]+ × )?mutes\[[0-9]*\]: "  # noqa: RUF001
+    r"(the mute (is over since|ends on) |is for no audited instance|"
+    r'("[^"]*"|…) is not listed in instances: the mute has no effect)'
+)
 
 # What the doubts about an exclude's end have in common, each alone or many as one.
 _EXCLUDE_ENDS = re.compile(r"exclude\[[0-9]*\]: the exclude (is over since|ends on) ")
@@ -223,6 +229,11 @@ def is_about_an_end(doubt: str) -> bool:
     return _EXCLUDE_ENDS.search(doubt) is not None
 
 
+def is_about_a_mutes_state(doubt: str) -> bool:
+    """Whether a doubt says that a mute ended, ends soon, or is for nothing."""
+    return _MUTE_STATE.match(doubt) is not None
+
+
 def _about_rules(rules: Iterable[tuple[int, Rule]]) -> Iterator[str]:
     """Whether each decides anything: not if one above it, with the same match, states the same."""
     above: dict[bytes, dict[str, int]] = {}
@@ -263,10 +274,9 @@ def _about_mute(at: str, mute: Mute, listed: set[str] | None, today: date) -> It
     """`listed` is None if instances are discovered too: nobody knows yet which."""
     if listed is not None and mute.guid is not None and mute.guid not in listed:
         yield f'{at}: "{mute.guid}" is not listed in instances: the mute has no effect'
-    left = mute.until - today
-    if left < timedelta(0):
+    if not mute.is_in_force(today):
         yield f"{at}: the mute is over since {mute.until}"
-    elif left <= ENDS_SOON:
+    elif mute.is_ending(today):
         yield f"{at}: the mute ends on {mute.until}: then notifications begin again"
     if mute.match is not None:
         yield from _about_globs(f"{at}.match", mute.match)

@@ -1,6 +1,6 @@
 """Which instances are audited, and what is in force for each: one function decides, here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -11,7 +11,7 @@ from backup_audit.errors import merged
 from backup_audit.fleet.configuration import Configuration, Instance
 from backup_audit.fleet.inventory import ServiceInstance
 from backup_audit.fleet.matching import Match, Matching
-from backup_audit.fleet.mutes import Mute, MuteRecord, MuteState
+from backup_audit.fleet.mutes import Mute, MuteRecord, state_of
 from backup_audit.fleet.policy import InForce
 from backup_audit.fleet.selectors import as_configured, indexes
 from backup_audit.fleet.self_service import IS_IGNORED, SKIP_UNTIL
@@ -85,11 +85,18 @@ class RuleUse(msgspec.Struct, frozen=True, kw_only=True):
 class Selection:
     """Decides for one instance after the other, and counts what selectors and rules did.
 
-    `today` is a day in UTC, `max_age` that of the event. To count right, each GUID is decided once.
+    `today` is a day in UTC, `max_age` that of the event. `problems` are the GUIDs of instances with
+    an open problem in the last full report; None if the run is not compared with it. To count
+    right, each GUID is decided once.
     """
 
     def __init__(
-        self, configuration: Configuration, today: date, *, max_age: str | None = None
+        self,
+        configuration: Configuration,
+        today: date,
+        *,
+        max_age: str | None = None,
+        problems: Collection[str] | None = None,
     ) -> None:
         self.configuration = configuration
         self.today = today
@@ -99,6 +106,7 @@ class Selection:
         self._discover = [f"discover[{at}]" for at in range(len(configuration.discover))]
         self._exclude = [f"exclude[{at}]" for at in range(len(configuration.exclude))]
         self._not_audited: dict[str | None, Decision] = {}
+        self._problems = problems
 
     @property
     def label_keys(self) -> frozenset[str]:
@@ -206,14 +214,7 @@ class Selection:
         GUID could not be audited.
         """
         return tuple(
-            MuteRecord(
-                one.guid,
-                one.owner,
-                one.reason,
-                one.until,
-                one.match,
-                state=self._mute_state(index, one, is_whole=is_whole),
-            )
+            self._mute_record(index, one, is_whole=is_whole)
             for index, one in enumerate(self.configuration.mutes)
         )
 
@@ -247,23 +248,34 @@ class Selection:
             instances=self._tally.excluded[self._exclude[index]],
         )
 
-    def _mute_state(self, index: int, mute: Mute, *, is_whole: bool) -> MuteState:
-        if is_whole:
-            is_matched = self._tally.is_muting(index)
-        else:
-            is_matched = bool(
-                mute.match or self.configuration.discover or self.matching.is_listed(mute.guid)
-            )
-        if not is_matched:
-            return MuteState.UNMATCHED
-        return MuteState.ACTIVE if mute.is_in_force(self.today) else MuteState.EXPIRED
+    def _mute_record(self, index: int, mute: Mute, *, is_whole: bool) -> MuteRecord:
+        instances, today = self._tally.muting(index), self.today
+        is_compared = self._problems is not None and mute.has_just_ended(today)
+        is_matched = instances > 0 or not (is_whole or self._cannot_match(mute))
+        return MuteRecord(
+            mute.guid,
+            mute.owner,
+            mute.reason,
+            mute.until,
+            mute.match,
+            state=state_of(mute, today, is_matched=is_matched),
+            instances=instances if mute.is_in_force(today) else 0,
+            problems=self._tally.not_held(index) if is_compared else None,
+        )
+
+    def _cannot_match(self, mute: Mute) -> bool:
+        """Whether its GUID is none that is audited, whatever there is."""
+        is_guessed = mute.match or self.configuration.discover
+        return not is_guessed and not self.matching.is_listed(mute.guid)
 
     def _mute(self, guid: str, row: ServiceInstance | None) -> Mute | None:
         """The mute in force; all that are for the instance are counted."""
         mutes = self.matching.mutes(guid, row)
-        self._tally.muted(mutes)
         configured = (self.configuration.mutes[index] for index in mutes)
-        return next((mute for mute in configured if mute.is_in_force(self.today)), None)
+        holding = next((mute for mute in configured if mute.is_in_force(self.today)), None)
+        has_problem = self._problems is not None and guid in self._problems
+        self._tally.muted(mutes, is_not_held=holding is None and has_problem)
+        return holding
 
     def _instance(
         self,

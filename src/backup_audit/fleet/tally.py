@@ -39,7 +39,8 @@ class Tally:
         self._ignored: dict[str, _Ignored] = {}
         self._discovering = 0
         self._excluding = 0
-        self._muting: set[int] = set()
+        self._muting: Counter[int] = Counter()
+        self._not_held: Counter[int] = Counter()
         self._rules: Counter[tuple[int, frozenset[int]]] = Counter()
         self._listed_too: list[tuple[int, int]] = []
         # By the place that excludes; None: nobody audits it.
@@ -69,9 +70,14 @@ class Tally:
             else:
                 self._ignored[kind] = found._replace(labels=found.labels + 1)
 
-    def muted(self, mutes: Iterable[int]) -> None:
-        """Note the mutes that are for an audited instance, in force or over."""
+    def muted(self, mutes: Iterable[int], *, is_not_held: bool) -> None:
+        """Count the mutes that are for an audited instance, in force or over.
+
+        `is_not_held`: it has an open problem, and none of them is in force.
+        """
         self._muting.update(mutes)
+        if is_not_held:
+            self._not_held.update(mutes)
 
     def is_discovering(self, index: int) -> bool:
         return bool(self._discovering >> index & 1)
@@ -79,8 +85,13 @@ class Tally:
     def is_excluding(self, index: int) -> bool:
         return bool(self._excluding >> index & 1)
 
-    def is_muting(self, index: int) -> bool:
-        return index in self._muting
+    def muting(self, index: int) -> int:
+        """How many audited instances a mute is for, in force or over."""
+        return self._muting[index]
+
+    def not_held(self, index: int) -> int:
+        """How many audited instances with an open problem it was for that no mute holds now."""
+        return self._not_held[index]
 
     def rule_counts(self) -> list[RuleCount]:
         matched: Counter[int] = Counter()
@@ -104,7 +115,7 @@ class Tally:
         yield from self._idle_rules()
         for index, mute in enumerate(self._configuration.mutes):
             # Without discover, doubts.py says it of a GUID before the inventory is read.
-            if not self.is_muting(index) and (mute.match or self._configuration.discover):
+            if not self.muting(index) and (mute.match or self._configuration.discover):
                 yield f"mutes[{index}]: is for no audited instance"
         for index, exclude in self._listed_too:
             yield f"instances[{index}]: is listed, so it is audited, though exclude[{exclude}] fits"
