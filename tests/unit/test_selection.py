@@ -1,8 +1,10 @@
 """Which instances are audited, what a run counts of it, and what it warns of."""
 
+import ast
 import cProfile
 import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -378,7 +380,8 @@ def test_a_mute_holds_through_its_last_day(until: str, *, holds: bool) -> None:
 
     assert (decided(chosen, None).mute is not None) is holds
     [record] = chosen.mute_records(is_whole=True)
-    assert record.state is (MuteState.ACTIVE if holds else MuteState.EXPIRED)
+    assert record.state is (MuteState.ENDING if holds else MuteState.EXPIRED)
+    assert record.instances == holds
     assert (record.guid, record.owner, record.reason) == ("a", "dba", "CHG-4711")
     assert (record.until.isoformat(), record.match) == (until, None)
 
@@ -415,6 +418,109 @@ def test_of_a_part_of_the_instances_only_what_cannot_match_is_unmatched() -> Non
         MuteState.ACTIVE,
     ]
     assert {record.state for record in discovered} == {MuteState.ACTIVE}
+
+
+@pytest.mark.parametrize(
+    ("until", "state"),
+    [
+        ("2026-01-30", MuteState.EXPIRED),
+        ("2026-01-31", MuteState.ENDING),
+        ("2026-02-01", MuteState.ENDING),
+        ("2026-02-06", MuteState.ENDING),
+        ("2026-02-07", MuteState.ENDING),
+        ("2026-02-08", MuteState.ACTIVE),
+    ],
+)
+def test_a_mute_is_ending_in_the_week_before_its_end(until: str, state: MuteState) -> None:
+    chosen = selection(instances=["a"], mutes=[muted(until, guid="a")])
+    decided(chosen, None)
+
+    assert chosen.mute_records(is_whole=True)[0].state is state
+
+
+def test_a_mute_that_ends_soon_and_is_for_nothing_is_unmatched() -> None:
+    chosen = selection(instances=["a"], mutes=[muted("2026-02-01", guid="gone")])
+    decided(chosen, None)
+
+    assert chosen.mute_records(is_whole=True)[0].state is MuteState.UNMATCHED
+
+
+def test_each_mute_counts_the_audited_instances_that_it_is_in_force_for() -> None:
+    mutes = [
+        muted(guid="a"),
+        muted(match={"org": "*"}),
+        muted("2026-01-30", match={"org": "*"}),
+        muted(match={"org": "x"}),
+    ]
+    chosen = selection(instances=["a", "b"], mutes=mutes)
+    for guid in ("a", "b", "c"):  # nobody audits the last
+        decided(chosen, row(guid), guid)
+
+    assert [one.instances for one in chosen.mute_records(is_whole=True)] == [1, 2, 0, 0]
+
+
+def freed(problems: set[str] | None, *mutes: dict[str, Any]) -> list[int | None]:
+    """What each of these mutes says of problems, where the instances a and b are audited."""
+    configured = document(instances=["a", "b"], mutes=mutes)
+    chosen = Selection(configured, TODAY, problems=problems)
+    for guid in ("a", "b"):
+        decided(chosen, row(guid), guid)
+    return [one.problems for one in chosen.mute_records(is_whole=True)]
+
+
+@pytest.mark.parametrize(
+    ("until", "problems"),
+    [
+        ("2026-01-23", None),
+        ("2026-01-24", 1),
+        ("2026-01-25", 1),
+        ("2026-01-30", 1),
+        ("2026-01-31", None),
+        ("2026-02-01", None),
+    ],
+)
+def test_a_mute_says_in_the_week_after_its_end_what_is_notified_again(
+    until: str, problems: int | None
+) -> None:
+    assert freed({"a", "gone"}, muted(until, match={"org": "*"})) == [problems]
+
+
+def test_what_another_mute_holds_is_not_notified_again() -> None:
+    over, holding = muted("2026-01-30", match={"org": "*"}), muted(guid="b")
+
+    assert freed({"a", "b"}, over) == [2]
+    assert freed({"a", "b"}, over, holding) == [1, None]
+    assert freed({"b"}, over, holding) == [0, None]
+
+
+def test_two_mutes_that_ended_both_say_what_is_notified_again() -> None:
+    over = muted("2026-01-30", match={"org": "*"})
+
+    assert freed({"a"}, over, muted("2026-01-29", guid="a")) == [1, 1]
+
+
+def test_a_run_that_is_compared_with_nothing_does_not_say_what_is_notified_again() -> None:
+    assert freed(None, muted("2026-01-30", match={"org": "*"})) == [None]
+
+
+_ENDS_OF_OTHERS = {
+    "src/backup_audit/fleet/configuration.py",  # an exclude says itself whether it is in force
+    "src/backup_audit/probe/http.py",  # seconds of a clock
+    "src/backup_audit/probe/session.py",
+}
+
+
+def test_only_the_mute_itself_compares_its_end_with_a_day() -> None:
+    comparing = {
+        str(path)
+        for path in Path("src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare | ast.BinOp)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and part.attr == "until"
+    }
+
+    assert comparing - _ENDS_OF_OTHERS == {"src/backup_audit/fleet/mutes.py"}
 
 
 # ── Counts and warnings ───────────────────────────────────────────────────────────────────────────

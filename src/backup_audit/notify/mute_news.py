@@ -6,11 +6,12 @@ People write them, and there may be as many as instances: few are named, the oth
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from backup_audit.fleet.doubts import is_about_a_mutes_state
 from backup_audit.fleet.mutes import MuteRecord, MuteState
 from backup_audit.report.report import floor_percent
 from backup_audit.text import instances, one_line
 
-NAMED_MAX = 20  # mutes named in a section of a digest, and in its head
+NAMED_MAX = 20  # mutes named in a digest's head, and in its section
 _LARGE_SHARE = 10  # a mute of more than a tenth of the fleet is named in the head
 _TEXT_MAX = 255  # characters of an owner, a reason
 
@@ -20,7 +21,8 @@ _Named = tuple[int, MuteRecord]  # with its index in the configuration
 def mute_head_lines(mutes: Iterable[MuteRecord], audited: int) -> Iterator[str]:
     """The mutes in force for more than a tenth of the audited instances.
 
-    Without them, silence reads as health. `mutes` are all that are configured, in their order; they are read once.
+    Without them, silence reads as health. `mutes` are all that are configured, in their order; they
+    are read once.
     """
     named, more = list[str](), 0
     for index, one in enumerate(mutes):
@@ -58,13 +60,18 @@ def mute_section(mutes: Iterable[MuteRecord], today: date) -> Iterator[str]:
             others[one.state].append((index, one))
     ended.sort(key=lambda named: named[1].until, reverse=True)
     ending.sort(key=lambda named: named[1].until)
-    told = [*ended, *ending, *unmatched]
-    if not told and not long_over:
+    found = [*ended, *ending, *unmatched]
+    if not found and not long_over:
         return
     yield ""
-    yield f"MUTES ({len(told) + long_over:,})"
-    yield from (f"  {_line(index, one, today)}" for index, one in told[:NAMED_MAX])
-    yield from (f"  {line}" for line in _rest(told[NAMED_MAX:], long_over))
+    yield f"MUTES ({len(found) + long_over:,})"
+    yield from (f"  {_line(index, one, today)}" for index, one in found[:NAMED_MAX])
+    yield from (f"  {line}" for line in _rest(found[NAMED_MAX:], long_over))
+
+
+def other_warnings(warnings: Iterable[str]) -> list[str]:
+    """The warnings of a run without what the section says already, with more about it."""
+    return [one for one in warnings if not is_about_a_mutes_state(one)]
 
 
 def _line(index: int, one: MuteRecord, today: date) -> str:
@@ -101,9 +108,9 @@ def _again(one: MuteRecord) -> str:
             return f": {count:,} problems are notified again"
 
 
-def _rest(told: Iterable[_Named], long_over: int) -> Iterator[str]:
+def _rest(found: Iterable[_Named], long_over: int) -> Iterator[str]:
     """How many more there are of each state."""
-    states = [one.state for _, one in told]
+    states = [one.state for _, one in found]
     said = {
         "ended within the last 7 days": states.count(MuteState.EXPIRED),
         "end within 7 days": states.count(MuteState.ENDING),

@@ -17,6 +17,7 @@ import msgspec
 
 from backup_audit.errors import InvalidEvent
 from backup_audit.fleet.inventory import Read, ServiceInstance
+from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.fleet.selection import Standing
 from backup_audit.judge.finding import Finding
@@ -93,6 +94,11 @@ class StoredReport:
             reader = self._reader()
             yield from reader.findings()
             yield from reader.resolved()
+
+    def mutes(self) -> Iterator[MuteRecord]:
+        """All that are configured, in their order."""
+        with decoding(self.store, self.address.key):
+            yield from self._reader().mutes()
 
     def _reader(self) -> ReportReader:
         with decoding(self.store, self.address.key):

@@ -77,7 +77,7 @@ _VERSION_WITHIN = 2  # lines: it is the first member
 
 
 class ReportReader:
-    """report.json as a stream: `head` at once, then findings and resolved, in this order, once.
+    """report.json as a stream: `head` at once, then its lists, each once, in this order.
 
     What is not read is skipped. Raises MsgspecError if the report is damaged, ReportStoreFailed if
     it is newer.
@@ -87,6 +87,9 @@ class ReportReader:
         self._lines = iter(lines)
         self._where = where
         self.head = self._head()
+
+    def mutes(self) -> Iterator[MuteRecord]:
+        return self._entries(MuteRecord)  # the head ends where they begin
 
     def findings(self) -> Iterator[Finding]:
         return self._list(_FINDINGS, Finding)
@@ -109,6 +112,9 @@ class ReportReader:
     def _list(self, begin: bytes, kind: type[T]) -> Iterator[T]:
         if begin not in self._lines:  # an iterator is consumed up to what is looked for
             raise msgspec.DecodeError("a list is missing")
+        yield from self._entries(kind)
+
+    def _entries(self, kind: type[T]) -> Iterator[T]:
         decode = msgspec.json.Decoder(kind).decode
         for line in self._lines:
             if line in _LIST_ENDS:
