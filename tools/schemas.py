@@ -16,6 +16,7 @@ from backup_audit.fleet.selectors import KEYS
 from backup_audit.judge.finding import Finding
 from backup_audit.notify.digest import Digest
 from backup_audit.notify.message import FindingMessage, RunFailed, RunIncomplete
+from backup_audit.report.failing import Failing
 from backup_audit.report.report import Answer, Latest, Manifest, WholeReport
 
 DOCUMENTS = {
@@ -23,6 +24,7 @@ DOCUMENTS = {
     "configuration": ConfigurationDocument,
     "event": AuditRequest,
     "explanation": Explained,
+    "failing": Failing,
     "finding": Finding,
     "latest": Latest,
     "manifest": Manifest,

@@ -60,7 +60,7 @@ def test_a_mute_of_more_than_a_tenth_of_the_fleet_is_named_in_the_head(
 
 
 def test_a_fleet_of_nothing_is_no_tenth_of_anything() -> None:
-    assert list(mute_head_lines([mute(instances=0)], 0)) == []
+    assert list(mute_head_lines([mute(instances=0), mute(instances=3)], 0)) == []
 
 
 @pytest.mark.parametrize(("count", "more"), [(19, 0), (20, 0), (21, 1), (1_500, 1_480)])
@@ -264,7 +264,7 @@ def test_the_states_are_those_of_the_document() -> None:
 
 
 def test_a_report_gives_its_mutes_and_then_the_rest() -> None:
-    head, mutes = stored([]).head, [mute(), mute(TODAY, problems=0)]
+    head, mutes = stored([finding(Verdict.HEALTHY)]).head, [mute(), mute(TODAY, problems=0)]
     lines = [json_line(finding(Verdict.STALE))]
     body = b"".join(report_pieces(head, mutes, lines, ())).splitlines(keepends=True)
 

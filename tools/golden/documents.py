@@ -27,8 +27,8 @@ from backup_audit.judge.evidence import (
     UnreadableBackup,
     with_age,
 )
-from backup_audit.notify.message import Message, run_failed
-from backup_audit.notify.send import notify_of_failure
+from backup_audit.notify.message import Message
+from backup_audit.notify.run_failure import failure_of, run_failed
 from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.pacing import Outcome
@@ -146,15 +146,19 @@ class _World:
         return _builtins(audit.conclude(stored))
 
     def _failed(self, day: int) -> None:
-        for invocation, run_id in (("invocation-9", "20260130T060000Z"), ("invocation-10", None)):
-            message = run_failed(
+        failed_at = FIRST_DAY + day * _DAY + timedelta(hours=1)
+        run = plan_run(AuditRequest(scheduled_time=failed_at), failed_at, "invocation-9")
+        for invocation, of in (("invocation-9", run), ("invocation-10", None)):
+            failure = failure_of(
                 ApiUnreachable("none of the 10 instances asked got an answer"),
-                foundation="example" if run_id else None,
-                failed_at=FIRST_DAY + day * _DAY + timedelta(hours=1),
+                run=of,
+                foundation="example" if of else None,
                 invocation_id=invocation,
-                run_id=run_id,
+                failed_at=failed_at,
+                remind_every=_DAY,
+                runbook_url=None,
             )
-            notify_of_failure(message, self.notifier, None, None)
+            self.notifier.publish([run_failed(failure)])
 
     def _audit(self, now: datetime, answers: _Answers, mode: NotifyMode, invocation: str) -> Audit:
         edges = FakeEdges(

@@ -22,11 +22,11 @@ def mute_head_lines(mutes: Iterable[MuteRecord], audited: int) -> Iterator[str]:
     """The mutes in force for more than a tenth of the audited instances.
 
     Without them, silence reads as health. `mutes` are all that are configured, in their order; they
-    are read once.
+    are read once. `audited` counts the instances of the fleet, those that are unknown included.
     """
     named, more = list[str](), 0
     for index, one in enumerate(mutes):
-        if one.instances * _LARGE_SHARE <= audited:
+        if not audited or one.instances * _LARGE_SHARE <= audited:
             continue
         if len(named) < NAMED_MAX:
             percent = floor_percent(one.instances, audited)
