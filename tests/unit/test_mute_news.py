@@ -4,16 +4,20 @@ import json
 from collections.abc import Callable
 from datetime import date, timedelta
 
+import msgspec
 import pytest
 
 from backup_audit.fleet.configuration import parse_configuration
 from backup_audit.fleet.doubts import doubts_about
 from backup_audit.fleet.mutes import Mute, MuteRecord, MuteState, state_of
+from backup_audit.fleet.run import AuditRequest
 from backup_audit.fleet.selection import Selection
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.mute_news import mute_head_lines, mute_section, other_warnings
 from backup_audit.report.rendering import ReportReader, json_line, report_pieces
-from tests.doubles.builders import NOW, finding
+from backup_audit.report.report import WholeReport
+from tests.doubles.builders import NOW, a_list, finding
+from tests.doubles.days import Days, row
 from tests.doubles.reports import stored
 
 TODAY = NOW.date()
@@ -278,3 +282,48 @@ def test_a_report_gives_its_mutes_and_then_the_rest() -> None:
 
 def test_a_committed_report_gives_its_mutes() -> None:
     assert list(stored([finding(Verdict.STALE)]).mutes()) == []
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["function", "map"])
+def test_from_day_to_day_a_mute_that_ended_says_which_open_problems_it_held(
+    *, mapped: bool
+) -> None:
+    day = timedelta(days=1)
+    mutes = [
+        {"match": {"org": "*"}, "owner": "o", "reason": "r", "until": str(TODAY + day)},
+        {"guid": "held", "owner": "o", "reason": "r", "until": str(FAR)},
+    ]
+    days = Days(
+        [row(guid) for guid in ("open", "held", "healthy")],
+        {"discover": [{"org": "*"}], "mutes": mutes},
+        mapped=mapped,
+    )
+    days.answers = {"open": a_list(99), "held": a_list(99)}
+
+    found = []
+    for _ in range(9):
+        days.run()
+        [first, second] = days.report.mutes
+        assert (second.state, second.instances, second.problems) == (MuteState.ACTIVE, 1, None)
+        found.append((first.state, first.instances, first.problems))
+
+    assert found == [
+        (MuteState.ENDING, 3, None),
+        *[(MuteState.EXPIRED, 0, 1)] * 7,
+        (MuteState.EXPIRED, 0, None),
+    ]
+
+
+def test_a_run_of_some_instances_knows_no_problems_and_lets_no_mute_be_for_nothing() -> None:
+    over = {"match": {"org": "*"}, "owner": "o", "reason": "r", "until": str(TODAY)}
+    days = Days([row("a"), row("b")], {"discover": [{"org": "*"}], "mutes": [over]})
+    days.answers = {"a": a_list(99)}
+    days.run()
+
+    answer = days.run(AuditRequest(instance_guids=["b"]))
+
+    assert answer.report
+    partial = msgspec.json.decode(days.store.objects[answer.report.key], type=WholeReport)
+    assert [(one.state, one.instances, one.problems) for one in partial.mutes] == [
+        (MuteState.EXPIRED, 0, None)
+    ]
