@@ -199,6 +199,31 @@ def test_a_daily_run_in_local_time_is_reminded_of_on_the_day_of_23_hours_too() -
     assert len(world.heard()) == 4
 
 
+def test_a_run_that_takes_longer_to_fail_puts_off_no_reminder() -> None:
+    world = World()
+    world.remind_every = HOUR
+
+    world.fails(at=14 * MINUTE)
+    world.fails(HOUR)
+    world.fails(2 * HOUR, at=2 * HOUR + 14 * MINUTE)
+
+    assert len(world.heard()) == 3
+
+
+def test_a_run_that_is_made_late_turns_no_reminder_back() -> None:
+    world = World()
+    world.fails()
+
+    world.fails(-9 * DAY, at=HOUR)
+    world.fails(2 * HOUR)
+
+    assert world.failing.runs == 3
+    assert len(world.heard()) == 1
+    world.fails(DAY)
+    world.runs.notified([PEOPLE], NOW)
+    assert world.failing.notified_at[PEOPLE] == NOW + DAY
+
+
 # ── Counting ──────────────────────────────────────────────────────────────────────────────────────
 
 

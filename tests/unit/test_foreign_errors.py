@@ -15,7 +15,14 @@ from botocore.exceptions import (
 )
 
 from backup_audit import handler as entry
-from backup_audit.errors import AuditError, InvalidEvent, ReportStoreFailed
+from backup_audit.errors import (
+    AuditError,
+    ConfigurationUnavailable,
+    InvalidEvent,
+    InvalidSettings,
+    NotificationFailed,
+    ReportStoreFailed,
+)
 from backup_audit.notify.message import Message
 from backup_audit.report.store import StoredObject
 from backup_audit.telemetry import PowertoolsTelemetry
@@ -322,6 +329,73 @@ def test_an_error_of_the_notifying_does_not_hide_the_first(
     else:
         assert world.notifier.events == ["run_failed"], "rather twice than not at all"
         assert any("the failed run" in warning for warning in warnings)
+
+
+KEY = "backup-audit/failing.json"
+
+
+@pytest.mark.parametrize("step", ["run", "conclude"])
+def test_messages_that_are_not_taken_are_no_failed_run(world: World, step: str) -> None:
+    error = NotificationFailed("the topic did not take 1 of 1 messages")
+
+    assert type(fails(world, step, publish=error)) is NotificationFailed
+
+    assert world.published == []
+    assert KEY not in world.store.objects
+
+
+def test_attempts_are_one_failed_run_and_the_next_run_says_that_it_works_again(
+    world: World,
+) -> None:
+    for _ in range(3):
+        fails(world, "run", source=ConfigurationUnavailable("SSM: AccessDenied"))
+    world.errors.clear()
+    assert json.loads(world.store.objects[KEY])["runs"] == 1
+    assert world.notifier.events == ["run_failed"]
+
+    entry.handler(SCHEDULED, Context())
+
+    assert json.loads(world.store.objects[KEY])["ended_at"]
+    assert world.notifier.events == ["run_failed", "digest"]
+    assert "ConfigurationUnavailable: SSM: AccessDenied" in world.published[-1].body
+
+
+@pytest.mark.parametrize("more", [{"notify": False}, {"dry_run": True}, {"explain": "a"}])
+def test_a_run_that_notifies_nobody_is_no_failed_run(world: World, more: dict[str, Any]) -> None:
+    world.errors["source"] = ConfigurationUnavailable("SSM: AccessDenied")
+
+    with pytest.raises(ConfigurationUnavailable):
+        entry.handler(more, Context())
+
+    assert world.published == []
+    assert KEY not in world.store.objects
+
+
+@pytest.mark.parametrize("variable", ["REPORT_BUCKET", "CF_API_URL", "REMIND_EVERY", "RUNBOOK_URL"])
+@pytest.mark.parametrize("value", ["", "\n", "http://[", "0"])
+def test_settings_that_are_broken_are_notified_of(
+    world: World, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("CONFIG_URI", "nowhere")
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(InvalidSettings):
+        entry.handler(SCHEDULED, Context())
+
+    assert world.notifier.events == ["run_failed"]
+    assert "What to do: docs/runbook.md#failedrun\n" in world.published[0].body
+
+
+def test_without_a_topic_for_people_a_warning_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOPIC_ARN", "")
+
+    with pytest.raises(InvalidSettings):
+        entry.handler(SCHEDULED, Context())
+
+    assert world.published == []
+    assert "people cannot be notified: TOPIC_ARN is not set" in capsys.readouterr().out
 
 
 def test_an_error_of_the_logging_does_not_hide_the_first(

@@ -107,7 +107,8 @@ def run_failed(failure: RunFailure) -> Message:
 
 def recovery_line(failing: Failing) -> str:
     """What the platform's digest says when full runs succeed again."""
-    cause = failing.cause if failing.cause.endswith((".", "…")) else f"{failing.cause}."
+    cause = one_line(failing.cause, _CAUSE_MAX)
+    cause += "" if cause.endswith((".", "…")) else "."
     if failing.runs == 1:
         return f"The audit works again: it failed once, at {_at(failing.since)}, because {cause}"
     return (

@@ -104,15 +104,15 @@ def _due(
 
 def _is_due(audience: Audience, failure: RunFailure) -> bool:
     failing = failure.failing
-    if failing is None:
+    if failing is None or failure.run is None:
         return True
     if audience is Audience.EVENTS:
         return failing.ended_at is None
-    return failing.is_due(audience, failure.failed_at, failure.remind_every)
+    return failing.is_due(audience, failure.run.due_at, failure.remind_every)
 
 
 def _note(failure: RunFailure, notified: Collection[Audience], records: Records) -> None:
-    if failure.failing is not None and records.runs is not None:
-        records.runs.notified(notified, failure.failed_at)
+    if failure.failing is not None and records.runs is not None and failure.run is not None:
+        records.runs.notified(notified, failure.run.due_at)
     for audience in notified:
         records.mark(audience)

@@ -27,8 +27,9 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
 
     `runs` counts the full runs that failed since `since`, each once for all its attempts, and none
     that was asked to notify nobody. `cause` is what the last attempt said, at `last_failed_at`, of
-    the run `last_run_id`. `notified_at` is when each audience last heard of it. `counted` are the
-    ids of the last runs counted, 400 at the most. `ended_at` is null while runs fail.
+    the run `last_run_id`. `notified_at` says for each audience when the run was due that it last
+    heard of. `counted` are the ids of the last runs counted, 400 at the most. `ended_at` is null
+    while runs fail.
     """
 
     schema_version: Literal[1] = 1
@@ -42,12 +43,15 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     notified_at: Mapping[Audience, datetime] = {}
     ended_at: datetime | None = None
 
-    def is_due(self, audience: Audience, now: datetime, remind_every: timedelta) -> bool:
-        """Whether an audience is to be notified now: it was not yet, or long ago."""
+    def is_due(self, audience: Audience, due_at: datetime, remind_every: timedelta) -> bool:
+        """Whether an audience is to be notified of the run due then: it heard of none, or long ago.
+
+        Due times are regular; how long a run takes to fail is not.
+        """
         if self.ended_at is not None:
             return False
         at = self.notified_at.get(audience)
-        return at is None or is_reminder_due(at, now, remind_every)
+        return at is None or is_reminder_due(at, due_at, remind_every)
 
     def is_ended_by(self, run_id: str, finished_at: datetime) -> bool:
         """Whether a committed run shows that the audit works again.
@@ -85,14 +89,18 @@ class FailingRuns(msgspec.Struct, frozen=True):
         stored = self._rewrite(partial(_counted, began))
         return began if stored is None else stored
 
-    def notified(self, audiences: Collection[Audience], at: datetime) -> None:
-        """Note that these were notified; after their messages are out, so that none is lost."""
+    def notified(self, audiences: Collection[Audience], due_at: datetime) -> None:
+        """Note that these were notified of the run due then; once their messages are out.
+
+        A run that is made late turns no reminder back.
+        """
 
         def noted(stored: Failing | None) -> Failing | None:
             if stored is None or stored.ended_at is not None:
                 return None
-            notified_at = {**stored.notified_at, **dict.fromkeys(audiences, at)}
-            return msgspec.structs.replace(stored, notified_at=notified_at)
+            before = stored.notified_at
+            heard = {one: max(before.get(one, due_at), due_at) for one in audiences}
+            return msgspec.structs.replace(stored, notified_at={**before, **heard})
 
         self._rewrite(noted)
 
