@@ -30,12 +30,14 @@ A map of the package, in the order in which a run passes through it:
                 stored)
     report/     store (keys, conditional writes, one full run at a time), s3 (the bucket), changes
                 (new, ongoing, resolved, reopened), summary (counts, order), rendering (JSON, CSV),
-                report (the documents), drift (what appeared, left, is audited by nobody), commit
-                (the order of writing, the last report and its fleet)
-    notify/     digest (the usual message), fleet_news (what it says of the fleet), advice (what to
-                do about a verdict, where to read on), links (to the AWS console), message (the
-                other texts, attributes, sizes), send (messages once, the dead man's switch), sns
-                (the topic)
+                report (the documents), drift (what appeared, left, is audited by nobody), failing
+                (since when full runs fail), commit (the order of writing, the last report and its
+                fleet)
+    notify/     digest (the usual message), fleet_news (what it says of the fleet), mute_news (and of
+                the mutes), advice (what to do about a verdict, where to read on), links (to the AWS
+                console), run_failure (what is said of a run that failed), send_failure (to whom),
+                message (attributes, sizes), send (messages once, the dead man's switch), sns (the
+                topic)
     telemetry   log lines and metrics
 
 All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads

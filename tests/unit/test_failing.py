@@ -526,6 +526,21 @@ def test_a_late_attempt_of_a_run_before_the_end_begins_nothing() -> None:
     assert len(world.heard(EVENTS)) == 2
 
 
+def test_a_late_attempt_after_the_end_notifies_nobody_even_of_what_nobody_heard() -> None:
+    world = World()
+    for notifier in world.notifiers.values():
+        notifier.broken = True
+    world.fails()
+    world.recovers(HOUR)
+    for notifier in world.notifiers.values():
+        notifier.broken = False
+
+    world.fails(at=2 * HOUR)
+
+    assert [world.heard(audience) for audience in Audience] == [[], [], []]
+    assert world.failing.ended_at == NOW + HOUR
+
+
 def test_a_run_that_fails_while_the_end_is_notified_of_keeps_it_open() -> None:
     world = World()
     world.fails()
