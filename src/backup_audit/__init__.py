@@ -33,7 +33,7 @@ A map of the package, in the order in which a run passes through it:
                 report (the documents), drift (what appeared, left, is audited by nobody), failing
                 (since when full runs fail), commit (the order of writing, the last report and its
                 fleet)
-    notify/     digest (the usual message), fleet_news (what it says of the fleet), mute_news (and of
+    notify/     digest (the usual message), fleet_news (what it says of the fleet), mute_news (of
                 the mutes), advice (what to do about a verdict, where to read on), links (to the AWS
                 console), run_failure (what is said of a run that failed), send_failure (to whom),
                 message (attributes, sizes), send (messages once, the dead man's switch), sns (the
