@@ -26,6 +26,7 @@ from backup_audit.fleet.inventory import USER_PROVIDED
 from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.judge.evidence import Cause, Evidence, Silence, UserProvided
 from backup_audit.judge.finding import Finding, finding_of
+from backup_audit.notify.links import Links
 from backup_audit.plan import (
     EXECUTION_LONGEST,
     Entry,
@@ -428,10 +429,11 @@ class Audit:
     def _publish(
         self, stored: StoredReport, *, notifies: bool, repeated: bool, by_hand: bool = False
     ) -> Answer:
+        settings = self._settings
         return publish(
             stored,
             self._edges,
-            self._settings.runbook_url,
+            Links(runbook_url=settings.runbook_url, topic_arn=settings.topic_arn),
             notifies=notifies,
             repeated=repeated,
             by_hand=by_hand,

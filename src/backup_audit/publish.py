@@ -7,6 +7,7 @@ docs/decisions/0002-commit-protocol.md has the order and its reasons.
 from backup_audit.edges import Edges
 from backup_audit.errors import AuditError, HeartbeatFailed
 from backup_audit.fleet.run import Scope
+from backup_audit.notify.links import Links
 from backup_audit.notify.send import notify
 from backup_audit.report.commit import StoredReport, advance_latest
 from backup_audit.report.failing import FailingRuns
@@ -16,7 +17,7 @@ from backup_audit.report.report import Answer, Report
 def publish(
     stored: StoredReport,
     edges: Edges,
-    runbook_url: str | None,
+    links: Links,
     *,
     notifies: bool,
     repeated: bool,
@@ -34,7 +35,7 @@ def publish(
             f"run {report.run.run_id} is older than the one that {stored.keys.latest} names: "
             "its report is stored, nothing else moves, and nobody is notified"
         )
-    sent = _notify(stored, edges, runbook_url) if notifies and not is_late else 0
+    sent = _notify(stored, edges, links) if notifies and not is_late else 0
     telemetry.reported(report, messages_sent=sent)
     # A delivery that lost the race leaves both to the winner.
     if (notifies or not repeated) and not is_late and not by_hand:
@@ -52,7 +53,7 @@ def publish(
     )
 
 
-def _notify(stored: StoredReport, edges: Edges, runbook_url: str | None) -> int:
+def _notify(stored: StoredReport, edges: Edges, links: Links) -> int:
     """Notify, also that full runs succeed again; return how many messages there were.
 
     That is closed once messages have said so. If it cannot be, or if all messages were out before,
@@ -60,10 +61,10 @@ def _notify(stored: StoredReport, edges: Edges, runbook_url: str | None) -> int:
     """
     run, warn = stored.head.run, edges.telemetry.warned
     if run.scope is not Scope.FULL:
-        return notify(stored, edges.notifiers, runbook_url)
+        return notify(stored, edges.notifiers, links)
     runs = FailingRuns(stored.store, stored.keys.failing, stored.head.foundation, warn)
     failing = runs.still_failing(run.run_id, stored.head.finished_at)
-    sent = notify(stored, edges.notifiers, runbook_url, failing)
+    sent = notify(stored, edges.notifiers, links, failing)
     if failing is not None and sent:
         try:
             runs.recovered(failing, edges.now())

@@ -1,33 +1,37 @@
 """The digest: one message for people, whatever the size of the day."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from backup_audit.notify.headline import attributes_of, headline_of, message_id_of, title_of
+from backup_audit.notify.links import Links
+from backup_audit.notify.listing import DigestContent, contents
 from backup_audit.notify.message import Message, text_message
-from backup_audit.report.alerts import PLATFORM, Audience
+from backup_audit.report.alerts import Audience
 from backup_audit.report.commit import StoredReport
 
 
 def digests(
-    stored: StoredReport,
-    audience: Audience,
-    runbook_url: str | None,
-    recovered: str | None = None,
+    stored: StoredReport, audience: Audience, links: Links, recovered: str | None = None
 ) -> Iterator[Message]:
     """The digests that are due for people or chat: the platform's, then each owner's.
 
-    `recovered` says in a sentence that full runs succeed again: then the platform's is due.
+    `recovered` says in a sentence that the audit works again.
     """
-    report = stored.head
-    for reader in report.alerts.readers:
-        is_due = reader == PLATFORM and recovered is not None
-        if is_due or report.alerts.gets_digest(audience, reader):
-            tail = f"/{reader}" if reader != PLATFORM else ""
-            yield text_message(
-                f"{report.foundation}/{report.run.run_id}/digest{tail}",
-                f"[backup-audit] {report.foundation}: {report.news.problems} problems",
-                [recovered or "", f"{report.news.problems} problems", runbook_url or ""],
-                event="digest",
-                foundation=report.foundation,
-                owner=reader,
-                reason=tuple(report.alerts.readers[reader].why),
-            )
+    form = _FORMS[audience]
+    for content in contents(stored, audience, recovered):
+        yield form(content, links)
+
+
+def text_digest(content: DigestContent, links: Links) -> Message:
+    """A digest for people."""
+    return text_message(
+        message_id_of(content),
+        title_of(content),
+        [headline_of(content), links.runbook_url or ""],
+        **attributes_of(content),
+    )
+
+
+_FORMS: Mapping[Audience, Callable[[DigestContent, Links], Message]] = {
+    Audience.PEOPLE: text_digest,
+}

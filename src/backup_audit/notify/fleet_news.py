@@ -7,7 +7,6 @@ counted.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from enum import StrEnum
 from itertools import islice
 from operator import itemgetter
 from typing import TypeVar
@@ -53,15 +52,6 @@ _NOT_KNOWN = {
 }
 
 
-class Reason(StrEnum):
-    """Why a digest goes out, besides its findings; consumers filter on it."""
-
-    LOST_ROLE = "lost_role"
-    LEFT_FLEET = "left_fleet"
-    NEW_UNAUDITED = "new_unaudited"
-    FIRST_UNAUDITED = "first_unaudited"
-
-
 class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
     """What the inventory of a full run says of the fleet.
 
@@ -70,7 +60,7 @@ class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
     those with an open problem first; who was `not_found` before and is gone is not among them.
     `new_unaudited` names those that nobody audits since the last full run. `first_unaudited` counts
     by offering what nobody audits, ten offerings at most, if no inventory was read completely
-    before. These three are in the first part of a digest, as much as there is room for.
+    before. These three have as much as there is room for.
     """
 
     read: Read
@@ -85,27 +75,16 @@ class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
     first_unaudited: dict[str, int]
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """Why people should hear of it, whatever the findings are."""
-        what = {
-            Reason.LOST_ROLE: self.lost,
-            Reason.LEFT_FLEET: self.left,
-            Reason.NEW_UNAUDITED: self.new_unaudited,
-            Reason.FIRST_UNAUDITED: self.first_unaudited,
-        }
-        return tuple(reason for reason, there_is in what.items() if there_is)
+    def is_news(self) -> bool:
+        """Whether people should hear of it, whatever the findings are."""
+        return bool(self.lost or self.left_count or self.new_unaudited or self.first_unaudited)
 
     @property
     def severity(self) -> Severity:
-        """A warning at least, and as urgent as the problems that left; `info` without reasons."""
+        """A warning at least, and as urgent as the problems that left; `info` without news."""
         open_problems = (one.open_problem for one in self.left if one.open_problem)
         severities = [problem.verdict.severity for problem in open_problems]
-        return severity_of(severities + [Severity.WARNING for _ in self.reasons])
-
-    @property
-    def without_names(self) -> "FleetNews":
-        """The same, as the other parts of a digest have it."""
-        return msgspec.structs.replace(self, left=[], new_unaudited=[], first_unaudited={})
+        return severity_of([*severities, Severity.WARNING if self.is_news else Severity.INFO])
 
 
 def fleet_news(record: InventoryRecord) -> FleetNews:

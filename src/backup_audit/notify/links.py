@@ -2,6 +2,10 @@
 
 from urllib.parse import quote, urlencode
 
+import msgspec
+
+from backup_audit.report.report import ReportAddress
+
 # By partition. docs.aws.amazon.com/general/latest/gr/mgmt-console.html has the hosts by region; the
 # other two partitions have a console of their own. Isolated partitions have hosts that are not
 # published.
@@ -25,3 +29,18 @@ def console_address(bucket: str, key: str, topic_arn: str) -> str | None:
         return None
     parameters = urlencode({"region": region, "prefix": key}, quote_via=quote, safe="/")
     return f"https://{host.format(region=region)}/s3/object/{quote(bucket)}?{parameters}"
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """Where readers of messages can read on.
+
+    `runbook_url` is the address of the folder docs, null: it is named by its path. Region and
+    partition of the console are those of `topic_arn`.
+    """
+
+    runbook_url: str | None
+    topic_arn: str
+
+    def report(self, address: ReportAddress) -> str | None:
+        """Where the console shows a report, None if it is not known."""
+        return console_address(address.bucket, address.key, self.topic_arn)

@@ -14,6 +14,7 @@ import msgspec
 from backup_audit.errors import HeartbeatFailed, NotificationFailed
 from backup_audit.judge.evidence import TOO_SLOW
 from backup_audit.notify.digest import digests
+from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import recovery_line
 from backup_audit.probe.authorization import Secret
@@ -59,7 +60,7 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
 def notify(
     stored: StoredReport,
     notifiers: Mapping[Audience, Notifier],
-    runbook_url: str | None,
+    links: Links,
     failing: Failing | None = None,
 ) -> int:
     """Publish the messages of a report to each audience that has not got them; return how many.
@@ -73,7 +74,7 @@ def notify(
         if stored.store.get(mark) is not None:
             continue
         try:
-            messages = _messages(stored, audience, runbook_url, failing)
+            messages = _messages(stored, audience, links, failing)
             count += _publish_and_mark(messages, stored.store, mark, notifier)
         except NotificationFailed as failure:
             failures.append(failure)
@@ -83,11 +84,11 @@ def notify(
 
 
 def _messages(
-    stored: StoredReport, audience: Audience, runbook_url: str | None, failing: Failing | None
+    stored: StoredReport, audience: Audience, links: Links, failing: Failing | None
 ) -> Iterator[Message]:
     recovered = recovery_line(failing) if failing else None
     if audience is not Audience.EVENTS:
-        yield from digests(stored, audience, runbook_url, recovered)
+        yield from digests(stored, audience, links, recovered)
 
 
 def _publish_and_mark(

@@ -1,0 +1,103 @@
+"""What every form of a digest has: the answer in a subject and in a sentence, id, attributes."""
+
+from collections.abc import Iterator
+
+from backup_audit.fleet.run import Scope
+from backup_audit.notify.fleet_news import FleetNews
+from backup_audit.notify.listing import DigestContent, Part
+from backup_audit.notify.message import Attribute
+from backup_audit.report.alerts import PLATFORM, Reason
+from backup_audit.text import instances, one_line
+
+_LABELS = {
+    Scope.FULL: "backup-audit",
+    Scope.PARTIAL: "backup-audit partial run",
+    Scope.WHAT_IF: "backup-audit what-if",
+}
+_OWNER_MAX = 200  # characters
+
+
+def message_id_of(content: DigestContent) -> str:
+    """The id by which doubles are known."""
+    report = content.report
+    tail = f"/{content.reader}" if content.reader != PLATFORM else ""
+    return f"{report.foundation}/{report.run.run_id}/digest{tail}"
+
+
+def attributes_of(content: DigestContent) -> dict[str, Attribute | None]:
+    """What filter policies select by; without a value where there is none."""
+    return {
+        "event": "digest",
+        "severity": content.severity,
+        "verdict": tuple(content.verdicts),
+        "change": tuple(content.changes),
+        "reason": tuple(content.reasons),
+        "foundation": content.report.foundation,
+        "owner": content.reader,
+    }
+
+
+def title_of(content: DigestContent) -> str:
+    """The subject: where, what is the matter, how much of it is new."""
+    label, owner = _LABELS[content.report.run.scope], one_line(content.reader, _OWNER_MAX)
+    whose = f" ({owner})" if owner else ""
+    return f"[{label}] {content.report.foundation}: {', '.join(_said(content))}{whose}"
+
+
+def _said(content: DigestContent) -> Iterator[str]:
+    is_platform, report = content.reader == PLATFORM, content.report
+    if content.fleet is not None and content.fleet.lost:
+        yield f"{instances(content.fleet.lost)} disappeared at once"
+    if content.recovered:
+        yield "the audit works again"
+    if is_platform and not report.complete:
+        yield "INCOMPLETE"
+    yield "all clear" if content.is_all_clear else problems(content.open)
+    counts = {
+        "new": content.of(Part.NEW),
+        "worse": content.of(Part.WORSE),
+        "ended": content.ended_count,
+        **(_of_the_fleet(content.fleet) if content.fleet else {}),
+    }
+    yield from (f"{count:,} {what}" for what, count in counts.items() if count)
+    if content.reasons == (Reason.REMINDER,):
+        yield "reminder"
+
+
+def _of_the_fleet(fleet: FleetNews) -> dict[str, int]:
+    return {
+        "left the fleet": fleet.left_count or 0,
+        "new and unaudited": fleet.new_unaudited_count or 0,
+        "unaudited": sum(fleet.first_unaudited.values()) and (fleet.unaudited_count or 0),
+    }
+
+
+def headline_of(content: DigestContent) -> str:
+    """The answer: how many, how many of them new, and whether the audit itself is all right."""
+    return " ".join((_how_many(content), _how_whole(content)))
+
+
+def _how_many(content: DigestContent) -> str:
+    report, found = content.report, content.open
+    new, worse = content.of(Part.NEW), content.of(Part.WORSE)
+    of_all = f"{found:,} of {instances(report.coverage.configured)}"
+    if content.reader != PLATFORM:
+        of_all = f"{instances(found)} of {one_line(content.reader, _OWNER_MAX)}"
+    verb = "has" if found == 1 and content.reader != PLATFORM else "have"
+    said = f"{of_all} {verb} a problem"
+    if report.run.scope.is_compared and found:
+        said += f", {f'{new:,}' if new else 'none'} of them new"
+        said += f", {worse:,} worse than before" if worse else ""
+    return f"All clear: {said}." if content.is_all_clear else f"{said}."
+
+
+def _how_whole(content: DigestContent) -> str:
+    report = content.report
+    if report.complete:
+        return "The audit is complete."
+    return f"The audit is INCOMPLETE: {report.why_incomplete}."
+
+
+def problems(count: int) -> str:
+    """Say how many."""
+    return "1 problem" if count == 1 else f"{count:,} problems"

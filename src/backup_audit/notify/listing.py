@@ -1,0 +1,367 @@
+"""What a digest names, and what it counts: chosen in one pass over a report, for many readers.
+
+News come first, then the worst. Memory holds what may be named, a hundred problems and ends of each
+reader, however many a day has.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Change, Finding
+from backup_audit.judge.verdict import Severity, Verdict, severity_of
+from backup_audit.notify.fleet_news import FleetNews, fleet_news
+from backup_audit.report.alerts import PLATFORM, Audience, Reason
+from backup_audit.report.changes import Ended, Resolved
+from backup_audit.report.commit import StoredReport
+from backup_audit.report.groups import GROUP_FROM, Cause, cause_of
+from backup_audit.report.report import Report, ReportAddress
+
+NAMED_MAX = 100  # problems, and as many ends, that a digest names
+EXAMPLES = 3  # names of unknown instances that share a cause
+
+# Readers of one pass: each holds some 300 KiB at the most on a bad day.
+_READERS_AT_A_TIME = 100
+
+# Kinds of causes and of places that are told apart; there are few, unless somebody makes them up.
+_CAUSES_MAX = 100
+_PLACES_MAX = 10_000
+
+
+class Part(StrEnum):
+    """The part of a digest in which a problem stands."""
+
+    NEW = "new"  # or reopened: this audience has not heard of it
+    WORSE = "worse"  # than what it heard of last
+    OPEN = "open"  # as before, or compared with nothing
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A problem that may be named."""
+
+    part: Part
+    finding: Finding
+
+
+class Alike(msgspec.Struct, frozen=True):
+    """Unknown instances that share a cause: ten or more, of which these are in one part.
+
+    `cause` is null where so many different ones were found that the others are counted together.
+    `examples` are the first three.
+    """
+
+    part: Part
+    cause: Cause | None
+    count: int
+    examples: tuple[Finding, ...]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the problems are that a digest counts and does not name; null if not known."""
+
+    org: str | None
+    space: str | None
+    offering: str | None
+
+
+class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a digest says to one reader, for whatever form it takes.
+
+    `reader` is "" for the platform, or an owner. `reasons` say why it goes out. `counts` are all
+    problems that are open and neither muted nor being deleted, by part and verdict; of them `named`
+    are those to name, a hundred at the most and the most important first, and `alike` those of one
+    cause. `ends` are the first hundred problems that ended, of `ended` in all, by how. `unsaid`
+    counts those that opened and ended before anybody was notified. `fleet` is the platform's, of a
+    full run. `recovered` says in a sentence that the audit works again, null if it had not failed.
+    """
+
+    report: Report
+    address: ReportAddress
+    reader: str
+    reasons: tuple[Reason, ...]
+    counts: dict[Part, dict[Verdict, int]]
+    reopened: int
+    named: list[Listed]
+    alike: list[Alike]
+    places: dict[Place, int]
+    ended: dict[Ended, int]
+    ends: list[Resolved]
+    unsaid: int
+    muted: int
+    being_deleted: int
+    not_reached: int
+    fleet: FleetNews | None
+    recovered: str | None
+
+    @property
+    def open(self) -> int:
+        """How many problems are open that messages name or count."""
+        return sum(self.of(part) for part in Part)
+
+    def of(self, part: Part) -> int:
+        """How many problems stand in a part."""
+        return sum(self.counts.get(part, {}).values())
+
+    @property
+    def ended_count(self) -> int:
+        return sum(self.ended.values())
+
+    @property
+    def is_all_clear(self) -> bool:
+        return Reason.ALL_CLEAR in self.reasons
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Of everything that is named or counted, the worst first; healthy: a problem ended so."""
+        found = {verdict for counts in self.counts.values() for verdict in counts}
+        if Ended.HEALTHY in self.ended:
+            found.add(Verdict.HEALTHY)
+        return tuple(verdict for verdict in Verdict if verdict in found)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What of the problems that are named or counted is said to have changed."""
+        if not self.report.run.scope.is_compared:
+            return ()
+        there_is = {
+            Change.NEW: self.of(Part.NEW) > self.reopened,
+            Change.ONGOING: self.of(Part.WORSE) + self.of(Part.OPEN) > 0,
+            Change.RESOLVED: Ended.HEALTHY in self.ended,
+            Change.REOPENED: self.reopened > 0,
+        }
+        return tuple(change for change, is_there in there_is.items() if is_there)
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of all that is named or counted; `warning` at least if the audit is not whole.
+
+        `info` if all is clear.
+        """
+        severities = [verdict.severity for verdict in self.verdicts]
+        if self.fleet is not None:
+            severities.append(self.fleet.severity)
+        if not self.report.complete:
+            severities.append(Severity.WARNING)
+        return severity_of(severities)
+
+    def rest(self, named: Collection[str]) -> Counter[Place]:
+        """By place the problems that are neither alike nor among the GUIDs that are named."""
+        places = (_place_of(one.finding) for one in self.named if one.finding.guid in named)
+        known = (place if place in self.places else ELSEWHERE for place in places)
+        return Counter(self.places) - Counter(known)
+
+
+ELSEWHERE = Place(None, None, None)
+"""Of more places than are told apart, and where it is not known."""
+
+
+def contents(
+    stored: StoredReport, audience: Audience, recovered: str | None = None
+) -> Iterator[DigestContent]:
+    """What each digest says that is due for people or chat: the platform's, then each owner's.
+
+    `recovered` says in a sentence that the audit works again. The report is read once for a hundred
+    readers.
+    """
+    report = stored.head
+    fleet = _fleet_of(report)
+    due = list(_due(report, audience, is_due=recovered is not None))
+    for first in range(0, len(due), _READERS_AT_A_TIME):
+        readers = due[first : first + _READERS_AT_A_TIME]
+        choosers = {reader: _Chooser(report, audience) for reader in readers}
+        everything = choosers.get(PLATFORM)
+        for entry in stored.entries():
+            if everything is not None:
+                everything.add(entry)
+            if entry.owner and entry.owner in choosers:
+                choosers[entry.owner].add(entry)
+        for reader in readers:
+            is_platform = reader == PLATFORM
+            yield choosers.pop(reader).content(
+                stored,
+                reader,
+                fleet if is_platform else None,
+                recovered if is_platform else None,
+            )
+
+
+def _due(report: Report, audience: Audience, *, is_due: bool) -> Iterator[str]:
+    """The readers, the platform first; `is_due`: there is something to say to it in any case."""
+    alerts = report.alerts
+    if is_due or alerts.gets_digest(audience, PLATFORM):
+        yield PLATFORM
+    if audience is not Audience.PEOPLE:
+        return
+    for reader in alerts.readers:
+        if reader != PLATFORM and alerts.gets_digest(audience, reader):
+            yield reader
+
+
+def _fleet_of(report: Report) -> FleetNews | None:
+    """The news of the inventory of a full run: others do not look at the whole fleet."""
+    if report.inventory is None or report.run.scope is not Scope.FULL:
+        return None
+    return fleet_news(report.inventory)
+
+
+def _place_of(finding: Finding) -> Place:
+    return Place(finding.org, finding.space, finding.offering)
+
+
+class _Held(msgspec.Struct):
+    """The unknown problems of a cause: all of them as long as they are few, then three a part."""
+
+    count: int
+    by_part: Counter[Part]
+    first: list[tuple[int, Listed]]  # with the number in the order of the report
+
+    def add(self, number: int, one: Listed) -> None:
+        self.count += 1
+        self.by_part[one.part] += 1
+        self.first.append((number, one))
+        if self.count >= GROUP_FROM:
+            self.first = [
+                of_it
+                for part in Part
+                for of_it in [have for have in self.first if have[1].part is part][:EXAMPLES]
+            ]
+
+    def alike(self, cause: Cause | None) -> Iterator[Alike]:
+        for part in Part:
+            examples = (one.finding for _, one in self.first if one.part is part)
+            if count := self.by_part[part]:
+                yield Alike(part, cause, count, tuple(examples))
+
+
+class _Chooser:
+    """Chooses what one reader's digest names, from entries in the report's order: worst first."""
+
+    def __init__(self, report: Report, audience: Audience) -> None:
+        self._news_from = report.alerts.news_from[audience]
+        self._is_compared = report.run.scope.is_compared
+        self._counts: dict[Part, Counter[Verdict]] = {part: Counter() for part in Part}
+        self._named: dict[Part, list[Listed]] = {part: [] for part in Part}
+        self._unknown: dict[Cause | None, _Held] = {}
+        self._places = Counter[Place]()
+        self._ended = Counter[Ended]()
+        self._ends: list[Resolved] = []
+        self._reopened = self._unsaid = 0
+        self._muted = self._being_deleted = self._not_reached = 0
+        self._number = 0
+
+    def add(self, entry: Finding | Resolved) -> None:
+        """Take in a finding, or the end of a problem."""
+        if isinstance(entry, Resolved):
+            self._add_end(entry)
+        elif entry.mute is not None:
+            self._muted += 1
+        elif entry.is_notified:
+            self._add_problem(Listed(self._part_of(entry), entry))
+        elif entry.is_problem:
+            self._being_deleted += 1
+        elif entry.verdict.is_problem:
+            self._not_reached += 1
+
+    def content(
+        self,
+        stored: StoredReport,
+        reader: str,
+        fleet: FleetNews | None,
+        recovered: str | None,
+    ) -> DigestContent:
+        """What the digest says, once all is taken in."""
+        alike = [
+            one
+            for cause, held in self._unknown.items()
+            if held.count >= GROUP_FROM
+            for one in held.alike(cause)
+        ]
+        few = [
+            one for held in self._unknown.values() if held.count < GROUP_FROM for one in held.first
+        ]
+        for _, one in sorted(few, key=lambda numbered: numbered[0]):
+            self._list(one)
+        return DigestContent(
+            report=stored.head,
+            address=stored.address,
+            reader=reader,
+            reasons=self._reasons(stored.head, reader, recovered),
+            counts={part: dict(counts) for part, counts in self._counts.items() if counts},
+            reopened=self._reopened,
+            named=[one for part in Part for one in self._named[part]][:NAMED_MAX],
+            alike=sorted(alike, key=lambda one: (list(Part).index(one.part), -one.count)),
+            places=dict(self._places),
+            ended={ended: self._ended[ended] for ended in Ended if self._ended[ended]},
+            ends=self._ends,
+            unsaid=self._unsaid,
+            muted=self._muted,
+            being_deleted=self._being_deleted,
+            not_reached=self._not_reached,
+            fleet=fleet,
+            recovered=recovered,
+        )
+
+    def _is_news(self, instant: datetime | None) -> bool:
+        return instant is not None and instant >= self._news_from
+
+    def _part_of(self, finding: Finding) -> Part:
+        if not self._is_compared:
+            return Part.OPEN
+        if self._is_news(finding.notified_at):
+            return Part.NEW
+        worse = finding.alert is not None and self._is_news(finding.alert.worsened_at)
+        return Part.WORSE if worse else Part.OPEN
+
+    def _add_problem(self, one: Listed) -> None:
+        finding = one.finding
+        self._counts[one.part][finding.verdict] += 1
+        self._reopened += one.part is Part.NEW and finding.change is Change.REOPENED
+        if finding.verdict is not Verdict.UNKNOWN:
+            self._list(one)
+            return
+        cause: Cause | None = cause_of(finding)
+        if cause not in self._unknown and len(self._unknown) >= _CAUSES_MAX:
+            cause = None
+        held = self._unknown.setdefault(cause, _Held(0, Counter(), []))
+        self._number += 1
+        held.add(self._number, one)
+
+    def _list(self, one: Listed) -> None:
+        """Count a problem at its place, and keep it if there is room for it."""
+        place = _place_of(one.finding)
+        if place not in self._places and len(self._places) >= _PLACES_MAX:
+            place = ELSEWHERE
+        self._places[place] += 1
+        self._named[one.part].append(one)
+        if sum(map(len, self._named.values())) > NAMED_MAX:
+            last = next(part for part in reversed(Part) if self._named[part])
+            self._named[last].pop()
+
+    def _add_end(self, one: Resolved) -> None:
+        if not self._is_news(one.end_notified_at):
+            return
+        if one.notified_at is None:
+            self._unsaid += 1
+            return
+        self._ended[one.ended] += 1
+        if len(self._ends) < NAMED_MAX:
+            self._ends.append(one)
+
+    def _reasons(self, report: Report, reader: str, recovered: str | None) -> tuple[Reason, ...]:
+        """What the run decided, and what this audience has not heard of runs before."""
+        state = report.alerts.readers.get(reader)
+        decided = state.why if state is not None and self._is_news(state.digest_at) else ()
+        news = {
+            Reason.OPENED: self._counts[Part.NEW].total(),
+            Reason.WORSENED: self._counts[Part.WORSE].total(),
+            Reason.ENDED: self._ended.total(),
+            Reason.RECOVERED: reader == PLATFORM and recovered is not None,
+        }
+        found = {*decided, *(reason for reason, there_is in news.items() if there_is)}
+        if len(found) > 1:
+            found.discard(Reason.REMINDER)
+        return tuple(reason for reason in Reason if reason in found)
