@@ -1,13 +1,31 @@
-"""The digest: one message for people, whatever the size of the day."""
+"""The digest: one message for people, whatever the size of the day.
+
+The answer comes first, then what is new, then the worst. Prose is wrapped; addresses, commands and
+names stand whole on lines of their own.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 
+from backup_audit.fleet.run import Scope
+from backup_audit.notify.advice import Runbook, runbook_page
+from backup_audit.notify.fleet_news import head_lines, sections, warning_lines
 from backup_audit.notify.headline import attributes_of, headline_of, message_id_of, title_of
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import DigestContent, contents
-from backup_audit.notify.message import Message, text_message
-from backup_audit.report.alerts import Audience
+from backup_audit.notify.message import Message, lost_role, size_of_text, text_message
+from backup_audit.notify.problem_lines import at, end_sections, problem_sections
+from backup_audit.notify.room import Room, within
+from backup_audit.report.alerts import PLATFORM, Audience, Reason
 from backup_audit.report.commit import StoredReport
+from backup_audit.text import brief_duration, instances, wrapped
+
+DIGEST_MAX = 64 * 1024  # bytes: a telephone shows it
+
+# Bytes of it. What these do not use, problems have; they have 20 KiB at least.
+_ATTRIBUTES_ROOM = 2_000
+_HEAD_ROOM = 14_000
+_FLEET_ROOM = 14_000
+_ENDS_ROOM = 14_000
 
 
 def digests(
@@ -23,11 +41,17 @@ def digests(
 
 
 def text_digest(content: DigestContent, links: Links) -> Message:
-    """A digest for people."""
+    """A digest for people, of at most 64 KiB."""
+    head = list(within(list(_head(content, links)), _HEAD_ROOM))
+    ends = list(end_sections(content, Room(_ENDS_ROOM)))
+    fleet = list(within(list(_fleet(content, links)), _FLEET_ROOM))
+    tail = list(_tail(content, links))
+    used = size_of_text([*head, *ends, *fleet, *tail]) + _ATTRIBUTES_ROOM
+    problems = problem_sections(content, links.runbook_url, Room(DIGEST_MAX - used))
     return text_message(
         message_id_of(content),
         title_of(content),
-        [headline_of(content), links.runbook_url or ""],
+        [*head, *problems, *ends, *fleet, *tail],
         **attributes_of(content),
     )
 
@@ -35,3 +59,75 @@ def text_digest(content: DigestContent, links: Links) -> Message:
 _FORMS: Mapping[Audience, Callable[[DigestContent, Links], Message]] = {
     Audience.PEOPLE: text_digest,
 }
+
+
+def _head(content: DigestContent, links: Links) -> Iterator[str]:
+    report, is_platform = content.report, content.reader == PLATFORM
+    if content.fleet is not None and content.fleet.lost:
+        yield from (line for said in lost_role(report) for line in wrapped(said))
+        yield runbook_page(Runbook.LOST_ROLE, links.runbook_url)
+    yield from wrapped(headline_of(content))
+    if not report.complete and is_platform:
+        yield runbook_page(Runbook.INCOMPLETE_RUN, links.runbook_url)
+    for said in (*_of_the_run(content), *_counts(content)):
+        yield from wrapped(said)
+    if is_platform:
+        if content.fleet is not None and report.inventory is not None:
+            for said in head_lines(report.inventory, report.run.started_at.date()):
+                yield from wrapped(said)
+        for said in warning_lines(
+            report.plan.warnings, report.inventory if content.fleet else None
+        ):
+            yield from wrapped(said)
+
+
+def _of_the_run(content: DigestContent) -> Iterator[str]:
+    report, run = content.report, content.report.run
+    if content.recovered:
+        yield content.recovered
+    if content.reasons == (Reason.REMINDER,):
+        yield "This is a reminder: nothing has changed since the last message."
+    if run.scope is Scope.WHAT_IF:
+        yield "A what-if: judged at another instant or under another policy than configured."
+    if run.scope is Scope.PARTIAL:
+        asked = instances(report.coverage.configured)
+        yield f"Of {asked} asked for by hand: verdicts, which are compared with nothing."
+    when = f"due {at(run.due_at)}"
+    if run.delay is not None:
+        late = brief_duration(run.delay)
+        when += f", made {at(run.started_at)}, {late} later: it says what was so then"
+    yield f"Backup audit of {report.foundation}, {when} (run {run.run_id})."
+
+
+def _counts(content: DigestContent) -> Iterator[str]:
+    coverage = content.report.coverage
+    if content.reader == PLATFORM:
+        yield (
+            f"Audited: {coverage.audited:,} of {coverage.configured:,} ({coverage.percent:g} %), "
+            f"unknown: {coverage.unknown:,}."
+        )
+    counts = {
+        "Not reached, and without a problem before": content.not_reached,
+        "Muted and not named here": content.muted,
+        "Being deleted and not named here": content.being_deleted,
+        "Opened and ended before anybody was notified": content.unsaid,
+    }
+    yield from (f"{what}: {count:,}." for what, count in counts.items() if count)
+
+
+def _fleet(content: DigestContent, links: Links) -> Iterator[str]:
+    """What is new of the fleet itself, by name."""
+    record, news = content.report.inventory, content.fleet
+    if record is None or news is None:
+        return
+    lines = list(sections(record, news))
+    if lines:
+        yield from lines
+        yield runbook_page(Runbook.NEWS_OF_THE_FLEET, links.runbook_url)
+
+
+def _tail(content: DigestContent, links: Links) -> Iterator[str]:
+    yield from ("", "The report:")
+    if shown_at := links.report(content.address):
+        yield shown_at
+    yield content.address.uri

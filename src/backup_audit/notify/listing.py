@@ -74,9 +74,10 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     `reader` is "" for the platform, or an owner. `reasons` say why it goes out. `counts` are all
     problems that are open and neither muted nor being deleted, by part and verdict; of them `named`
     are those to name, a hundred at the most and the most important first, and `alike` those of one
-    cause. `ends` are the first hundred problems that ended, of `ended` in all, by how. `unsaid`
-    counts those that opened and ended before anybody was notified. `fleet` is the platform's, of a
-    full run. `recovered` says in a sentence that the audit works again, null if it had not failed.
+    cause. `ends` are the first hundred problems that ended, of `ended` in all, by how, but for the
+    `ended_in_fleet`: `fleet` names those among who left. `unsaid` counts those that opened and
+    ended before anybody was notified. `fleet` is the platform's, of a full run. `recovered` says in
+    a sentence that the audit works again, null if it had not failed.
     """
 
     report: Report
@@ -89,6 +90,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     alike: list[Alike]
     places: dict[Place, int]
     ended: dict[Ended, int]
+    ended_in_fleet: dict[Ended, int]
     ends: list[Resolved]
     unsaid: int
     muted: int
@@ -105,6 +107,10 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     def of(self, part: Part) -> int:
         """How many problems stand in a part."""
         return sum(self.counts.get(part, {}).values())
+
+    @property
+    def alike_count(self) -> int:
+        return sum(one.count for one in self.alike)
 
     @property
     def ended_count(self) -> int:
@@ -172,7 +178,10 @@ def contents(
     due = list(_due(report, audience, is_due=recovered is not None))
     for first in range(0, len(due), _READERS_AT_A_TIME):
         readers = due[first : first + _READERS_AT_A_TIME]
-        choosers = {reader: _Chooser(report, audience) for reader in readers}
+        choosers = {
+            reader: _Chooser(report, audience, fleet if reader == PLATFORM else None)
+            for reader in readers
+        }
         everything = choosers.get(PLATFORM)
         for entry in stored.entries():
             if everything is not None:
@@ -180,13 +189,8 @@ def contents(
             if entry.owner and entry.owner in choosers:
                 choosers[entry.owner].add(entry)
         for reader in readers:
-            is_platform = reader == PLATFORM
-            yield choosers.pop(reader).content(
-                stored,
-                reader,
-                fleet if is_platform else None,
-                recovered if is_platform else None,
-            )
+            again = recovered if reader == PLATFORM else None
+            yield choosers.pop(reader).content(stored, reader, again)
 
 
 def _due(report: Report, audience: Audience, *, is_due: bool) -> Iterator[str]:
@@ -240,7 +244,10 @@ class _Held(msgspec.Struct):
 class _Chooser:
     """Chooses what one reader's digest names, from entries in the report's order: worst first."""
 
-    def __init__(self, report: Report, audience: Audience) -> None:
+    def __init__(self, report: Report, audience: Audience, fleet: FleetNews | None) -> None:
+        self._fleet = fleet
+        self._named_as_left = {one.guid for one in fleet.left} if fleet else set[str]()
+        self._due_at = report.run.due_at
         self._news_from = report.alerts.news_from[audience]
         self._is_compared = report.run.scope.is_compared
         self._counts: dict[Part, Counter[Verdict]] = {part: Counter() for part in Part}
@@ -248,6 +255,7 @@ class _Chooser:
         self._unknown: dict[Cause | None, _Held] = {}
         self._places = Counter[Place]()
         self._ended = Counter[Ended]()
+        self._ended_in_fleet = Counter[Ended]()
         self._ends: list[Resolved] = []
         self._reopened = self._unsaid = 0
         self._muted = self._being_deleted = self._not_reached = 0
@@ -270,7 +278,6 @@ class _Chooser:
         self,
         stored: StoredReport,
         reader: str,
-        fleet: FleetNews | None,
         recovered: str | None,
     ) -> DigestContent:
         """What the digest says, once all is taken in."""
@@ -296,12 +303,13 @@ class _Chooser:
             alike=sorted(alike, key=lambda one: (list(Part).index(one.part), -one.count)),
             places=dict(self._places),
             ended={ended: self._ended[ended] for ended in Ended if self._ended[ended]},
+            ended_in_fleet=dict(self._ended_in_fleet),
             ends=self._ends,
             unsaid=self._unsaid,
             muted=self._muted,
             being_deleted=self._being_deleted,
             not_reached=self._not_reached,
-            fleet=fleet,
+            fleet=self._fleet,
             recovered=recovered,
         )
 
@@ -348,7 +356,9 @@ class _Chooser:
             self._unsaid += 1
             return
         self._ended[one.ended] += 1
-        if len(self._ends) < NAMED_MAX:
+        if one.resolved_at == self._due_at and one.guid in self._named_as_left:
+            self._ended_in_fleet[one.ended] += 1
+        elif len(self._ends) < NAMED_MAX:
             self._ends.append(one)
 
     def _reasons(self, report: Report, reader: str, recovered: str | None) -> tuple[Reason, ...]:
