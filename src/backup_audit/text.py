@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 
@@ -71,6 +71,11 @@ def placed(
 def instances(count: int) -> str:
     """Say how many."""
     return "1 instance" if count == 1 else f"{count:,} instances"
+
+
+def at(instant: datetime) -> str:
+    """Say when, as a clock shows it; `instant` is UTC."""
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 # At most 9999 days: far beyond any policy, far below what a timedelta can hold.

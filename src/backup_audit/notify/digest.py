@@ -12,12 +12,12 @@ from backup_audit.notify.fleet_news import head_lines, sections, warning_lines
 from backup_audit.notify.headline import attributes_of, headline_of, message_id_of, title_of
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import DigestContent, contents
-from backup_audit.notify.message import Message, lost_role, size_of_text, text_message
-from backup_audit.notify.problem_lines import at, end_sections, problem_sections
+from backup_audit.notify.message import Message, lost_of, lost_role, size_of_text, text_message
+from backup_audit.notify.problem_lines import end_sections, problem_sections
 from backup_audit.notify.room import Room, within
 from backup_audit.report.alerts import PLATFORM, Audience, Reason
 from backup_audit.report.commit import StoredReport
-from backup_audit.text import brief_duration, instances, wrapped
+from backup_audit.text import at, brief_duration, instances, wrapped
 
 DIGEST_MAX = 64 * 1024  # bytes: a telephone shows it
 
@@ -63,7 +63,7 @@ _FORMS: Mapping[Audience, Callable[[DigestContent, Links], Message]] = {
 
 def _head(content: DigestContent, links: Links) -> Iterator[str]:
     report, is_platform = content.report, content.reader == PLATFORM
-    if content.fleet is not None and content.fleet.lost:
+    if is_platform and lost_of(report):
         yield from (line for said in lost_role(report) for line in wrapped(said))
         yield runbook_page(Runbook.LOST_ROLE, links.runbook_url)
     yield from wrapped(headline_of(content))
@@ -72,13 +72,19 @@ def _head(content: DigestContent, links: Links) -> Iterator[str]:
     for said in (*_of_the_run(content), *_counts(content)):
         yield from wrapped(said)
     if is_platform:
-        if content.fleet is not None and report.inventory is not None:
-            for said in head_lines(report.inventory, report.run.started_at.date()):
-                yield from wrapped(said)
-        for said in warning_lines(
-            report.plan.warnings, report.inventory if content.fleet else None
-        ):
+        for said in _of_the_fleet(content):
             yield from wrapped(said)
+
+
+def _of_the_fleet(content: DigestContent) -> Iterator[str]:
+    """The figures of the fleet, and the warnings of the run."""
+    report = content.report
+    record = report.inventory if report.run.scope is Scope.FULL else None
+    if record is not None:
+        yield from head_lines(record, report.run.started_at.date())
+    if before := content.unheard.before:
+        yield f"What runs before {at(before)} found of the fleet is in their reports alone."
+    yield from warning_lines(report.plan.warnings, record)
 
 
 def _of_the_run(content: DigestContent) -> Iterator[str]:
@@ -116,11 +122,13 @@ def _counts(content: DigestContent) -> Iterator[str]:
 
 
 def _fleet(content: DigestContent, links: Links) -> Iterator[str]:
-    """What is new of the fleet itself, by name."""
-    record, news = content.report.inventory, content.fleet
-    if record is None or news is None:
-        return
-    lines = list(sections(record, news))
+    """What is new of the fleet itself, by name: of this run, then of those before."""
+    lines: list[str] = []
+    for fleet in content.unheard.fleets:
+        said = list(sections(fleet.record, fleet.news))
+        if said and fleet.due_at != content.report.run.due_at:
+            lines += ["", f"Of the run due {at(fleet.due_at)}, whose messages were not taken:"]
+        lines += said
     if lines:
         yield from lines
         yield runbook_page(Runbook.NEWS_OF_THE_FLEET, links.runbook_url)

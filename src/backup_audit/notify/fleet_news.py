@@ -7,7 +7,7 @@ counted.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from itertools import islice
+from itertools import islice, takewhile
 from operator import itemgetter
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from backup_audit.fleet.fields import day_of
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.selection import ExcludeUse
 from backup_audit.judge.verdict import Severity, severity_of
-from backup_audit.notify.message import packed, size_of_text
+from backup_audit.notify.room import Room
 from backup_audit.report.drift import (
     NOT_READ,
     Departed,
@@ -26,15 +26,14 @@ from backup_audit.report.drift import (
     InventoryRecord,
     UnauditedInstance,
 )
-from backup_audit.text import instances, named, one_line, placed
+from backup_audit.text import at, instances, named, one_line, placed, wrapped
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 DEPARTED_MAX = 100  # instances that left, named in a digest
 WARNINGS_MAX = 10
 UNAUDITED_MAX = 20  # new unaudited instances, named in a digest
-_DEPARTED_ROOM = 80 * 1024  # bytes; a message has 256 KiB
-_UNAUDITED_ROOM = 48 * 1024  # bytes
+ROOM = 128 * 1024  # bytes of both; a message has 256 KiB
 _OFFERINGS_MAX = 10  # offerings by which the others are counted
 _EXCLUDES_MAX = 10  # excludes whose end is said
 _TEXT_MAX = 255  # characters of an offering, an owner, a reason
@@ -77,7 +76,8 @@ class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_news(self) -> bool:
         """Whether people should hear of it, whatever the findings are."""
-        return bool(self.lost or self.left_count or self.new_unaudited or self.first_unaudited)
+        counts = (self.lost, self.left_count, self.new_unaudited_count, self.first_unaudited)
+        return any(counts)
 
     @property
     def severity(self) -> Severity:
@@ -87,8 +87,8 @@ class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
         return severity_of([*severities, Severity.WARNING if self.is_news else Severity.INFO])
 
 
-def fleet_news(record: InventoryRecord) -> FleetNews:
-    """The news of an inventory, with as many names as a message has room for."""
+def fleet_news(record: InventoryRecord, room: int = ROOM) -> FleetNews:
+    """The news of an inventory, with as many names as have room in so many bytes of text."""
     excludes = _by_place(record)
     unaudited, left = record.unaudited, iter(record.vanished or ())
     return FleetNews(
@@ -98,12 +98,12 @@ def fleet_news(record: InventoryRecord) -> FleetNews:
         left_count=_left_count(record),
         left_with_problem=_left_with_problem(record),
         left=_fitting(
-            left, lambda one: _lines_of_departed(one, excludes), _DEPARTED_ROOM, DEPARTED_MAX
+            left, lambda one: _lines_of_departed(one, excludes), room * 2 // 3, DEPARTED_MAX
         ),
         unaudited_count=unaudited.count if unaudited else None,
         new_unaudited_count=unaudited.new if unaudited else None,
         new_unaudited=_fitting(
-            _new_unaudited(record), _lines_of_unaudited, _UNAUDITED_ROOM, UNAUDITED_MAX
+            _new_unaudited(record), _lines_of_unaudited, room // 3, UNAUDITED_MAX
         ),
         first_unaudited=_first_unaudited(record),
     )
@@ -136,11 +136,11 @@ def in_short(warnings: Sequence[str]) -> list[str]:
 
 def sections(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
     """Who left the fleet, and what is new and unaudited, by name."""
-    if news.left:
+    if news.left_count:
         yield from _departed(record, news)
     if news.first_unaudited:
         yield from _first(news)
-    if news.new_unaudited:
+    if news.new_unaudited_count:
         meaning = "nobody listed, discovered or excluded them"
         yield from ("", f"NEW AND UNAUDITED ({news.new_unaudited_count}): {meaning}")
         yield from (line for one in news.new_unaudited for line in _lines_of_unaudited(one))
@@ -155,7 +155,7 @@ def _departed(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
         yield from ("", _TITLES[left.how].format(left.count) + had)
         yield from (line for one in group for line in _lines_of_departed(one, excludes))
         if more := left.count - len(group):
-            yield f"  and {more} more, in the report"
+            yield f"And {more:,} more, in the report."
 
 
 def _left_count(record: InventoryRecord) -> int | None:
@@ -183,9 +183,9 @@ def _first(news: FleetNews) -> Iterator[str]:
         "once"
     )
     yield from ("", f"UNAUDITED ({news.unaudited_count}): {meaning}")
-    yield from (f"  {count} {offering}" for offering, count in news.first_unaudited.items())
+    yield from (f"- {count:,} {offering}" for offering, count in news.first_unaudited.items())
     if rest := (news.unaudited_count or 0) - sum(news.first_unaudited.values()):
-        yield f"  {rest} of other offerings"
+        yield f"- {rest:,} of other offerings"
 
 
 def _is_said(warning: str) -> bool:
@@ -201,15 +201,14 @@ def _fitting(
     items: Iterable[S], lines_of: Callable[[S], Iterable[str]], room: int, most: int
 ) -> list[S]:
     """The first of them, as many as there is room for."""
-    lists = packed(items, lambda one: size_of_text(lines_of(one)), room, most)
-    return next(lists, [])
+    left = Room(room)
+    return list(takewhile(lambda one: left.takes(lines_of(one)), islice(items, most)))
 
 
 def _not_known(record: InventoryRecord) -> Iterator[str]:
     if happened := _NOT_KNOWN.get(record.read):
         why = f" ({one_line(record.why, _TEXT_MAX)})" if record.why else ""
-        at = record.read_at
-        last = f", last read as a whole at {at:%Y-%m-%d %H:%M} UTC" if at else ""
+        last = f", last read as a whole at {at(record.read_at)}" if record.read_at else ""
         yield f"{happened}{why}{last}: nobody knows what is unaudited."
 
 
@@ -245,20 +244,22 @@ def _end(exclude: ExcludeUse) -> date | None:
 
 def _lines_of_departed(one: Departed, excludes: Mapping[str, str]) -> Iterator[str]:
     """`excludes` says of each place what is excluded there, by whom and why."""
-    yield f"  {named(one.guid, one.name)}" + (f" [{one.owner}]" if one.owner else "")
+    yield f"- {named(one.guid, one.name)}"
     if place := placed(one.org, one.space, one.offering, one.plan):
-        yield f"      {place}"
+        yield f"    {place}"
+    if one.owner:
+        yield f"    owner: {one_line(one.owner, _TEXT_MAX)}"
     if one.place:
         until = f", until {one.until}" if one.until else ""
-        yield f"      by {excludes.get(one.place, one.place)}{until}"
+        yield f"    by {excludes.get(one.place, one.place)}{until}"
     if problem := one.open_problem:
-        yield f"      was {problem.verdict} since {problem.since:%Y-%m-%d %H:%M} UTC"
+        yield f"    was {problem.verdict.replace('_', ' ')} since {at(problem.since)}"
 
 
 def _lines_of_unaudited(one: UnauditedInstance) -> Iterator[str]:
-    yield f"  {named(one.guid, one.name)}"
+    yield f"- {named(one.guid, one.name)}"
     if place := placed(one.org, one.space, one.offering, one.plan):
-        yield f"      {place}"
+        yield f"    {place}"
 
 
 def _other_unaudited(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
@@ -274,4 +275,4 @@ def _other_unaudited(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
     ]
     if rest := more - sum(count for _, count in counted):
         said.append(f"{rest} of other offerings")
-    yield f"  and {more} more: {', '.join(said)}"
+    yield from wrapped(f"And {more:,} more: {', '.join(said)}.")

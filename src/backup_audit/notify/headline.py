@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from backup_audit.fleet.run import Scope
-from backup_audit.notify.fleet_news import FleetNews
 from backup_audit.notify.listing import DigestContent, Part
-from backup_audit.notify.message import Attribute
+from backup_audit.notify.message import Attribute, lost_of
 from backup_audit.report.alerts import PLATFORM, Reason
-from backup_audit.text import instances, one_line
+from backup_audit.text import at, instances, one_line
 
 _LABELS = {
     Scope.FULL: "backup-audit",
@@ -46,8 +45,8 @@ def title_of(content: DigestContent) -> str:
 
 def _said(content: DigestContent) -> Iterator[str]:
     is_platform, report = content.reader == PLATFORM, content.report
-    if content.fleet is not None and content.fleet.lost:
-        yield f"{instances(content.fleet.lost)} disappeared at once"
+    if is_platform and (lost := lost_of(report)):
+        yield f"{instances(lost)} disappeared at once"
     if content.recovered:
         yield "the audit works again"
     if is_platform and not report.complete:
@@ -57,18 +56,19 @@ def _said(content: DigestContent) -> Iterator[str]:
         "new": content.of(Part.NEW),
         "worse": content.of(Part.WORSE),
         "ended": content.ended_count,
-        **(_of_the_fleet(content.fleet) if content.fleet else {}),
+        **_of_the_fleet(content),
     }
     yield from (f"{count:,} {what}" for what, count in counts.items() if count)
     if content.reasons == (Reason.REMINDER,):
         yield "reminder"
 
 
-def _of_the_fleet(fleet: FleetNews) -> dict[str, int]:
+def _of_the_fleet(content: DigestContent) -> dict[str, int]:
+    news = [fleet.news for fleet in content.unheard.fleets]
     return {
-        "left the fleet": fleet.left_count or 0,
-        "new and unaudited": fleet.new_unaudited_count or 0,
-        "unaudited": sum(fleet.first_unaudited.values()) and (fleet.unaudited_count or 0),
+        "left the fleet": sum(one.left_count or 0 for one in news),
+        "new and unaudited": sum(one.new_unaudited_count or 0 for one in news),
+        "unaudited": sum(one.unaudited_count or 0 for one in news if one.first_unaudited),
     }
 
 
@@ -83,7 +83,7 @@ def _how_many(content: DigestContent) -> str:
     of_all = f"{found:,} of {instances(report.coverage.configured)}"
     if content.reader != PLATFORM:
         of_all = f"{instances(found)} of {one_line(content.reader, _OWNER_MAX)}"
-    verb = "has" if found == 1 and content.reader != PLATFORM else "have"
+    verb = "has" if found == 1 else "have"
     said = f"{of_all} {verb} a problem"
     if report.run.scope.is_compared and found:
         said += f", {f'{new:,}' if new else 'none'} of them new"
@@ -94,8 +94,11 @@ def _how_many(content: DigestContent) -> str:
 def _how_whole(content: DigestContent) -> str:
     report = content.report
     if report.complete:
-        return "The audit is complete."
-    return f"The audit is INCOMPLETE: {report.why_incomplete}."
+        again = " again" if Reason.COMPLETE in content.reasons else ""
+        return f"The audit is complete{again}."
+    since = report.alerts.incomplete_since
+    lasts = f" since {at(since)}" if since is not None and since != report.run.due_at else ""
+    return f"The audit is INCOMPLETE{lasts}: {report.why_incomplete}."
 
 
 def problems(count: int) -> str:

@@ -11,10 +11,9 @@ from enum import StrEnum
 
 import msgspec
 
-from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Severity, Verdict, severity_of
-from backup_audit.notify.fleet_news import FleetNews, fleet_news
+from backup_audit.notify.unheard import NOTHING, Unheard, unheard_by
 from backup_audit.report.alerts import PLATFORM, Audience, Reason
 from backup_audit.report.changes import Ended, Resolved
 from backup_audit.report.commit import StoredReport
@@ -75,9 +74,9 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     problems that are open and neither muted nor being deleted, by part and verdict; of them `named`
     are those to name, a hundred at the most and the most important first, and `alike` those of one
     cause. `ends` are the first hundred problems that ended, of `ended` in all, by how, but for the
-    `ended_in_fleet`: `fleet` names those among who left. `unsaid` counts those that opened and
-    ended before anybody was notified. `fleet` is the platform's, of a full run. `recovered` says in
-    a sentence that the audit works again, null if it had not failed.
+    `ended_in_fleet`: `unheard`, which the platform hears of the fleet, names those. `unsaid` counts
+    those that opened and ended before anybody was notified. `recovered` says in a sentence that the
+    audit works again, null if it had not failed.
     """
 
     report: Report
@@ -96,7 +95,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     muted: int
     being_deleted: int
     not_reached: int
-    fleet: FleetNews | None
+    unheard: Unheard
     recovered: str | None
 
     @property
@@ -148,8 +147,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
         `info` if all is clear.
         """
         severities = [verdict.severity for verdict in self.verdicts]
-        if self.fleet is not None:
-            severities.append(self.fleet.severity)
+        severities += [fleet.news.severity for fleet in self.unheard.fleets]
         if not self.report.complete:
             severities.append(Severity.WARNING)
         return severity_of(severities)
@@ -174,12 +172,15 @@ def contents(
     readers.
     """
     report = stored.head
-    fleet = _fleet_of(report)
     due = list(_due(report, audience, is_due=recovered is not None))
     for first in range(0, len(due), _READERS_AT_A_TIME):
         readers = due[first : first + _READERS_AT_A_TIME]
         choosers = {
-            reader: _Chooser(report, audience, fleet if reader == PLATFORM else None)
+            reader: _Chooser(
+                report,
+                audience,
+                unheard_by(audience, stored) if reader == PLATFORM else NOTHING,
+            )
             for reader in readers
         }
         everything = choosers.get(PLATFORM)
@@ -205,13 +206,6 @@ def _due(report: Report, audience: Audience, *, is_due: bool) -> Iterator[str]:
             yield reader
 
 
-def _fleet_of(report: Report) -> FleetNews | None:
-    """The news of the inventory of a full run: others do not look at the whole fleet."""
-    if report.inventory is None or report.run.scope is not Scope.FULL:
-        return None
-    return fleet_news(report.inventory)
-
-
 def _place_of(finding: Finding) -> Place:
     return Place(finding.org, finding.space, finding.offering)
 
@@ -226,12 +220,13 @@ class _Held(msgspec.Struct):
     def add(self, number: int, one: Listed) -> None:
         self.count += 1
         self.by_part[one.part] += 1
-        self.first.append((number, one))
-        if self.count >= GROUP_FROM:
+        if self.count < GROUP_FROM or self.by_part[one.part] <= EXAMPLES:
+            self.first.append((number, one))
+        if self.count == GROUP_FROM:
             self.first = [
-                of_it
+                first
                 for part in Part
-                for of_it in [have for have in self.first if have[1].part is part][:EXAMPLES]
+                for first in [held for held in self.first if held[1].part is part][:EXAMPLES]
             ]
 
     def alike(self, cause: Cause | None) -> Iterator[Alike]:
@@ -244,10 +239,11 @@ class _Held(msgspec.Struct):
 class _Chooser:
     """Chooses what one reader's digest names, from entries in the report's order: worst first."""
 
-    def __init__(self, report: Report, audience: Audience, fleet: FleetNews | None) -> None:
-        self._fleet = fleet
-        self._named_as_left = {one.guid for one in fleet.left} if fleet else set[str]()
-        self._due_at = report.run.due_at
+    def __init__(self, report: Report, audience: Audience, unheard: Unheard) -> None:
+        self._unheard = unheard
+        self._named_as_left = {
+            (fleet.due_at, one.guid) for fleet in unheard.fleets for one in fleet.news.left
+        }
         self._news_from = report.alerts.news_from[audience]
         self._is_compared = report.run.scope.is_compared
         self._counts: dict[Part, Counter[Verdict]] = {part: Counter() for part in Part}
@@ -309,7 +305,7 @@ class _Chooser:
             muted=self._muted,
             being_deleted=self._being_deleted,
             not_reached=self._not_reached,
-            fleet=self._fleet,
+            unheard=self._unheard,
             recovered=recovered,
         )
 
@@ -356,7 +352,7 @@ class _Chooser:
             self._unsaid += 1
             return
         self._ended[one.ended] += 1
-        if one.resolved_at == self._due_at and one.guid in self._named_as_left:
+        if (one.resolved_at, one.guid) in self._named_as_left:
             self._ended_in_fleet[one.ended] += 1
         elif len(self._ends) < NAMED_MAX:
             self._ends.append(one)
@@ -365,13 +361,28 @@ class _Chooser:
         """What the run decided, and what this audience has not heard of runs before."""
         state = report.alerts.readers.get(reader)
         decided = state.why if state is not None and self._is_news(state.digest_at) else ()
+        is_platform = reader == PLATFORM
         news = {
             Reason.OPENED: self._counts[Part.NEW].total(),
             Reason.WORSENED: self._counts[Part.WORSE].total(),
             Reason.ENDED: self._ended.total(),
-            Reason.RECOVERED: reader == PLATFORM and recovered is not None,
+            Reason.INCOMPLETE: is_platform and self._is_news(report.alerts.incomplete_since),
+            Reason.RECOVERED: is_platform and recovered is not None,
         }
-        found = {*decided, *(reason for reason, there_is in news.items() if there_is)}
+        found = {
+            *decided,
+            *self._unheard.reasons,
+            *(reason for reason, there_is in news.items() if there_is),
+        }
+        if not report.complete:
+            found.discard(Reason.COMPLETE)
+        if not self._is_clear(report):  # any more: it was, in a run that this audience missed
+            found.discard(Reason.ALL_CLEAR)
         if len(found) > 1:
             found.discard(Reason.REMINDER)
         return tuple(reason for reason in Reason if reason in found)
+
+    def _is_clear(self, report: Report) -> bool:
+        is_open = any(counts.total() for counts in self._counts.values())
+        is_whole = report.complete and not report.coverage.unknown
+        return is_whole and not is_open and not self._being_deleted

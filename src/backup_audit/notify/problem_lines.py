@@ -5,7 +5,7 @@ on never begins like that, so no name, and no answer of the API, can pass for an
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 
 import msgspec
@@ -18,6 +18,7 @@ from backup_audit.notify.room import Room
 from backup_audit.report.changes import Ended, Resolved
 from backup_audit.report.groups import Cause
 from backup_audit.text import (
+    at,
     compared_duration,
     format_duration,
     named,
@@ -185,8 +186,7 @@ def _since(listed: Listed) -> str:
     if finding.since is None:
         return ""
     reopened = listed.part is Part.NEW and finding.change is Change.REOPENED
-    said = f"{_words(finding.verdict)} since {at(finding.since)}"
-    said += ", reopened" if reopened else ""
+    said = f"{'reopened, ' if reopened else ''}found since {at(finding.since)}"
     return said + (f"; before: {_words(before.verdict)} since {at(before.since)}" if before else "")
 
 
@@ -237,7 +237,7 @@ def _said_place(place: Place) -> str:
     return placed(place.org, place.space, place.offering) or "in an unknown place"
 
 
-def _lines_of_end(one: Resolved) -> Iterator[str] | list[str]:
+def _lines_of_end(one: Resolved) -> list[str]:
     muted = ", muted since" if one.muted else ""
     return [
         f"- {named(one.guid, one.name)}",
@@ -248,8 +248,3 @@ def _lines_of_end(one: Resolved) -> Iterator[str] | list[str]:
 
 def _words(verdict: Verdict) -> str:
     return verdict.replace("_", " ")
-
-
-def at(instant: datetime) -> str:
-    """A clock time."""
-    return f"{instant:%Y-%m-%d %H:%M} UTC"

@@ -65,7 +65,8 @@ def notify(
 ) -> int:
     """Publish the messages of a report to each audience that has not got them; return how many.
 
-    `failing` are the failed full runs that this one ends; None if there are none. One audience that fails keeps none of the others from hearing. Raise NotificationFailed at the
+    `failing` are the failed full runs that this one ends; None if there are none. One audience that
+    fails keeps none of the others from hearing. Raise NotificationFailed at the
     end.
     """
     count, failures = 0, list[NotificationFailed]()
