@@ -13,6 +13,7 @@ from backup_audit.notify.headline import attributes_of, headline_of, message_id_
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import DigestContent, contents
 from backup_audit.notify.message import Message, lost_of, lost_role, size_of_text, text_message
+from backup_audit.notify.mute_news import other_warnings
 from backup_audit.notify.problem_lines import end_sections, problem_sections
 from backup_audit.notify.room import Room, within
 from backup_audit.report.alerts import PLATFORM, Audience, Reason
@@ -23,9 +24,10 @@ DIGEST_MAX = 64 * 1024  # bytes: a telephone shows it
 
 # Bytes of it. What these do not use, problems have; they have 20 KiB at least.
 _ATTRIBUTES_ROOM = 2_000
-_HEAD_ROOM = 14_000
-_FLEET_ROOM = 14_000
-_ENDS_ROOM = 14_000
+_HEAD_ROOM = 12_000
+_FLEET_ROOM = 12_000
+_ENDS_ROOM = 12_000
+_MUTES_ROOM = 6_000
 
 
 def digests(
@@ -45,13 +47,14 @@ def text_digest(content: DigestContent, links: Links) -> Message:
     head = list(within(list(_head(content, links)), _HEAD_ROOM))
     ends = list(end_sections(content, Room(_ENDS_ROOM)))
     fleet = list(within(list(_fleet(content, links)), _FLEET_ROOM))
+    mutes = list(within(list(_mutes(content)), _MUTES_ROOM))
     tail = list(_tail(content, links))
-    used = size_of_text([*head, *ends, *fleet, *tail]) + _ATTRIBUTES_ROOM
+    used = size_of_text([*head, *ends, *fleet, *mutes, *tail]) + _ATTRIBUTES_ROOM
     problems = problem_sections(content, links.runbook_url, Room(DIGEST_MAX - used))
     return text_message(
         message_id_of(content),
         title_of(content),
-        [*head, *problems, *ends, *fleet, *tail],
+        [*head, *problems, *ends, *fleet, *mutes, *tail],
         **attributes_of(content),
     )
 
@@ -69,7 +72,7 @@ def _head(content: DigestContent, links: Links) -> Iterator[str]:
     yield from wrapped(headline_of(content))
     if not report.complete and is_platform:
         yield runbook_page(Runbook.INCOMPLETE_RUN, links.runbook_url)
-    for said in (*_of_the_run(content), *_counts(content)):
+    for said in (*_of_the_run(content), *_counts(content), *content.large_mutes):
         yield from wrapped(said)
     if is_platform:
         for said in _of_the_fleet(content):
@@ -84,7 +87,8 @@ def _of_the_fleet(content: DigestContent) -> Iterator[str]:
         yield from head_lines(record, report.run.started_at.date())
     if before := content.unheard.before:
         yield f"What runs before {at(before)} found of the fleet is in their reports alone."
-    yield from warning_lines(report.plan.warnings, record)
+    warnings = other_warnings(report.plan.warnings) if record else report.plan.warnings
+    yield from warning_lines(warnings, record)
 
 
 def _of_the_run(content: DigestContent) -> Iterator[str]:
@@ -132,6 +136,12 @@ def _fleet(content: DigestContent, links: Links) -> Iterator[str]:
     if lines:
         yield from lines
         yield runbook_page(Runbook.NEWS_OF_THE_FLEET, links.runbook_url)
+
+
+def _mutes(content: DigestContent) -> Iterator[str]:
+    for line in content.mutes:
+        indent = line[: len(line) - len(line.lstrip())]
+        yield from wrapped(line, indent) if line else [""]
 
 
 def _tail(content: DigestContent, links: Links) -> Iterator[str]:

@@ -51,6 +51,9 @@ _NOT_KNOWN = {
 }
 
 
+_MEANING = "nobody listed, discovered or excluded them"
+
+
 class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
     """What the inventory of a full run says of the fleet.
 
@@ -141,8 +144,7 @@ def sections(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
     if news.first_unaudited:
         yield from _first(news)
     if news.new_unaudited_count:
-        meaning = "nobody listed, discovered or excluded them"
-        yield from ("", f"NEW AND UNAUDITED ({news.new_unaudited_count}): {meaning}")
+        yield from ("", f"NEW AND UNAUDITED ({news.new_unaudited_count:,}): {_MEANING}")
         yield from (line for one in news.new_unaudited for line in _lines_of_unaudited(one))
         yield from _other_unaudited(record, news)
 
@@ -152,7 +154,7 @@ def _departed(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
     for left in record.left or ():
         group = [one for one in news.left if one.how is left.how]
         had = f"; {left.with_problem} had a problem" if left.with_problem else ""
-        yield from ("", _TITLES[left.how].format(left.count) + had)
+        yield from ("", _TITLES[left.how].format(f"{left.count:,}") + had)
         yield from (line for one in group for line in _lines_of_departed(one, excludes))
         if more := left.count - len(group):
             yield f"And {more:,} more, in the report."
@@ -178,11 +180,7 @@ def _first_unaudited(record: InventoryRecord) -> dict[str, int]:
 
 
 def _first(news: FleetNews) -> Iterator[str]:
-    meaning = (
-        "nobody listed, discovered or excluded them; the report has their names, and this is said "
-        "once"
-    )
-    yield from ("", f"UNAUDITED ({news.unaudited_count}): {meaning}")
+    yield from ("", f"UNAUDITED ({news.unaudited_count:,}): {_MEANING}; this is said once")
     yield from (f"- {count:,} {offering}" for offering, count in news.first_unaudited.items())
     if rest := (news.unaudited_count or 0) - sum(news.first_unaudited.values()):
         yield f"- {rest:,} of other offerings"

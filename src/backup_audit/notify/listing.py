@@ -11,8 +11,10 @@ from enum import StrEnum
 
 import msgspec
 
+from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Severity, Verdict, severity_of
+from backup_audit.notify.mute_news import mute_head_lines, mute_section
 from backup_audit.notify.unheard import NOTHING, Unheard, unheard_by
 from backup_audit.report.alerts import PLATFORM, Audience, Reason
 from backup_audit.report.changes import Ended, Resolved
@@ -76,7 +78,8 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     cause. `ends` are the first hundred problems that ended, of `ended` in all, by how, but for the
     `ended_in_fleet`: `unheard`, which the platform hears of the fleet, names those. `unsaid` counts
     those that opened and ended before anybody was notified. `recovered` says in a sentence that the
-    audit works again, null if it had not failed.
+    audit works again, null if it had not failed. `large_mutes` and `mutes` are lines
+    about the mutes themselves, for a head and as a section: the platform's, after a full run.
     """
 
     report: Report
@@ -97,6 +100,8 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     not_reached: int
     unheard: Unheard
     recovered: str | None
+    large_mutes: tuple[str, ...]
+    mutes: tuple[str, ...]
 
     @property
     def open(self) -> int:
@@ -206,6 +211,15 @@ def _due(report: Report, audience: Audience, *, is_due: bool) -> Iterator[str]:
             yield reader
 
 
+def _of_mutes(stored: StoredReport) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Lines about the mutes, for a head and as a section; of a run that is no full one none."""
+    run, configured = stored.head.run, stored.head.coverage.configured
+    if run.scope is not Scope.FULL:
+        return (), ()
+    section = mute_section(stored.mutes(), run.due_at.date())
+    return tuple(mute_head_lines(stored.mutes(), configured)), tuple(section)
+
+
 def _place_of(finding: Finding) -> Place:
     return Place(finding.org, finding.space, finding.offering)
 
@@ -277,6 +291,7 @@ class _Chooser:
         recovered: str | None,
     ) -> DigestContent:
         """What the digest says, once all is taken in."""
+        large, section = _of_mutes(stored) if reader == PLATFORM else ((), ())
         alike = [
             one
             for cause, held in self._unknown.items()
@@ -307,6 +322,8 @@ class _Chooser:
             not_reached=self._not_reached,
             unheard=self._unheard,
             recovered=recovered,
+            large_mutes=large,
+            mutes=section,
         )
 
     def _is_news(self, instant: datetime | None) -> bool:
