@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.fleet.selection import Decision
 from backup_audit.judge.finding import Finding
@@ -41,15 +42,18 @@ def stored(
     prefix: str | None = None,
     alerts: Alerts | None = None,
     notifies: bool = True,
+    after: StoredReport | None = None,
+    mutes: Sequence[MuteRecord] = (),
+    warnings: Sequence[str] = (),
 ) -> StoredReport:
     """The report of these findings, in a bucket of its own.
 
-    `remembered` are the ended problems that the report before it names, `alerts` what the run goes
-    on with. The foundation is "test"; a
-    prefix that is given is its name too.
+    `remembered` are the ended problems that the report before it names, `after` is that report, and
+    `alerts` what the run goes on with. The foundation is "test"; a prefix that is given is its name
+    too.
     """
     store, of = store or InMemoryStore(), of or run()
-    previous = None
+    previous = _previous(after) if after else None
     if remembered:
         head = stored(findings).head
         store.objects[_EARLIER] = b"".join(report_pieces(head, (), (), remembered))
@@ -64,6 +68,7 @@ def stored(
         policy_digest="0" * 64,
         previous=previous,
         listeners=dict.fromkeys(Audience, Listening(confirmed=1, had_one=True)),
+        warnings=tuple(warnings),
     )
     ceilings = Ceilings(concurrency=1, workers=4, requests_per_second=None)
     keys = RunKeys.of(prefix or "backup-audit", of)
@@ -72,7 +77,7 @@ def stored(
         run=of,
         plan=plan,
         alerts=alerts or alerts_from(of.due_at),
-        mutes=(),
+        mutes=tuple(mutes),
         place="plans",
         batches=1,
         ceilings=ceilings,
@@ -90,6 +95,15 @@ def stored(
         invocation_id="i",
     )
     return report
+
+
+def _previous(report: StoredReport) -> PreviousReport:
+    return PreviousReport(
+        run_id=report.head.run.run_id,
+        report_key=report.address.key,
+        report_sha256="0" * 64,
+        manifest_sha256=None,
+    )
 
 
 def alerts_from(due_at: datetime, **parts: Any) -> Alerts:  # noqa: ANN401

@@ -1,7 +1,6 @@
-"""What people and programs are told of a run."""
+"""What people read of a run: the answer, what is new, what ended, and what to do."""
 
 import itertools
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,298 +9,236 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup_audit.errors import InvalidConfiguration, ReportStoreFailed
 from backup_audit.fleet.inventory import Operation
-from backup_audit.fleet.mutes import Mute
-from backup_audit.fleet.run import Run, Scope
-from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Change, Finding, Problem, finding_of
+from backup_audit.fleet.mutes import MuteRecord, MuteState
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.evidence import Cause, Refusal, Silence
+from backup_audit.judge.finding import Finding, Problem, finding_of
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.digest import digests
-from backup_audit.notify.message import (
-    SIZE_MAX,
-    Message,
-    attribute_value,
-    finding_messages,
-    run_failed,
-    run_incomplete,
-    subject_line,
+from backup_audit.notify import listing
+from backup_audit.notify.advice import MEANINGS, next_step
+from backup_audit.notify.digest import DIGEST_MAX, digests
+from backup_audit.notify.links import Links
+from backup_audit.notify.listing import contents
+from backup_audit.notify.message import Message, attribute_value, subject_line
+from backup_audit.report.alerts import Audience, ReaderState, Reason
+from backup_audit.report.changes import Ended, Resolved, compared
+from backup_audit.report.commit import StoredReport
+from backup_audit.text import LINE_MAX
+from tests.doubles.builders import (
+    MUTE,
+    NOW,
+    PLACE,
+    departed,
+    departures,
+    ended_problem,
+    evidence,
+    finding,
+    instance,
+    inventory,
+    open_problem,
+    run,
 )
-from backup_audit.report.changes import Resolved
-from tests.doubles.builders import MUTE, NOW, PLACE, evidence, finding, instance, run
-from tests.doubles.reports import stored
+from tests.doubles.reports import alerts_from, stored
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
+DOCS = "https://git.example.com/docs"
+LINKS = Links(runbook_url=DOCS, topic_arn="arn:aws:sns:eu-central-1:123456789012:backup-audit")
+HEALTHY = finding(Verdict.HEALTHY, "well")
+WHERE: dict[str, Any] = {**PLACE}
+replace = msgspec.structs.replace
 
 
-def ended(guid: str = "guid-9", name: str = "cache", mute: Mute | None = None) -> Finding:
-    return msgspec.structs.replace(
-        finding(Verdict.HEALTHY, guid, name=name, mute=mute),
-        change=Change.RESOLVED,
-        since=NOW - DAY,
-        earlier_problem=Problem(Verdict.STALE, NOW - DAY),
-    )
+def new(verdict: Verdict = Verdict.STALE, guid: str = "guid-1", **parts: Any) -> Finding:  # noqa: ANN401
+    """A problem that this run opens."""
+    return compared(replace(finding(verdict, guid), **parts), None)
 
 
-def document(message: Message) -> dict[str, Any]:
-    """What a program reads."""
-    parsed: dict[str, Any] = json.loads(json.loads(message.body)["default"])
-    return parsed
+def known(verdict: Verdict = Verdict.STALE, guid: str = "guid-1", **parts: Any) -> Finding:  # noqa: ANN401
+    """A problem of which everybody was notified a day ago."""
+    found = replace(finding(verdict, guid), **parts)
+    return compared(found, open_problem(verdict, NOW - DAY))
 
 
-def not_reached(why: str, guid: str = "guid-1") -> Finding:
+def worse(guid: str = "guid-1", **parts: Any) -> Finding:  # noqa: ANN401
+    """A problem that was unsupported when everybody was notified of it, and is stale now."""
+    found = replace(finding(Verdict.STALE, guid), **parts)
+    return compared(found, open_problem(Verdict.UNSUPPORTED, NOW - DAY))
+
+
+def refused(
+    guid: str = "guid-1", title: str = "CF-ServiceBrokerApiUnreachable", status: int = 502
+) -> Finding:
+    """An instance whose broker answers nothing."""
+    answer = evidence(Refusal(10001, title, "no answer"), status)
+    return replace(finding_of(instance(guid, f"db-{guid}"), answer, run(), None), **WHERE)
+
+
+def not_reached(why: str = "the run's time was over", guid: str = "guid-1") -> Finding:
     silence = evidence(Silence(Cause.NOT_REACHED, why), None)
     return finding_of(instance(guid), silence, run(), None)
 
 
-def one_digest(*findings: Finding, of: Run | None = None) -> Message:
-    [message] = digests(stored(findings, of=of))
+def being_deleted(guid: str = "guid-going") -> Finding:
+    return new(guid=guid, operation=Operation("delete", "in progress", NOW))
+
+
+def digest_of(
+    *findings: Finding,
+    audience: Audience = Audience.PEOPLE,
+    **parts: Any,  # noqa: ANN401
+) -> Message:
+    """The platform's digest of a run that found this."""
+    [message] = digests(stored(findings, **parts), audience, LINKS)
     return message
 
 
+def lines_of(message: Message) -> list[str]:
+    return message.body.splitlines()
+
+
+def part_of(message: Message, title: str) -> list[str]:
+    """The lines of the section that begins like this."""
+    lines = lines_of(message)
+    [first] = [number for number, line in enumerate(lines) if line.startswith(title)]
+    return lines[first : lines.index("", first)]
+
+
+def none(report: StoredReport, audience: Audience = Audience.PEOPLE) -> bool:
+    return list(digests(report, audience, LINKS)) == []
+
+
+# ── The answer ────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_nothing_is_said_when_nothing_is_wrong() -> None:
-    report = stored([finding(Verdict.HEALTHY)])
-
-    assert list(digests(report)) == []
-    assert list(finding_messages(report)) == []
-
-
-@pytest.mark.parametrize("verdict", PROBLEMS)
-def test_every_problem_instance_is_named_with_verdict_reason_and_name(verdict: Verdict) -> None:
-    problem = finding(verdict, "guid-7", name="orders-db", owner="team-orders")
-
-    message = one_digest(problem, finding(Verdict.HEALTHY))
-
-    assert "orders-db (guid-7)" in message.text
-    assert problem.reason in message.text
-    assert verdict.replace("_", " ").upper() in message.text
-    [named] = document(message)["findings"]
-    assert named["guid"] == "guid-7"
-    assert named["verdict"] == verdict
-    assert named["severity"] == verdict.severity
-    assert named["reason"] == problem.reason
-
-
-PLACED = msgspec.structs.replace(finding(name="orders-db", owner="team-orders"), **PLACE)
-WHERE = "prod-eu / payments · p.mysql db-gold-small"
-
-
-def test_a_problem_instance_is_named_with_its_place() -> None:
-    message = one_digest(msgspec.structs.replace(PLACED, change=Change.NEW))
-
-    lines = message.text.splitlines()
-    at = lines.index("  orders-db (guid-1) [new, team-orders]")
-    assert lines[at + 1 : at + 3] == [f"      {WHERE}", f"      {PLACED.reason}"]
-    [named] = document(message)["findings"]
-    assert {key: named[key] for key in PLACE} == PLACE
-
-
-def test_a_problem_that_ended_is_named_with_its_place() -> None:
-    message = one_digest(msgspec.structs.replace(ended(), **PLACE))
-
-    lines = message.text.splitlines()
-    at = lines.index("RESOLVED (1)")
-    assert lines[at + 1].startswith("  cache (guid-9): was stale since ")
-    assert lines[at + 2 : at + 4] == [f"      {WHERE}", ""]
-    [resolved] = document(message)["resolved"]
-    assert {key: resolved[key] for key in PLACE} == PLACE
-
-
-def test_a_message_about_an_instance_says_where_it_is() -> None:
-    first, second = finding_messages(stored([PLACED, msgspec.structs.replace(ended(), **PLACE)]))
-
-    assert first.text.splitlines()[:3] == [
-        f"orders-db (guid-1): {PLACED.reason}",
-        f"Where: {WHERE}",
-        "Owner: team-orders",
-    ]
-    assert f"Where: {WHERE}" in second.text
-    assert {key: document(first)["finding"][key] for key in PLACE} == PLACE
-
-
-def test_where_an_instance_is_may_not_be_known() -> None:
-    [message] = finding_messages(stored([finding()]))
-
-    assert "Where" not in message.text
-    assert document(message)["finding"]["org"] is None
-
-
-def test_every_message_has_an_id_that_begins_with_its_foundation() -> None:
-    report = stored([not_reached("x"), finding(guid="guid-2")])
-
-    [digest], [first, second] = digests(report), finding_messages(report)
-
-    run_id = "20260131T050000Z"
-    assert digest.message_id == f"test/{run_id}/digest/1"
-    assert first.message_id == f"test/{run_id}/finding/guid-2"
-    assert second.message_id == f"test/{run_id}/finding/guid-1"
-    assert run_incomplete(report).message_id == f"test/{run_id}/run_incomplete"
-    assert failed(KeyError()).message_id == "test/r/run_failed"
-    assert failed(KeyError(), run_id=None).message_id == "test/invocation/run_failed"
-
-
-def being_deleted(verdict: Verdict = Verdict.STALE, guid: str = "guid-going") -> Finding:
-    deleting = Operation("delete", "in progress", NOW)
-    return msgspec.structs.replace(finding(verdict, guid), operation=deleting)
-
-
-def test_an_instance_that_is_being_deleted_is_counted_and_not_named() -> None:
-    message = one_digest(being_deleted(), finding(guid="guid-told"))
-
-    assert "guid-going" not in message.body
-    assert "1 of 2 instances have a problem." in message.text
-    assert "Being deleted and not named here: 1." in message.text.splitlines()
-    assert document(message)["being_deleted"] == 1
-    assert "Being deleted" not in one_digest(finding()).text
-    assert document(one_digest(finding()))["being_deleted"] == 0
-    assert list(digests(stored([being_deleted()]))) == []
-    assert list(finding_messages(stored([being_deleted()]))) == []
-
-
-def test_problems_are_grouped_by_verdict_worst_first() -> None:
-    text = one_digest(*[finding(verdict, verdict) for verdict in PROBLEMS]).text
-
-    titles = [verdict.replace("_", " ").upper() + " (1)" for verdict in PROBLEMS]
-    assert [text.index(title) for title in titles] == sorted(map(text.index, titles))
-
-
-def test_the_reports_address_is_said() -> None:
-    message = one_digest(finding())
-
-    key = "backup-audit/reports/dt=2026-01-31/run=20260131T050000Z/report.json"
-    assert f"s3://reports/{key}" in message.text
-    assert document(message)["report"] == {"bucket": "reports", "key": key}
-
-
-def test_a_muted_instance_is_counted_and_not_named() -> None:
-    muted = finding(guid="guid-muted", mute=MUTE)
-
-    message = one_digest(muted, finding(guid="guid-told"))
-
-    assert "guid-muted" not in message.body
-    assert "Muted and not named here: 1." in message.text
-    assert document(message)["muted"] == 1
-    assert list(digests(stored([muted]))) == []
-
-
-def test_a_problem_that_ended_is_news() -> None:
-    message = one_digest(ended(), finding(Verdict.HEALTHY))
-
-    assert "cache (guid-9): was stale since 2026-01-30 05:00 UTC, is healthy" in message.text
-    [resolved] = document(message)["resolved"]
-    assert (resolved["guid"], resolved["verdict"], resolved["change"]) == (
-        "guid-9",
-        "healthy",
-        "resolved",
-    )
-    assert resolved["earlier_problem"] == {"verdict": "stale", "since": "2026-01-30T05:00:00Z"}
-    assert message.attributes["severity"] == "info"
-    assert message.attributes["change"] == ("resolved",)
-    assert message.subject == "[backup-audit] test: 0 problems, 1 resolved"
-
-
-def test_an_earlier_or_a_muted_resolution_is_no_news() -> None:
-    earlier = Resolved(
-        guid="guid-8",
-        name=None,
-        owner=None,
-        verdict=Verdict.STALE,
-        since=NOW - 2 * DAY,
-        resolved_at=NOW - DAY,
-    )
-
-    assert list(digests(stored([ended(mute=MUTE)], remembered=[earlier]))) == []
-
-
-def test_the_attributes_are_what_filter_policies_need() -> None:
-    new = msgspec.structs.replace(finding(Verdict.STALE, "a"), change=Change.NEW)
-    unknown = msgspec.structs.replace(finding(Verdict.UNKNOWN, "b"), change=Change.ONGOING)
-
-    message = one_digest(unknown, new)
-
-    assert message.attributes == {
-        "event": "digest",
-        "verdict": ("stale", "unknown"),
-        "change": ("new", "ongoing"),
-        "severity": "critical",
-        "foundation": "test",
-        "schema_version": "1",
-    }
-    assert attribute_value(message.attributes["verdict"]) == '["stale","unknown"]'
-
-
-ONE_OF_EACH = {verdict: finding(verdict, verdict) for verdict in PROBLEMS} | {
-    Verdict.HEALTHY: ended()
-}
-SUBSETS = [
-    subset
-    for size in range(1, len(ONE_OF_EACH) + 1)
-    for subset in itertools.combinations(ONE_OF_EACH, size)
-]
-URGENCY = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]
-
-
-@pytest.mark.parametrize("urgent", [None, *PROBLEMS, Verdict.HEALTHY])
-def test_a_digest_is_as_urgent_as_the_most_urgent_that_it_names(
-    monkeypatch: pytest.MonkeyPatch, urgent: Verdict | None
-) -> None:
-    """Whatever a maintainer calls critical, its place in the report does not matter."""
-    if urgent is not None:
-        severity_of = {verdict: verdict.severity for verdict in Verdict}
-        monkeypatch.setattr(
-            Verdict,
-            "severity",
-            property(lambda one: Severity.CRITICAL if one is urgent else severity_of[one]),
-        )
-
-    for verdicts in SUBSETS:
-        message = one_digest(*(ONE_OF_EACH[verdict] for verdict in verdicts))
-
-        severities = {verdict.severity for verdict in verdicts}
-        assert message.attributes["severity"] == min(severities, key=URGENCY.index), verdicts
-        assert set(message.attributes["verdict"]) == set(verdicts)
+    assert none(stored([HEALTHY]))
 
 
 @pytest.mark.parametrize(
-    ("late", "said"), [(DAY - SECOND, False), (DAY, False), (DAY + SECOND, True), (9 * DAY, True)]
+    ("findings", "answer", "subject"),
+    [
+        (
+            [new()],
+            "1 of 2 instances has a problem, 1 of them new. The audit is complete.",
+            "1 problem, 1 new",
+        ),
+        (
+            [new(), new(guid="b"), known(guid="c")],
+            "3 of 4 instances have a problem, 2 of them new. The audit is complete.",
+            "3 problems, 2 new",
+        ),
+        (
+            [known(), worse("b")],
+            (
+                "2 of 3 instances have a problem, none of them new, 1 worse than before. "
+                "The audit is complete."
+            ),
+            "2 problems, 1 worse",
+        ),
+        (
+            [known()],
+            "1 of 2 instances has a problem, none of them new. The audit is complete.",
+            "1 problem, reminder",
+        ),
+        (
+            [new(), not_reached(guid="b")],
+            (
+                "1 of 3 instances has a problem, 1 of them new. "
+                "The audit is INCOMPLETE: the run's time was over."
+            ),
+            "INCOMPLETE, 1 problem, 1 new",
+        ),
+        (
+            [not_reached(guid="b")],
+            "0 of 2 instances have a problem. The audit is INCOMPLETE: the run's time was over.",
+            "INCOMPLETE, 0 problems",
+        ),
+    ],
 )
-def test_a_run_that_was_made_more_than_a_day_after_it_was_due_says_so(
-    late: timedelta, *, said: bool
+def test_the_first_line_and_the_subject_are_the_answer(
+    findings: list[Finding], answer: str, subject: str
 ) -> None:
-    made_late = run(due_at=NOW - late)
+    message = digest_of(*findings, HEALTHY)
 
-    head = one_digest(finding(), of=made_late).text
-
-    made = "made 2026-01-31 05:00 UTC"
-    assert (f"Due {NOW - late:%Y-%m-%d %H:%M} UTC, {made}, " in head) is said
-    assert (made in head) is said
+    assert " ".join(message.body.split()).startswith(answer)
+    assert message.subject == f"[backup-audit] test: {subject}"
 
 
-def test_the_subject_counts_what_is_new() -> None:
-    new = msgspec.structs.replace(finding(guid="a"), change=Change.NEW)
-    reopened = msgspec.structs.replace(finding(guid="b"), change=Change.REOPENED)
-
-    message = one_digest(new, reopened, finding(guid="c"))
-
-    assert message.subject == "[backup-audit] test: 3 problems, 2 new"
+OPENED_BEFORE = {
+    "": ReaderState(digest_at=NOW - DAY, why=(Reason.OPENED,), episode=NOW - DAY, cleared=False)
+}
 
 
-def test_a_what_if_is_labelled() -> None:
-    message = one_digest(finding(), of=run(Scope.WHAT_IF))
+def test_all_clear_is_said_once_everything_ended() -> None:
+    over = ended_problem("gone-well", name="cache", end_notified_at=None, resolved_at=NOW - HOUR)
 
-    assert message.subject.startswith("[backup-audit what-if] test")
-    assert "A what-if" in message.text
+    message = digest_of(
+        HEALTHY,
+        remembered=[over],
+        inventory=inventory(),
+        alerts=alerts_from(NOW, readers=OPENED_BEFORE),
+    )
+
+    assert lines_of(message)[0] == (
+        "All clear: 0 of 1 instance have a problem. The audit is complete."
+    )
+    assert message.subject == "[backup-audit] test: all clear, 1 ended"
+    assert message.attributes["severity"] == "info"
+    assert message.attributes["reason"] == ("ended", "all_clear")
 
 
-def test_an_incomplete_run_says_so_in_its_digest() -> None:
-    message = one_digest(not_reached("the API had answered nothing for 93 s"))
+def test_an_all_clear_that_was_never_sent_is_not_sent_when_it_is_no_longer_true() -> None:
+    state = ReaderState(
+        digest_at=NOW - HOUR, why=(Reason.ALL_CLEAR,), episode=NOW - DAY, cleared=True
+    )
+    owed = alerts_from(NOW - HOUR, readers={"": state})
 
-    why = "the API had answered nothing for 93 s"
-    assert f"INCOMPLETE: not every instance was reached: {why}.\n" in message.text
-    assert document(message)["why_incomplete"] == why
-    assert document(one_digest(finding()))["why_incomplete"] is None
+    again = digest_of(HEALTHY, alerts=owed, inventory=inventory())
+    late = digest_of(being_deleted(), HEALTHY, alerts=owed, inventory=inventory())
+
+    assert again.subject == "[backup-audit] test: all clear"
+    assert "clear" not in late.body.lower()
+    assert late.subject == "[backup-audit] test: 0 problems"
+    assert "reason" not in late.attributes
+
+
+def test_a_reminder_says_that_it_is_one() -> None:
+    reminded = digest_of(known())
+
+    assert "This is a reminder: nothing has changed since the last message." in lines_of(reminded)
+    assert reminded.attributes["reason"] == ("reminder",)
+    assert "reminder" not in digest_of(known(), new(guid="b")).body
+
+
+def test_the_recovery_of_the_audit_is_said_whatever_there_is_besides() -> None:
+    said = "The audit works again: it failed 5 times since 2026-01-30 05:00 UTC."
+    [message] = digests(stored([HEALTHY]), Audience.PEOPLE, LINKS, said)
+
+    assert lines_of(message)[:2] == [
+        "0 of 1 instance have a problem. The audit is complete.",
+        said,
+    ]
+    assert message.subject == "[backup-audit] test: the audit works again, 0 problems"
+    assert message.attributes["reason"] == ("recovered",)
+    assert message.attributes["severity"] == "info"
+
+
+def test_an_audit_that_stays_incomplete_says_since_when_and_then_that_it_is_whole_again() -> None:
+    since = alerts_from(NOW, incomplete_since=NOW - DAY)
+
+    still = digest_of(not_reached(), alerts=since)
+    again = digest_of(HEALTHY, alerts=since)
+
+    assert "The audit is INCOMPLETE since 2026-01-30 05:00 UTC: " in still.body
+    assert f"{DOCS}/runbook.md#incompleterun" in lines_of(still)
+    assert still.attributes["severity"] == "warning"
+    assert lines_of(again)[0].endswith("The audit is complete again.")
+    assert again.attributes["reason"] == ("complete",)
+    assert again.attributes["severity"] == "info"
 
 
 DOWN, OVER = "the API had answered nothing for 93 s", "the run's time was over"
@@ -318,52 +255,619 @@ DOWN, OVER = "the API had answered nothing for 93 s", "the run's time was over"
         ),
     ],
 )
-def test_the_reason_of_a_stop_is_one_value_that_every_text_prints(
-    reasons: list[str], said: str
-) -> None:
+def test_the_reason_of_a_stop_is_the_reports(reasons: list[str], said: str) -> None:
     report = stored([not_reached(why, f"guid-{n}") for n, why in enumerate(reasons)])
 
-    [digest], message = digests(report), run_incomplete(report)
+    [digest] = digests(report, Audience.PEOPLE, LINKS)
 
     assert report.head.why_incomplete == said
-    assert f"Why: {said}.\n" in message.text
-    assert document(message)["why_incomplete"] == said
-    assert f"not every instance was reached: {said}.\n" in digest.text
+    assert f"INCOMPLETE: {said}." in " ".join(digest.body.split())
 
 
-def test_a_long_digest_becomes_several_whole_messages() -> None:
-    problems = [finding(guid=f"guid-{number:05}", name="n" * 100) for number in range(2_000)]
-
-    messages = list(digests(stored(problems)))
-
-    assert len(messages) > 1
-    named = [one["guid"] for message in messages for one in document(message)["findings"]]
-    assert named == [problem.guid for problem in problems]
-    for part, message in enumerate(messages, 1):
-        assert message.size <= SIZE_MAX
-        assert (document(message)["part"], document(message)["parts"]) == (part, len(messages))
-        assert message.subject.endswith(f"({part}/{len(messages)})")
-        assert f"Message {part} of {len(messages)}." in message.text
-        for one in document(message)["findings"]:
-            assert one["guid"] in message.text
-    assert len({message.message_id for message in messages}) == len(messages)
+# ── An instance ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_long_digest_of_a_foundation_with_a_long_name_fits_too() -> None:
-    report = stored([finding(guid=f"guid-{number:05}") for number in range(2_000)])
-    report.head = msgspec.structs.replace(report.head, foundation="f" * 5_000)
+@pytest.mark.parametrize("verdict", PROBLEMS)
+def test_a_problem_is_named_with_all_that_a_person_needs_to_act(verdict: Verdict) -> None:
+    problem = new(verdict, "guid-7", name="orders-db", owner="team-orders", **WHERE)
 
-    messages = list(digests(report))
+    lines = part_of(digest_of(problem, HEALTHY), "NEW · ")
 
-    assert len(messages) > 1
-    assert all(message.size <= SIZE_MAX for message in messages)
+    title = verdict.replace("_", " ").upper()
+    assert lines[:2] == [
+        f"NEW · {title} (1): {MEANINGS[verdict]}",
+        f"  {DOCS}/verdicts.md#{verdict}",
+    ]
+    steps = next_step(verdict, problem.http_status, problem.cause)
+    assert steps
+    assert lines[2 : 2 + len(steps)] == [f"  {step}" for step in steps]
+    assert lines[2 + len(steps) : 5 + len(steps)] == [
+        "- orders-db (guid-7)",
+        "    prod-eu / payments · p.mysql db-gold-small",
+        "    owner: team-orders",
+    ]
+    assert f"    {problem.reason}" in lines
+    assert "    found since 2026-01-31 05:00 UTC" in lines
+    assert lines[-1] == '    cf curl "/v3/service_instances/guid-7/backups"'
+    assert ("    X-VCAP-Request-ID: r-1" in lines) is (verdict is Verdict.UNKNOWN)
 
+
+def test_a_stale_instance_says_how_old_and_against_which_policy() -> None:
+    demanding = replace(finding().policy, min_backups=2)
+
+    plain, strict = digest_of(new()), digest_of(new(policy=demanding))
+
+    newest = "    newest backup 2 d 2 h old, of 2026-01-29 03:00 UTC; policy: at most 26 h"
+    assert newest in lines_of(plain)
+    assert f"{newest}, at least 2 backups" in lines_of(strict)
+
+
+def test_an_instance_without_a_backup_says_when_it_was_made_if_that_is_known() -> None:
+    unknown = new(Verdict.NEVER_BACKED_UP)
+    made = replace(unknown.evidence, instance_created_at=NOW - 9 * DAY)
+
+    first, second = digest_of(unknown), digest_of(replace(unknown, evidence=made))
+
+    assert "    no backup; policy: at most 26 h" in lines_of(first)
+    assert "    no backup, made 2026-01-22 05:00 UTC; policy: at most 26 h" in lines_of(second)
+
+
+def test_what_an_instance_was_before_is_said() -> None:
+    hidden = open_problem(Verdict.UNKNOWN, NOW - DAY, Problem(Verdict.STALE, NOW - 3 * DAY))
+    unknown = compared(finding(Verdict.UNKNOWN), hidden)
+
+    found = "    found since 2026-01-31 05:00 UTC; before: unsupported since 2026-01-30 05:00 UTC"
+    assert found in part_of(digest_of(worse()), "WORSE · STALE (1)")
+    found = "    found since 2026-01-30 05:00 UTC; before: stale since 2026-01-28 05:00 UTC"
+    assert found in part_of(digest_of(unknown), "STILL OPEN · UNKNOWN (1)")
+
+
+def test_a_reopened_problem_is_news_and_says_so() -> None:
+    ended = ended_problem(resolved_at=NOW - DAY)
+    message = digest_of(compared(finding(), None, ended))
+
+    assert "    reopened, found since 2026-01-31 05:00 UTC" in part_of(message, "NEW · STALE (1)")
+    assert message.attributes["change"] == ("reopened",)
+
+
+NOTES = (
+    'label backup-audit.max-age "99d" is ignored: it is not within 1h..7d',
+    'label backup-audit.owner "x" is ignored: it is not one of team-*',
+)
+
+
+def test_the_labels_that_are_ignored_stand_under_the_reason() -> None:
+    found = new(policy_notes=NOTES)
+
+    lines = lines_of(digest_of(found))
+
+    at = lines.index(f"    {found.reason}")
+    assert lines[at + 1 : at + 3] == [f"    {one}" for one in NOTES]
+
+
+def test_prose_is_wrapped_and_addresses_commands_and_names_are_not() -> None:
+    name, guid = " ".join(["long-name"] * 20), "g" * 200
+    why = "the broker says " + "no and again no " * 20
+    long = new(Verdict.UNKNOWN, guid, name=name, reason=why, org="o" * 120)
+
+    lines = lines_of(digest_of(long, warnings=["a rule that fits nothing " * 10]))
+
+    assert f"- {name} ({guid})" in lines
+    assert f'    cf curl "/v3/service_instances/{guid}/backups"' in lines
+    too_long = [line for line in lines if len(line) > LINE_MAX]
+    whole = (f"- {name}", "    cf curl ", f"    {'o' * 120}", "https://", "s3://")
+    assert [line for line in too_long if not line.startswith(whole)] == []
+    assert " ".join(why.split()) in " ".join(" ".join(lines).split())
+
+
+# ── News first, then the worst ────────────────────────────────────────────────────────────────────
+
+
+def test_new_problems_come_first_then_those_that_are_worse_and_each_part_worst_first() -> None:
+    everything = [
+        *(new(verdict, f"new-{verdict}") for verdict in PROBLEMS),
+        worse("worse"),
+        *(known(verdict, f"known-{verdict}") for verdict in PROBLEMS),
+    ]
+
+    lines = lines_of(digest_of(*reversed(everything)))
+
+    titles = [line.partition(" (")[0] for line in lines if " · " in line]
+    words = [verdict.replace("_", " ").upper() for verdict in PROBLEMS]
+    assert titles == [
+        *(f"NEW · {word}" for word in words),
+        "WORSE · STALE",
+        *(f"STILL OPEN · {word}" for word in words),
+    ]
+    named = [line[2:] for line in lines if line.startswith("- ")]
+    assert named == [one.guid for one in everything]
+
+
+@pytest.mark.parametrize(
+    ("age", "title"), [(HOUR - SECOND, "NEW"), (HOUR, "NEW"), (HOUR + SECOND, "STILL OPEN")]
+)
+def test_what_an_audience_has_not_heard_of_yet_is_new_to_it(age: timedelta, title: str) -> None:
+    owed = alerts_from(NOW)
+    owed = replace(owed, news_from={**owed.news_from, Audience.PEOPLE: NOW - HOUR})
+    opened = compared(finding(), open_problem(Verdict.STALE, NOW - age))
+
+    message = digest_of(opened, alerts=owed)
+
+    assert part_of(message, f"{title} · STALE (1)")
+    is_new = title == "NEW"
+    assert message.attributes["change"] == (("new",) if is_new else ("ongoing",))
+    assert message.attributes["reason"] == (("opened",) if is_new else ("reminder",))
+
+
+@pytest.mark.parametrize("count", [9, 10, 11])
+def test_ten_unknown_instances_of_one_cause_are_one_line(count: int) -> None:
+    unknown = [compared(refused(f"u-{number:02}"), None) for number in range(count)]
+
+    message = digest_of(*unknown, compared(refused("other", "CF-ServiceBrokerBadResponse"), None))
+
+    lines = part_of(message, f"NEW · UNKNOWN ({count + 1})")
+    together = f"- {count} × HTTP 502 CF-ServiceBrokerApiUnreachable, p.mysql"  # noqa: RUF001
+    assert (together in lines) is (count >= 10)
+    assert "- db-other (other)" in lines
+    assert message.body.count("(u-") == (3 if count >= 10 else count)
+    if count >= 10:
+        at = lines.index(together)
+        assert lines[at + 1 : at + 8] == [
+            f"    {DOCS}/verdicts.md#a-group-of-unknowns",
+            "    such as:",
+            "    db-u-00 (u-00)",
+            "    db-u-01 (u-01)",
+            "    db-u-02 (u-02)",
+            "    X-VCAP-Request-ID of the first: r-1",
+            '    cf curl "/v3/service_instances/u-00/backups"',
+        ]
+
+
+def test_of_one_cause_those_that_are_new_are_told_from_those_still_open() -> None:
+    before = open_problem(Verdict.UNKNOWN, NOW - DAY)
+    old = [compared(refused(f"old-{number}"), before) for number in range(8)]
+    fresh = [compared(refused(f"new-{number}"), None) for number in range(4)]
+
+    message = digest_of(*old, *fresh)
+
+    cause = "HTTP 502 CF-ServiceBrokerApiUnreachable, p.mysql"
+    assert f"- 4 × {cause}" in part_of(message, "NEW · UNKNOWN (4)")  # noqa: RUF001
+    assert f"- 8 × {cause}" in part_of(message, "STILL OPEN · UNKNOWN (8)")  # noqa: RUF001
+
+
+def test_causes_without_an_answer_or_an_offering_are_said_too() -> None:
+    silent = [new(Verdict.UNKNOWN, f"u-{number}") for number in range(10)]
+
+    lines = lines_of(digest_of(*silent))
+
+    assert "- 10 × no answer timeout, of an unknown offering" in lines  # noqa: RUF001
+
+
+def test_more_causes_than_are_told_apart_are_counted_together() -> None:
+    many = [compared(refused(f"u-{n:03}", f"Title{n:03}"), None) for n in range(115)]
+
+    message = digest_of(*many)
+
+    assert "- 15 × of many other causes" in lines_of(message)  # noqa: RUF001
+
+
+def test_unknown_instances_stand_under_what_is_to_be_done_about_them() -> None:
+    unknown = [
+        compared(refused("a", "CF-ServiceBrokerBadResponse"), None),
+        compared(refused("b", "CF-ConcurrencyError", 422), None),
+        compared(refused("c", "CF-ServiceBrokerRequestRejected"), None),
+    ]
+
+    lines = part_of(digest_of(*unknown), "NEW · UNKNOWN (3)")
+
+    said = [line for line in lines if line.startswith(("- ", "  Those", "  The instance"))]
+    assert said == [
+        "  Those who run the service's broker, with the X-VCAP-Request-ID that the finding has.",
+        "- db-a (a)",
+        "- db-c (c)",
+        "  The instance is being changed: the next run asks again.",
+        "- db-b (b)",
+    ]
+
+
+@pytest.mark.parametrize(("count", "named"), [(99, 99), (100, 100), (101, 100)])
+def test_at_most_a_hundred_are_named_and_the_others_counted(count: int, named: int) -> None:
+    message = digest_of(*(new(guid=f"guid-{number:03}", **WHERE) for number in range(count)))
+
+    assert message.body.count("- guid-") == named
+    assert f"NEW · STALE ({count}): " in message.body
+    more = "NOT NAMED HERE (1): the report has their names"
+    assert (more in lines_of(message)) is (count > named)
+    assert ("- 1: prod-eu / payments · p.mysql" in lines_of(message)) is (count > named)
+
+
+def test_news_are_named_before_what_is_worse_and_both_before_the_worst_that_is_known() -> None:
+    old = [known(Verdict.NEVER_BACKED_UP, f"old-{number:03}") for number in range(100)]
+    more = [worse(f"worse-{number}") for number in range(2)]
+    fresh = [new(Verdict.NOT_FOUND, f"new-{number}") for number in range(3)]
+
+    message = digest_of(*old, *more, *fresh)
+
+    assert [message.body.count(f"- {one}-") for one in ("new", "worse", "old")] == [3, 2, 95]
+    assert "NOT NAMED HERE (5): the report has their names" in lines_of(message)
+    assert "- 5: in an unknown place" in lines_of(message)
+
+
+@pytest.mark.parametrize(("spaces", "others"), [(19, 0), (20, 0), (21, 1)])
+def test_the_others_are_counted_in_at_most_twenty_places(spaces: int, others: int) -> None:
+    named = [new(Verdict.NEVER_BACKED_UP, f"guid-{number:03}") for number in range(100)]
+    rest = [
+        new(guid=f"rest-{number:02}", **{**WHERE, "space": f"space-{number % spaces:02}"})
+        for number in range(spaces + 1)
+    ]
+
+    lines = part_of(digest_of(*named, *rest), f"NOT NAMED HERE ({spaces + 1})")
+
+    assert lines[1] == "- 2: prod-eu / space-00 · p.mysql"
+    assert sum(" / space-" in line for line in lines) == min(spaces, 20)
+    assert lines[-1:] == (["- 1: in other spaces"] if others else lines[-1:])
+
+
+def test_places_beyond_those_that_are_told_apart_are_counted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "_PLACES_MAX", 2)
+    monkeypatch.setattr(listing, "NAMED_MAX", 1)
+    found = [new(guid=f"g-{n}", **{**WHERE, "space": f"space-{n}"}) for n in range(5)]
+
+    lines = part_of(digest_of(*found), "NOT NAMED HERE (4)")
+
+    assert lines[1:] == ["- 3: in an unknown place", "- 1: prod-eu / space-1 · p.mysql"]
+
+
+# ── Ends ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def over(guid: str = "guid-9", ended: Ended = Ended.HEALTHY, **parts: Any) -> Resolved:  # noqa: ANN401
+    """A problem that ended an hour ago, and of whose end nobody was notified yet."""
+    unsaid = {"end_notified_at": None, "resolved_at": NOW - HOUR, "ended": ended}
+    return ended_problem(guid, **{**unsaid, **parts})
+
+
+TITLES = {
+    Ended.HEALTHY: "ENDED · HEALTHY (1): proved by backups",
+    Ended.IN_GRACE: "ENDED · IN GRACE (1): by a policy, and not on proof",
+    Ended.DROPPED: "ENDED · TAKEN OFF THE CONFIGURATION (1): nobody audits them any more",
+    Ended.GONE: "ENDED · GONE (1): not in the foundation any more",
+    Ended.LEFT_SELECTION: "ENDED · LEFT THE SELECTION (1): nobody audits them any more",
+}
+
+
+@pytest.mark.parametrize("ended", Ended)
+def test_a_problem_that_ended_is_named_with_how(ended: Ended) -> None:
+    one = over("guid-9", ended, name="cache", owner="team-a", **WHERE)
+
+    message = digest_of(HEALTHY, remembered=[one])
+
+    assert part_of(message, "ENDED") == [
+        TITLES[ended],
+        "- cache (guid-9)",
+        "    prod-eu / payments · p.mysql db-gold-small",
+        "    owner: team-a",
+        "    was stale since 2026-01-30 05:00 UTC",
+    ]
+    assert message.subject == "[backup-audit] test: 0 problems, 1 ended"
+    assert message.attributes["reason"] == ("ended",)
+    assert message.attributes["severity"] == "info"
+    is_healthy = ended is Ended.HEALTHY
+    assert message.attributes.get("change") == (("resolved",) if is_healthy else None)
+    assert message.attributes.get("verdict") == (("healthy",) if is_healthy else None)
+
+
+def test_who_was_notified_of_a_problem_hears_of_its_end_though_it_was_muted_since() -> None:
+    message = digest_of(HEALTHY, remembered=[over(muted=True)])
+
+    assert "    was stale since 2026-01-30 05:00 UTC, muted since" in part_of(message, "ENDED")
+
+
+@pytest.mark.parametrize(
+    ("end_notified_at", "said"), [(HOUR - SECOND, True), (HOUR, True), (HOUR + SECOND, False)]
+)
+def test_an_end_is_said_to_an_audience_until_it_has_heard_of_it(
+    end_notified_at: timedelta, *, said: bool
+) -> None:
+    owed = alerts_from(NOW)
+    owed = replace(owed, news_from={**owed.news_from, Audience.PEOPLE: NOW - HOUR})
+    one = over(end_notified_at=NOW - end_notified_at)
+
+    message = digest_of(known(), remembered=[one], alerts=owed)
+
+    assert ("ENDED" in message.body) is said
+
+
+def test_problems_that_came_and_went_unsaid_are_a_number() -> None:
+    unsaid = [over(f"u-{n}", notified_at=None, alert=None) for n in range(3)]
+
+    message = digest_of(new(), remembered=unsaid)
+
+    assert "Opened and ended before anybody was notified: 3." in lines_of(message)
+    assert "u-1" not in message.body
+    assert "ended" not in (message.subject or "")
+    assert none(stored([HEALTHY], remembered=unsaid))
+
+
+@pytest.mark.parametrize(("count", "named"), [(99, 99), (100, 100), (101, 100)])
+def test_at_most_a_hundred_ends_are_named_and_the_others_counted(count: int, named: int) -> None:
+    message = digest_of(HEALTHY, remembered=[over(f"e-{n:03}") for n in range(count)])
+
+    assert message.body.count("- e-") == named
+    assert f"ENDED · HEALTHY ({count}): " in message.body
+    assert ("And 1 more, in the report." in lines_of(message)) is (count > named)
+
+
+def test_a_departure_is_named_by_the_fleets_section_and_not_once_more() -> None:
+    left = over("guid-5", Ended.LEFT_SELECTION, resolved_at=NOW, end_notified_at=NOW)
+    earlier = replace(left, guid="earlier", resolved_at=NOW - HOUR)
+    record = inventory(**departures(departed("guid-5")))
+
+    message = digest_of(HEALTHY, remembered=[left, earlier], inventory=record)
+
+    assert message.body.count("(guid-5)") == 1
+    assert part_of(message, "NO LONGER SELECTED (1)")[1] == "- orders (guid-5)"
+    assert part_of(message, "ENDED · LEFT THE SELECTION (1)")[1] == "- earlier"
+    assert message.subject == "[backup-audit] test: 0 problems, 2 ended, 1 left the fleet"
+
+
+# ── The head and the end ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_muted_instance_is_counted_and_not_named() -> None:
+    muted = compared(finding(guid="guid-muted", mute=MUTE), None)
+
+    message = digest_of(muted, new(guid="guid-named"))
+
+    assert "guid-muted" not in message.body
+    assert "Muted and not named here: 1." in lines_of(message)
+    assert none(stored([muted]))
+
+
+def test_an_instance_that_is_being_deleted_is_counted_and_not_named() -> None:
+    message = digest_of(being_deleted(), new(guid="guid-named"))
+
+    assert "guid-going" not in message.body
+    assert lines_of(message)[0].startswith("1 of 2 instances has a problem, ")
+    assert "Being deleted and not named here: 1." in lines_of(message)
+    assert "Being deleted" not in digest_of(new()).body
+    assert none(stored([being_deleted()]))
+
+
+def test_who_was_not_reached_is_a_number() -> None:
+    many = [not_reached(guid=f"n-{number}") for number in range(30)]
+
+    message = digest_of(new(guid="guid-named"), *many)
+
+    assert "Not reached, and without a problem before: 30." in lines_of(message)
+    assert "n-1" not in message.body
+    assert "Audited: 1 of 31 (3.22 %), unknown: 30." in lines_of(message)
+
+
+@pytest.mark.parametrize(
+    ("late", "said"), [(DAY - SECOND, False), (DAY, False), (DAY + SECOND, True), (9 * DAY, True)]
+)
+def test_a_run_that_was_made_more_than_a_day_after_it_was_due_says_so(
+    late: timedelta, *, said: bool
+) -> None:
+    made_late = run(due_at=NOW - late)
+
+    message = digest_of(new(), of=made_late, alerts=alerts_from(NOW - late))
+
+    text = " ".join(message.body.split())
+    assert f"due {NOW - late:%Y-%m-%d %H:%M} UTC" in text
+    assert ("made 2026-01-31 05:00 UTC" in text) is said
+
+
+def test_a_run_of_some_instances_is_compared_with_nothing_and_says_so() -> None:
+    message = digest_of(finding(), HEALTHY, of=run(Scope.PARTIAL))
+
+    assert message.subject == "[backup-audit partial run] test: 1 problem"
+    assert lines_of(message)[0] == "1 of 2 instances has a problem. The audit is complete."
+    assert (
+        "Of 2 instances asked for by hand: verdicts, which are compared with nothing."
+        in lines_of(message)
+    )
+    assert part_of(message, "STALE (1)")
+    assert "found since" not in message.body
+    assert {"change", "reason"} & {*message.attributes} == set()
+    assert message.attributes["verdict"] == ("stale",)
+
+
+def test_a_what_if_is_labelled() -> None:
+    message = digest_of(finding(), of=run(Scope.WHAT_IF))
+
+    assert message.subject == "[backup-audit what-if] test: 1 problem"
+    assert "A what-if: judged at another instant" in message.body
+
+
+def mute_record(**parts: Any) -> MuteRecord:  # noqa: ANN401
+    record = MuteRecord(
+        guid=None,
+        owner="sre",
+        reason="moves",
+        until=NOW.date() + 3 * DAY,
+        state=MuteState.ENDING,
+        instances=1,
+    )
+    return replace(record, **parts)
+
+
+def test_mutes_that_are_large_or_end_are_said_after_a_full_run() -> None:
+    parts: dict[str, Any] = {"mutes": [mute_record()]}
+
+    full, partial = digest_of(new(), **parts), digest_of(finding(), of=run(Scope.PARTIAL), **parts)
+
+    assert "Muted: 1 of 1 instances (100 %) until 2026-02-03, by mutes[0] (sre: moves)." in (
+        lines_of(full)
+    )
+    assert part_of(full, "MUTES (1)")[1].startswith("  ends in 3 days (2026-02-03): mutes[0] ")
+    assert "mutes[" not in partial.body
+
+
+@pytest.mark.parametrize(
+    ("arn", "console"),
+    [
+        (
+            "arn:aws:sns:eu-central-1:123456789012:t",
+            "https://eu-central-1.console.aws.amazon.com/s3/object/reports?region=eu-central-1&",
+        ),
+        ("arn:aws-us-gov:sns:us-gov-west-1:123456789012:t", "https://console.amazonaws-us-gov.com"),
+        ("arn:aws-iso:sns:us-iso-east-1:123456789012:t", None),
+    ],
+)
+def test_the_report_is_named_for_a_browser_and_for_a_program(arn: str, console: str | None) -> None:
+    links = replace(LINKS, topic_arn=arn)
+
+    [message] = digests(stored([new()]), Audience.PEOPLE, links)
+
+    key = "backup-audit/reports/dt=2026-01-31/run=20260131T050000Z/report.json"
+    *_, before, last = lines_of(message)
+    assert last == f"s3://reports/{key}"
+    assert before.startswith(console or "The report:")
+
+
+def test_without_an_address_pages_are_named_by_their_paths() -> None:
+    [message] = digests(stored([new()]), Audience.PEOPLE, replace(LINKS, runbook_url=None))
+
+    assert "  docs/verdicts.md#stale" in lines_of(message)
+
+
+# ── Attributes ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_attributes_are_what_filter_policies_need() -> None:
+    message = digest_of(known(Verdict.UNKNOWN, "b"), new(guid="a"), worse("c"))
+
+    assert message.message_id == "test/20260131T050000Z/digest"
+    assert message.attributes == {
+        "event": "digest",
+        "verdict": ("stale", "unknown"),
+        "change": ("new", "ongoing"),
+        "severity": "critical",
+        "reason": ("opened", "worsened"),
+        "foundation": "test",
+        "schema_version": "1",
+    }
+    assert attribute_value(message.attributes["verdict"]) == '["stale","unknown"]'
+
+
+ONE_OF_EACH = {verdict: new(verdict, verdict) for verdict in PROBLEMS}
+SUBSETS = [
+    subset
+    for size in range(1, len(ONE_OF_EACH) + 1)
+    for subset in itertools.combinations(ONE_OF_EACH, size)
+]
+URGENCY = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]
+
+
+@pytest.mark.parametrize("urgent", [None, *PROBLEMS])
+def test_a_digest_is_as_urgent_as_the_most_urgent_that_it_names(
+    monkeypatch: pytest.MonkeyPatch, urgent: Verdict | None
+) -> None:
+    """Whatever a maintainer calls critical, its place in the report does not matter."""
+    if urgent is not None:
+        severity_of = {verdict: verdict.severity for verdict in Verdict}
+        monkeypatch.setattr(
+            Verdict,
+            "severity",
+            property(lambda one: Severity.CRITICAL if one is urgent else severity_of[one]),
+        )
+
+    for verdicts in SUBSETS:
+        message = digest_of(*(ONE_OF_EACH[verdict] for verdict in verdicts))
+
+        severities = {verdict.severity for verdict in verdicts}
+        assert message.attributes["severity"] == min(severities, key=URGENCY.index), verdicts
+        assert set(message.attributes["verdict"]) == set(verdicts)
+
+
+def test_what_is_counted_and_not_named_is_as_urgent() -> None:
+    fresh = [new(Verdict.NOT_FOUND, f"new-{number:03}") for number in range(100)]
+
+    message = digest_of(*fresh, known(Verdict.STALE, "old"))
+
+    assert "- old" not in message.body
+    assert message.attributes["severity"] == "critical"
+    assert message.attributes["verdict"] == ("stale", "not_found")
+
+
+# ── Owners ────────────────────────────────────────────────────────────────────────────────────────
+
+PER_OWNER = alerts_from(NOW, per_owner=True)
+
+
+def by_owner(report: StoredReport) -> dict[str, Message]:
+    return {
+        str(message.attributes.get("owner", "")): message
+        for message in digests(report, Audience.PEOPLE, LINKS)
+    }
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 3, 250])
+def test_each_owner_gets_theirs_and_nobody_anothers(
+    monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    monkeypatch.setattr(listing, "_READERS_AT_A_TIME", at_a_time)
+    owners = [f"team-{number}" for number in range(4)]
+    problems = [new(guid=f"of-{owner}", owner=owner) for owner in owners]
+    ends = [over(f"end-of-{owner}", owner=owner) for owner in owners[:2]]
+
+    found = by_owner(stored([*problems, new(guid="nobodys")], remembered=ends, alerts=PER_OWNER))
+
+    assert list(found) == ["", *owners]
+    assert all(f"of-{owner}" in found[""].body for owner in owners)
+    for owner in owners:
+        others = [f"of-{other}" for other in owners if other != owner]
+        assert f"- of-{owner}" in lines_of(found[owner])
+        assert not [one for one in [*others, "nobodys"] if one in found[owner].body]
+        assert found[owner].message_id == f"test/20260131T050000Z/digest/{owner}"
+    assert found["team-0"].subject == ("[backup-audit] test: 1 problem, 1 new, 1 ended (team-0)")
+    assert lines_of(found["team-3"])[0] == (
+        "1 instance of team-3 has a problem, 1 of them new. The audit is complete."
+    )
+
+
+def test_an_owner_hears_nothing_of_the_fleet_or_of_the_audit_but_whether_it_is_whole() -> None:
+    record = inventory(**departures(departed("guid-5", owner="team-0")))
+    left = over(
+        "guid-5", Ended.LEFT_SELECTION, owner="team-0", resolved_at=NOW, end_notified_at=NOW
+    )
+    report = stored(
+        [new(owner="team-0"), not_reached(guid="b")],
+        remembered=[left],
+        inventory=record,
+        alerts=PER_OWNER,
+        warnings=["a rule that fits nothing"],
+    )
+
+    theirs = by_owner(report)["team-0"]
+
+    assert part_of(theirs, "ENDED · LEFT THE SELECTION (1)")[1] == "- guid-5"
+    assert "INCOMPLETE" in theirs.body
+    assert "INCOMPLETE" not in (theirs.subject or "")
+    assert "NO LONGER SELECTED" not in theirs.body
+    assert "a rule" not in theirs.body
+    assert "Audited: " not in theirs.body
+
+
+def test_chat_hears_the_platforms_digest_alone() -> None:
+    report = stored([new(owner="team-0")], alerts=PER_OWNER)
+
+    assert [one.reader for one in contents(report, Audience.CHAT)] == [""]
+    assert [one.reader for one in contents(report, Audience.PEOPLE)] == ["", "team-0"]
+
+
+# ── Any day, any name ─────────────────────────────────────────────────────────────────────────────
 
 texts = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=255)
-told = st.builds(
-    lambda verdict, guid, name, owner, place: msgspec.structs.replace(
-        finding(verdict, guid, name=name, owner=owner), **place
+named = st.builds(
+    lambda state, verdict, guid, name, owner, place: (new if state else known)(
+        verdict, guid, name=name, owner=owner, **place
     ),
+    st.booleans(),
     st.sampled_from(PROBLEMS),
     st.from_regex(r"[A-Za-z0-9]{1,200}", fullmatch=True),
     texts,
@@ -373,54 +877,100 @@ told = st.builds(
 
 
 @settings(max_examples=25)  # a digest of thousands takes its time
-@given(st.lists(told, min_size=1, max_size=8), st.integers(1, 300))
-def test_every_message_of_any_digest_fits_and_none_is_lost(
+@given(st.lists(named, min_size=1, max_size=8, unique_by=lambda one: one.guid), st.integers(1, 300))
+def test_any_digest_is_one_message_of_64_kib_that_names_or_counts_all(
     problems: list[Finding], times: int
 ) -> None:
-    whole = list(digests(stored(problems * times)))
-    single = list(finding_messages(stored(problems)))
+    many = [replace(one, guid=f"{one.guid}-{n}") for one in problems for n in range(times)]
 
-    for message in whole + single:
-        assert message.size <= SIZE_MAX
-        assert len(message.subject) < 100
-        assert message.subject.isascii()
-        assert message.subject.isprintable()
-    named = [one["guid"] for message in whole for one in document(message)["findings"]]
-    assert sorted(named) == sorted([problem.guid for problem in problems] * times)
-    assert len(single) == len(problems)
+    message = digest_of(*many)
+
+    assert message.size <= DIGEST_MAX
+    assert message.subject
+    assert len(message.subject) < 100
+    assert message.subject.isascii()
+    assert message.subject.isprintable()
+    assert message.body.count("\n- ") <= 100 + 20 + 22
+    assert said_in(message) == len(many)
 
 
-def test_a_message_for_each_problem_and_each_that_ended() -> None:
-    problem = msgspec.structs.replace(finding(guid="a", name="orders"), change=Change.NEW)
+def said_in(message: Message) -> int:
+    """How many problems a digest names, says to be alike, or counts."""
+    total, counts = 0, False
+    for line in lines_of(message):
+        counts = line.startswith("NOT NAMED HERE") or (counts and bool(line))
+        if not line.startswith("- "):
+            continue
+        together = line.partition(" × ")  # noqa: RUF001
+        if counts:
+            total += int(line[2:].partition(":")[0].replace(",", ""))
+        elif together[1] and together[0][2:].replace(",", "").isdigit():
+            total += int(together[0][2:].replace(",", ""))
+        else:
+            total += 1
+    return total
 
-    first, second = finding_messages(stored([problem, ended()]))
 
-    assert first.attributes == {
-        "event": "finding",
-        "verdict": "stale",
-        "severity": "critical",
-        "foundation": "test",
-        "instance_guid": "a",
-        "schema_version": "1",
-        "change": "new",
-    }
-    assert first.subject == "[backup-audit] test: stale orders"
-    assert document(first)["finding"]["guid"] == "a"
-    assert second.attributes["change"] == "resolved"
-    assert second.attributes["verdict"] == "healthy"
-    assert second.subject == "[backup-audit] test: resolved cache"
+WIDE = "\U0001f600" * 255
+
+
+def test_the_largest_day_with_the_widest_names_fits_and_still_names_the_news() -> None:
+    place: dict[str, Any] = dict.fromkeys(("name", *PLACE), WIDE)
+    problems = [
+        new(guid=f"{'g' * 190}-{n:03}", owner="\U0001f600" * 200, reason=WIDE * 40, **place)
+        for n in range(300)
+    ]
+    ends = [over(f"{'e' * 190}-{n:03}", owner="\U0001f600" * 200, **place) for n in range(300)]
+    left = [departed(f"d-{n:03}", **place, owner=WIDE) for n in range(300)]
+
+    message = digest_of(
+        *problems,
+        remembered=ends,
+        inventory=inventory(**departures(*left)),
+        mutes=[mute_record(owner=WIDE[:200], reason=WIDE[:200])] * 50,
+        warnings=[WIDE * 9] * 50,
+    )
+
+    assert message.size <= DIGEST_MAX
+    assert "NEW · STALE (300): " in message.body
+    assert f"({'g' * 190}-000)" in message.body
+    assert f"({'e' * 190}-000)" in message.body
+    assert "(d-000)" in message.body
+    assert lines_of(message)[-1].startswith("s3://")
 
 
 @given(st.text(), st.text(min_size=1))
 def test_whatever_a_name_is_it_stays_on_its_line(name: str, owner: str) -> None:
     """Names are chosen by whoever may make an instance, or an org."""
-    where = dict.fromkeys(PLACE, f"x{name}")
-    named = msgspec.structs.replace(finding(name=name, owner=owner), **where)
-    findings = [named, finding(guid="guid-2"), ended(name=name)]
+    where: dict[str, Any] = dict.fromkeys(PLACE, f"x{name}")
+    plain: dict[str, Any] = dict.fromkeys(PLACE, "x")
+    problem = new(name=name, owner=f"x{owner}", **where)
+    end = over(name=name, owner=f"x{owner}", **where)
 
-    assert_plain(one_digest(*findings).text, lines=15)
-    for message in finding_messages(stored(findings)):
-        assert_plain(message.text, lines=4 if "Owner" in message.text else 2)
+    message = digest_of(problem, remembered=[end])
+
+    meant = digest_of(
+        replace(problem, name="x", owner="x", **plain),
+        remembered=[replace(end, name="x", owner="x", **plain)],
+    )
+    assert_plain(message.body, lines=len(lines_of(meant)))
+
+
+FORGED = "fine. NEW · STALE (9): all of it - orders (guid-1) ENDED · HEALTHY (3)"
+
+
+def test_no_answer_of_the_api_passes_for_a_line_of_ours() -> None:
+    """It is broken where it is too long, wherever that is: what follows is indented."""
+    for padding in range(LINE_MAX):
+        text = "x" * padding + " " + FORGED
+        problem = new(reason=text, policy_notes=(text,), name="a")
+
+        lines = lines_of(digest_of(problem, not_reached(f"{text} end", "b"), warnings=[text]))
+
+        assert [line for line in lines if line.startswith("- ")] == ["- a (guid-1)"]
+        assert [line for line in lines if line.startswith(("NEW", "ENDED"))] == [
+            f"NEW · STALE (1): {MEANINGS[Verdict.STALE]}"
+        ]
 
 
 def assert_plain(text: str, *, lines: int) -> None:
@@ -431,98 +981,8 @@ def assert_plain(text: str, *, lines: int) -> None:
     assert all(line.isprintable() for line in text.split("\n"))
 
 
-def test_a_message_about_an_instance_names_its_owner() -> None:
-    [message] = finding_messages(stored([finding(owner="team-orders")]))
-
-    assert "Owner: team-orders" in message.text
-
-
-def failed(error: Exception, foundation: str | None = "test", run_id: str | None = "r") -> Message:
-    return run_failed(
-        error, run_id=run_id, foundation=foundation, failed_at=NOW, invocation_id="invocation"
-    )
-
-
-def test_a_failed_run_says_why() -> None:
-    message = failed(InvalidConfiguration(["instances[3].guid: missing"], source="ssm:/x"))
-
-    assert "instances[3].guid: missing" in message.text
-    assert message.subject == "[backup-audit] test: the audit failed (InvalidConfiguration)"
-    assert message.attributes == {
-        "event": "run_failed",
-        "severity": Severity.CRITICAL,
-        "foundation": "test",
-        "schema_version": "1",
-    }
-    assert document(message)["error"] == "InvalidConfiguration"
-
-
-def test_of_an_error_that_is_not_ours_only_the_type_is_told() -> None:
-    message = failed(KeyError("canary-secret"))
-
-    assert document(message)["reason"] == "an error that the audit does not know"
-    assert document(message)["error"] == "KeyError"
-    assert "KeyError: an error that the audit does not know" in message.text
-    assert "canary-secret" not in message.body + message.subject
-
-
-def test_a_failure_before_anything_is_known_is_told_too() -> None:
-    message = failed(InvalidConfiguration(["x"]), foundation=None, run_id=None)
-
-    assert "foundation" not in message.attributes
-    assert document(message)["run_id"] is None
-    assert message.message_id == "invocation/run_failed"
-    assert failed(KeyError(), foundation=None).message_id == "invocation/run_failed"
-
-
-@pytest.mark.parametrize("faults", [1, 10_000])
-def test_a_failure_with_any_number_of_faults_fits(faults: int) -> None:
-    listed = [f'instances[{number}]: "\U0001f600" ' for number in range(faults)]
-
-    assert failed(InvalidConfiguration(listed)).size <= SIZE_MAX
-
-
-@given(st.text())
-def test_whatever_an_error_says_it_stays_on_its_line(said: str) -> None:
-    message = failed(ReportStoreFailed(f"begin{said}end"))
-
-    assert_plain(message.text, lines=5)
-    [line] = [line for line in message.text.split("\n") if "begin" in line]
-    assert line.endswith("end")
-    assert document(message)["reason"].isprintable()
-
-
-def test_an_incomplete_run_is_told_with_its_coverage() -> None:
-    message = run_incomplete(stored([not_reached("the run's time was over"), finding()]))
-
-    assert "did not reach every instance: 1 of 2 were audited (50 %)" in message.text
-    assert message.attributes["event"] == "run_incomplete"
-    assert document(message)["coverage"]["unknown"] == 1
-
-
 @pytest.mark.parametrize(
     ("text", "line"), [("a\r\nBcc: x", "a??Bcc: x"), ("zürich", "z?rich"), ("x" * 200, "x" * 99)]
 )
 def test_a_subject_is_one_short_line_of_ascii(text: str, line: str) -> None:
     assert subject_line(text) == line
-
-
-NOTES = (
-    'label backup-audit.max-age "99d" is ignored: it is not within 1h..7d',
-    'label backup-audit.owner "x" is ignored: it is not one of team-*',
-)
-
-
-def test_the_labels_that_are_ignored_stand_under_the_instance() -> None:
-    found = msgspec.structs.replace(finding(), policy_notes=NOTES)
-
-    [message] = digests(stored([found]))
-    [alone] = finding_messages(stored([found]))
-
-    lines = message.text.splitlines()
-    at = lines.index(f"      {NOTES[0]}")
-    assert lines[at - 1 : at + 2] == [f"      {found.reason}", *(f"      {one}" for one in NOTES)]
-    [told] = document(message)["findings"]
-    assert told["policy_notes"] == [*NOTES]
-    assert alone.text.splitlines()[1:3] == [*NOTES]
-    assert document(alone)["finding"]["policy_notes"] == [*NOTES]

@@ -25,8 +25,8 @@ from backup_audit.report.report import Report, ReportAddress
 NAMED_MAX = 100  # problems, and as many ends, that a digest names
 EXAMPLES = 3  # names of unknown instances that share a cause
 
-# Readers of one pass: each holds some 300 KiB at the most on a bad day.
-_READERS_AT_A_TIME = 100
+# Readers of one pass: each holds some 200 KiB at the most on a bad day.
+_READERS_AT_A_TIME = 250
 
 # Kinds of causes and of places that are told apart; there are few, unless somebody makes them up.
 _CAUSES_MAX = 100
@@ -173,7 +173,7 @@ def contents(
 ) -> Iterator[DigestContent]:
     """What each digest says that is due for people or chat: the platform's, then each owner's.
 
-    `recovered` says in a sentence that the audit works again. The report is read once for a hundred
+    `recovered` says in a sentence that the audit works again. The report is read once for 250
     readers.
     """
     report = stored.head
@@ -216,7 +216,7 @@ def _of_mutes(stored: StoredReport) -> tuple[tuple[str, ...], tuple[str, ...]]:
     run, configured = stored.head.run, stored.head.coverage.configured
     if run.scope is not Scope.FULL:
         return (), ()
-    section = mute_section(stored.mutes(), run.due_at.date())
+    section = mute_section(stored.mutes(), run.started_at.date())
     return tuple(mute_head_lines(stored.mutes(), configured)), tuple(section)
 
 
