@@ -1,6 +1,5 @@
-"""What people and programs are told of the fleet itself: lost roles, departures, the unaudited."""
+"""What people hear of the fleet itself: lost roles, departures, the unaudited."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +11,19 @@ from hypothesis import strategies as st
 from backup_audit.fleet.configuration import Configuration, Exclude
 from backup_audit.fleet.doubts import doubts_about
 from backup_audit.fleet.inventory import Read
-from backup_audit.fleet.run import Scope
+from backup_audit.fleet.run import Run, Scope
 from backup_audit.fleet.selection import ExcludeState, ExcludeUse
 from backup_audit.fleet.selectors import Selector
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.digest import digests, fleet_digest
-from backup_audit.notify.message import SIZE_MAX, Message, run_incomplete
-from backup_audit.notify.send import notify
+from backup_audit.notify.digest import DIGEST_MAX, digests
+from backup_audit.notify.fleet_news import FleetNews, fleet_news
+from backup_audit.notify.links import Links
+from backup_audit.notify.listing import contents
+from backup_audit.notify.message import Message
+from backup_audit.notify.unheard import REPORTS_MAX
+from backup_audit.report.alerts import Audience, Reason
+from backup_audit.report.changes import compared
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.drift import (
     NAMED_MAX,
@@ -30,7 +34,6 @@ from backup_audit.report.drift import (
     Unaudited,
     UnauditedInstance,
 )
-from backup_audit.settings import NotifyMode
 from tests.doubles.builders import (
     NOW,
     departed,
@@ -40,12 +43,15 @@ from tests.doubles.builders import (
     run,
     unaudited,
 )
-from tests.doubles.fakes import RecordingNotifier
-from tests.doubles.reports import stored
+from tests.doubles.fakes import InMemoryStore
+from tests.doubles.reports import alerts_from, stored
 
 DAY = timedelta(days=1)
 HEALTHY = finding(Verdict.HEALTHY)
-STALE = finding()
+STALE = compared(finding(), None)
+DOCS = "https://git.example.com/docs"
+LINKS = Links(runbook_url=DOCS, topic_arn="arn:aws:sns:eu-central-1:123456789012:backup-audit")
+PAGE = f"{DOCS}/runbook.md#news-of-the-fleet"
 GONE, DESELECTED, EXCLUDED = Departure.GONE, Departure.DESELECTED, Departure.EXCLUDED
 
 
@@ -68,102 +74,59 @@ def unaudited_by(*instances: UnauditedInstance, **counts: int) -> InventoryRecor
     return inventory(unaudited=nobodys(*instances, **counts))
 
 
-def digest(record: InventoryRecord | None, *findings: Finding, of: Any = None) -> Message:  # noqa: ANN401
-    [message] = digests(stored(findings or [HEALTHY], inventory=record, of=of))
+def digest(record: InventoryRecord | None, *findings: Finding, **parts: Any) -> Message:  # noqa: ANN401
+    [message] = people(stored(findings or [HEALTHY], inventory=record, **parts))
     return message
 
 
+def people(report: StoredReport) -> list[Message]:
+    return list(digests(report, Audience.PEOPLE, LINKS))
+
+
 def lines_of(message: Message) -> list[str]:
-    return message.text.splitlines()
+    return message.body.splitlines()
 
 
-def document(message: Message) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(bytes(message.document))
-    return parsed
+def of_the_fleet(message: Message) -> list[str]:
+    """The lines between the figures of the run and the report's address."""
+    return lines_of(message)[3 : lines_of(message).index("The report:") - 1]
 
 
 LOST = inventory(vanished=None, vanished_count=None, left=None, lost=312)
-LOST_LINE = (
+LOST_SAID = (
     "LOST ROLE? 312 instances disappeared from the inventory at once: check the roles of our "
-    "client. They stay in the fleet."
+    f"client. They stay in the fleet. {DOCS}/runbook.md#many-disappeared-at-once 1 of 1 instance "
+    "has a problem, 1 of them new. "
 )
 
 
 def test_a_lost_role_is_said_before_anything_else() -> None:
     message = digest(LOST, STALE)
 
-    assert lines_of(message)[:2] == [
-        LOST_LINE,
-        "Backup audit of test, run 20260131T050000Z (full)",
-    ]
-    assert message.subject == "[backup-audit] test: 312 instances disappeared at once, 1 problem"
-    assert message.attributes["reason"] == ("lost_role",)
-    assert document(message)["inventory"]["lost"] == 312
+    assert " ".join(message.body.split()).startswith(LOST_SAID)
+    assert message.subject == (
+        "[backup-audit] test: 312 instances disappeared at once, INCOMPLETE, 1 problem, 1 new"
+    )
+    assert message.attributes["reason"] == ("opened", "incomplete", "lost_role")
 
 
 def test_a_lost_role_is_news_even_where_all_is_well() -> None:
     message = digest(LOST)
 
     assert message.attributes["severity"] == "warning"
-    assert message.subject == "[backup-audit] test: 312 instances disappeared at once, 0 problems"
-
-
-def test_every_part_of_a_digest_says_first_that_a_role_is_lost() -> None:
-    long = [msgspec.structs.replace(finding(guid=g), reason="x" * 70_000) for g in ("a", "b")]
-
-    messages = list(digests(stored(long, inventory=LOST)))
-
-    assert len(messages) == 2
-    for message in messages:
-        assert message.text.startswith("LOST ROLE? 312 instances ")
-        assert message.subject.startswith("[backup-audit] test: 312 instances disappeared at once,")
-        assert message.attributes["reason"] == ("lost_role",)
-
-
-def incomplete(record: InventoryRecord | None, why: str) -> StoredReport:
-    report = stored([STALE], inventory=record)
-    report.head = msgspec.structs.replace(report.head, complete=False, why_incomplete=why)
-    return report
-
-
-def test_a_run_that_is_incomplete_for_a_lost_role_says_so() -> None:
-    report = incomplete(LOST, "312 of 400 instances disappeared at once")
-
-    message, [other] = run_incomplete(report), digests(report)
-
-    assert message.subject == (
-        "[backup-audit] test: 312 instances disappeared at once, the audit is incomplete"
-    )
-    assert lines_of(message) == [
-        LOST_LINE,
-        (
-            "The backup audit of test (run 20260131T050000Z) is incomplete: 1 of 1 were audited "
-            "(100 %)."
-        ),
-        "Why: 312 of 400 instances disappeared at once.",
-        f"Report: {report.address.uri}",
-    ]
-    assert document(message)["lost"] == 312
-    assert "INCOMPLETE: 312 of 400 instances disappeared at once." in lines_of(other)
+    assert message.attributes["reason"] == ("incomplete", "lost_role")
+    why = "is INCOMPLETE: 312 instances disappeared from the foundation's list at once, which is"
+    assert why in " ".join(message.body.split())
 
 
 @pytest.mark.parametrize("record", [None, inventory()])
 def test_where_no_role_is_lost_nothing_of_one_is_said(record: InventoryRecord | None) -> None:
-    report = incomplete(record, "the run's time was over")
-
-    message, [other] = run_incomplete(report), digests(report)
-
-    assert message.subject == "[backup-audit] test: the audit is incomplete"
-    assert lines_of(message)[0] == (
-        "The backup audit of test (run 20260131T050000Z) did not reach every instance: "
-        "1 of 1 were audited (100 %)."
-    )
-    assert document(message)["lost"] == 0
-    assert "INCOMPLETE: not every instance was reached: the run's time was over." in lines_of(other)
+    assert "LOST ROLE" not in digest(record, STALE).body
+    assert "disappeared" not in (digest(record, STALE).subject or "")
 
 
 NOWHERE: dict[str, Any] = dict.fromkeys(("org", "space", "offering", "plan"))
-WHERE = "      prod-eu / payments · p.mysql db-gold-small"
+WHERE = "    prod-eu / payments · p.mysql db-gold-small"
 
 
 def test_who_left_the_fleet_is_named_with_the_problem_that_was_open() -> None:
@@ -176,40 +139,40 @@ def test_who_left_the_fleet_is_named_with_the_problem_that_was_open() -> None:
 
     message = digest(msgspec.structs.replace(record, excluded=[exclude(59)]))
 
-    assert lines_of(message)[3:-2] == [
+    assert of_the_fleet(message) == [
         "Left the fleet: 4, with an open problem: 3.",
         "",
         "GONE (1): not in the foundation any more, and nothing selects them; 1 had a problem",
-        "  orders (g-1)",
+        "- orders (g-1)",
         WHERE,
-        "      was stale since 2026-01-30 05:00 UTC",
+        "    was stale since 2026-01-30 05:00 UTC",
         "",
         "NO LONGER SELECTED (2): nobody audits them any more; 1 had a problem",
-        "  d-1",
+        "- d-1",
         WHERE,
-        "      was stale since 2026-01-30 05:00 UTC",
-        "  orders (d-2) [team-orders]",
+        "    was stale since 2026-01-30 05:00 UTC",
+        "- orders (d-2)",
         WHERE,
+        "    owner: team-orders",
         "",
         "EXCLUDED (1): nobody audits them any more; 1 had a problem",
-        "  orders (e-1)",
-        "      by exclude[1] (sre: torn down weekly), until 2026-03-31",
-        "      was stale since 2026-01-30 05:00 UTC",
+        "- orders (e-1)",
+        "    by exclude[1] (sre: torn down weekly), until 2026-03-31",
+        "    was stale since 2026-01-30 05:00 UTC",
+        PAGE,
     ]
     assert message.subject == "[backup-audit] test: 0 problems, 4 left the fleet"
     assert message.attributes["reason"] == ("left_fleet",)
-    told = document(message)["inventory"]
-    assert [one["guid"] for one in told["left"]] == ["e-1", "d-1", "g-1", "d-2"]
-    assert told["left"][0]["how"] == "excluded"
-    assert (told["left"][0]["place"], told["left"][0]["until"]) == ("exclude[1]", "2026-03-31")
-    assert (told["left_count"], told["left_with_problem"]) == (4, 3)
+    told = fleet_news(record)
+    assert [one.guid for one in told.left] == ["e-1", "d-1", "g-1", "d-2"]
+    assert (told.left_count, told.left_with_problem) == (4, 3)
 
 
 @pytest.mark.parametrize(
     ("until", "said"),
     [
-        ("2026-03-31", "      by label backup-audit.skip-until, until 2026-03-31"),
-        (None, "      by label backup-audit.skip-until"),
+        ("2026-03-31", "    by label backup-audit.skip-until, until 2026-03-31"),
+        (None, "    by label backup-audit.skip-until"),
     ],
 )
 def test_a_label_that_skips_an_instance_is_said_with_its_last_day(
@@ -227,21 +190,8 @@ def test_who_left_the_fleet_without_a_problem_is_news_too(how: Departure) -> Non
     assert message.subject == "[backup-audit] test: 0 problems, 50 left the fleet"
     assert message.attributes["severity"] == "warning"
     assert message.attributes["reason"] == ("left_fleet",)
-    assert message.text.count("orders (guid-") == 50
-    assert "had a problem" not in message.text
-
-
-def test_who_was_told_to_be_gone_is_not_told_again() -> None:
-    record = left(departed("g-1", GONE, Verdict.NOT_FOUND))
-
-    assert record.vanished_count == 1
-    assert list(digests(stored([HEALTHY], inventory=record))) == []
-    assert list(fleet_digest(stored([HEALTHY], inventory=record))) == []
-    message = digest(record, STALE)
-    assert "g-1" not in message.body
-    assert "eft the fleet" not in message.text
-    assert message.subject == "[backup-audit] test: 1 problem"
-    assert "reason" not in message.attributes
+    assert message.body.count("orders (guid-") == 50
+    assert "had a problem" not in message.body
 
 
 @pytest.mark.parametrize(
@@ -263,18 +213,28 @@ def test_a_departure_is_as_urgent_as_the_problem_that_left(
 def test_at_most_a_hundred_that_left_are_named_and_the_others_counted(
     count: int, named: int
 ) -> None:
-    long = "n" * 40
-    parts: dict[str, Any] = {"name": long, "owner": "team-orders", "space": "s" * 20}
-    quiet = (departed(f"d-{n:034}", verdict=None, **parts) for n in range(count - 1))
+    quiet = (departed(f"d-{n:03}", verdict=None, **NOWHERE) for n in range(count - 1))
+    record = left(*quiet, departed("last", **NOWHERE))
 
-    message = digest(left(*quiet, departed("last", **parts)))
+    message = digest(record)
 
-    assert f"NO LONGER SELECTED ({count}): " in message.text
-    assert message.text.count(" [team-orders]") == named
-    assert f"  {long} (last) [team-orders]" in lines_of(message)
-    assert len(document(message)["inventory"]["left"]) == named
-    assert ("  and 1 more, in the report" in lines_of(message)) is (count > named)
-    assert f", {count} left the fleet" in message.subject
+    assert f"NO LONGER SELECTED ({count}): " in message.body
+    assert message.body.count("\n- orders (") == named
+    assert "- orders (last)" in lines_of(message)
+    assert ("And 1 more, in the report." in lines_of(message)) is (count > named)
+    assert f", {count} left the fleet" in (message.subject or "")
+    assert len(fleet_news(record).left) == named
+
+
+def test_of_those_that_left_as_many_are_named_as_there_is_room_for() -> None:
+    record = left(*(departed(f"d-{n:03}", name="n" * 200, owner="o" * 200) for n in range(100)))
+
+    message = digest(record)
+
+    named = message.body.count(" (d-")
+    assert 5 < named < 50
+    assert f"And {100 - named} more, in the report." in lines_of(message)
+    assert len(fleet_news(record).left) == 100
 
 
 def test_more_than_a_report_names_are_counted_all() -> None:
@@ -282,9 +242,10 @@ def test_more_than_a_report_names_are_counted_all() -> None:
 
     message = digest(left(*many, departed("e-1", EXCLUDED, verdict=None)))
 
-    assert message.subject == "[backup-audit] test: 0 problems, 5008 left the fleet"
-    assert "  and 4907 more, in the report" in lines_of(message)
-    assert document(message)["inventory"]["left_count"] == NAMED_MAX + 8
+    assert message.subject == "[backup-audit] test: 0 problems, 5,008 left the fleet"
+    named = message.body.count("\n- ")
+    assert f"And {NAMED_MAX + 7 - named:,} more, in the report." in lines_of(message)
+    assert fleet_news(left(*many)).left_count == NAMED_MAX + 7
 
 
 def test_a_kind_of_departure_of_which_none_is_named_is_counted() -> None:
@@ -292,29 +253,32 @@ def test_a_kind_of_departure_of_which_none_is_named_is_counted() -> None:
 
     message = digest(left(*many, departed("e-1", EXCLUDED), departed("e-2", EXCLUDED)))
 
-    assert lines_of(message)[-5:-2] == [
+    assert of_the_fleet(message)[-4:] == [
         "",
         "EXCLUDED (2): nobody audits them any more; 2 had a problem",
-        "  and 2 more, in the report",
+        "And 2 more, in the report.",
+        PAGE,
     ]
 
 
 def test_a_new_unaudited_instance_is_named_with_its_place() -> None:
-    message = digest(unaudited_by(unaudited("u-1"), unaudited("u-2", is_new=False), count=7))
+    record = unaudited_by(unaudited("u-1"), unaudited("u-2", is_new=False), count=7)
+    message = digest(record)
 
-    assert lines_of(message)[3:-2] == [
+    assert of_the_fleet(message) == [
         "Nobody audits 7 instances that our client sees, 1 of them new.",
         "",
         "NEW AND UNAUDITED (1): nobody listed, discovered or excluded them",
-        "  cache (u-1)",
-        "      prod-eu / payments · p.mysql db-gold-small",
+        "- cache (u-1)",
+        WHERE,
+        PAGE,
     ]
     assert message.subject == "[backup-audit] test: 0 problems, 1 new and unaudited"
     assert message.attributes["reason"] == ("new_unaudited",)
     assert message.attributes["severity"] == "warning"
-    told = document(message)["inventory"]
-    assert [one["guid"] for one in told["new_unaudited"]] == ["u-1"]
-    assert (told["unaudited_count"], told["new_unaudited_count"]) == (7, 1)
+    told = fleet_news(record)
+    assert [one.guid for one in told.new_unaudited] == ["u-1"]
+    assert (told.unaudited_count, told.new_unaudited_count) == (7, 1)
 
 
 def test_an_instance_of_which_only_the_guid_is_known_is_named_by_it() -> None:
@@ -322,7 +286,7 @@ def test_an_instance_of_which_only_the_guid_is_known_is_named_by_it() -> None:
 
     message = digest(unaudited_by(nameless))
 
-    assert lines_of(message)[-3:-1] == ["  u-1", ""]
+    assert of_the_fleet(message)[-2:] == ["- u-1", PAGE]
 
 
 @pytest.mark.parametrize(
@@ -331,11 +295,11 @@ def test_an_instance_of_which_only_the_guid_is_known_is_named_by_it() -> None:
 def test_an_unaudited_count_that_has_not_grown_is_a_line_and_no_news(count: int, said: str) -> None:
     record = unaudited_by(unaudited("u-1", is_new=False), count=count)
 
-    assert list(digests(stored([HEALTHY], inventory=record))) == []
+    assert people(stored([HEALTHY], inventory=record)) == []
     message = digest(record, STALE)
     assert f"{said}that our client sees." in lines_of(message)
     assert "u-1" not in message.body
-    assert "reason" not in message.attributes
+    assert message.attributes["reason"] == ("opened",)
 
 
 def test_where_nothing_is_unaudited_and_nobody_left_nothing_is_said() -> None:
@@ -343,21 +307,20 @@ def test_where_nothing_is_unaudited_and_nobody_left_nothing_is_said() -> None:
 
     still = digest(unaudited_by(), STALE)
 
-    assert still.text == bare.text
+    assert still.body == bare.body
     assert still.attributes == bare.attributes
-    assert document(bare)["inventory"] is None
-    assert document(still)["inventory"] == {
-        "read": "complete",
-        "why": None,
-        "lost": 0,
-        "left_count": 0,
-        "left_with_problem": 0,
-        "left": [],
-        "unaudited_count": 0,
-        "new_unaudited_count": 0,
-        "new_unaudited": [],
-        "first_unaudited": {},
-    }
+    assert fleet_news(unaudited_by()) == FleetNews(
+        read=Read.COMPLETE,
+        why=None,
+        lost=0,
+        left_count=0,
+        left_with_problem=0,
+        left=[],
+        unaudited_count=0,
+        new_unaudited_count=0,
+        new_unaudited=[],
+        first_unaudited={},
+    )
 
 
 def first(count: int, **by_offering: int) -> InventoryRecord:
@@ -374,38 +337,27 @@ def first(count: int, **by_offering: int) -> InventoryRecord:
 def test_the_first_inventory_says_by_offering_what_nobody_audits() -> None:
     message = digest(first(12, redis=7, mysql=5))
 
-    assert lines_of(message)[3:-2] == [
+    assert of_the_fleet(message) == [
         "Nobody audits 12 instances that our client sees.",
         "",
-        (
-            "UNAUDITED (12): nobody listed, discovered or excluded them; the report has their "
-            "names, and this is said once"
-        ),
-        "  7 redis",
-        "  5 mysql",
+        "UNAUDITED (12): nobody listed, discovered or excluded them; this is said once",
+        "- 7 redis",
+        "- 5 mysql",
+        PAGE,
     ]
     assert message.subject == "[backup-audit] test: 0 problems, 12 unaudited"
     assert message.attributes["reason"] == ("first_unaudited",)
     assert message.attributes["severity"] == "warning"
     assert "u-1" not in message.body
-    told = document(message)["inventory"]
-    assert told["first_unaudited"] == {"redis": 7, "mysql": 5}
-    assert (told["unaudited_count"], told["new_unaudited_count"]) == (12, 0)
-
-
-def test_the_first_part_of_a_digest_alone_says_what_the_first_inventory_found() -> None:
-    long = [msgspec.structs.replace(finding(guid=g), reason="x" * 70_000) for g in ("a", "b")]
-
-    one, other = digests(stored(long, inventory=first(12, redis=12)))
-
-    assert (one.attributes["reason"], "reason" in other.attributes) == (("first_unaudited",), False)
-    assert ("UNAUDITED (12)" in one.text, "UNAUDITED (12)" in other.text) == (True, False)
+    told = fleet_news(first(12, redis=7, mysql=5))
+    assert told.first_unaudited == {"redis": 7, "mysql": 5}
+    assert (told.unaudited_count, told.new_unaudited_count) == (12, 0)
 
 
 def test_an_unchanged_count_after_the_first_inventory_is_no_news() -> None:
     record = msgspec.structs.replace(first(12, redis=12), appeared=0)
 
-    assert list(digests(stored([HEALTHY], inventory=record))) == []
+    assert people(stored([HEALTHY], inventory=record)) == []
 
 
 @pytest.mark.parametrize(
@@ -414,7 +366,7 @@ def test_an_unchanged_count_after_the_first_inventory_is_no_news() -> None:
 def test_a_first_inventory_that_is_partial_or_misses_nothing_is_no_news(
     record: InventoryRecord,
 ) -> None:
-    assert list(digests(stored([HEALTHY], inventory=record))) == []
+    assert people(stored([HEALTHY], inventory=record)) == []
 
 
 @pytest.mark.parametrize(("offerings", "others"), [(9, 0), (10, 0), (11, 1)])
@@ -423,27 +375,18 @@ def test_of_the_first_inventory_ten_offerings_are_said(offerings: int, others: i
 
     message = digest(first(offerings, **by_offering))
 
-    assert message.text.count("  1 offering-") == min(offerings, 10)
-    assert ("  1 of other offerings" in lines_of(message)) is bool(others)
-    assert len(document(message)["inventory"]["first_unaudited"]) == min(offerings, 10)
-
-
-def warned(report: StoredReport, *warnings: str) -> StoredReport:
-    plan = msgspec.structs.replace(report.head.plan, warnings=warnings)
-    report.head = msgspec.structs.replace(report.head, plan=plan)
-    return report
+    assert message.body.count("- 1 offering-") == min(offerings, 10)
+    assert ("- 1 of other offerings" in lines_of(message)) is bool(others)
 
 
 def test_warnings_are_lines_of_digests_that_go_out_anyway() -> None:
     idle = 'rules[2] "gold": decides nothing: shadowed by rules[1]'
 
-    [message] = digests(warned(stored([STALE], inventory=inventory()), idle, "a\nb"))
+    message = digest(inventory(), STALE, warnings=(idle, "a\nb"))
 
-    assert lines_of(message)[3:6] == [f"Warning: {idle}", "Warning: a b", ""]
-    assert document(message)["warnings"] == [idle, "a b"]
-    assert document(message)["warnings_count"] == 2
-    assert list(digests(warned(stored([HEALTHY]), idle))) == []
-    [partial_run] = digests(warned(stored([STALE], of=run(Scope.PARTIAL)), idle))
+    assert of_the_fleet(message)[:3] == [f"Warning: {idle}", "Warning: a b", ""]
+    assert people(stored([HEALTHY], warnings=(idle,))) == []
+    partial_run = digest(None, STALE, of=run(Scope.PARTIAL), warnings=(idle,))
     assert f"Warning: {idle}" in lines_of(partial_run)
 
 
@@ -451,15 +394,11 @@ def test_warnings_are_lines_of_digests_that_go_out_anyway() -> None:
 def test_at_most_ten_warnings_are_said_and_the_others_counted(count: int) -> None:
     many = [f"discover[{n}]: " + "x" * 400 for n in range(count)]
 
-    [message] = digests(warned(stored([STALE]), *many))
+    message = digest(None, STALE, warnings=many)
 
-    said = [line for line in lines_of(message) if line.startswith("Warning: ")]
-    assert [line.partition(" ")[2] for line in said] == document(message)["warnings"]
-    assert len(said) == min(count, 10)
-    assert {len(line) for line in document(message)["warnings"]} == {300}
+    assert message.body.count("Warning: discover[") == min(count, 10)
     more = "And 1 more warnings in the report."
     assert (more in lines_of(message)) is (count > 10)
-    assert document(message)["warnings_count"] == count
 
 
 def test_a_warning_that_the_fleets_lines_say_already_is_said_once() -> None:
@@ -471,14 +410,11 @@ def test_a_warning_that_the_fleets_lines_say_already_is_said_once() -> None:
     unread = f"{NOT_READ} (failed: HTTP 503): the last fleet goes on"
     record = inventory(read=Read.FAILED, why="HTTP 503", excluded=[exclude(1)])
 
-    [message] = digests(warned(stored([STALE], inventory=record), *ends, *many, unread))
+    message = digest(record, STALE, warnings=[*ends, *many, unread])
 
     assert (len(ends), len(many)) == (2, 1)
-    assert "Warning: " not in message.text
-    assert document(message)["warnings"] == [*ends, *many, unread]
-    [partial_run] = digests(
-        warned(stored([STALE], inventory=record, of=run(Scope.PARTIAL)), unread)
-    )
+    assert "Warning: " not in message.body
+    partial_run = digest(record, STALE, of=run(Scope.PARTIAL), warnings=[unread])
     assert f"Warning: {unread}" in lines_of(partial_run)
 
 
@@ -486,9 +422,9 @@ def test_a_warning_that_the_fleets_lines_say_already_is_said_once() -> None:
 def test_at_most_twenty_new_ones_are_named(count: int, named: int) -> None:
     message = digest(unaudited_by(*(unaudited(f"u-{n:02}") for n in range(count))))
 
-    assert f"NEW AND UNAUDITED ({count}): " in message.text
-    assert message.text.count("cache (u-") == named
-    assert ("  and 1 more: 1 p.mysql" in lines_of(message)) is (count > named)
+    assert f"NEW AND UNAUDITED ({count}): " in message.body
+    assert message.body.count("cache (u-") == named
+    assert ("And 1 more: 1 p.mysql." in lines_of(message)) is (count > named)
 
 
 def test_the_other_new_ones_are_counted_by_offering_the_most_first() -> None:
@@ -502,8 +438,8 @@ def test_the_other_new_ones_are_counted_by_offering_the_most_first() -> None:
 
     message = digest(unaudited_by(*named, *others, count=30, new=26))
 
-    assert lines_of(message)[-3] == (
-        "  and 6 more: 2 my sql, 1 redis, 1 of an unknown offering, 2 of other offerings"
+    assert of_the_fleet(message)[-2] == (
+        "And 6 more: 2 my sql, 1 redis, 1 of an unknown offering, 2 of other offerings."
     )
 
 
@@ -512,10 +448,10 @@ def test_the_offerings_that_are_counted_are_ten_at_most(offerings: int, others: 
     named = [unaudited(f"u-{n:02}") for n in range(20)]
     more = [unaudited(f"o-{n:02}", offering=f"offering-{n:02}") for n in range(offerings)]
 
-    line = lines_of(digest(unaudited_by(*named, *more)))[-3]
+    text = " ".join(digest(unaudited_by(*named, *more)).body.split())
 
-    assert line.count(" offering-") == min(offerings, 10)
-    assert line.endswith(", 1 of other offerings") is bool(others)
+    assert text.count(" 1 offering-") == min(offerings, 10)
+    assert (", 1 of other offerings. " in text) is bool(others)
 
 
 @pytest.mark.parametrize(
@@ -559,18 +495,18 @@ def test_it_is_said_where_nobody_knows_what_is_unaudited(
 
     message = digest(record, STALE)
 
-    assert lines_of(message)[3] == said
-    told = document(message)["inventory"]
-    assert told["read"] == read
-    assert [told["unaudited_count"], told["new_unaudited_count"]] == [None, None]
-    assert [told["left_count"], told["left_with_problem"]] == [None, None]
-    assert list(digests(stored([HEALTHY], inventory=record))) == []
+    assert said in " ".join(" ".join(of_the_fleet(message)).split())
+    told = fleet_news(record)
+    assert told.read == read
+    assert [told.unaudited_count, told.new_unaudited_count] == [None, None]
+    assert [told.left_count, told.left_with_problem] == [None, None]
+    assert people(stored([HEALTHY], inventory=record)) == []
 
 
 def test_an_inventory_that_was_never_read_as_a_whole_says_so_by_saying_no_time() -> None:
     record = inventory(read=Read.FAILED, why="HTTP 503", read_at=None)
 
-    assert lines_of(digest(record, STALE))[3] == (
+    assert of_the_fleet(digest(record, STALE))[0] == (
         "The inventory could not be read (HTTP 503): nobody knows what is unaudited."
     )
 
@@ -579,7 +515,7 @@ def test_a_reason_as_long_as_a_page_is_cut() -> None:
     message = digest(inventory(read=Read.FAILED, why="x" * 300_000), STALE)
 
     assert message.size < 10_000
-    assert f"({'x' * 254}…)" in message.text
+    assert f"({'x' * 254}…)" in message.body
 
 
 def exclude(days: int | None, rule: str = "exclude[1]", **parts: Any) -> ExcludeUse:  # noqa: ANN401
@@ -620,19 +556,19 @@ def test_the_end_of_an_exclude_is_said_seven_days_before_and_from_then_on(
     lines = lines_of(digest(record, STALE))
 
     assert [line for line in lines if "exclude[" in line] == ([said] if said else [])
-    assert list(digests(stored([HEALTHY], inventory=record))) == []
+    assert people(stored([HEALTHY], inventory=record)) == []
 
 
 def test_labels_that_exclude_have_each_their_own_end_and_none_is_said() -> None:
     labels = exclude(None, "label backup-audit.skip-until", until=None, owner=None, reason=None)
 
-    assert "skip-until" not in digest(inventory(excluded=[labels]), STALE).text
+    assert "skip-until" not in digest(inventory(excluded=[labels]), STALE).body
 
 
 def test_an_exclude_of_which_little_is_known_is_named_by_its_place() -> None:
     record = inventory(excluded=[exclude(0, owner=None, reason=None), exclude(1, reason=None)])
 
-    assert lines_of(digest(record, STALE))[3:5] == [
+    assert of_the_fleet(digest(record, STALE))[:2] == [
         "exclude[1] ends on 2026-01-31, and takes out 12 instances until then.",
         "exclude[1] (sre) ends on 2026-02-01, and takes out 12 instances until then.",
     ]
@@ -657,71 +593,122 @@ def test_at_most_ten_ends_are_said_the_first_of_all_first(count: int) -> None:
 def test_a_run_that_is_not_a_full_one_says_nothing_of_the_fleet(scope: Scope) -> None:
     record = inventory(read=Read.LISTED, **departures(departed()), unaudited=nobodys(unaudited()))
 
-    assert list(digests(stored([HEALTHY], of=run(scope), inventory=record))) == []
-    message = digest(record, STALE, of=run(scope))
-    assert message.text == digest(None, STALE, of=run(scope)).text
-    assert document(message)["inventory"] is None
+    assert people(stored([HEALTHY], of=run(scope), inventory=record)) == []
+    message = digest(record, finding(), of=run(scope))
+    assert message.body == digest(None, finding(), of=run(scope)).body
 
 
-def test_names_are_in_the_first_part_only_and_figures_in_each() -> None:
-    long = [msgspec.structs.replace(finding(guid=g), reason="x" * 70_000) for g in ("a", "b")]
-    record = inventory(**departures(departed("d-1")), unaudited=nobodys(unaudited("u-1")))
-
-    first, second = digests(stored(long, inventory=record))
-
-    assert ("d-1" in first.text, "u-1" in first.text) == (True, True)
-    assert first.attributes["reason"] == ("left_fleet", "new_unaudited")
-    assert ("d-1" in second.body, "u-1" in second.body) == (False, False)
-    assert "reason" not in second.attributes
-    for message in (first, second):
-        assert "Nobody audits 1 instance that our client sees, 1 of them new." in message.text
-        assert "Left the fleet: 1, with an open problem: 1." in message.text
-        assert ": 2 problems, 1 left the fleet, 1 new and unaudited (" in message.subject
-    assert second.text.splitlines()[-2:] == ["", lines_of(first)[-1]]
+# ── What runs before found, of which nobody was notified ──────────────────────────────────────────
 
 
-def test_where_findings_have_messages_of_their_own_the_fleets_news_are_a_digest_without() -> None:
-    record = unaudited_by(unaudited("u-1"))
+def run_at(hours_ago: int) -> Run:
+    due_at = NOW - timedelta(hours=hours_ago)
+    return msgspec.structs.replace(
+        run(due_at=due_at), run_id=f"{due_at:%Y%m%dT%H%M%SZ}", started_at=due_at
+    )
 
-    [message] = fleet_digest(stored([STALE], inventory=record))
 
-    assert message.message_id == "test/20260131T050000Z/digest/1"
-    assert "cache (u-1)" in message.text
-    assert document(message)["findings"] == []
-    assert "verdict" not in message.attributes
+def chain(*records: InventoryRecord, people_from: int | None = None) -> list[StoredReport]:
+    """Hourly runs, the last one now, each compared with the one before.
+
+    The messages for people of those from so many hours ago on were not taken.
+    """
+    store, reports = InMemoryStore(), list[StoredReport]()
+    for hours_ago, record in reversed([*enumerate(reversed(records))]):
+        of = run_at(hours_ago)
+        alerts = alerts_from(of.due_at)
+        if reports:
+            alerts = msgspec.structs.replace(alerts, readers=reports[-1].head.alerts.readers)
+        if people_from is not None:
+            owed = min(of.due_at, NOW - timedelta(hours=people_from))
+            news_from = {**alerts.news_from, Audience.PEOPLE: owed}
+            alerts = msgspec.structs.replace(alerts, news_from=news_from)
+        reports.append(
+            stored(
+                [HEALTHY],
+                of=of,
+                store=store,
+                inventory=record,
+                alerts=alerts,
+                after=reports[-1] if reports else None,
+            )
+        )
+    return reports
+
+
+QUIET = inventory()
+BOTH = inventory(**departures(departed("d-1", verdict=None)), unaudited=nobodys(unaudited("u-1")))
+
+
+@pytest.mark.parametrize(("people_from", "said"), [(0, False), (1, False), (2, True), (3, True)])
+def test_what_a_run_found_of_the_fleet_is_said_by_the_next_if_its_messages_were_not_taken(
+    people_from: int, *, said: bool
+) -> None:
+    *_, last = chain(QUIET, BOTH, QUIET, left(departed("d-2")), people_from=people_from)
+
+    [message] = people(last)
+
+    lines = lines_of(message)
+    before = "Of the run due 2026-01-31 03:00 UTC, whose messages were not taken:"
+    assert (before in lines) is said
+    assert ("- orders (d-1)" in lines, "- cache (u-1)" in lines) == (said, said)
+    assert "- orders (d-2)" in lines
+    reasons = {Reason.LEFT_FLEET, Reason.NEW_UNAUDITED} if said else {Reason.LEFT_FLEET}
+    assert {*message.attributes["reason"]} == reasons
+    if said:
+        assert lines.index("- orders (d-2)") < lines.index(before) < lines.index("- orders (d-1)")
+        assert message.subject == (
+            "[backup-audit] test: 0 problems, 2 left the fleet, 1 new and unaudited"
+        )
+
+
+def test_a_run_without_news_of_its_own_says_those_of_the_run_before() -> None:
+    *_, last = chain(BOTH, QUIET, people_from=1)
+
+    [message] = people(last)
+
+    assert "- orders (d-1)" in lines_of(message)
+    assert message.attributes["reason"] == ("left_fleet", "new_unaudited")
     assert message.attributes["severity"] == "warning"
 
 
-@pytest.mark.parametrize("record", [None, inventory(), unaudited_by(unaudited(is_new=False))])
-def test_where_nothing_is_new_of_the_fleet_there_is_no_such_digest(
-    record: InventoryRecord | None,
-) -> None:
-    assert list(fleet_digest(stored([STALE], inventory=record))) == []
+def test_chat_that_was_notified_hears_nothing_twice() -> None:
+    *_, last = chain(BOTH, QUIET, people_from=1)
+
+    assert list(contents(last, Audience.CHAT)) == []
+
+
+@pytest.mark.parametrize("spoilt", ["gone", "damaged"])
+def test_a_report_that_cannot_be_read_any_more_keeps_nobody_from_hearing(spoilt: str) -> None:
+    first, last = chain(BOTH, left(departed("d-2")), people_from=1)
+    assert isinstance(last.store, InMemoryStore)
+    objects = last.store.objects
+    if spoilt == "gone":
+        del objects[first.address.key]
+    else:
+        objects[first.address.key] = b"{}"
+
+    [message] = people(last)
+
+    assert "- orders (d-2)" in lines_of(message)
+    assert "d-1" not in message.body
 
 
 @pytest.mark.parametrize(
-    ("mode", "events"),
-    [
-        (NotifyMode.DIGEST, ["run_incomplete", "digest"]),
-        (NotifyMode.FINDING, ["run_incomplete", "digest", "finding"]),
-    ],
+    ("runs", "more"), [(REPORTS_MAX - 1, False), (REPORTS_MAX, False), (REPORTS_MAX + 1, True)]
 )
-def test_the_fleets_news_reach_people_in_each_mode(mode: NotifyMode, events: list[str]) -> None:
-    report = stored([STALE], inventory=LOST)
-    report.head = msgspec.structs.replace(report.head, complete=False, why_incomplete="lost")
-    notifier = RecordingNotifier()
+def test_a_day_of_hourly_runs_is_read_again_and_no_more(runs: int, *, more: bool) -> None:
+    *_, last = chain(BOTH, *[QUIET] * (runs - 1), people_from=runs)
 
-    assert notify(report, notifier, mode) == len(events)
+    [message] = people(last)
 
-    assert [message.attributes["event"] for message in notifier.messages] == events
-    assert notify(report, notifier, mode) == 0
+    assert ("- orders (d-1)" in lines_of(message)) is not more
+    said = "found of the fleet is in their reports alone."
+    assert (said in " ".join(message.body.split())) is more
 
 
 NASTY = (None, "", "a\r\n\x1b[2Jb", "\U0001f600" * 255, '"' * 255, "\x01" * 255, "\\" * 255)
-MANY = [
-    msgspec.structs.replace(HEALTHY, guid=f"guid-{n:04}", verdict=Verdict.STALE, reason="x" * 900)
-    for n in range(400)
-]
+MANY = [msgspec.structs.replace(STALE, guid=f"guid-{n:04}", reason="x" * 900) for n in range(400)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 30, 5_000])
@@ -738,17 +725,16 @@ def test_every_digest_fits_and_stays_on_its_lines_whatever_names_the_fleet_has(
         unaudited=nobodys(*[nobodys_own] * count),
         excluded=[exclude(0, owner="o" * 200, reason="r" * 200)] * count,
     )
-    report = stored([HEALTHY, *problems], inventory=record)
+    report = stored([HEALTHY, *problems], inventory=record, warnings=[(nasty or "") * 9] * count)
 
-    messages = list(digests(warned(report, *[(nasty or "") * 9] * count)))
+    messages = people(report)
 
-    assert bool(messages) is bool(count or problems)
+    assert len(messages) == bool(count or problems)
     for message in messages:
-        assert message.size <= SIZE_MAX
-        assert all(line.isprintable() for line in message.text.split("\n"))
+        assert message.size <= DIGEST_MAX
+        assert all(line.isprintable() for line in message.body.split("\n"))
+        assert message.subject
         assert len(message.subject) < 100
-    named = [one["guid"] for message in messages for one in document(message)["findings"]]
-    assert named == [one.guid for one in problems]
 
 
 def drifted(left_it: Departed, nobodys_own: UnauditedInstance) -> InventoryRecord:
@@ -776,8 +762,8 @@ def test_whatever_names_are_there_they_stay_on_their_lines(
     }
     left_it, nobodys_own = departed(**where), unaudited(**where)
 
-    lines = digest(drifted(left_it, nobodys_own)).text.split("\n")
+    lines = digest(drifted(left_it, nobodys_own)).body.split("\n")
 
     assert all(line.isprintable() for line in lines)
     assert not [line for line in lines if "  " in line.strip()]
-    assert len(lines) <= len(digest(drifted(departed(), unaudited())).text.split("\n"))
+    assert len(lines) <= len(digest(drifted(departed(), unaudited())).body.split("\n"))

@@ -20,7 +20,7 @@ from backup_audit.strict import UNDECODABLE
 
 REPORTS_MAX = 24  # reports that are read again: a day of hourly runs
 
-# Bytes of text for names: half of it for the last run, a quarter for the one before, and so on.
+# Bytes of text for names: half of it for the last run with news, a quarter for the one before.
 ROOM = 20_000
 
 # What else a run decided to say is said of what is so now.
@@ -36,7 +36,7 @@ class FleetOf(msgspec.Struct, frozen=True):
 
 
 class Unheard(msgspec.Struct, frozen=True):
-    """What an audience hears of the fleet, the last run first, and the reasons of runs before.
+    """What is news to an audience of the fleet, the last run first, and the reasons of runs before.
 
     `before` says until when there are runs whose news of the fleet are in their reports alone; null
     if there are none.
@@ -55,11 +55,13 @@ def unheard_by(audience: Audience, stored: StoredReport) -> Unheard:
     report, fleets, reasons = stored.head, list[FleetOf](), list[Reason]()
     if report.run.scope is not Scope.FULL:
         return NOTHING
-    news_from = report.alerts.news_from[audience]
-    for number in range(REPORTS_MAX):
+    news_from, room = report.alerts.news_from[audience], ROOM
+    for _ in range(REPORTS_MAX):
         if report.inventory is not None:
-            news = fleet_news(report.inventory, ROOM >> (number + 1))
-            fleets.append(FleetOf(report.run.due_at, report.inventory, news))
+            news = fleet_news(report.inventory, room // 2)
+            if news.is_news:
+                fleets.append(FleetOf(report.run.due_at, report.inventory, news))
+                room //= 2
         before = _before(stored.store, report)
         if before is None or before.run.due_at < news_from:
             return Unheard(tuple(fleets), tuple(reasons))
