@@ -61,6 +61,7 @@ def text_digest(content: DigestContent, links: Links) -> Message:
 
 _FORMS: Mapping[Audience, Callable[[DigestContent, Links], Message]] = {
     Audience.PEOPLE: text_digest,
+    Audience.CHAT: text_digest,
 }
 
 
