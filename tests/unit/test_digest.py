@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,11 +20,13 @@ from backup_audit.notify import listing
 from backup_audit.notify.advice import MEANINGS, next_step
 from backup_audit.notify.digest import DIGEST_MAX, digests
 from backup_audit.notify.links import Links
-from backup_audit.notify.listing import contents
+from backup_audit.notify.listing import EXAMPLES, NAMED_MAX, contents
 from backup_audit.notify.message import Message, attribute_value, subject_line
-from backup_audit.report.alerts import Audience, ReaderState, Reason
+from backup_audit.notify.problem_lines import PLACES_MAX
+from backup_audit.report.alerts import OWNERS_MAX, Audience, ReaderState, Reason
 from backup_audit.report.changes import Ended, Resolved, compared
 from backup_audit.report.commit import StoredReport
+from backup_audit.report.groups import GROUP_FROM
 from backup_audit.text import LINE_MAX
 from tests.doubles.builders import (
     MUTE,
@@ -40,6 +43,7 @@ from tests.doubles.builders import (
     run,
 )
 from tests.doubles.reports import alerts_from, stored
+from tools.readme import sample_of
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
 HOUR = timedelta(hours=1)
@@ -154,7 +158,7 @@ def test_nothing_is_said_when_nothing_is_wrong() -> None:
         ),
         (
             [not_reached(guid="b")],
-            "0 of 2 instances have a problem. The audit is INCOMPLETE: the run's time was over.",
+            "None of 2 instances has a problem. The audit is INCOMPLETE: the run's time was over.",
             "INCOMPLETE, 0 problems",
         ),
     ],
@@ -184,7 +188,7 @@ def test_all_clear_is_said_once_everything_ended() -> None:
     )
 
     assert lines_of(message)[0] == (
-        "All clear: 0 of 1 instance have a problem. The audit is complete."
+        "All clear: none of 1 instance has a problem. The audit is complete."
     )
     assert message.subject == "[backup-audit] test: all clear, 1 ended"
     assert message.attributes["severity"] == "info"
@@ -219,7 +223,7 @@ def test_the_recovery_of_the_audit_is_said_whatever_there_is_besides() -> None:
     [message] = digests(stored([HEALTHY]), Audience.PEOPLE, LINKS, said)
 
     assert lines_of(message)[:2] == [
-        "0 of 1 instance have a problem. The audit is complete.",
+        "None of 1 instance has a problem. The audit is complete.",
         said,
     ]
     assert message.subject == "[backup-audit] test: the audit works again, 0 problems"
@@ -792,6 +796,41 @@ def test_what_is_counted_and_not_named_is_as_urgent() -> None:
     assert "- old" not in message.body
     assert message.attributes["severity"] == "critical"
     assert message.attributes["verdict"] == ("stale", "not_found")
+
+
+# ── The page ──────────────────────────────────────────────────────────────────────────────────────
+
+PAGE = Path("docs/notifications.md")
+
+
+def test_the_digest_that_is_shown_is_one() -> None:
+    orders = new(
+        guid="9b02c1de-4f7a-4a39-9d6e-2f1f3c5b7a10",
+        name="orders-db",
+        owner="team-orders",
+        **WHERE,
+    )
+    cache = over("c1c00e9e-8a51-4c35-a1d5-8b1e6ad5a0f3", name="cache", **WHERE)
+
+    message = digest_of(
+        orders, HEALTHY, finding(Verdict.HEALTHY, "fine"), remembered=[cache], prefix="prod-eu"
+    )
+
+    assert sample_of(PAGE, "digest") == message.body
+    assert f"Subject: {message.subject}" in PAGE.read_text("utf-8")
+
+
+def test_the_figures_of_the_page_are_the_codes() -> None:
+    said = " ".join(PAGE.read_text("utf-8").split())
+
+    assert f"of {DIGEST_MAX // 1024} KiB at the most" in said
+    assert f"At most {NAMED_MAX} are named" in said
+    assert f"in {PLACES_MAX} lines at most" in said
+    assert f"At most {OWNERS_MAX:,} owners get digests" in said
+    assert GROUP_FROM == 10
+    assert "Ten or more unknown instances of one cause" in said
+    assert EXAMPLES == 3
+    assert "are one line with three names" in said
 
 
 # ── Owners ────────────────────────────────────────────────────────────────────────────────────────

@@ -78,17 +78,23 @@ def headline_of(content: DigestContent) -> str:
 
 
 def _how_many(content: DigestContent) -> str:
-    report, found = content.report, content.open
-    new, worse = content.of(Part.NEW), content.of(Part.WORSE)
-    of_all = f"{found:,} of {instances(report.coverage.configured)}"
-    if content.reader != PLATFORM:
-        of_all = f"{instances(found)} of {one_line(content.reader, _OWNER_MAX)}"
-    verb = "has" if found == 1 else "have"
-    said = f"{of_all} {verb} a problem"
-    if report.run.scope.is_compared and found:
+    found, new, worse = content.open, content.of(Part.NEW), content.of(Part.WORSE)
+    said = f"{_who(content)} {'have' if found > 1 else 'has'} a problem"
+    if content.report.run.scope.is_compared and found:
         said += f", {f'{new:,}' if new else 'none'} of them new"
         said += f", {worse:,} worse than before" if worse else ""
-    return f"All clear: {said}." if content.is_all_clear else f"{said}."
+    said = f"all clear: {said}" if content.is_all_clear else said
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _who(content: DigestContent) -> str:
+    """The subject of the sentence: "5 of 812 instances"."""
+    found = content.open
+    if content.reader == PLATFORM:
+        everybody = instances(content.report.coverage.configured)
+        return f"{found:,} of {everybody}" if found else f"none of {everybody}"
+    owner = one_line(content.reader, _OWNER_MAX)
+    return f"{instances(found) if found else 'no instance'} of {owner}"
 
 
 def _how_whole(content: DigestContent) -> str:
