@@ -8,6 +8,7 @@ readers do.
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import pytest
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import AuditError, InvalidConfiguration, InvalidEvent
 from backup_audit.fleet.configuration import parse_configuration
+from backup_audit.report.alerts import Audience
 from backup_audit.report.report import WholeReport
 from tests.doubles.scripted_server import Answer, Seen, scripted_server
 from tests.integration.deployment import NOW, Deployment, deployed
@@ -63,10 +65,10 @@ FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """What the runs left: a full one, a dry one, and one with a message for each of a few."""
+    """What the runs left: a full one, a dry one, and one of a few instances."""
 
     objects: dict[str, str]
-    messages: list[SentMessage]
+    published: dict[Audience, list[SentMessage]]
     log: str
     answers: list[dict[str, Any]]
     errors: list[AuditError]
@@ -94,17 +96,15 @@ def left() -> Iterator[Left]:
         errors = [fail_over_the_event(function), fail_over_the_configuration(function)]
         answers = [function.invoke()]
         answers.append(function.invoke({"dry_run": True, "instance_guids": SOME}))
-        os.environ["NOTIFY_MODE"] = "finding"
         answers.append(function.invoke({"instance_guids": SOME}))
-        del os.environ["NOTIFY_MODE"]
         objects = {key: function.read(key).decode() for key in function.keys}
         yield Left(
             objects=objects,
-            messages=function.messages,
+            published=function.published,
             log=log.getvalue(),
             answers=answers,
             errors=errors,
-            terminal=shown(objects, function.messages, answers[0]),
+            terminal=shown(objects, function.published, answers[0]),
         )
 
 
@@ -245,7 +245,11 @@ def error(code: int, text: str) -> dict[str, Any]:
     return {"errors": [{"code": code, "title": text, "detail": text}]}
 
 
-def shown(objects: Mapping[str, str], messages: list[SentMessage], answer: dict[str, Any]) -> str:
+def shown(
+    objects: Mapping[str, str],
+    messages: dict[Audience, list[SentMessage]],
+    answer: dict[str, Any],
+) -> str:
     """What `make run` would show of it, if there were such a fleet."""
     outcome = Outcome(
         answer=answer,
@@ -317,69 +321,59 @@ def test_the_csv_has_a_row_for_each_and_no_formula_wherever_cells_are_parted(lef
 
 
 def test_every_json_document_is_one(left: Left) -> None:
-    for end in ("report.json", "manifest.json", "latest.json", "notified.json"):
+    for end in ("report.json", "manifest.json", "latest.json", "notified-people.json"):
         for body in left.ending(end):
             json.loads(body)
 
 
 def test_subjects_are_short_lines_of_ascii(left: Left) -> None:
-    for sent in left.messages:
+    for sent in left.published[Audience.PEOPLE]:
         assert sent.subject
         assert re.fullmatch(r"[ -~]{1,99}", sent.subject)
-        assert sent.message["sms"] == sent.subject
 
 
-def test_attributes_are_words(left: Left) -> None:
-    for sent in left.messages:
-        for value in sent.attributes.values():
+def test_attributes_are_words_but_for_the_owner_whom_people_chose(left: Left) -> None:
+    for sent in itertools.chain(*left.published.values()):
+        for name, value in sent.attributes.items():
             for word in [value] if isinstance(value, str) else value:
-                assert re.fullmatch(r"[A-Za-z0-9._-]+", word)
+                assert word.isprintable() if name == "owner" else re.fullmatch(_WORD, word)
+
+
+# How a line begins that is not indented, and the instance that a line names.
+_WORD = r"[A-Za-z0-9._-]+"
+_OURS = re.compile(
+    r"(|[0-9]+ of [0-9]+ instances |Backup audit of |Audited: |Of [0-9]+ instances asked |Muted|"
+    r"Nobody audits |Left the fleet|Warning: |And [0-9]+ more |(NEW|ENDED|STILL OPEN) · [A-Z ]+ \(|"
+    r"[A-Z ]+ \([0-9]+\): |The report:|s3://|https://|docs/|MUTES|The audit|This is a reminder|"
+    r"InvalidConfiguration|What to do|The backup audit of|Until one succeeds|The function's log|"
+    r"If it goes on)"
+)
+_NAMED = re.compile(r"- (?:.+ )?\(?((?:[0-6]|text)-[0-9]+)\)?")
+_COUNTED = re.compile(r"- [0-9]+(:| ×)? .+")  # noqa: RUF001
 
 
 def test_no_text_makes_a_line_of_its_own_in_an_email(left: Left) -> None:
-    events = {sent.attributes["event"] for sent in left.messages}
-    assert events == {"digest", "finding", "run_failed"}
-    for sent in left.messages:
-        text = sent.message["email"]
-        assert_plain(text)
-        assert len(text.splitlines()) == lines_meant(sent.message["default"])
+    published = left.published[Audience.PEOPLE]
 
-
-def lines_meant(document: Mapping[str, Any]) -> int:
-    """The lines of an e-mail that says what its JSON says and no more."""
-    match document["event"]:
-        case "run_failed":
-            return 5
-        case "finding":
-            return 3 + is_placed(document["finding"])
-        case _:
-            groups = {finding["verdict"] for finding in document["findings"]}
-            several: bool = document["parts"] > 1
-            unaudited = 1  # the line that counts them
-            lines = sum(2 + is_placed(finding) for finding in document["findings"])
-            warnings = len(document["warnings"])
-            warnings += int(
-                document["warnings_count"] > warnings
-            )  # the line that counts the others
-            if first := (document["inventory"] or {}).get("first_unaudited"):
-                others = document["inventory"]["unaudited_count"] - sum(first.values())
-                unaudited += 2 + len(first) + bool(others)
-            return 6 + several + unaudited + warnings + 2 * len(groups) + lines
-
-
-def is_placed(finding: Mapping[str, Any]) -> bool:
-    return any(finding[key] for key in ("org", "space", "offering", "plan"))
+    assert {sent.attributes["event"] for sent in published} == {"digest", "run_failed"}
+    for sent in published:
+        assert_plain(sent.body)
+        for line in sent.body.splitlines():
+            if line.startswith("- "):
+                assert _NAMED.fullmatch(line) or _COUNTED.fullmatch(line), line
+            elif not line.startswith(" "):
+                assert _OURS.match(line), line
 
 
 def test_no_line_of_an_email_is_laid_out_by_a_stranger(left: Left) -> None:
-    for sent in left.messages:
-        texts = [finding["reason"] for finding in sent.message["default"].get("findings", [])]
-        assert not [text for text in texts if "  " in text]
+    for sent in left.published[Audience.PEOPLE]:
+        assert not [line for line in sent.body.splitlines() if "  " in line.strip()]
 
 
-def test_messages_for_programs_are_plain_too(left: Left) -> None:
-    for sent in left.messages:
-        assert_plain(json.dumps(sent.message["default"], ensure_ascii=False))
+def test_messages_for_programs_and_for_chat_are_plain_too(left: Left) -> None:
+    for audience in (Audience.EVENTS, Audience.CHAT):
+        for sent in left.published[audience]:
+            assert_plain(json.dumps(sent.document, ensure_ascii=False))
 
 
 def test_log_lines_are_json_in_ascii(left: Left) -> None:
