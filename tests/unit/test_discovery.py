@@ -314,7 +314,7 @@ def test_an_instance_that_is_gone_is_audited_once_more_told_by_name_and_forgotte
     assert world.findings()["b"].reason.startswith(
         "gone: the foundation lists it no longer, and answers HTTP 404 CF-ResourceNotFound (10010)"
     )
-    assert [one.attributes["change"] for one in world.told()] == [("new",)]
+    assert [one.attributes["reason"] for one in world.told()] == [("opened",)]
     assert world.findings()["b"].name == "name-b"
     assert world.fleet["b"].absent
     assert world.inventory.vanished == []
@@ -327,7 +327,9 @@ def test_an_instance_that_is_gone_is_audited_once_more_told_by_name_and_forgotte
     assert (gone.guid, gone.name, gone.how) == ("b", "name-b", Departure.GONE)
     assert gone.open_problem
     assert (gone.open_problem.verdict, gone.open_problem.since) == ("not_found", NOW + 2 * DAY)
-    assert world.inventory.left == []
+    [told] = world.told()
+    assert told.attributes["reason"] == ("ended", "all_clear", "left_fleet")
+    assert "was not found since 2026-02-02 05:00 UTC" in told.body
     assert world.told() == [], "the run before has said it"
 
     world.run()
@@ -421,9 +423,11 @@ def test_an_instance_that_is_no_longer_selected_is_told_once_with_the_problem_th
     assert (left.open_problem and left.open_problem.verdict) == problem
     assert world.asked == ["a"]
     [message] = world.told()
-    assert message.subject.endswith(": 0 problems, 1 left the fleet")
-    assert "  name-b (b) [platform]" in message.text
-    assert ("was stale since" in message.text) is bool(problem)
+    assert message.subject
+    assert message.subject.endswith(", 1 left the fleet")
+    assert "- name-b (b)\n    prod / b · postgres small\n    owner: platform\n" in message.body
+    assert ("was stale since" in message.body) is bool(problem)
+    assert ("ended" in message.attributes["reason"]) is bool(problem)
     world.run()
     assert world.inventory.vanished == []
     assert world.told() == []
@@ -440,8 +444,8 @@ def test_a_selector_that_is_mistyped_is_heard_of_at_once(days: Make) -> None:
 
     [message] = world.told()
     assert message.subject == "[backup-audit] test: 0 problems, 50 left the fleet"
-    assert "NO LONGER SELECTED (50): " in message.text
-    assert "Warning: discover[1]: fits no instance of the foundation" in message.text
+    assert "NO LONGER SELECTED (50): " in message.body
+    assert "Warning: discover[1]: fits no instance of the foundation" in message.body
     world.run()
     assert world.told() == []
 
@@ -459,7 +463,7 @@ def test_a_label_that_skips_an_instance_is_told_with_its_last_day(days: Make) ->
     [left] = world.inventory.vanished or []
     assert (left.place, left.until) == ("label backup-audit.skip-until", last_day)
     [message] = world.told()
-    assert f"      by label backup-audit.skip-until, until {last_day}" in message.text
+    assert f"    by label backup-audit.skip-until, until {last_day}" in message.body
 
 
 def test_the_first_inventory_says_what_nobody_audits_and_the_second_does_not(days: Make) -> None:

@@ -9,30 +9,17 @@ import pytest
 from backup_audit.errors import InvalidConfiguration
 from backup_audit.fleet.configuration import ConfigurationDocument as Document
 from backup_audit.fleet.configuration import parse_configuration
-from backup_audit.judge.finding import Change, Finding, NotifiedFinding, Problem
-from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.digest import digests
+from backup_audit.judge.finding import Change, Finding, Problem
+from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.message import attribute_value, subject_line
-from backup_audit.report.changes import OpenProblem, Resolved, compared, resolved_by
+from backup_audit.report.changes import compared, resolved_by
 from backup_audit.strict import read_strictly
 from backup_audit.text import brief_duration, compared_duration
-from tests.doubles.builders import NOW, PLACE, finding
-from tests.doubles.reports import stored, whole
+from tests.doubles.builders import NOW, PLACE, finding, open_problem
+from tests.doubles.reports import whole
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-ENDED = Resolved(
-    guid="guid-9",
-    name="cache",
-    owner="team-cache",
-    org="prod-eu",
-    space="payments",
-    offering="p.mysql",
-    plan="db-gold-small",
-    verdict=Verdict.STALE,
-    since=NOW - HOUR,
-    resolved_at=NOW,
-)
 
 
 def faults_of(document: object) -> list[str]:
@@ -170,51 +157,6 @@ def test_durations(duration: timedelta, said: str) -> None:
 )
 def test_a_duration_beside_its_limit(duration: timedelta, said: str) -> None:
     assert compared_duration(duration, 26 * HOUR) == said
-
-
-@pytest.mark.parametrize(
-    ("count", "subject"),
-    [
-        (1, "[backup-audit] test: 1 problem"),
-        (2, "[backup-audit] test: 2 problems"),
-    ],
-)
-def test_the_subject_counts_problems(count: int, subject: str) -> None:
-    [digest] = digests(stored([finding(guid=f"guid-{n}") for n in range(count)]))
-
-    assert digest.subject == subject
-
-
-def test_two_parts_of_a_digest_are_numbered() -> None:
-    long = [
-        msgspec.structs.replace(finding(guid=f"guid-{n}"), reason="x" * 70_000) for n in range(2)
-    ]
-
-    first, second = digests(stored(long))
-
-    assert first.subject == "[backup-audit] test: 2 problems (1/2)"
-    assert "Message 1 of 2." in first.text
-    assert second.subject == "[backup-audit] test: 2 problems (2/2)"
-
-
-def test_a_problem_that_ended_is_named_in_full() -> None:
-    assert ENDED.in_short == NotifiedFinding(
-        guid="guid-9",
-        name="cache",
-        owner="team-cache",
-        org="prod-eu",
-        space="payments",
-        offering="p.mysql",
-        plan="db-gold-small",
-        verdict=Verdict.HEALTHY,
-        severity=Severity.INFO,
-        change=Change.RESOLVED,
-        since=NOW - HOUR,
-        reason="was stale since 2026-01-31 04:00 UTC, is healthy",
-        policy_notes=[],
-        newest_backup_at=None,
-        before=Problem(Verdict.STALE, NOW - HOUR),
-    )
 
 
 def test_who_owns_an_instance_and_where_it_is_are_kept_when_its_problem_ends() -> None:
