@@ -33,11 +33,13 @@ A map of the package, in the order in which a run passes through it:
                 report (the documents), drift (what appeared, left, is audited by nobody), failing
                 (since when full runs fail), commit (the order of writing, the last report and its
                 fleet)
-    notify/     digest (the usual message), fleet_news (what it says of the fleet), mute_news (of
-                the mutes), advice (what to do about a verdict, where to read on), links (to the AWS
-                console), run_failure (what is said of a run that failed), send_failure (to whom),
-                message (attributes, sizes), send (messages once, the dead man's switch), sns (the
-                topic)
+    notify/     digest (one message for people), listing (what it names, what it counts), headline
+                (the answer, attributes), problem_lines (open ones, and ends), fleet_news (what it
+                says of the fleet), unheard (and of runs whose messages were not taken), mute_news
+                (of the mutes), room (what does not fit is counted), advice (what to do about a
+                verdict, where to read on), links (to the AWS console), run_failure (what is said of
+                a run that failed), send_failure (to whom), message (attributes, sizes), send
+                (messages once, the dead man's switch), sns (the topic)
     telemetry   log lines and metrics
 
 All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads

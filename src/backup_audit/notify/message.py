@@ -5,9 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
-from backup_audit.judge.finding import NotifiedFinding
 from backup_audit.report.report import Report
-from backup_audit.text import instances, placed, printable
+from backup_audit.text import instances, printable
 
 T = TypeVar("T")
 
@@ -42,12 +41,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 def lost_of(report: Report) -> int:
     """How many instances disappeared from the inventory at once; 0 if none did."""
     return report.inventory.lost if report.inventory else 0
-
-
-def lost_first(report: Report) -> str:
-    """The beginning of a subject if instances disappeared at once, else nothing."""
-    lost = lost_of(report)
-    return f"{instances(lost)} disappeared at once, " if lost else ""
 
 
 def lost_role(report: Report) -> Iterator[str]:
@@ -108,11 +101,6 @@ def packed(
 def size_of_text(lines: Iterable[str]) -> int:
     """Bytes that lines add to a text."""
     return len(text_of(lines).encode())
-
-
-def place_of(finding: NotifiedFinding) -> str:
-    """Org, space, offering and plan of an instance, as far as they are known."""
-    return placed(finding.org, finding.space, finding.offering, finding.plan)
 
 
 def attribute_value(value: Attribute) -> str:

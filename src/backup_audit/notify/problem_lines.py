@@ -108,7 +108,7 @@ def _fitting(content: DigestContent, runbook_url: str | None, room: Room) -> Ite
         if (group := (block.part, block.verdict)) not in known:
             lines += _title(content, block.part, block.verdict, runbook_url)
         if (steps := (*group, block.step)) not in known:
-            lines += _indented(block.step)
+            lines += ["", *_indented(block.step)]
         if not room.takes(lines):
             return
         known |= {group, steps}
@@ -130,7 +130,8 @@ def _by_step(group: Iterable[_Block]) -> Iterator[str]:
     by_step: dict[tuple[str, ...], list[_Block]] = {}
     for block in group:
         by_step.setdefault(block.step, []).append(block)
-    for step, blocks in by_step.items():
+    for number, (step, blocks) in enumerate(by_step.items()):
+        yield from ("",) if number else ()
         yield from _indented(step)
         yield from (line for block in blocks for line in block.lines)
 
