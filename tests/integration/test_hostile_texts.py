@@ -332,7 +332,8 @@ def test_subjects_are_short_lines_of_ascii(left: Left) -> None:
         assert re.fullmatch(r"[ -~]{1,99}", sent.subject)
 
 
-def test_attributes_are_words_but_for_the_owner_whom_people_chose(left: Left) -> None:
+def test_attributes_are_words(left: Left) -> None:
+    """But for the owner, whom people write as they like."""
     for sent in itertools.chain(*left.published.values()):
         for name, value in sent.attributes.items():
             for word in [value] if isinstance(value, str) else value:

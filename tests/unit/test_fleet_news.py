@@ -20,7 +20,7 @@ from backup_audit.notify.digest import DIGEST_MAX, digests
 from backup_audit.notify.fleet_news import FleetNews, fleet_news
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import contents
-from backup_audit.notify.message import Message
+from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.notify.unheard import REPORTS_MAX
 from backup_audit.report.alerts import Audience, Reason
 from backup_audit.report.changes import compared
@@ -735,6 +735,21 @@ def test_every_digest_fits_and_stays_on_its_lines_whatever_names_the_fleet_has(
         assert all(line.isprintable() for line in message.body.split("\n"))
         assert message.subject
         assert len(message.subject) < 100
+
+
+@pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
+def test_a_document_with_any_names_is_half_a_message_at_the_most(nasty: str | None) -> None:
+    place: dict[str, Any] = dict.fromkeys(("name", "org", "space", "offering", "plan"), nasty)
+    record = inventory(
+        **departures(*[departed("g" * 200, **place)] * 200),
+        unaudited=nobodys(*[unaudited("u" * 200, **place)] * 200),
+    )
+
+    news = fleet_news(record)
+
+    assert len(msgspec.json.encode(news)) <= SIZE_MAX // 2 + 1_000
+    assert news.left
+    assert news.new_unaudited
 
 
 def drifted(left_it: Departed, nobodys_own: UnauditedInstance) -> InventoryRecord:

@@ -18,6 +18,7 @@ from backup_audit.fleet.fields import day_of
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.selection import ExcludeUse
 from backup_audit.judge.verdict import Severity, severity_of
+from backup_audit.notify.message import size_of_text
 from backup_audit.notify.room import Room
 from backup_audit.report.drift import (
     NOT_READ,
@@ -33,7 +34,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 DEPARTED_MAX = 100  # instances that left, named in a digest
 WARNINGS_MAX = 10
 UNAUDITED_MAX = 20  # new unaudited instances, named in a digest
-ROOM = 128 * 1024  # bytes of both; a message has 256 KiB
+_DOCUMENT_ROOM = 128 * 1024  # bytes of both; a message has 256 KiB
 _OFFERINGS_MAX = 10  # offerings by which the others are counted
 _EXCLUDES_MAX = 10  # excludes whose end is said
 _TEXT_MAX = 255  # characters of an offering, an owner, a reason
@@ -90,24 +91,31 @@ class FleetNews(msgspec.Struct, frozen=True, kw_only=True):
         return severity_of([*severities, Severity.WARNING if self.is_news else Severity.INFO])
 
 
-def fleet_news(record: InventoryRecord, room: int = ROOM) -> FleetNews:
-    """The news of an inventory, with as many names as have room in so many bytes of text."""
+def fleet_news(record: InventoryRecord, text_room: int | None = None) -> FleetNews:
+    """The news of an inventory, with as many names as a document has room for.
+
+    With `text_room`, as many as have room in a text of so many bytes.
+    """
     excludes = _by_place(record)
-    unaudited, left = record.unaudited, iter(record.vanished or ())
+    room = _DOCUMENT_ROOM if text_room is None else text_room
+    unaudited = record.unaudited
+
+    def size_of_departed(one: Departed) -> int:
+        return _size(one, _lines_of_departed(one, excludes), is_text=text_room is not None)
+
+    def size_of_unaudited(one: UnauditedInstance) -> int:
+        return _size(one, _lines_of_unaudited(one), is_text=text_room is not None)
+
     return FleetNews(
         read=record.read,
         why=one_line(record.why, _TEXT_MAX) if record.why else None,
         lost=record.lost,
         left_count=_left_count(record),
         left_with_problem=_left_with_problem(record),
-        left=_fitting(
-            left, lambda one: _lines_of_departed(one, excludes), room * 2 // 3, DEPARTED_MAX
-        ),
+        left=_fitting(record.vanished or (), size_of_departed, room * 2 // 3, DEPARTED_MAX),
         unaudited_count=unaudited.count if unaudited else None,
         new_unaudited_count=unaudited.new if unaudited else None,
-        new_unaudited=_fitting(
-            _new_unaudited(record), _lines_of_unaudited, room // 3, UNAUDITED_MAX
-        ),
+        new_unaudited=_fitting(_new_unaudited(record), size_of_unaudited, room // 3, UNAUDITED_MAX),
         first_unaudited=_first_unaudited(record),
     )
 
@@ -195,12 +203,15 @@ def _new_unaudited(record: InventoryRecord) -> list[UnauditedInstance]:
     return [one for one in record.unaudited.instances if one.is_new] if record.unaudited else []
 
 
-def _fitting(
-    items: Iterable[S], lines_of: Callable[[S], Iterable[str]], room: int, most: int
-) -> list[S]:
+def _size(one: msgspec.Struct, lines: Iterable[str], *, is_text: bool) -> int:
+    """Bytes of an instance in a text, or in a document."""
+    return size_of_text(lines) if is_text else len(msgspec.json.encode(one))
+
+
+def _fitting(items: Iterable[S], size_of: Callable[[S], int], room: int, most: int) -> list[S]:
     """The first of them, as many as there is room for."""
     left = Room(room)
-    return list(takewhile(lambda one: left.takes(lines_of(one)), islice(items, most)))
+    return list(takewhile(lambda one: left.takes(size_of(one)), islice(items, most)))
 
 
 def _not_known(record: InventoryRecord) -> Iterator[str]:

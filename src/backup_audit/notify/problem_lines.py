@@ -14,6 +14,7 @@ from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.advice import MEANINGS, Section, check_command, next_step, page_of
 from backup_audit.notify.listing import Alike, DigestContent, Listed, Part, Place
+from backup_audit.notify.message import size_of_text
 from backup_audit.notify.room import Room
 from backup_audit.report.changes import Ended, Resolved
 from backup_audit.report.groups import Cause
@@ -79,7 +80,7 @@ def end_sections(content: DigestContent, room: Room) -> Iterator[str]:
         if count:
             shown = [one for one in content.ends if one.ended is how]
             lines = [_lines_of_end(one) for one in shown]
-            fitting = [block for block in lines if room.takes(block)]
+            fitting = [block for block in lines if room.takes(size_of_text(block))]
             yield from ("", title.format(f"{count:,}"))
             yield from (line for block in fitting for line in block)
             if more := count - len(fitting):
@@ -109,7 +110,7 @@ def _fitting(content: DigestContent, runbook_url: str | None, room: Room) -> Ite
             lines += _title(content, block.part, block.verdict, runbook_url)
         if (steps := (*group, block.step)) not in known:
             lines += ["", *_indented(block.step)]
-        if not room.takes(lines):
+        if not room.takes(size_of_text(lines)):
             return
         known |= {group, steps}
         yield block
@@ -225,7 +226,7 @@ def _not_named(content: DigestContent, blocks: Collection[_Block]) -> Iterator[s
     room, counted = Room(_PLACES_ROOM // 2), 0
     for place, there in rest.most_common(PLACES_MAX):
         line = f"- {there:,}: {_said_place(place)}"
-        if room.takes([line]):
+        if room.takes(size_of_text([line])):
             yield line
             counted += there
     if alike:
