@@ -195,6 +195,17 @@ def test_all_clear_is_said_once_everything_ended() -> None:
     assert message.attributes["reason"] == ("ended", "all_clear")
 
 
+def test_an_all_clear_says_how_many_problems_are_muted() -> None:
+    muted = compared(finding(guid="guid-muted", mute=MUTE), None)
+    cleared = alerts_from(NOW, readers=OPENED_BEFORE)
+
+    message = digest_of(muted, HEALTHY, inventory=inventory(), alerts=cleared)
+
+    assert lines_of(message)[0] == (
+        "All clear: none of 2 instances has a problem, but for 1 muted. The audit is complete."
+    )
+
+
 def test_an_all_clear_that_was_never_sent_is_not_sent_when_it_is_no_longer_true() -> None:
     state = ReaderState(
         digest_at=NOW - HOUR, why=(Reason.ALL_CLEAR,), episode=NOW - DAY, cleared=True
@@ -206,6 +217,9 @@ def test_an_all_clear_that_was_never_sent_is_not_sent_when_it_is_no_longer_true(
 
     assert again.subject == "[backup-audit] test: all clear"
     assert "clear" not in late.body.lower()
+    assert lines_of(late)[0].startswith(
+        "None of 2 instances has a problem, but for 1 being deleted. "
+    )
     assert late.subject == "[backup-audit] test: 0 problems"
     assert "reason" not in late.attributes
 
@@ -898,6 +912,12 @@ def test_chat_hears_the_platforms_digest_alone() -> None:
 
     assert [one.reader for one in contents(report, Audience.CHAT)] == [""]
     assert [one.reader for one in contents(report, Audience.PEOPLE)] == ["", "team-0"]
+
+
+def test_an_audience_whose_topic_came_after_the_plan_is_notified_from_the_next_run_on() -> None:
+    without = alerts_from(NOW, news_from={Audience.PEOPLE: NOW})
+
+    assert list(contents(stored([new()], alerts=without), Audience.CHAT, "works again")) == []
 
 
 # ── Any day, any name ─────────────────────────────────────────────────────────────────────────────

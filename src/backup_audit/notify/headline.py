@@ -83,8 +83,16 @@ def _how_many(content: DigestContent) -> str:
     if content.report.run.scope.is_compared and found:
         said += f", {f'{new:,}' if new else 'none'} of them new"
         said += f", {worse:,} worse than before" if worse else ""
+    if others := _others(content):
+        said += f", but for {' and '.join(others)}"
     said = f"all clear: {said}" if content.is_all_clear else said
     return f"{said[0].upper()}{said[1:]}."
+
+
+def _others(content: DigestContent) -> list[str]:
+    """What keeps a digest without problems from being true word for word."""
+    counts = {"muted": content.muted, "being deleted": content.being_deleted}
+    return [f"{count:,} {what}" for what, count in counts.items() if count and not content.open]
 
 
 def _who(content: DigestContent) -> str:

@@ -202,6 +202,8 @@ def contents(
 def _due(report: Report, audience: Audience, *, is_due: bool) -> Iterator[str]:
     """The readers, the platform first; `is_due`: there is something to say to it in any case."""
     alerts = report.alerts
+    if audience not in alerts.news_from:  # its topic came after the plan
+        return
     if is_due or alerts.gets_digest(audience, PLATFORM):
         yield PLATFORM
     if audience is not Audience.PEOPLE:

@@ -92,7 +92,8 @@ def _blocks(content: DigestContent, runbook_url: str | None) -> Iterator[_Block]
     for part in Part:
         alike = (one for one in content.alike if one.part is part)
         for one in islice(alike, ALIKE_MAX):
-            step, lines = _step_of(one.examples[0]), list(_lines_of_alike(one, runbook_url))
+            step = _step_of(one.examples[0]) if one.cause else ()
+            lines = list(_lines_of_alike(one, runbook_url))
             yield _Block(part, Verdict.UNKNOWN, step, lines, one)
         for listed in content.named:
             if listed.part is part:
