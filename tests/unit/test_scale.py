@@ -123,7 +123,7 @@ def test_a_digest_of_a_bad_day_is_one_message_as_the_page_says() -> None:
         for number in range(10_000)
     ]
 
-    [digest] = digests(stored(problems), Audience.PEOPLE, runbook_url=None)
+    [digest] = digests(stored(problems), Audience.PEOPLE, Links(runbook_url=None, topic_arn=TOPIC))
 
     assert digest.size <= 64 * 1024
     assert "a digest is one message of at most 64 KiB, which names 100 problems" in PAGE
