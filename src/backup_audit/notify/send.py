@@ -5,8 +5,9 @@ between the two sends them again, and twice is better than not at all.
 docs/decisions/0002-commit-protocol.md has every case.
 """
 
+import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import msgspec
@@ -15,7 +16,9 @@ from backup_audit.errors import HeartbeatFailed, NotificationFailed
 from backup_audit.judge.evidence import TOO_SLOW
 from backup_audit.notify.digest import digests
 from backup_audit.notify.links import Links
+from backup_audit.notify.events import events
 from backup_audit.notify.message import Message
+from backup_audit.notify.progress import Outcome, Progress
 from backup_audit.notify.run_failure import recovery_line
 from backup_audit.probe.authorization import Secret
 from backup_audit.probe.http import HttpClient, NoReply
@@ -23,8 +26,7 @@ from backup_audit.probe.session import new_session
 from backup_audit.report.alerts import Audience
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.failing import Failing
-from backup_audit.report.rendering import as_json
-from backup_audit.report.store import ObjectStore
+from backup_audit.report.marks import mark_of, write_mark
 
 # Seconds. The report is committed and sent by now, and Lambda's time may be nearly over.
 _CONNECT_TIMEOUT = 3.0
@@ -36,11 +38,14 @@ _PAUSES = (0.5, 1.5)  # between them
 class Notifier(Protocol):
     """The topic."""
 
-    def publish(self, messages: Iterable[Message]) -> int:
+    def publish(
+        self, messages: Iterable[Message], took: Callable[[Outcome], object] = lambda _: None
+    ) -> int:
         """Publish all, at least once each and in any order; return how many there were.
 
-        Messages are taken one by one, and not kept. One that SNS refuses stops none of the others;
-        at the end, NotificationFailed says how many of how many failed.
+        Messages are taken one by one, and not kept. `took` hears what came of each batch. A message
+        that SNS refuses stops none of the others; at the end, NotificationFailed says how many of
+        how many failed.
         """
 
 
@@ -51,10 +56,11 @@ class Heartbeat(Protocol):
         """Ping it after each full run that reached every instance; raise HeartbeatFailed."""
 
 
-class Notified(msgspec.Struct, frozen=True, kw_only=True):
-    """The mark of an audience: how many messages were published."""
+# People first: they must not wait for thousands of events, and whoever is killed meanwhile has
+# notified them.
+_ORDER = (Audience.PEOPLE, Audience.CHAT, Audience.EVENTS)
 
-    messages: int
+_MARK_EVERY = 50  # batches of events, some 500 messages
 
 
 def notify(
@@ -66,17 +72,15 @@ def notify(
     """Publish the messages of a report to each audience that has not got them; return how many.
 
     `failing` are the failed full runs that this one ends; None if there are none. One audience that
-    fails keeps none of the others from hearing. Raise NotificationFailed at the
-    end.
+    fails keeps none of the others from hearing. Raise NotificationFailed at the end.
     """
     count, failures = 0, list[NotificationFailed]()
-    for audience, notifier in notifiers.items():
-        mark = stored.keys.report(audience.mark)
-        if stored.store.get(mark) is not None:
+    for audience in _ORDER:
+        if (notifier := notifiers.get(audience)) is None:
             continue
         try:
             messages = _messages(stored, audience, links, failing)
-            count += _publish_and_mark(messages, stored.store, mark, notifier)
+            count += _notify(stored, audience, notifier, messages)
         except NotificationFailed as failure:
             failures.append(failure)
     if failures:
@@ -84,20 +88,39 @@ def notify(
     return count
 
 
+def _notify(
+    stored: StoredReport, audience: Audience, notifier: Notifier, messages: Iterable[Message]
+) -> int:
+    """Publish what an audience has not got yet; mark what is out."""
+    store, key = stored.store, stored.keys.report(audience.mark)
+    before = mark_of(store, key)
+    if before.done:
+        return 0
+    progress, batches = Progress(before), itertools.count(1)
+    goes_on = audience is Audience.EVENTS  # where the last delivery stopped
+
+    def took(outcome: Outcome) -> None:
+        progress.took(outcome)
+        if goes_on and next(batches) % _MARK_EVERY == 0:
+            write_mark(store, key, progress.mark)
+
+    try:
+        count = notifier.publish(progress.left(messages), took)
+    except NotificationFailed:
+        if goes_on:
+            write_mark(store, key, progress.mark)
+        raise
+    write_mark(store, key, progress.mark)
+    return count
+
+
 def _messages(
     stored: StoredReport, audience: Audience, links: Links, failing: Failing | None
 ) -> Iterator[Message]:
+    if audience is Audience.EVENTS:
+        return events(stored, failing)
     recovered = recovery_line(failing) if failing else None
-    if audience is not Audience.EVENTS:
-        yield from digests(stored, audience, links, recovered)
-
-
-def _publish_and_mark(
-    messages: Iterable[Message], store: ObjectStore, mark: str, notifier: Notifier
-) -> int:
-    count = notifier.publish(messages)
-    store.put_new(mark, as_json(Notified(messages=count)))
-    return count
+    return digests(stored, audience, links, recovered)
 
 
 class HttpHeartbeat(msgspec.Struct, frozen=True):

@@ -13,9 +13,10 @@ import msgspec
 from backup_audit.errors import named
 from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import RunFailure
-from backup_audit.notify.send import Notified, Notifier
+from backup_audit.notify.send import Notifier
 from backup_audit.report.alerts import Audience
 from backup_audit.report.failing import FailingRuns
+from backup_audit.report.marks import Mark
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import ObjectStore, RunKeys
 
@@ -37,7 +38,7 @@ class Records(msgspec.Struct, frozen=True):
 
     def mark(self, audience: Audience) -> None:
         mark = self.keys.report(audience.failure_mark)
-        self.store.put_new(mark, as_json(Notified(messages=1)))
+        self.store.put_new(mark, as_json(Mark(next=1, done=True)))
 
 
 def records_of(

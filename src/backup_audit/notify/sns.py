@@ -4,7 +4,7 @@ Its attributes say how many subscribe to it.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import msgspec
 from backup_audit.aws import aws_errors, code_of, said
 from backup_audit.errors import NotificationFailed, SubscriptionsUnknown
 from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, packed
+from backup_audit.notify.progress import Outcome
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -27,12 +28,26 @@ WAITS = (0.5, 1.0, 2.0)  # seconds before an entry is sent again; botocore has w
 _HOPELESS = 8  # batches in a row of which nothing was taken
 
 
-class _Outcome(msgspec.Struct, frozen=True):
-    """The result of a batch: its size, and the reason for each message not taken."""
+class _Batch(msgspec.Struct, frozen=True):
+    """Messages that are sent together; `first` is the place of the first among all that are."""
 
-    size: int
-    failures: Sequence[str]
+    first: int
+    messages: Sequence[Message]
+
+    def outcome(self, refused: Mapping[int, str]) -> Outcome:
+        return Outcome(first=self.first, size=len(self.messages), refused=refused)
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    """What came of a batch, and whether SNS answered at all."""
+
+    outcome: Outcome
     answered: bool
+
+    @property
+    def why(self) -> str:
+        """Why the first was not taken; empty if all were."""
+        return next(iter(self.outcome.refused.values()), "")
 
 
 class SnsNotifier(msgspec.Struct, frozen=True):
@@ -42,26 +57,30 @@ class SnsNotifier(msgspec.Struct, frozen=True):
     client: "Callable[[], SNSClient]"
     sleep: Callable[[float], None] = time.sleep
 
-    def publish(self, messages: Iterable[Message]) -> int:
+    def publish(
+        self, messages: Iterable[Message], took: Callable[[Outcome], object] = lambda _: None
+    ) -> int:
         """Send a few batches at a time; go on after one that is refused."""
         total = failed = in_a_row = 0
         first, answers = "", True
 
-        def send(batch: Sequence[Message]) -> _Outcome:
+        def send(batch: _Batch) -> _Sent:
             if in_a_row < _HOPELESS:
                 return self._publish_batch(batch, WAITS)
             if answers:  # each is given its chance, but nothing is waited for any more
                 return self._publish_batch(batch, ())
-            return _Outcome(len(batch), [first] * len(batch), answered=False)
+            return _Sent(
+                batch.outcome(dict.fromkeys(range(len(batch.messages)), first)), answered=False
+            )
 
-        # Together they may be no larger than one.
-        batches = packed(messages, lambda message: message.size, SIZE_MAX, BATCH_MAX)
-        for outcome in _few_at_a_time(send, batches):
+        for sent in _few_at_a_time(send, _batches(messages)):
+            outcome = sent.outcome
             total += outcome.size
-            failed += len(outcome.failures)
-            in_a_row = in_a_row + 1 if len(outcome.failures) == outcome.size else 0
-            first = first or next(iter(outcome.failures), "")
-            answers = outcome.answered
+            failed += len(outcome.refused)
+            in_a_row = in_a_row + 1 if len(outcome.refused) == outcome.size else 0
+            first = first or sent.why
+            answers = sent.answered
+            took(outcome)
         if failed:
             raise NotificationFailed(
                 f"{self.topic_arn} did not take {failed} of {total} messages "
@@ -69,15 +88,16 @@ class SnsNotifier(msgspec.Struct, frozen=True):
             )
         return total
 
-    def _publish_batch(self, batch: Sequence[Message], waits: Sequence[float]) -> _Outcome:
-        entries = {str(index): _entry(str(index), message) for index, message in enumerate(batch)}
+    def _publish_batch(self, batch: _Batch, waits: Sequence[float]) -> _Sent:
+        entries = {str(place): _entry(str(place), one) for place, one in enumerate(batch.messages)}
         failed, answered = self._send(list(entries.values()))
         for seconds in waits:
             if not failed:
                 break
             self.sleep(seconds)
             failed, answered = self._send([entries[entry_id] for entry_id in failed])
-        return _Outcome(len(batch), list(failed.values()), answered)
+        refused = {int(entry_id): why for entry_id, why in failed.items()}
+        return _Sent(batch.outcome(refused), answered)
 
     def _send(
         self, entries: "Sequence[PublishBatchRequestEntryTypeDef]"
@@ -108,12 +128,18 @@ def confirmed_subscriptions(topic_arn: str, client: "SNSClient") -> int:
         ) from None
 
 
-def _few_at_a_time(
-    send: Callable[[Sequence[Message]], _Outcome], batches: Iterator[list[Message]]
-) -> Iterator[_Outcome]:
+def _batches(messages: Iterable[Message]) -> Iterator[_Batch]:
+    """Ten at the most; together they may be no larger than one."""
+    first = 0
+    for batch in packed(messages, lambda message: message.size, SIZE_MAX, BATCH_MAX):
+        yield _Batch(first, batch)
+        first += len(batch)
+
+
+def _few_at_a_time(send: Callable[[_Batch], _Sent], batches: Iterator[_Batch]) -> Iterator[_Sent]:
     """Yield each batch's result as the answers come; take a batch when it is its turn."""
     with ThreadPoolExecutor(SENDERS) as pool:
-        under_way: set[Future[_Outcome]] = set()
+        under_way: set[Future[_Sent]] = set()
         for batch in batches:
             if len(under_way) == SENDERS:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)

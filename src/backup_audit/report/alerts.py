@@ -288,5 +288,10 @@ def _is_due(last: datetime | None, before: Alerts, due_at: datetime) -> bool:
 
 
 def reminds_programs(before: Alerts, due_at: datetime) -> bool:
-    """Whether programs are reminded of what is open in a run due then."""
-    return _is_due(before.reminded_at, before, due_at)
+    """Whether programs are reminded of what is open in a run due then.
+
+    They are if it is time, or if they have not got the last reminder.
+    """
+    last, news_from = before.reminded_at, before.news_from.get(Audience.EVENTS)
+    is_owed = last is not None and news_from is not None and last >= news_from
+    return is_owed or _is_due(last, before, due_at)

@@ -95,6 +95,12 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether it opened and ended, nobody was notified of either, and nobody had muted it."""
         return self.notified_at is None and self.end_notified_at is None and not self.muted
 
+    @property
+    def has_event_of_its_own(self) -> bool:
+        """Whether programs are notified of the end one by one: in a group nobody is."""
+        is_in_group = self.alert is not None and self.alert.group_id is not None
+        return self.notified_at is not None and not is_in_group
+
     def is_due(self, owed_from: datetime, due_at: datetime) -> bool:
         """Whether somebody is still to be notified of the end, in a run due then or later."""
         if self.end_notified_at is not None:

@@ -43,6 +43,7 @@ from backup_audit.report.changes import (
 from backup_audit.report.drift import NO_FLEET, FleetRow, InventoryRecord, LastFleet
 from backup_audit.report.groups import Grouping
 from backup_audit.report.listeners import Listeners
+from backup_audit.report.marks import mark_of
 from backup_audit.report.rendering import (
     CSV_HEADER,
     ReportReader,
@@ -128,8 +129,9 @@ def commit(
     """
     parts = [keys.findings(number) for number in range(planned.batches)]
     plan, due_at = planned.plan, planned.run.due_at
-    grouping = Grouping(foundation, due_at, planned.alerts.groups)
-    per_owner = planned.alerts.per_owner
+    before = planned.alerts
+    news_from, per_owner = before.news_from.get(Audience.EVENTS), before.per_owner
+    grouping = Grouping(foundation, due_at, before.groups, news_from)
     with closing(
         Summary(grouping, due_at=due_at, notifies=plan.notifies, per_owner=per_owner)
     ) as summary:
@@ -158,7 +160,7 @@ def commit(
             alerts=alerts,
             inventory=planned.inventory,
         )
-        findings = _with_groups(summary.unhealthy(), grouping, alerts)
+        findings = _with_groups(summary.unhealthy(), grouping)
         ends = _with_unsaid(summary.ended(), alerts, due_at)
         body = _written(store, keys.report_json, report_pieces(head, planned.mutes, findings, ends))
         objects += [csv.described(sum(counts.values())), body.described(summary.unhealthy_count)]
@@ -217,9 +219,9 @@ def refuse_anothers(store: ObjectStore, keys: RunKeys, foundation: str) -> None:
 class Previous(msgspec.Struct, frozen=True):
     """The last committed full report, and the state that it left.
 
-    `alerts` is what it decided on notifying, `marked` whose messages are out. `inventory` is what
-    it says of the fleet, `fleet` its fleet.jsonl, if it has one, `listeners` how many listened.
-    `warning` says what of it cannot be read.
+    `alerts` is what it decided on notifying, `marked` whose messages are all out. `inventory` is
+    what it says of the fleet, `fleet` its fleet.jsonl, if it has one, `listeners` how many
+    listened. `warning` says what of it cannot be read.
     """
 
     report: PreviousReport | None = None
@@ -265,7 +267,8 @@ def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous
     )
     alerts = reader.head.alerts
     beside = key.rpartition("/")[0]
-    marked = frozenset(one for one in alerts.news_from if store.exists(f"{beside}/{one.mark}"))
+    marks = {one: mark_of(store, f"{beside}/{one.mark}") for one in alerts.news_from}
+    marked = frozenset(one for one, mark in marks.items() if mark.done)
     return Previous(
         report,
         state,
@@ -422,9 +425,9 @@ def _decided(
     return decided(before, summary.found, audited, groups=grouping.groups, reminds_of_each=few)
 
 
-def _with_groups(lines: Iterable[bytes], grouping: Grouping, alerts: Alerts) -> Iterator[bytes]:
+def _with_groups(lines: Iterable[bytes], grouping: Grouping) -> Iterator[bytes]:
     """The lines of findings; those whose problem joins a group in this run name it."""
-    if not any(one.members for one in alerts.groups):
+    if not grouping.opens:
         yield from lines
         return
     decode = msgspec.json.Decoder(Finding).decode

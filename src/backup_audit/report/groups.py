@@ -1,7 +1,9 @@
 """Problems of one cause, which programs are notified of as one: pure.
 
 A thousand unknown instances behind one broker are one event. Who is in a group has no event of its
-own; who leaves it for another verdict opens its own. A group lasts until nobody is left in it.
+own; who leaves it for another verdict opens its own. A group lasts until nobody is left in it, and
+takes in nobody after the run that opened it: a second outage is news.
+docs/decisions/0004-messages.md has the reasons.
 """
 
 import hashlib
@@ -13,6 +15,7 @@ import msgspec
 
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.changes import Resolved
 
 GROUP_FROM = 10  # unknown problems of one cause that open together
 
@@ -39,14 +42,15 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """A group, and how many `members` it had in this run.
 
-    `opened_at` is the due time of the run that opened it; `end_notified_at` of the first that
-    notified of its end.
+    Messages name only some of them, `named`: the others are muted, or being deleted. `opened_at` is
+    the due time of the run that opened it; `end_notified_at` of the first that notified of its end.
     """
 
     group_id: str
     cause: Cause
     opened_at: datetime
     members: int
+    named: int
     end_notified_at: datetime | None = None
 
 
@@ -61,95 +65,112 @@ def cause_of(finding: Finding) -> Cause:
 
 
 class Grouping:
-    """Finds the groups of a run. `before` are those that are open, `foundation` begins the ids."""
+    """Finds the groups of a run. `before` are those that are open, `foundation` begins the ids.
 
-    def __init__(self, foundation: str, due_at: datetime, before: Iterable[Group]) -> None:
+    What was decided from `news_from` on, programs have not been notified of: normally what this run
+    decides alone. None if no program is notified.
+    """
+
+    def __init__(
+        self,
+        foundation: str,
+        due_at: datetime,
+        before: Iterable[Group] = (),
+        news_from: datetime | None = None,
+    ) -> None:
         self._foundation = foundation
         self._due_at = due_at
-        self._before = list(before)
+        self._news_from = news_from or due_at
+        self._before = {one.group_id: one for one in before}
         self._members: Counter[str] = Counter()
-        self._single: Counter[Cause] = Counter()  # opened in this run, in no group yet
-        self._others = 0  # events that no group takes in
-        self._reminded = 0
-        self._by_cause: dict[Cause, Group] = {}
+        self._named: Counter[str] = Counter()
+        self._opening: Counter[Cause] = Counter()  # in this run
+        self._others = 0  # events that no group can take in
+        self._open = 0  # problems of which there is nothing new
+        self._groups: dict[Cause, Group] = {}  # that open in this run, by the causes they take in
 
     def add(self, finding: Finding) -> None:
         """Take in a finding whose problem is open."""
-        alert = finding.alert
-        if alert is None:
+        alert, notified_at = finding.alert, finding.notified_at
+        if alert is None or notified_at is None:
             return
         if alert.group_id is not None:
             self._members[alert.group_id] += 1
+            self._named[alert.group_id] += finding.is_notified
         elif not finding.is_notified:
             return
-        elif finding.notified_at == self._due_at:
-            self._single[_cause_in_detail(finding)] += 1
-        elif self._due_at in (alert.worsened_at, alert.left_group_at):
+        elif notified_at == self._due_at:
+            self._opening[_cause_in_detail(finding)] += 1
+        elif self._is_news(notified_at, alert.worsened_at, alert.left_group_at):
             self._others += 1
         else:
-            self._reminded += 1
+            self._open += 1
 
-    def add_ends(self, count: int) -> None:
-        """Take in ends that programs are notified of one by one."""
-        self._others += count
+    def add_end(self, ended: Resolved) -> None:
+        """Take in the end of a problem, of this run or of one before."""
+        if ended.has_event_of_its_own and self._is_news(ended.end_notified_at):
+            self._others += 1
 
     def settle(self, *, reminds: bool) -> bool:
         """Find the groups, once all is taken in.
 
-        `reminds`: whether it is time for reminders. Return whether there are few enough events to
-        remind of single problems.
+        `reminds`: whether programs are reminded of what is open. Return whether there are few
+        enough events to remind of single problems.
         """
-        at_work = [one for one in self._before if self._members[one.group_id]]
-        self._by_cause = {one.cause: one for one in at_work}
-        for cause, count in self._single.items():
+        for cause, count in self._opening.items():
             if cause.verdict is Verdict.UNKNOWN and count >= GROUP_FROM:
-                self._open(cause)
-        alone = sum(count for one, count in self._single.items() if one not in self._by_cause)
-        reminded = self._reminded if reminds else 0
-        if alone + self._others + reminded <= EVENTS_MAX:
-            return True
-        if alone + self._others > EVENTS_MAX:
-            for cause in [one for one in self._single if one not in self._by_cause]:
-                self._open(_in_short(cause))
-        return False
+                self._groups[cause] = self._new(cause)
+        alone = {one: n for one, n in self._opening.items() if one not in self._groups}
+        events = sum(alone.values()) + self._others
+        if events > EVENTS_MAX:
+            for cause in alone:
+                self._groups[cause] = self._new(_in_short(cause))
+            events = self._others
+        return events + (self._open if reminds else 0) <= EVENTS_MAX
 
     def group_of(self, finding: Finding) -> str | None:
         """The group that a problem of this run joins, None if it opens on its own."""
         if finding.notified_at != self._due_at or not finding.is_notified:
             return None
-        cause = _cause_in_detail(finding)
-        group = self._by_cause.get(cause) or self._by_cause.get(_in_short(cause))
+        group = self._groups.get(_cause_in_detail(finding))
         return group.group_id if group else None
+
+    @property
+    def opens(self) -> bool:
+        """Whether groups open in this run."""
+        return bool(self._groups)
 
     @property
     def groups(self) -> list[Group]:
         """The groups that are open now, and those that ended and are not over yet."""
-        joined = Counter[str]()
-        for cause, count in self._single.items():
-            group = self._by_cause.get(cause) or self._by_cause.get(_in_short(cause))
-            if group is not None:
-                joined[group.group_id] += count
-        known = {one.group_id: one for one in (*self._before, *self._by_cause.values())}
-        replace = msgspec.structs.replace
+        members, named = self._members.copy(), self._named.copy()
+        for cause, group in self._groups.items():
+            members[group.group_id] += self._opening[cause]
+            named[group.group_id] += self._opening[cause]
+        known = self._before | {one.group_id: one for one in self._groups.values()}
         return [
-            replace(
+            msgspec.structs.replace(
                 one,
-                members=(members := self._members[one.group_id] + joined[one.group_id]),
-                end_notified_at=one.end_notified_at or (None if members else self._due_at),
+                members=members[group_id],
+                named=named[group_id],
+                end_notified_at=one.end_notified_at
+                or (None if members[group_id] else self._due_at),
             )
-            for one in known.values()
+            for group_id, one in known.items()
         ]
 
-    def _open(self, cause: Cause) -> None:
-        if cause in self._by_cause:
-            return
+    def _is_news(self, *decided: datetime | None) -> bool:
+        return any(at is not None and at >= self._news_from for at in decided)
+
+    def _new(self, cause: Cause) -> Group:
         digest = hashlib.sha256(msgspec.json.encode(cause)).hexdigest()[:_SHORT]
         at = f"{self._due_at:%Y%m%dT%H%M%SZ}"
-        self._by_cause[cause] = Group(
+        return Group(
             group_id=f"{self._foundation}/{cause.verdict}/{digest}@{at}",
             cause=cause,
             opened_at=self._due_at,
             members=0,
+            named=0,
         )
 
 

@@ -83,12 +83,12 @@ class Summary:
             self._news["resolved"] += not ended.muted
             if ended.verdict is not Verdict.UNKNOWN:
                 self.ended_guids.add(ended.guid)
+        if self._grouping:
+            self._grouping.add_end(ended)
         if ended.end_notified_at is None or ended.end_notified_at != self._due_at:
             return
         for found in self._readers_of(ended.owner):
             found.ended += 1
-        if self._grouping and not (ended.alert and ended.alert.group_id):
-            self._grouping.add_ends(1)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -1,0 +1,410 @@
+"""Events: what programs are notified of, one JSON document a message.
+
+An incident system opens, repeats and closes an incident by `problem_id` or `group_id`. All follows
+from the stored report, in one order: so a retry knows which messages are out by their positions.
+docs/notifications.md has samples.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Change, Finding, Problem
+from backup_audit.judge.verdict import Severity, Verdict, severity_of
+from backup_audit.notify.fleet_news import FleetNews, fleet_news
+from backup_audit.notify.message import SIZE_MAX, Attribute, Message, json_message
+from backup_audit.report.alerts import PLATFORM, Audience, Reason, fleet_reasons
+from backup_audit.report.changes import Ended, Resolved
+from backup_audit.report.commit import StoredReport
+from backup_audit.report.failing import Failing
+from backup_audit.report.groups import Cause, Group
+from backup_audit.report.report import Coverage, News, Report, ReportAddress
+
+
+class Action(StrEnum):
+    """What happened to a problem, or to a group."""
+
+    OPENED = "opened"
+    WORSENED = "worsened"
+    REMINDED = "reminded"
+    ENDED = "ended"
+
+    @property
+    def reason(self) -> Reason:
+        """The attribute of the message, named as in digests."""
+        return Reason.REMINDER if self is Action.REMINDED else Reason(self.value)
+
+
+GroupAction = Literal[Action.OPENED, Action.REMINDED, Action.ENDED]
+
+
+class RunState(StrEnum):
+    """How a run ended: `recovered` is the first that has its report after runs that failed."""
+
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+    RECOVERED = "recovered"
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance by its names, null where they are not known."""
+
+    guid: str
+    name: str | None
+    owner: str | None
+    org: str | None
+    space: str | None
+    offering: str | None
+    plan: str | None
+
+
+class FindingInShort(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an instance has its verdict.
+
+    `http_status`, `cause` (the title of a refusal, or why there is no answer) and `request_id` are
+    those of the answer, null if there is none.
+    """
+
+    reason: str
+    policy_notes: tuple[str, ...]
+    newest_backup_at: datetime | None
+    newest_backup_age_seconds: int | None
+    max_age_seconds: int
+    min_backups: int
+    http_status: int | None
+    cause: str | None
+    request_id: str | None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What all events of a report have. `run_id` and `due_at` are those of the run that says it."""
+
+    schema_version: Literal[1] = 1
+    message_id: str
+    foundation: str
+    run_id: str
+    due_at: datetime
+    report: ReportAddress
+
+
+class ProblemEvent(Event, frozen=True, kw_only=True, tag_field="event", tag="problem"):
+    """A problem of an instance. Each has one incident, whose key is `problem_id`.
+
+    `opened`: programs hear of it for the first time, be it after a mute, or since it left a group.
+    `worsened`: its verdict is a worse one now. `reminded`: it is still open. `ended`: in one of the
+    ways that `ended` names, which is null before. `change` is `new` or `reopened` where it opened,
+    `resolved` where health was proved, and null at its other ends. `since` is when it got this
+    `verdict`, `before` the verdict before. `finding` is null once it ended.
+    """
+
+    action: Action
+    severity: Severity
+    problem_id: str
+    verdict: Verdict
+    change: Change | None
+    ended: Ended | None
+    opened_at: datetime
+    since: datetime
+    before: Problem | None
+    instance: Named
+    finding: FindingInShort | None
+
+
+class GroupEvent(Event, frozen=True, kw_only=True, tag_field="event", tag="group"):
+    """Problems that opened together for one cause, as one incident, whose key is `group_id`.
+
+    `members` counts those that are in it in this run: the report's findings name it in their
+    `alert`. They have no event of their own. One that gets another verdict leaves, and opens its
+    own. The group ends when none is left.
+    """
+
+    action: GroupAction
+    severity: Severity
+    group_id: str
+    cause: Cause
+    opened_at: datetime
+    members: int
+
+
+class FailedRuns(msgspec.Struct, frozen=True, kw_only=True):
+    """The full runs that failed in a row, since the first one; `cause` is the last one's."""
+
+    since: datetime
+    runs: int
+    cause: str
+
+
+class RunEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run"):
+    """A run that has its report, or failed.
+
+    Of one that failed, figures and report are null, `error` is the error's type, and `reason` what
+    it says. Of one that failed early, what is not known is null too. `complete` is false if an
+    instance was not reached, or a role seems lost; `why_incomplete` says why. `fleet` is null
+    unless the run is full and read an inventory; if the message were too large, it names nobody.
+    `failing` has the runs that failed before this one, and this one too if it failed.
+    """
+
+    schema_version: Literal[1] = 1
+    message_id: str
+    foundation: str | None
+    state: RunState
+    severity: Severity
+    run_id: str | None
+    scope: Scope | None
+    due_at: datetime | None
+    ended_at: datetime
+    complete: bool
+    why_incomplete: str | None = None
+    counts: dict[str, int] | None = None
+    coverage: Coverage | None = None
+    news: News | None = None
+    fleet: FleetNews | None = None
+    report: ReportAddress | None = None
+    error: str | None = None
+    reason: str | None = None
+    failing: FailedRuns | None = None
+
+
+def events(stored: StoredReport, failing: Failing | None = None) -> Iterator[Message]:
+    """The event of the run, then those of groups, then those of problems.
+
+    `failing` are the full runs that failed before this one. Runs that are compared with nothing
+    have the first alone. Each is made when it is its turn.
+    """
+    report, made = stored.head, _Maker(stored.head, stored.address)
+    yield made.of_run(failing)
+    if not report.run.scope.is_compared:
+        return
+    for group in report.alerts.groups:
+        if (group_action := action_of_group(group, report)) is not None:
+            yield made.of_group(group, group_action)
+    for entry in stored.entries():
+        if isinstance(entry, Resolved):
+            if is_end_due(entry, report):
+                yield made.of_end(entry)
+        elif (action := action_of(entry, report)) is not None:
+            yield made.of_problem(entry, action)
+
+
+def action_of(finding: Finding, report: Report) -> Action | None:
+    """What programs are notified of a finding; None if nothing."""
+    alert = finding.alert
+    if alert is None or alert.group_id is not None or not finding.is_notified:
+        return None
+    if _is_news(alert.left_group_at or finding.notified_at, report):
+        return Action.OPENED
+    if _is_news(alert.worsened_at, report):
+        return Action.WORSENED
+    reminds = report.alerts.reminds_of_each and _is_news(report.alerts.reminded_at, report)
+    return Action.REMINDED if reminds else None
+
+
+def action_of_group(group: Group, report: Report) -> GroupAction | None:
+    """What programs are notified of a group; None if nothing."""
+    if group.end_notified_at is not None:
+        return Action.ENDED if _is_news(group.end_notified_at, report) else None
+    if not group.named:
+        return None
+    if _is_news(group.opened_at, report):
+        return Action.OPENED
+    return Action.REMINDED if _is_news(report.alerts.reminded_at, report) else None
+
+
+def is_end_due(ended: Resolved, report: Report) -> bool:
+    """Whether programs are notified of an end."""
+    return ended.has_event_of_its_own and _is_news(ended.end_notified_at, report)
+
+
+def _is_news(decided_at: datetime | None, report: Report) -> bool:
+    """Whether programs have not heard yet what was decided then."""
+    # The topic may have been added after the run was planned.
+    news_from = report.alerts.news_from.get(Audience.EVENTS, report.run.due_at)
+    return decided_at is not None and decided_at >= news_from
+
+
+class _Maker:
+    """Makes the messages of a report."""
+
+    def __init__(self, report: Report, address: ReportAddress) -> None:
+        self._report = report
+        self._address = address
+
+    def of_run(self, failing: Failing | None) -> Message:
+        report, run = self._report, self._report.run
+        state = _state_of(report, failing)
+        full = report.inventory if run.scope is Scope.FULL else None
+        fleet = fleet_news(full) if full else None
+        severities = [Severity.INFO if report.complete else Severity.WARNING]
+        document = RunEvent(
+            **self._common(f"run/{state}"),
+            state=state,
+            severity=severity_of(severities + ([fleet.severity] if fleet else [])),
+            scope=run.scope,
+            ended_at=report.finished_at,
+            complete=report.complete,
+            why_incomplete=report.why_incomplete,
+            counts=report.counts,
+            coverage=report.coverage,
+            news=report.news,
+            fleet=fleet,
+            failing=_failed_runs(failing),
+        )
+        message = _message(document, reason=tuple(_reasons(report, failing)))
+        if message.size <= SIZE_MAX or fleet is None:
+            return message
+        nobody = msgspec.structs.replace(fleet, left=[], new_unaudited=[])
+        document = msgspec.structs.replace(document, fleet=nobody)
+        return _message(document, reason=tuple(_reasons(report, failing)))
+
+    def of_group(self, group: Group, action: GroupAction) -> Message:
+        document = GroupEvent(
+            **self._common(f"group/{group.group_id}/{action}"),
+            action=action,
+            severity=group.cause.verdict.severity,
+            group_id=group.group_id,
+            cause=group.cause,
+            opened_at=group.opened_at,
+            members=group.members,
+        )
+        return _message(
+            document,
+            verdict=group.cause.verdict,
+            change=_CHANGES[action],
+            reason=action.reason,
+        )
+
+    def of_problem(self, finding: Finding, action: Action) -> Message:
+        # They stand in each finding whose problem is open.
+        assert finding.problem_id and finding.opened_at and finding.since  # noqa: PT018, S101
+        is_reopened = finding.change is Change.REOPENED and action is Action.OPENED
+        document = ProblemEvent(
+            **self._common(f"problem/{finding.problem_id}/{action}"),
+            action=action,
+            severity=finding.severity,
+            problem_id=finding.problem_id,
+            verdict=finding.verdict,
+            change=Change.REOPENED if is_reopened else _CHANGES[action],
+            ended=None,
+            opened_at=finding.opened_at,
+            since=finding.since,
+            before=finding.before,
+            instance=_named(finding),
+            finding=_found(finding),
+        )
+        return _message_of_problem(document)
+
+    def of_end(self, ended: Resolved) -> Message:
+        document = ProblemEvent(
+            **self._common(f"problem/{ended.problem_id}/{Action.ENDED}"),
+            action=Action.ENDED,
+            severity=ended.verdict.severity,
+            problem_id=ended.problem_id,
+            verdict=ended.verdict,
+            change=Change.RESOLVED if ended.ended is Ended.HEALTHY else None,
+            ended=ended.ended,
+            opened_at=ended.opened_at,
+            since=ended.since,
+            before=None,
+            instance=_named(ended),
+            finding=None,
+        )
+        return _message_of_problem(document)
+
+    def _common(self, tail: str) -> dict[str, Any]:
+        report = self._report
+        return {
+            "message_id": f"{report.foundation}/{report.run.run_id}/{tail}",
+            "foundation": report.foundation,
+            "run_id": report.run.run_id,
+            "due_at": report.run.due_at,
+            "report": self._address,
+        }
+
+
+# What a message says of the last full report, by what happened; how a problem ended says it too.
+_CHANGES: Mapping[Action, Change | None] = {
+    Action.OPENED: Change.NEW,
+    Action.WORSENED: Change.ONGOING,
+    Action.REMINDED: Change.ONGOING,
+    Action.ENDED: None,
+}
+
+
+def _failed_runs(failing: Failing | None) -> FailedRuns | None:
+    if failing is None:
+        return None
+    return FailedRuns(since=failing.since, runs=failing.runs, cause=failing.cause)
+
+
+def _state_of(report: Report, failing: Failing | None) -> RunState:
+    if failing is not None:
+        return RunState.RECOVERED
+    return RunState.COMPLETED if report.complete else RunState.INCOMPLETE
+
+
+def _reasons(report: Report, failing: Failing | None) -> Iterator[Reason]:
+    """What of a run is news, besides its problems."""
+    if not report.complete:
+        yield Reason.INCOMPLETE
+    platform = report.alerts.readers.get(PLATFORM)
+    if platform and Reason.COMPLETE in platform.why and platform.digest_at == report.run.due_at:
+        yield Reason.COMPLETE
+    if failing is not None:
+        yield Reason.RECOVERED
+    if report.run.scope is Scope.FULL:
+        yield from fleet_reasons(report.inventory)
+
+
+def _message_of_problem(document: ProblemEvent) -> Message:
+    return _message(
+        document,
+        verdict=document.verdict,
+        change=document.change,
+        instance_guid=document.instance.guid,
+        owner=document.instance.owner,
+        reason=document.action.reason,
+    )
+
+
+def _message(
+    document: ProblemEvent | GroupEvent | RunEvent, **attributes: Attribute | None
+) -> Message:
+    return json_message(
+        document.message_id,
+        document,
+        event=str(document.__struct_config__.tag),
+        severity=document.severity,
+        foundation=document.foundation,
+        **attributes,
+    )
+
+
+def _named(one: Finding | Resolved) -> Named:
+    return Named(
+        guid=one.guid,
+        name=one.name,
+        owner=one.owner,
+        org=one.org,
+        space=one.space,
+        offering=one.offering,
+        plan=one.plan,
+    )
+
+
+def _found(finding: Finding) -> FindingInShort:
+    return FindingInShort(
+        reason=finding.reason,
+        policy_notes=finding.policy_notes,
+        newest_backup_at=finding.newest_backup_at,
+        newest_backup_age_seconds=finding.newest_backup_age_seconds,
+        max_age_seconds=finding.max_age_seconds,
+        min_backups=finding.min_backups,
+        http_status=finding.http_status,
+        cause=finding.cause,
+        request_id=finding.request_id,
+    )
