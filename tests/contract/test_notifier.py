@@ -49,6 +49,17 @@ def test_every_message_is_taken_and_counted(topic: tuple[Notifier, Subjects], co
     assert sorted(map(str, subjects())) == sorted(f"subject {number}" for number in range(count))
 
 
+def test_messages_have_the_plain_structure_with_their_attributes() -> None:
+    """SNS delivers no attributes with the structure JSON."""
+    notifier, stub, _ = stubbed()
+    stub.add_response("publish_batch", {}, batch_of("0"))  # which has no MessageStructure
+
+    with stub:
+        notifier.publish([a_message()])
+
+    stub.assert_no_pending_responses()
+
+
 def test_sns_gets_text_or_a_document_and_attributes_to_filter_on() -> None:
     with mock_aws():
         client = CLIENTS.sns

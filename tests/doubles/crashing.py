@@ -9,11 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from backup_audit.notify.message import Message
-from tests.doubles.fakes import RecordingNotifier
-
-
-class Died(BaseException):
-    """The process ends here: nothing catches it, nothing is cleaned up."""
+from backup_audit.notify.progress import BatchResult
+from tests.doubles.fakes import Died, RecordingNotifier
 
 
 class Effects:
@@ -77,6 +74,13 @@ class OneByOne:
     def __init__(self, notifier: RecordingNotifier, effects: Effects) -> None:
         self._notifier = effects.around(notifier)
 
-    def publish(self, messages: Iterable[Message]) -> int:
+    def publish(
+        self, messages: Iterable[Message], took: Callable[[BatchResult], object] = lambda _: None
+    ) -> int:
         """Publish all."""
-        return sum(self._notifier.publish([message]) for message in messages)
+        count = 0
+        for message in messages:
+            self._notifier.publish([message])
+            took(BatchResult(first=count, size=1))
+            count += 1
+        return count

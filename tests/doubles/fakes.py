@@ -20,7 +20,9 @@ from backup_audit.judge.evidence import (
     Silence,
     with_age,
 )
-from backup_audit.notify.message import SIZE_MAX, Message
+from backup_audit.notify.message import SIZE_MAX, Message, packed
+from backup_audit.notify.progress import BatchResult
+from backup_audit.notify.sns import BATCH_MAX
 from backup_audit.probe.attempt import Attempt, Result, T
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline, Outcome
@@ -28,6 +30,10 @@ from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import Report
 from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW
+
+
+class Died(BaseException):
+    """The process ends here: nothing catches it, nothing is cleaned up."""
 
 
 class _NewObject(io.BytesIO):
@@ -92,19 +98,36 @@ def _etag(body: bytes) -> str:
 
 
 class RecordingNotifier:
-    """A Notifier that keeps what it took; while `broken`, it takes nothing."""
+    """A Notifier that keeps what it took: none while `broken`, and none of what it `refuses`.
+
+    It dies after so many messages if `lives` is set.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.broken = False
+        self.refuses: Callable[[Message], bool] = lambda _: False
+        self.lives: int | None = None
 
-    def publish(self, messages: Iterable[Message]) -> int:
-        taken = list(messages)
-        if self.broken and taken:
-            raise NotificationFailed("the topic did not take the messages")
-        assert all(message.size <= SIZE_MAX for message in taken)
-        self.messages += taken
-        return len(taken)
+    def publish(
+        self, messages: Iterable[Message], took: Callable[[BatchResult], object] = lambda _: None
+    ) -> int:
+        sent = refused = 0
+        for batch in packed(messages, lambda message: message.size, SIZE_MAX, BATCH_MAX):
+            why = {place: "no" for place, one in enumerate(batch) if self._refuses(one)}
+            assert all(message.size <= SIZE_MAX for message in batch)
+            taken = [one for place, one in enumerate(batch) if place not in why]
+            if self.lives is not None and len(self.messages) + len(taken) > self.lives:
+                raise Died
+            self.messages += taken
+            took(BatchResult(first=sent, size=len(batch), refused=why))
+            sent, refused = sent + len(batch), refused + len(why)
+        if refused:
+            raise NotificationFailed(f"the topic did not take {refused} of {sent} messages")
+        return sent
+
+    def _refuses(self, message: Message) -> bool:
+        return self.broken or self.refuses(message)
 
     @property
     def events(self) -> list[str | tuple[str, ...]]:

@@ -11,7 +11,7 @@ from backup_audit.report.marks import Mark
 REFUSED_MAX = 1_000
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a batch.
 
     `first` is the place of its first message among those that were sent, `size` how many it has;
@@ -43,10 +43,10 @@ class Progress:
                 yield message
         self._total = total
 
-    def took(self, outcome: Outcome) -> None:
+    def took(self, result: BatchResult) -> None:
         """Take in what came of a batch of those that were left."""
-        for place in range(outcome.size):
-            position, is_refused = self._position(outcome.first + place), place in outcome.refused
+        for place in range(result.size):
+            position, is_refused = self._position(result.first + place), place in result.refused
             if position >= self._before.next:
                 self._settled[position] = is_refused
             elif not is_refused:

@@ -18,7 +18,7 @@ from backup_audit.notify.digest import digests
 from backup_audit.notify.links import Links
 from backup_audit.notify.events import events
 from backup_audit.notify.message import Message
-from backup_audit.notify.progress import Outcome, Progress
+from backup_audit.notify.progress import BatchResult, Progress
 from backup_audit.notify.run_failure import recovery_line
 from backup_audit.probe.authorization import Secret
 from backup_audit.probe.http import HttpClient, NoReply
@@ -39,7 +39,7 @@ class Notifier(Protocol):
     """The topic."""
 
     def publish(
-        self, messages: Iterable[Message], took: Callable[[Outcome], object] = lambda _: None
+        self, messages: Iterable[Message], took: Callable[[BatchResult], object] = lambda _: None
     ) -> int:
         """Publish all, at least once each and in any order; return how many there were.
 
@@ -99,8 +99,8 @@ def _notify(
     progress, batches = Progress(before), itertools.count(1)
     goes_on = audience is Audience.EVENTS  # where the last delivery stopped
 
-    def took(outcome: Outcome) -> None:
-        progress.took(outcome)
+    def took(result: BatchResult) -> None:
+        progress.took(result)
         if goes_on and next(batches) % _MARK_EVERY == 0:
             write_mark(store, key, progress.mark)
 

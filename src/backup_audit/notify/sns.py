@@ -13,7 +13,7 @@ import msgspec
 from backup_audit.aws import aws_errors, code_of, said
 from backup_audit.errors import NotificationFailed, SubscriptionsUnknown
 from backup_audit.notify.message import SIZE_MAX, Message, attribute_value, packed
-from backup_audit.notify.progress import Outcome
+from backup_audit.notify.progress import BatchResult
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -34,20 +34,20 @@ class _Batch(msgspec.Struct, frozen=True):
     first: int
     messages: Sequence[Message]
 
-    def outcome(self, refused: Mapping[int, str]) -> Outcome:
-        return Outcome(first=self.first, size=len(self.messages), refused=refused)
+    def result(self, refused: Mapping[int, str]) -> BatchResult:
+        return BatchResult(first=self.first, size=len(self.messages), refused=refused)
 
 
 class _Sent(msgspec.Struct, frozen=True):
     """What came of a batch, and whether SNS answered at all."""
 
-    outcome: Outcome
+    result: BatchResult
     answered: bool
 
     @property
     def why(self) -> str:
         """Why the first was not taken; empty if all were."""
-        return next(iter(self.outcome.refused.values()), "")
+        return next(iter(self.result.refused.values()), "")
 
 
 class SnsNotifier(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class SnsNotifier(msgspec.Struct, frozen=True):
     sleep: Callable[[float], None] = time.sleep
 
     def publish(
-        self, messages: Iterable[Message], took: Callable[[Outcome], object] = lambda _: None
+        self, messages: Iterable[Message], took: Callable[[BatchResult], object] = lambda _: None
     ) -> int:
         """Send a few batches at a time; go on after one that is refused."""
         total = failed = in_a_row = 0
@@ -70,17 +70,17 @@ class SnsNotifier(msgspec.Struct, frozen=True):
             if answers:  # each is given its chance, but nothing is waited for any more
                 return self._publish_batch(batch, ())
             return _Sent(
-                batch.outcome(dict.fromkeys(range(len(batch.messages)), first)), answered=False
+                batch.result(dict.fromkeys(range(len(batch.messages)), first)), answered=False
             )
 
         for sent in _few_at_a_time(send, _batches(messages)):
-            outcome = sent.outcome
-            total += outcome.size
-            failed += len(outcome.refused)
-            in_a_row = in_a_row + 1 if len(outcome.refused) == outcome.size else 0
+            result = sent.result
+            total += result.size
+            failed += len(result.refused)
+            in_a_row = in_a_row + 1 if len(result.refused) == result.size else 0
             first = first or sent.why
             answers = sent.answered
-            took(outcome)
+            took(result)
         if failed:
             raise NotificationFailed(
                 f"{self.topic_arn} did not take {failed} of {total} messages "
@@ -97,7 +97,7 @@ class SnsNotifier(msgspec.Struct, frozen=True):
             self.sleep(seconds)
             failed, answered = self._send([entries[entry_id] for entry_id in failed])
         refused = {int(entry_id): why for entry_id, why in failed.items()}
-        return _Sent(batch.outcome(refused), answered)
+        return _Sent(batch.result(refused), answered)
 
     def _send(
         self, entries: "Sequence[PublishBatchRequestEntryTypeDef]"
