@@ -72,9 +72,7 @@ def of_yesterday(members: int = 12, **parts: object) -> Group:
 
 
 def members_of(group: Group, count: int) -> list[Finding]:
-    return [
-        opened(unknown(number), BEFORE, group_id=group.group_id) for number in range(count)
-    ]
+    return [opened(unknown(number), BEFORE, group_id=group.group_id) for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +257,9 @@ def test_ends_and_worse_verdicts_count_and_are_never_grouped(more: int, groups: 
     for _ in range(EVENTS_MAX - 10):
         grouping.add_end(END)
     for one in many(4, BEFORE):
-        grouping.add(msgspec.structs.replace(one, alert=Alert(verdict=one.verdict, worsened_at=NOW)))
+        grouping.add(
+            msgspec.structs.replace(one, alert=Alert(verdict=one.verdict, worsened_at=NOW))
+        )
     for one in many(4, BEFORE):
         alert = Alert(verdict=one.verdict, left_group_at=NOW)
         grouping.add(msgspec.structs.replace(one, alert=alert))

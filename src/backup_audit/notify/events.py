@@ -26,20 +26,20 @@ from backup_audit.report.report import Coverage, News, Report, ReportAddress
 
 
 class Action(StrEnum):
-    """What happened to a problem, or to a group."""
+    """What happened to a problem."""
 
     OPENED = "opened"
     WORSENED = "worsened"
     REMINDED = "reminded"
     ENDED = "ended"
 
-    @property
-    def reason(self) -> Reason:
-        """The attribute of the message, named as in digests."""
-        return Reason.REMINDER if self is Action.REMINDED else Reason(self.value)
 
+class GroupAction(StrEnum):
+    """What happened to a group."""
 
-GroupAction = Literal[Action.OPENED, Action.REMINDED, Action.ENDED]
+    OPENED = "opened"
+    REMINDED = "reminded"
+    ENDED = "ended"
 
 
 class RunState(StrEnum):
@@ -207,12 +207,12 @@ def action_of(finding: Finding, report: Report) -> Action | None:
 def action_of_group(group: Group, report: Report) -> GroupAction | None:
     """What programs are notified of a group; None if nothing."""
     if group.end_notified_at is not None:
-        return Action.ENDED if _is_news(group.end_notified_at, report) else None
+        return GroupAction.ENDED if _is_news(group.end_notified_at, report) else None
     if not group.named:
         return None
     if _is_news(group.opened_at, report):
-        return Action.OPENED
-    return Action.REMINDED if _is_news(report.alerts.reminded_at, report) else None
+        return GroupAction.OPENED
+    return GroupAction.REMINDED if _is_news(report.alerts.reminded_at, report) else None
 
 
 def is_end_due(ended: Resolved, report: Report) -> bool:
@@ -275,7 +275,7 @@ class _Maker:
             document,
             verdict=group.cause.verdict,
             change=_CHANGES[action],
-            reason=action.reason,
+            reason=_REASONS[action],
         )
 
     def of_problem(self, finding: Finding, action: Action) -> Message:
@@ -326,12 +326,18 @@ class _Maker:
         }
 
 
-# What a message says of the last full report, by what happened; how a problem ended says it too.
-_CHANGES: Mapping[Action, Change | None] = {
-    Action.OPENED: Change.NEW,
-    Action.WORSENED: Change.ONGOING,
-    Action.REMINDED: Change.ONGOING,
-    Action.ENDED: None,
+# Attributes by what happened. How a problem opened, or ended, may say more of the change.
+_CHANGES: Mapping[str, Change | None] = {
+    "opened": Change.NEW,
+    "worsened": Change.ONGOING,
+    "reminded": Change.ONGOING,
+    "ended": None,
+}
+_REASONS: Mapping[str, Reason] = {
+    "opened": Reason.OPENED,
+    "worsened": Reason.WORSENED,
+    "reminded": Reason.REMINDER,
+    "ended": Reason.ENDED,
 }
 
 
@@ -367,7 +373,7 @@ def _message_of_problem(document: ProblemEvent) -> Message:
         change=document.change,
         instance_guid=document.instance.guid,
         owner=document.instance.owner,
-        reason=document.action.reason,
+        reason=_REASONS[document.action],
     )
 
 

@@ -1,0 +1,565 @@
+"""What programs are notified of: each problem opens, is repeated and ends by its id."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from backup_audit.errors import NotificationFailed
+from backup_audit.fleet.run import AuditRequest
+from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
+from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.events import GroupEvent, ProblemEvent, RunEvent, events
+from backup_audit.notify.message import SIZE_MAX, Message
+from backup_audit.report.drift import Departure
+from backup_audit.report.failing import Failing
+from tests.doubles.builders import NOW, a_list, departed, departures, finding, inventory
+from tests.doubles.days import DAY, Days, row
+from tests.doubles.reports import stored
+
+STALE = a_list(50)
+NEVER = BackupList(())
+BROKEN = (Refusal(10001, "CF-ServiceBrokerApiUnreachable", "no route"), 502)
+NOT_REACHED = (Silence(Cause.NOT_REACHED, "the run's time was over"), None)
+UNSUPPORTED = (Refusal(10008, "CF-UnprocessableEntity"), 422)
+HEALTHY = a_list(3)
+PLACE = {"owner": "team-orders"}
+
+
+def days_of(*guids: str, **answers: Answer | tuple[Answer, int | None]) -> Days:
+    """A foundation with these instances, and what else is answered of them."""
+    days = Days(row(guid) for guid in (*guids, *answers))
+    days.answers.update(answers)
+    return days
+
+
+def heard(days: Days) -> list[Message]:
+    """The events since the last time that somebody asked."""
+    messages = [*days.events.messages]
+    days.events.messages.clear()
+    return messages
+
+
+def of(kind: str, messages: list[Message]) -> list[dict[str, Any]]:
+    return [json.loads(one.body) for one in messages if one.attributes["event"] == kind]
+
+
+def told(days: Days) -> set[tuple[str, str]]:
+    """What happened to which problem in the last run."""
+    return {(one["instance"]["guid"], one["action"]) for one in of("problem", heard(days))}
+
+
+def groups(days: Days) -> list[tuple[str, int]]:
+    return [(one["action"], one["members"]) for one in of("group", heard(days))]
+
+
+def hours_later(days: Days, hours: int) -> None:
+    """A full run so many hours after the last daily one."""
+    at = NOW + days.day * DAY + timedelta(hours=hours)
+    days.run(AuditRequest(scheduled_time=at))
+
+
+# ── The life of a problem ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_problem_opens_is_repeated_and_ends() -> None:
+    days = days_of("well", ill=STALE)
+
+    days.run()
+    assert told(days) == {("ill", "opened")}
+    days.run()
+    assert told(days) == {("ill", "reminded")}
+    days.answers["ill"] = HEALTHY
+    days.run()
+    assert told(days) == {("ill", "ended")}
+    days.run()
+    assert told(days) == set()
+
+
+def test_between_reminders_programs_hear_only_what_changes() -> None:
+    days = days_of(ill=STALE, other=STALE)
+    days.run()
+    heard(days)
+
+    hours_later(days, 1)
+    assert told(days) == set()
+    days.answers["other"] = NEVER
+    hours_later(days, 2)
+    assert told(days) == {("other", "worsened")}
+    days.answers["other"] = UNSUPPORTED
+    hours_later(days, 3)
+    assert told(days) == set(), "a less bad verdict is no news"
+
+
+def test_a_problem_keeps_its_id_until_it_ends_and_gets_another_when_it_comes_back() -> None:
+    days = days_of(ill=STALE)
+    ids = []
+    for answer in (STALE, STALE, HEALTHY, STALE):
+        days.answers["ill"] = answer
+        days.run()
+        [event] = of("problem", heard(days))
+        ids.append(event["problem_id"])
+
+    assert ids[0] == ids[1] == ids[2] == "ill@20260201T0500Z"
+    assert ids[3] == "ill@20260204T0500Z"
+
+
+def test_a_document_says_what_an_incident_system_needs() -> None:
+    days = Days([row("ill", plan="gold")], {"instances": [{"guid": "ill", "owner": "orders"}]})
+    days.answers["ill"] = STALE
+
+    days.run()
+
+    run, problem = heard(days)
+    assert msgspec.json.decode(run.body, type=RunEvent).state == "completed"
+    assert problem.subject is None
+    assert problem.message_id == "test/20260201T050000Z/problem/ill@20260201T0500Z/opened"
+    assert problem.attributes == {
+        "event": "problem",
+        "verdict": "stale",
+        "change": "new",
+        "severity": "critical",
+        "foundation": "test",
+        "instance_guid": "ill",
+        "owner": "orders",
+        "reason": "opened",
+        "schema_version": "1",
+    }
+    document = json.loads(problem.body)
+    assert document == {
+        "event": "problem",
+        "schema_version": 1,
+        "message_id": problem.message_id,
+        "foundation": "test",
+        "run_id": "20260201T050000Z",
+        "due_at": "2026-02-01T05:00:00Z",
+        "report": {"bucket": "reports", "key": days.latest.report_key},
+        "action": "opened",
+        "severity": "critical",
+        "problem_id": "ill@20260201T0500Z",
+        "verdict": "stale",
+        "change": "new",
+        "ended": None,
+        "opened_at": "2026-02-01T05:00:00Z",
+        "since": "2026-02-01T05:00:00Z",
+        "before": None,
+        "instance": {
+            "guid": "ill",
+            "name": "name-ill",
+            "owner": "orders",
+            "org": "prod",
+            "space": "orders",
+            "offering": "postgres",
+            "plan": "gold",
+        },
+        "finding": {
+            "reason": "newest backup is 2 d 2 h old, max_age is 26 h; 1 backup listed",
+            "policy_notes": [],
+            "newest_backup_at": "2026-01-29T03:00:00Z",
+            "newest_backup_age_seconds": 180_000,
+            "max_age_seconds": 93_600,
+            "min_backups": 1,
+            "http_status": 200,
+            "cause": None,
+            "request_id": None,
+        },
+    }
+
+
+def test_an_end_says_how_and_only_health_resolves() -> None:
+    days = Days([row("a"), row("b")], {"instances": ["a", "b"]})
+    days.answers = {"a": STALE, "b": STALE}
+    days.run()
+    heard(days)
+
+    days.answers["a"] = HEALTHY
+    days.configuration = {"instances": ["a"]}
+    days.run()
+
+    messages = [one for one in heard(days) if one.attributes["event"] == "problem"]
+    ends = {one["instance"]["guid"]: one for one in of("problem", messages)}
+    assert {guid: (one["ended"], one["change"]) for guid, one in ends.items()} == {
+        "a": ("healthy", "resolved"),
+        "b": ("left_selection", None),
+    }
+    assert all(one["finding"] is None and one["action"] == "ended" for one in ends.values())
+    assert all(one["verdict"] == "stale" for one in ends.values())
+    assert {one.attributes["reason"] for one in messages} == {"ended"}
+    assert {one.attributes.get("change") for one in messages} == {"resolved", None}
+    assert all(msgspec.json.decode(one.body, type=ProblemEvent) for one in messages)
+
+
+def test_a_problem_that_comes_back_is_reopened() -> None:
+    days = days_of(ill=STALE)
+    for answer in (STALE, HEALTHY, STALE):
+        days.answers["ill"] = answer
+        days.run()
+
+    assert [one["change"] for one in of("problem", heard(days))] == ["new", "resolved", "reopened"]
+
+
+def test_who_was_not_reached_and_had_no_problem_opens_none() -> None:
+    days = days_of(away=NOT_REACHED)
+
+    days.run()
+
+    assert [one.attributes["event"] for one in heard(days)] == ["run"]
+
+
+# ── Mutes ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def mute(days: Days, until: str) -> None:
+    days.configuration |= {
+        "mutes": [{"guid": "ill", "owner": "dba", "reason": "moves", "until": until}]
+    }
+
+
+def test_a_muted_problem_sends_nothing_but_its_end() -> None:
+    days = days_of(ill=STALE)
+    days.run()
+    heard(days)
+    mute(days, "2026-12-31")
+
+    days.answers["ill"] = NEVER
+    days.run()
+    assert told(days) == set()
+    days.answers["ill"] = HEALTHY
+    days.run()
+    assert told(days) == {("ill", "ended")}
+
+
+def test_a_problem_that_was_muted_from_its_beginning_opens_when_the_mute_ends() -> None:
+    days = days_of(ill=STALE)
+    mute(days, "2026-02-01")
+
+    days.run()
+    assert told(days) == set()
+    days.run()
+    assert told(days) == {("ill", "opened")}
+
+
+def test_a_problem_that_was_muted_all_along_ends_in_silence() -> None:
+    days = days_of(ill=STALE)
+    mute(days, "2026-12-31")
+    days.run()
+    days.answers["ill"] = HEALTHY
+    heard(days)
+
+    days.run()
+
+    assert told(days) == set()
+
+
+# ── Groups ────────────────────────────────────────────────────────────────────────────────────────
+
+TEN = [f"db-{number}" for number in range(10)]
+
+
+def broken_days() -> Days:
+    """Ten instances behind a broker that is down."""
+    return days_of(**dict.fromkeys(TEN, BROKEN))
+
+
+def test_an_outage_is_one_event_that_opens_is_repeated_and_ends() -> None:
+    days = broken_days()
+
+    days.run()
+    assert groups(days) == [("opened", 10)]
+    days.run()
+    assert groups(days) == [("reminded", 10)]
+    days.answers.clear()
+    days.run()
+    assert groups(days) == [("ended", 0)]
+    days.run()
+    assert groups(days) == []
+
+
+def test_members_of_a_group_have_no_event_of_their_own() -> None:
+    days = broken_days()
+    for answers in (days.answers, days.answers, {}):
+        days.answers = dict(answers)
+        days.run()
+        assert told(days) == set()
+
+
+def test_the_document_of_a_group_names_its_cause() -> None:
+    days = broken_days()
+
+    days.run()
+
+    message = heard(days)[1]
+    document = json.loads(message.body)
+    group_id = document["group_id"]
+    assert message.message_id == f"test/20260201T050000Z/group/{group_id}/opened"
+    assert document["cause"] == {
+        "verdict": "unknown",
+        "offering": "postgres",
+        "http_status": 502,
+        "title": "CF-ServiceBrokerApiUnreachable",
+    }
+    assert message.attributes == {
+        "event": "group",
+        "verdict": "unknown",
+        "change": "new",
+        "severity": "warning",
+        "foundation": "test",
+        "reason": "opened",
+        "schema_version": "1",
+    }
+    assert {one.alert.group_id for one in days.report.findings if one.alert} == {group_id}
+    assert msgspec.json.decode(message.body, type=GroupEvent).members == 10
+
+
+def test_who_leaves_a_group_for_another_verdict_opens_on_its_own() -> None:
+    days = broken_days()
+    days.run()
+    heard(days)
+
+    days.answers["db-0"] = STALE
+    days.run()
+
+    messages = heard(days)
+    assert [(one["instance"]["guid"], one["action"], one["change"])
+            for one in of("problem", messages)] == [("db-0", "opened", "new")]  # fmt: skip
+    assert [one["members"] for one in of("group", messages)] == [9]
+    days.answers["db-0"] = HEALTHY
+    days.run()
+    assert told(days) == {("db-0", "ended")}
+
+
+def test_a_group_whose_members_are_all_muted_says_nothing_but_its_end() -> None:
+    days = broken_days()
+    days.run()
+    heard(days)
+    days.configuration |= {
+        "mutes": [{"match": {"org": "*"}, "owner": "dba", "reason": "x", "until": "2026-12-31"}]
+    }
+
+    days.run()
+    assert groups(days) == []
+    days.answers.clear()
+    days.run()
+    assert groups(days) == [("ended", 0)]
+
+
+def test_a_second_outage_while_the_first_group_is_open_is_another_group() -> None:
+    days = broken_days()
+    days.foundation.rows |= {guid: row(guid) for guid in map("more-{}".format, range(12))}
+    days.run()
+    heard(days)
+
+    days.answers |= dict.fromkeys(days.foundation.rows, BROKEN)
+    days.run()
+
+    assert sorted(groups(days)) == [("opened", 12), ("reminded", 10)]
+
+
+# ── Runs that were not heard of ───────────────────────────────────────────────────────────────────
+
+
+def run_unheard(days: Days) -> None:
+    """A run whose events nobody took."""
+    days.events.broken = True
+    with pytest.raises(NotificationFailed):
+        days.run()
+    days.events.broken = False
+
+
+def test_what_a_run_could_not_send_the_next_one_sends() -> None:
+    days = days_of(ill=STALE, worse=STALE, well=STALE)
+    days.run()
+    heard(days)
+    days.answers |= {"worse": NEVER, "well": HEALTHY}
+    days.foundation.rows["new"] = row("new")
+    days.answers["new"] = STALE
+
+    run_unheard(days)
+    days.run()
+
+    assert told(days) == {
+        ("ill", "reminded"),
+        ("worse", "worsened"),
+        ("well", "ended"),
+        ("new", "opened"),
+    }
+
+
+def test_what_opened_unheard_opens_in_the_next_run_as_new() -> None:
+    days = days_of(ill=STALE)
+
+    run_unheard(days)
+    run_unheard(days)
+    days.run()
+
+    [event] = of("problem", heard(days))
+    assert (event["action"], event["change"]) == ("opened", "new")
+    assert event["opened_at"] == "2026-02-01T05:00:00Z"
+
+
+def test_a_group_that_opened_unheard_opens_in_the_next_run() -> None:
+    days = broken_days()
+
+    run_unheard(days)
+    days.run()
+    assert groups(days) == [("opened", 10)]
+
+
+def test_a_group_that_ended_unheard_ends_in_the_next_run() -> None:
+    days = broken_days()
+    days.run()
+    heard(days)
+    days.answers.clear()
+
+    run_unheard(days)
+    days.run()
+    assert groups(days) == [("ended", 0)]
+    days.run()
+    assert days.report.alerts.groups == []
+
+
+def test_a_reminder_that_nobody_took_comes_with_the_next_run() -> None:
+    days = days_of(ill=STALE)
+    days.run()
+    heard(days)
+
+    run_unheard(days)
+    hours_later(days, 1)
+    assert told(days) == {("ill", "reminded")}
+    hours_later(days, 2)
+    assert told(days) == set()
+
+
+def test_a_topic_that_is_added_hears_of_what_was_open_with_the_next_reminder() -> None:
+    days = days_of(ill=STALE)
+    topic, days.events = days.events, None  # type: ignore[assignment]
+    days.run()
+    days.events = topic
+
+    days.run()
+
+    assert told(days) == {("ill", "reminded")}
+
+
+# ── The run ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def run_event(days: Days) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The first event of the last run, and its attributes."""
+    message = heard(days)[0]
+    assert msgspec.json.decode(message.body, type=RunEvent)
+    return json.loads(message.body), message.attributes
+
+
+def test_each_run_has_an_event_with_its_figures() -> None:
+    days = days_of("well", ill=STALE)
+
+    days.run()
+
+    document, attributes = run_event(days)
+    assert document["message_id"] == "test/20260201T050000Z/run/completed"
+    assert (document["state"], document["complete"], document["scope"]) == (
+        "completed",
+        True,
+        "full",
+    )
+    assert document["counts"]["stale"] == 1
+    assert document["coverage"]["percent"] == 100.0
+    assert document["news"]["new"] == 1
+    assert document["fleet"]["unaudited_count"] == 0
+    assert document["report"]["key"] == days.latest.report_key
+    assert document["error"] is document["reason"] is document["failing"] is None
+    assert attributes == {
+        "event": "run",
+        "severity": "info",
+        "foundation": "test",
+        "schema_version": "1",
+    }
+
+
+def test_an_incomplete_run_says_why_and_the_first_complete_one_that_it_is_over() -> None:
+    days = days_of(away=NOT_REACHED)
+
+    days.run()
+    document, attributes = run_event(days)
+    assert document["state"] == "incomplete"
+    assert document["why_incomplete"] == "the run's time was over"
+    assert (attributes["severity"], attributes["reason"]) == ("warning", ("incomplete",))
+    days.answers.clear()
+    days.run()
+    document, attributes = run_event(days)
+    assert (document["state"], attributes["reason"]) == ("completed", ("complete",))
+    days.run()
+    assert "reason" not in run_event(days)[1]
+
+
+def test_a_run_of_some_instances_has_an_event_and_opens_nothing() -> None:
+    days = days_of(ill=STALE)
+
+    days.run(AuditRequest(instance_guids=["ill"]))
+
+    [message] = heard(days)
+    document = json.loads(message.body)
+    assert (document["event"], document["scope"], document["fleet"]) == ("run", "partial", None)
+
+
+def test_the_first_run_after_failures_is_recovered() -> None:
+    report = stored([finding(Verdict.HEALTHY)])
+    failing = Failing(
+        foundation="test",
+        since=NOW - DAY,
+        runs=5,
+        cause="ApiUnreachable: down",
+        last_run_id="r",
+        last_failed_at=NOW,
+        counted=("r",),
+    )
+
+    [message] = events(report, failing)
+
+    document = json.loads(message.body)
+    assert message.message_id.endswith("/run/recovered")
+    assert document["state"] == "recovered"
+    assert document["failing"] == {
+        "since": "2026-01-30T05:00:00Z",
+        "runs": 5,
+        "cause": "ApiUnreachable: down",
+    }
+    assert message.attributes["reason"] == ("recovered",)
+    assert message.attributes["severity"] == "info"
+
+
+def test_news_of_the_fleet_make_a_run_a_warning_or_as_urgent_as_who_left() -> None:
+    left = departures(departed(how=Departure.DESELECTED))
+
+    [message] = events(stored([finding(Verdict.HEALTHY)], inventory=inventory(**left)))
+
+    assert message.attributes["severity"] == "critical"
+    assert message.attributes["reason"] == ("left_fleet",)
+    assert json.loads(message.body)["fleet"]["left"][0]["name"] == "orders"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, '"' * 255, "\\" * 255, "\U0001f600" * 255])
+def test_a_run_whose_fleet_does_not_fit_names_nobody(name: str) -> None:
+    names = ("name", "org", "space", "offering", "plan", "owner")
+    parts: dict[str, Any] = dict.fromkeys(names, name)
+    left = departures(*(departed(f"guid-{number}", **parts) for number in range(200)))
+
+    [message] = events(stored([finding(Verdict.HEALTHY)], inventory=inventory(**left)))
+
+    assert message.size <= SIZE_MAX
+    assert json.loads(message.body)["fleet"]["left_count"] == 200
+
+
+def test_two_deliveries_make_the_same_events() -> None:
+    days = days_of(**dict.fromkeys(TEN, BROKEN), ill=STALE)
+    days.run()
+
+    sent = heard(days)
+    key = days.latest.report_key.replace("report.json", "notified-events.json")
+    del days.store.objects[key]
+    days.run(AuditRequest(scheduled_time=NOW + DAY))
+
+    assert heard(days) == sent
