@@ -10,7 +10,11 @@ from typing import Any
 
 from backup_audit.notify.message import Message
 from backup_audit.notify.progress import BatchResult
-from tests.doubles.fakes import Died, RecordingNotifier
+from tests.doubles.fakes import RecordingNotifier
+
+
+class Died(BaseException):
+    """The process ends here: nothing catches it, nothing is cleaned up."""
 
 
 class Effects:
@@ -84,3 +88,17 @@ class OneByOne:
             took(BatchResult(first=count, size=1))
             count += 1
         return count
+
+
+class MortalNotifier(RecordingNotifier):
+    """A Notifier that ends the process rather than take more messages than it `lives`."""
+
+    def __init__(self, lives: int) -> None:
+        super().__init__()
+        self.lives = lives
+        self.refuses = self._dies
+
+    def _dies(self, _: Message) -> bool:
+        if len(self.messages) >= self.lives:
+            raise Died
+        return False

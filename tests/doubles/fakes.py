@@ -32,10 +32,6 @@ from backup_audit.report.store import StoredObject
 from tests.doubles.builders import NOW
 
 
-class Died(BaseException):
-    """The process ends here: nothing catches it, nothing is cleaned up."""
-
-
 class _NewObject(io.BytesIO):
     is_new = False
 
@@ -98,16 +94,12 @@ def _etag(body: bytes) -> str:
 
 
 class RecordingNotifier:
-    """A Notifier that keeps what it took: none while `broken`, and none of what it `refuses`.
-
-    It dies after so many messages if `lives` is set.
-    """
+    """A Notifier that keeps what it took: none while `broken`, and none of what it `refuses`."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.broken = False
         self.refuses: Callable[[Message], bool] = lambda _: False
-        self.lives: int | None = None
 
     def publish(
         self, messages: Iterable[Message], took: Callable[[BatchResult], object] = lambda _: None
@@ -117,8 +109,6 @@ class RecordingNotifier:
             why = {place: "no" for place, one in enumerate(batch) if self._refuses(one)}
             assert all(message.size <= SIZE_MAX for message in batch)
             taken = [one for place, one in enumerate(batch) if place not in why]
-            if self.lives is not None and len(self.messages) + len(taken) > self.lives:
-                raise Died
             self.messages += taken
             took(BatchResult(first=sent, size=len(batch), refused=why))
             sent, refused = sent + len(batch), refused + len(why)

@@ -17,7 +17,7 @@ from backup_audit.report.changes import compared
 from backup_audit.report.commit import StoredReport, advance_latest, previous_of
 from backup_audit.report.marks import NOT_BEGUN, Mark, mark_of, write_mark
 from tests.doubles.builders import NOW, a_message, finding
-from tests.doubles.crashing import Died
+from tests.doubles.crashing import Died, MortalNotifier
 from tests.doubles.fakes import InMemoryStore, RecordingNotifier
 from tests.doubles.reports import stored
 
@@ -150,18 +150,16 @@ def test_only_what_was_refused_is_sent_again() -> None:
 @pytest.mark.parametrize("lives", [0, 5, 499, 500, 509, 510, 1000, 1200])
 def test_killed_after_so_many_messages_the_retry_goes_on_from_the_mark(lives: int) -> None:
     report, notifiers = report_of(1200), topics()
-    topic = notifiers[Audience.EVENTS]
-    topic.lives = lives
+    first, second = MortalNotifier(lives), RecordingNotifier()
 
     with pytest.raises(Died):
-        sent(report, notifiers)
-    out = len(topic.messages)
+        sent(report, notifiers | {Audience.EVENTS: first})
+    out = len(first.messages)
     noted = mark(report, Audience.EVENTS)
     assert noted == Mark(next=out // 500 * 500), "every 50 batches"
-    topic.lives = None
-    sent(report, notifiers)
+    sent(report, notifiers | {Audience.EVENTS: second})
 
-    again = ids(topic)
+    again = ids(first) + ids(second)
     assert set(again) == set(all_ids(report)), "none is lost"
     assert again.total() - len(again) == out - noted.next, "what the mark did not say comes twice"
 
