@@ -14,8 +14,7 @@ from backup_audit.fleet.policy import DEMANDS
 from backup_audit.fleet.run import AuditRequest
 from backup_audit.fleet.selectors import KEYS
 from backup_audit.judge.finding import Finding
-from backup_audit.notify.digest import Digest
-from backup_audit.notify.message import FindingMessage, RunFailed, RunIncomplete
+from backup_audit.notify.event_documents import GroupEvent, ProblemEvent, RunEvent
 from backup_audit.report.failing import Failing
 from backup_audit.report.report import Answer, Latest, Manifest, WholeReport
 
@@ -26,10 +25,12 @@ DOCUMENTS = {
     "explanation": Explained,
     "failing": Failing,
     "finding": Finding,
+    "group-event": GroupEvent,
     "latest": Latest,
     "manifest": Manifest,
-    "message": Digest | FindingMessage | RunFailed | RunIncomplete,
+    "problem-event": ProblemEvent,
     "report": WholeReport,
+    "run-event": RunEvent,
 }
 
 # Keys of which one is needed, or just one: types cannot say it, backup_audit.fleet.faults does.

@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup_audit.errors import NotificationFailed
-from backup_audit.fleet.run import AuditRequest
+from backup_audit.errors import ApiUnreachable, NotificationFailed
+from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.events import GroupEvent, ProblemEvent, RunEvent, events
+from backup_audit.notify.event_documents import GroupEvent, ProblemEvent, RunEvent
+from backup_audit.notify.events import events, run_failed_event
 from backup_audit.notify.message import SIZE_MAX, Message
+from backup_audit.notify.run_failure import failure_of
 from backup_audit.report.drift import Departure
 from backup_audit.report.failing import Failing
-from tests.doubles.builders import NOW, a_list, departed, departures, finding, inventory
+from tests.doubles.builders import NOW, a_list, departed, departures, finding, inventory, run
 from tests.doubles.days import DAY, Days, row
 from tests.doubles.reports import stored
 
@@ -563,3 +565,63 @@ def test_two_deliveries_make_the_same_events() -> None:
     days.run(AuditRequest(scheduled_time=NOW + DAY))
 
     assert heard(days) == sent
+
+
+# ── A run that failed ─────────────────────────────────────────────────────────────────────────────
+
+
+def failed(of: Run | None = None, foundation: str | None = "test") -> Message:
+    return run_failed_event(
+        failure_of(
+            ApiUnreachable("nothing answers"),
+            run=of,
+            foundation=foundation,
+            invocation_id="i",
+            failed_at=NOW + timedelta(minutes=1),
+            remind_every=DAY,
+            runbook_url=None,
+        )
+    )
+
+
+def test_a_run_that_failed_has_an_event_with_the_reason() -> None:
+    message = failed(run())
+
+    assert message.message_id == "test/20260131T050000Z/run/failed"
+    assert message.attributes == {
+        "event": "run",
+        "severity": "critical",
+        "foundation": "test",
+        "schema_version": "1",
+    }
+    document = json.loads(message.body)
+    assert msgspec.json.decode(message.body, type=RunEvent)
+    assert {name: value for name, value in document.items() if value is not None} == {
+        "event": "run",
+        "schema_version": 1,
+        "message_id": message.message_id,
+        "foundation": "test",
+        "state": "failed",
+        "severity": "critical",
+        "run_id": "20260131T050000Z",
+        "scope": "full",
+        "due_at": "2026-01-31T05:00:00Z",
+        "ended_at": "2026-01-31T05:01:00Z",
+        "complete": False,
+        "error": "ApiUnreachable",
+        "reason": "nothing answers",
+    }
+
+
+@pytest.mark.parametrize(
+    ("of", "foundation", "message_id"),
+    [(None, "test", "test/i/run/failed"), (None, None, "i/run/failed")],
+)
+def test_a_run_that_failed_early_says_what_is_known(
+    of: Run | None, foundation: str | None, message_id: str
+) -> None:
+    message = failed(of, foundation)
+
+    assert message.message_id == message_id
+    assert json.loads(message.body)["run_id"] is None
+    assert message.attributes.get("foundation") == foundation
