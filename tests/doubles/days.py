@@ -66,6 +66,7 @@ class Days:
         self.subscribers: dict[Audience, int | SubscriptionsUnknown] = dict.fromkeys(Audience, 1)
         self.telemetry = RecordingTelemetry()
         self.secret_is_gone: AuditError | None = None
+        self.settings = SETTINGS
         self.asked: list[str] = []
         self.day = 0
         self._mapped = mapped
@@ -108,7 +109,7 @@ class Days:
         )
         edges.secret_is_gone = self.secret_is_gone
         edges.subscribers = self.subscribers
-        settings = msgspec.structs.replace(SETTINGS, batch_size=3)
+        settings = msgspec.structs.replace(self.settings, batch_size=3)
         invocation = f"invocation-{next(_invocations)}"
         return Audit(settings, edges, invocation, now + timedelta(minutes=15))
 
