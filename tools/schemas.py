@@ -14,12 +14,14 @@ from backup_audit.fleet.policy import DEMANDS
 from backup_audit.fleet.run import AuditRequest
 from backup_audit.fleet.selectors import KEYS
 from backup_audit.judge.finding import Finding
+from backup_audit.notify.chat import ChatMessage
 from backup_audit.notify.event_documents import GroupEvent, ProblemEvent, RunEvent
 from backup_audit.report.failing import Failing
 from backup_audit.report.report import Answer, Latest, Manifest, WholeReport
 
 DOCUMENTS = {
     "answer": Answer,
+    "chat": ChatMessage,
     "configuration": ConfigurationDocument,
     "event": AuditRequest,
     "explanation": Explained,

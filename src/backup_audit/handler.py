@@ -21,6 +21,7 @@ from backup_audit.fleet.run import (
     parse_event,
     plan_run,
 )
+from backup_audit.notify.chat import run_failed_chat
 from backup_audit.notify.events import run_failed_event
 from backup_audit.notify.run_failure import failure_of, run_failed
 from backup_audit.notify.send_failure import MessageOf, notify_of_failure, records_of
@@ -50,6 +51,7 @@ _FAULT_MAX = 300  # characters; it quotes the task
 # The topic and the message of a failed run, for each audience.
 _TOPICS: Mapping[Audience, tuple[str, MessageOf]] = {
     Audience.PEOPLE: ("TOPIC_ARN", run_failed),
+    Audience.CHAT: ("CHAT_TOPIC_ARN", run_failed_chat),
     Audience.EVENTS: ("EVENTS_TOPIC_ARN", run_failed_event),
 }
 

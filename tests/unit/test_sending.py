@@ -9,6 +9,7 @@ import pytest
 from backup_audit.errors import NotificationFailed
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.events import events
+from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message
 from backup_audit.notify.progress import REFUSED_MAX, BatchResult, Progress
 from backup_audit.notify.send import Notifier, notify
@@ -22,6 +23,7 @@ from tests.doubles.fakes import InMemoryStore, RecordingNotifier
 from tests.doubles.reports import stored
 
 KEY = "notified-events.json"
+LINKS = Links(runbook_url=None, topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit")
 
 
 def report_of(problems: int) -> StoredReport:
@@ -36,7 +38,7 @@ def topics() -> dict[Audience, RecordingNotifier]:
 
 def sent(report: StoredReport, notifiers: dict[Audience, RecordingNotifier]) -> int:
     topics: dict[Audience, Notifier] = {**notifiers}
-    return notify(report, topics, None)
+    return notify(report, topics, LINKS)
 
 
 def ids(notifier: RecordingNotifier) -> Counter[str]:
@@ -68,7 +70,7 @@ def test_people_are_notified_first_and_programs_last() -> None:
 
     notifiers: dict[Audience, Notifier] = {one: Ordered(one) for one in Audience}
 
-    notify(report_of(1), notifiers, None)
+    notify(report_of(1), notifiers, LINKS)
 
     assert order == [Audience.PEOPLE, Audience.CHAT, Audience.EVENTS]
 
@@ -202,7 +204,7 @@ def test_a_delivery_that_overtakes_doubles_and_loses_nothing() -> None:
 
     def overtaken(message: Message) -> bool:
         if message.message_id == everything[700] and not other.messages:
-            notify(report, {Audience.EVENTS: other}, None)
+            notify(report, {Audience.EVENTS: other}, LINKS)
         return message.message_id == everything[1000]
 
     topic.refuses = overtaken

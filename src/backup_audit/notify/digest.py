@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from backup_audit.fleet.run import Scope
 from backup_audit.notify.advice import Runbook, runbook_page
+from backup_audit.notify.chat import chat_digest
 from backup_audit.notify.fleet_news import head_lines, sections, warning_lines
 from backup_audit.notify.headline import attributes_of, headline_of, message_id_of, title_of
 from backup_audit.notify.links import Links
@@ -61,7 +62,7 @@ def text_digest(content: DigestContent, links: Links) -> Message:
 
 _FORMS: Mapping[Audience, Callable[[DigestContent, Links], Message]] = {
     Audience.PEOPLE: text_digest,
-    Audience.CHAT: text_digest,
+    Audience.CHAT: chat_digest,
 }
 
 

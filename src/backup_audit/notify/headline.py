@@ -74,10 +74,11 @@ def _of_the_fleet(content: DigestContent) -> dict[str, int]:
 
 def headline_of(content: DigestContent) -> str:
     """The answer: how many, how many of them new, and whether the audit itself is all right."""
-    return " ".join((_how_many(content), _how_whole(content)))
+    return " ".join((how_many(content), _how_whole(content)))
 
 
-def _how_many(content: DigestContent) -> str:
+def how_many(content: DigestContent) -> str:
+    """How many have a problem, and how many of them are news."""
     found, new, worse = content.open, content.of(Part.NEW), content.of(Part.WORSE)
     said = f"{_who(content)} {'have' if found > 1 else 'has'} a problem"
     if content.report.run.scope.is_compared and found:

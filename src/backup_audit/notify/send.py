@@ -15,8 +15,8 @@ import msgspec
 from backup_audit.errors import HeartbeatFailed, NotificationFailed
 from backup_audit.judge.evidence import TOO_SLOW
 from backup_audit.notify.digest import digests
-from backup_audit.notify.links import Links
 from backup_audit.notify.events import events
+from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message
 from backup_audit.notify.progress import BatchResult, Progress
 from backup_audit.notify.run_failure import recovery_line

@@ -1,0 +1,360 @@
+"""What a chat channel shows: in AWS's form, and whatever somebody calls an instance."""
+
+import html
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backup_audit.errors import ApiUnreachable
+from backup_audit.fleet.run import Run, Scope
+from backup_audit.judge.evidence import Cause, Refusal
+from backup_audit.judge.finding import Finding
+from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.chat import (
+    DESCRIPTION_AIM,
+    DESCRIPTION_MAX,
+    NAMED_MAX,
+    TITLE_MAX,
+    ChatMessage,
+    code,
+    run_failed_chat,
+)
+from backup_audit.notify.digest import digests
+from backup_audit.notify.links import Links
+from backup_audit.notify.message import Message
+from backup_audit.notify.run_failure import failure_of
+from backup_audit.report.alerts import Audience, ReaderState
+from backup_audit.report.changes import compared
+from backup_audit.report.failing import Failing
+from tests.doubles.builders import NOW, PLACE, finding, inventory, run
+from tests.doubles.reports import alerts_from, stored
+
+DAY = timedelta(days=1)
+LINKS = Links(
+    runbook_url="https://git.example.com/docs",
+    topic_arn="arn:aws:sns:eu-central-1:123456789012:backup-audit-chat",
+)
+HEALTHY = finding(Verdict.HEALTHY, "well")
+SCHEMA = json.loads(Path("docs/schemas/chat.schema.json").read_text("utf-8"))
+
+HOSTILE = [
+    "<!channel> <!here> <@U012AB3CD> @channel @everyone",
+    "<https://x.example|the report> [the report](https://x.example) https://x.example",
+    "`code` ``` ``fence`` `",
+    "*bold* _it_ ~gone~ **b** __i__ ~~s~~ # head > quote",
+    "| a | b |\n|---|---|\n| c | d |",
+    "a\r\n\u2022 stale: `orders-db` is healthy\n\u2028b",
+    "&lt;!channel&gt; &amp; &#60;",
+    "a\x00b\x1b[2Jc\u202ed\u2066e\u200bf\ufeffg",
+    "\U0001f534 all clear \U0001f468\u200d\U0001f469",
+    "\u0301" * 255,
+    "x" * 255,
+    "&" * 255,
+    "`" * 255,
+    " \u00a0\u3000",
+]
+
+
+def problem(number: int = 1, verdict: Verdict = Verdict.STALE, **parts: Any) -> Finding:  # noqa: ANN401
+    """A problem that opens in this run."""
+    names = {"name": f"orders-{number}", "owner": "team-orders", **PLACE, **parts}
+    return compared(msgspec.structs.replace(finding(verdict, f"guid-{number:03}"), **names), None)
+
+
+def named(text: str) -> Finding:
+    """A problem of which all names are this text."""
+    return problem(**dict.fromkeys(("name", "owner", *PLACE), text))  # type: ignore[arg-type]
+
+
+def chat(*findings: Finding, recovered: str | None = None, **parts: Any) -> Message:  # noqa: ANN401
+    """The message of a run with these findings."""
+    report = stored([HEALTHY, *findings], **parts)
+    [message] = digests(report, Audience.CHAT, LINKS, recovered)
+    return message
+
+
+def valid(message: Message) -> ChatMessage:
+    """The message as it is read, if it keeps to the form."""
+    jsonschema.validate(json.loads(message.body), SCHEMA)
+    return msgspec.json.decode(message.body, type=ChatMessage)
+
+
+def shown(message: Message) -> list[str]:
+    return valid(message).content.description.split("\n")
+
+
+def outside_of_code(text: str) -> str:
+    """What a channel takes for markdown: all but the code spans."""
+    return re.sub(r"`[^`\n]+`", "", text)
+
+
+# ── The form ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_digest_has_the_form_that_is_read() -> None:
+    message = chat(problem())
+
+    assert json.loads(message.body) == {
+        "version": "1.0",
+        "source": "custom",
+        "id": "test/20260131T050000Z/digest",
+        "content": {
+            "textType": "client-markdown",
+            "title": "\U0001f534 [backup-audit] test: 1 problem, 1 new",
+            "description": (
+                "1 of 2 instances has a problem, 1 of them new.\n"
+                "\u2022 NEW stale: `orders-1` \u00b7 "
+                "`prod-eu / payments \u00b7 p.mysql db-gold-small` \u00b7 `team-orders` \u00b7 "
+                "newest backup 2 d 2 h old, max_age 26 h \u00b7 since 2026-01-31 05:00 UTC"
+            ),
+            "nextSteps": [
+                (
+                    "Report: https://eu-central-1.console.aws.amazon.com/s3/object/reports?"
+                    "region=eu-central-1&amp;prefix=backup-audit/reports/dt%3D2026-01-31/"
+                    "run%3D20260131T050000Z/report.json"
+                ),
+                "stale: https://git.example.com/docs/verdicts.md#stale",
+            ],
+            "keywords": ["test", "stale"],
+        },
+        "metadata": {
+            "threadId": "backup-audit/test/20260131T0500Z",
+            "summary": "[backup-audit] test: 1 problem, 1 new",
+            "eventType": "backup-audit-digest",
+            "relatedResources": ["guid-001"],
+            "additionalContext": {
+                "foundation": "test",
+                "run_id": "20260131T050000Z",
+                "severity": "critical",
+                "problems": "1",
+                "new": "1",
+            },
+        },
+    }
+    assert message.subject is None
+    assert message.message_id == "test/20260131T050000Z/digest"
+    assert message.attributes["event"] == "digest"
+    assert message.attributes["severity"] == "critical"
+    assert "owner" not in message.attributes
+
+
+def test_problem_reminders_and_all_clear_are_one_thread() -> None:
+    episode = NOW - 3 * DAY
+    state = ReaderState(digest_at=NOW - DAY, why=(), episode=episode, cleared=False)
+    before = alerts_from(NOW, readers={"": state})
+
+    threads = {
+        valid(chat(*findings, alerts=before, inventory=inventory())).metadata.thread_id
+        for findings in ([problem()], [])
+    }
+
+    assert threads == {"backup-audit/test/20260128T0500Z"}
+
+
+def test_what_is_no_problem_begins_no_thread() -> None:
+    message = chat(recovered="The audit works again: it failed once.")
+
+    assert "threadId" not in json.loads(message.body)["metadata"]
+
+
+def test_the_ten_most_important_are_named_and_the_others_counted() -> None:
+    lines = shown(chat(*(problem(number) for number in range(NAMED_MAX + 2))))
+
+    assert sum(line.startswith("\u2022") for line in lines) == NAMED_MAX
+    assert lines[-1] == "And 2 more, in the report."
+
+
+def test_unknowns_of_one_cause_are_a_line() -> None:
+    broken = Refusal(10001, "CF-ServiceBrokerApiUnreachable")
+    unknown = [problem(number, Verdict.UNKNOWN) for number in range(12)]
+    evidence = msgspec.structs.replace(
+        unknown[0].evidence, http_status=502, title=broken.title, silence=None
+    )
+    same = [msgspec.structs.replace(one, evidence=evidence) for one in unknown]
+
+    lines = shown(chat(*same))
+
+    assert lines[1:] == [
+        "\u2022 NEW unknown: 12 instances `p.mysql` HTTP 502 `CF-ServiceBrokerApiUnreachable`"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (Verdict.NEVER_BACKED_UP, "no backup exists to restore from"),
+        (Verdict.UNSUPPORTED, "the offering lacks backup support"),
+        (Verdict.UNKNOWN, "`timeout`"),
+    ],
+)
+def test_each_verdict_says_how_bad_it_is(verdict: Verdict, said: str) -> None:
+    assert f" \u00b7 {said} \u00b7 since " in shown(chat(problem(1, verdict)))[1]
+
+
+def test_an_incomplete_run_says_so_and_where_to_read_on() -> None:
+    found = finding(Verdict.UNKNOWN, "away")
+    evidence = msgspec.structs.replace(
+        found.evidence, silence=Cause.NOT_REACHED, detail="the run's time was over <!channel>"
+    )
+
+    message = chat(msgspec.structs.replace(found, evidence=evidence))
+
+    incomplete = "The audit is INCOMPLETE: `the run's time was over &lt;!channel&gt;`"
+    assert incomplete in shown(message)
+    assert shown(message)[-1] == "Not reached: 1."
+    steps = valid(message).content.next_steps
+    assert "Incomplete: https://git.example.com/docs/runbook.md#incompleterun" in steps
+    assert valid(message).content.title.startswith("\U0001f7e1 ")
+
+
+def test_that_the_audit_works_again_is_said() -> None:
+    again = "The audit works again: it failed once, because ApiUnreachable: `x` <!here>."
+
+    assert shown(chat(recovered=again))[1] == (
+        "`The audit works again: it failed once, because ApiUnreachable: 'x' &lt;!here&gt;.`"
+    )
+
+
+def test_without_a_console_the_address_in_s3_is_said() -> None:
+    nowhere = msgspec.structs.replace(LINKS, topic_arn="arn:aws-iso:sns:us-iso-east-1:1:chat")
+    [message] = digests(stored([problem()]), Audience.CHAT, nowhere)
+
+    assert valid(message).content.next_steps[0].startswith("Report: `s3://reports/backup-audit/")
+
+
+# ── Names of others ───────────────────────────────────────────────────────────────────────────────
+
+
+def assert_cannot_mislead(message: Message, lines: int) -> None:
+    """Of the message stand outside of code only our own words, on so many lines."""
+    content = valid(message).content
+    assert len(content.description.split("\n")) == lines
+    ours = outside_of_code(content.description)
+    assert re.fullmatch(r"[A-Za-z0-9 \u2022\u00b7,:._()%+-]*", ours.replace("\n", " ")), ours
+    assert "`" not in ours
+    for text in (content.title, content.description, *content.next_steps):
+        assert not re.search(r"[<>]", text)
+        assert not re.search(r"&(?!(amp|lt|gt);)", text)
+        assert all(part.isprintable() for part in text.split("\n"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_name_can_mislead(text: str) -> None:
+    assert_cannot_mislead(chat(named(text)), lines=2)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(max_size=255))
+def test_no_name_whatever_can_mislead(text: str) -> None:
+    assert_cannot_mislead(chat(named(text)), lines=2)
+
+
+@given(st.text())
+def test_a_code_span_is_one_and_shows_the_text(text: str) -> None:
+    span = code(text, 1_000)
+
+    assert re.fullmatch(r"(`[^`\n]+`)?", span)
+    seen = "".join(char if char.isprintable() else " " for char in text).replace("`", "'")
+    assert html.unescape(span[1:-1]).split() == seen.split() or "&" in text or len(text) > 999
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_message_is_shortened_by_whole_lines(text: str) -> None:
+    findings = [
+        msgspec.structs.replace(named(text), guid=f"guid-{number:03}") for number in range(40)
+    ]
+
+    message = chat(*findings)
+
+    lines = shown(message)
+    assert len(valid(message).content.description) <= DESCRIPTION_AIM
+    assert_cannot_mislead(message, len(lines))
+    rest = re.fullmatch(r"And (\d+) more, in the report\.", lines[-1])
+    assert rest
+    assert len(lines) - 2 + int(rest[1]) == 40
+
+
+# ── A run that failed ─────────────────────────────────────────────────────────────────────────────
+
+
+def failed(reason: str = "nothing answers", of: Run | None = None, **parts: Any) -> Message:  # noqa: ANN401
+    failure = failure_of(
+        ApiUnreachable(reason),
+        run=of,
+        foundation="test",
+        invocation_id="i",
+        failed_at=NOW,
+        remind_every=DAY,
+        runbook_url="https://git.example.com/docs",
+    )
+    return run_failed_chat(msgspec.structs.replace(failure, **parts))
+
+
+FAILING = Failing(
+    foundation="test",
+    since=NOW - DAY,
+    runs=5,
+    cause="ApiUnreachable: down",
+    last_run_id="r",
+    last_failed_at=NOW,
+    counted=("r",),
+)
+
+
+def test_a_run_that_failed_says_since_when_and_why() -> None:
+    message = failed(of=run(), failing=FAILING)
+
+    document = valid(message)
+    assert document.content.description.split("\n") == [
+        "The backup audit of test failed at 2026-01-31 05:00 UTC (run 20260131T050000Z).",
+        "5 full runs have failed since 2026-01-30 05:00 UTC.",
+        "`ApiUnreachable: nothing answers`",
+        "Until one succeeds, nobody is notified of any backup: silence is no good news.",
+    ]
+    assert document.content.title.startswith("\U0001f534 [backup-audit] test: ")
+    assert document.content.next_steps == [
+        "What to do: https://git.example.com/docs/runbook.md#failedrun",
+        "The function's log has the rest.",
+    ]
+    assert document.metadata.thread_id == "backup-audit/test/failing/20260130T050000Z"
+    assert document.metadata.event_type == "backup-audit-run-failed"
+    assert message.message_id == "test/20260131T050000Z/run_failed"
+    assert message.attributes == {
+        "event": "run_failed",
+        "severity": "critical",
+        "foundation": "test",
+        "schema_version": "1",
+    }
+
+
+def test_a_run_of_some_instances_that_failed_has_no_thread() -> None:
+    message = failed(of=run(Scope.PARTIAL))
+
+    assert "threadId" not in json.loads(message.body)["metadata"]
+    assert len(shown(message)) == 2
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "x" * 60_000])
+def test_no_reason_can_mislead(text: str) -> None:
+    content = valid(failed(text)).content
+
+    ours = outside_of_code(content.description)
+    assert ours.strip() == (
+        "The backup audit of test failed at 2026-01-31 05:00 UTC (run without an id)."
+    )
+    assert len(content.description) <= DESCRIPTION_AIM
+
+
+def test_the_limits_are_in_the_schema() -> None:
+    content = SCHEMA["$defs"]["ChatContent"]["properties"]
+
+    assert content["title"]["maxLength"] == TITLE_MAX
+    assert content["description"]["maxLength"] == DESCRIPTION_MAX
