@@ -1,12 +1,13 @@
 """Filter policies on the emulated SNS: each reader gets what is theirs, and nobody another's.
 
-Messages are those of four days of a foundation with two teams. The policies of programs are those
-of docs/events.md.
+Messages are those of four days of a foundation with two teams. The policies are those of
+docs/events.md, for programs, and of docs/notifications.md, for people.
 """
 
 import json
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import pytest
 from moto import mock_aws
 
 from backup_audit.aws import CLIENTS
+from backup_audit.errors import ApiUnreachable
 from backup_audit.judge.evidence import Answer, Cause, Refusal, Silence
 from backup_audit.notify.message import Message
+from backup_audit.notify.run_failure import failure_of, run_failed
 from backup_audit.notify.sns import SnsNotifier
-from tests.doubles.builders import SETTINGS, a_list
+from tests.doubles.builders import NOW, SETTINGS, a_list, run
 from tests.doubles.days import Days, row
 
 BROKEN = (Refusal(10001, "CF-ServiceBrokerApiUnreachable"), 502)
@@ -111,9 +114,9 @@ def named(body: str) -> str:
     return f"{day} {kind} {event.get('action') or event['state']}"
 
 
-def documented(kind: str, name: str) -> dict[str, Any]:
-    """A policy of the page for programs."""
-    text = Path("docs/events.md").read_text("utf-8")
+def documented(kind: str, name: str, page: str = "events") -> dict[str, Any]:
+    """A policy that a page shows."""
+    text = Path(f"docs/{page}.md").read_text("utf-8")
     found = re.search(rf"<!-- {kind}: {name} -->\n```json\n(.*?)```", text, re.DOTALL)
     assert found
     policy: dict[str, Any] = json.loads(found[1])
@@ -169,22 +172,47 @@ def test_every_policy_that_is_shown_is_tried() -> None:
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
 
+PLATFORM = {"1", "2", "3", "4"}
+ORDERS = {"1 orders", "2 orders", "3 orders", "4 orders"}
+BILLING = {"1 billing", "2 billing", "3 billing", "4 billing"}
+REMINDERS = {"2", "2 orders", "2 billing"}
+
 
 @pytest.mark.parametrize(
-    ("policy", "days_and_readers"),
+    ("name", "theirs"),
     [
-        ({"owner": ["team-orders"]}, {"1 orders", "2 orders", "3 orders", "4 orders"}),
-        ({"owner": [{"exists": False}]}, {"1", "2", "3", "4"}),
+        ("critical", {"1", "1 orders", "2", "2 orders", "3", "3 billing", "5 run_failed"}),
+        ("changed", (PLATFORM | ORDERS | BILLING | {"5 run_failed"}) - REMINDERS),
+        ("audit", {"3", "4", "5 run_failed"}),
+        ("team", ORDERS),
+        ("platform", PLATFORM | {"5 run_failed"}),
     ],
-    ids=["a team", "the platform"],
 )
-def test_each_team_gets_its_digests_and_the_platform_its_own(
-    days: Days, policy: dict[str, Any], days_and_readers: set[str]
-) -> None:
-    messages = [msgspec.structs.replace(one, body=one.message_id) for one in days.notifier.messages]
+def test_a_person_filters_on_attributes(days: Days, name: str, theirs: set[str]) -> None:
+    """A digest is named by its day and its reader; the platform has no name."""
+    failure = failure_of(
+        ApiUnreachable("nothing answers"),
+        run=msgspec.structs.replace(run(), run_id="20260205T050000Z"),
+        foundation="test",
+        invocation_id="i",
+        failed_at=NOW,
+        remind_every=timedelta(days=1),
+        runbook_url=None,
+    )
+    messages = [
+        msgspec.structs.replace(one, body=one.message_id)
+        for one in (*days.notifier.messages, run_failed(failure))
+    ]
 
-    ids = got(messages, policy, "MessageAttributes")
+    ids = got(messages, documented("policy", name, "notifications"), "MessageAttributes")
 
-    read = {re.sub(r"test/202602(..)T.*/digest/?(team-)?", r"\1 ", one)[1:].strip() for one in ids}
-    assert read == days_and_readers
-    assert len(ids) == len(days_and_readers)
+    digest = re.compile(r"test/2026020(.)T050000Z/(?:digest/?)?(?:team-)?(.*)")
+    assert sorted(digest.sub(r"\1 \2", one).strip() for one in ids) == sorted(theirs)
+
+
+def test_every_policy_of_people_is_tried() -> None:
+    text = Path("docs/notifications.md").read_text("utf-8")
+
+    assert set(re.findall(r"<!-- policy: (\w+) -->", text)) == {
+        "critical", "changed", "audit", "team", "platform",
+    }  # fmt: skip
