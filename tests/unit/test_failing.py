@@ -15,6 +15,7 @@ from backup_audit.errors import (
 )
 from backup_audit.fleet.run import AuditRequest, Run, Scope, plan_run
 from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message, json_message
 from backup_audit.notify.run_failure import RunFailure, failure_of, recovery_line, run_failed
 from backup_audit.notify.send_failure import notify_of_failure, records_of
@@ -37,6 +38,7 @@ from tests.doubles.fakes import (
 from tests.doubles.reports import stored
 
 KEY = "backup-audit/failing.json"
+LINKS = Links(runbook_url=None, topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit")
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -644,13 +646,13 @@ class AfterFailures:
             telemetry=telemetry,
             at=NOW + MINUTE,
         )
-        publish(StoredReport(store, self.keys), edges, None, notifies=notifies, repeated=False)
+        publish(StoredReport(store, self.keys), edges, LINKS, notifies=notifies, repeated=False)
         return telemetry.warnings
 
     def said(self, audience: Audience = PEOPLE) -> list[str]:
-        """What its messages say of an end."""
-        lines = "".join(one.body for one in self.world.notifiers[audience].messages).splitlines()
-        return [line for line in lines if "works again" in line]
+        """Its messages, each on one line, that say of an end."""
+        bodies = (" ".join(one.body.split()) for one in self.world.notifiers[audience].messages)
+        return [body for body in bodies if "The audit works again" in body]
 
 
 def test_the_first_committed_run_says_that_it_works_again_and_the_next_does_not() -> None:
@@ -658,7 +660,9 @@ def test_the_first_committed_run_says_that_it_works_again_and_the_next_does_not(
 
     after.publish()
 
-    assert after.said() == after.said(CHAT) == [recovery_line(after.world.failing)]
+    [text], [chat] = after.said(), after.said(CHAT)
+    assert recovery_line(after.world.failing) in text
+    assert recovery_line(after.world.failing) in chat
     assert after.world.failing.ended_at == NOW + MINUTE
     after.keys = stored([finding(Verdict.HEALTHY)], of=due(DAY), store=after.world.store).keys
     after.publish()

@@ -31,6 +31,7 @@ from backup_audit.fleet.inventory import InventoryReader
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.notify.message import SIZE_MAX, Message
+from backup_audit.notify.progress import BatchResult
 from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.engine import Engine
@@ -129,10 +130,13 @@ class Discarding:
     messages = 0
     bytes = 0
 
-    def publish(self, messages: Iterable[Message]) -> int:
+    def publish(
+        self, messages: Iterable[Message], took: Callable[[BatchResult], object] = lambda _: None
+    ) -> int:
         count = 0
         for message in messages:
             assert message.size <= SIZE_MAX
+            took(BatchResult(first=count, size=1))
             count += 1
             self.bytes += message.size
         self.messages += count
