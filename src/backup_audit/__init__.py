@@ -31,15 +31,17 @@ A map of the package, in the order in which a run passes through it:
     report/     store (keys, conditional writes, one full run at a time), s3 (the bucket), changes
                 (new, ongoing, resolved, reopened), summary (counts, order), rendering (JSON, CSV),
                 report (the documents), drift (what appeared, left, is audited by nobody), failing
-                (since when full runs fail), commit (the order of writing, the last report and its
-                fleet)
+                (since when full runs fail), alerts (who is notified, and when), listeners (whether
+                anybody subscribes), groups (problems of one cause), marks (whose messages are out),
+                commit (the order of writing, the last report and its fleet)
     notify/     digest (one message for people), listing (what it names, what it counts), headline
                 (the answer, attributes), problem_lines (open ones, and ends), fleet_news (what it
                 says of the fleet), unheard (and of runs whose messages were not taken), mute_news
                 (of the mutes), room (what does not fit is counted), advice (what to do about a
                 verdict, where to read on), links (to the AWS console), run_failure (what is said of
-                a run that failed), send_failure (to whom), message (attributes, sizes), send
-                (messages once, the dead man's switch), sns (the topic)
+                a run that failed), send_failure (to whom), events (for programs), event_documents
+                (their form), chat (for channels), message (attributes, sizes), progress (how far
+                messages are out), send (messages once, the dead man's switch), sns (the topic)
     telemetry   log lines and metrics
 
 All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads

@@ -13,6 +13,7 @@ from moto import mock_aws
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import NotificationFailed, ReportStoreFailed
 from backup_audit.notify.message import SIZE_MAX, Message
+from backup_audit.notify.progress import BatchResult
 from backup_audit.notify.send import Notifier
 from backup_audit.notify.sns import BATCH_MAX, SENDERS, WAITS, SnsNotifier
 from tests.doubles.builders import a_message
@@ -47,6 +48,18 @@ def test_every_message_is_taken_and_counted(topic: tuple[Notifier, Subjects], co
 
     assert taken == count
     assert sorted(map(str, subjects())) == sorted(f"subject {number}" for number in range(count))
+
+
+@pytest.mark.parametrize("count", [0, 9, 10, 11, 25])
+def test_what_came_of_each_batch_is_said(topic: tuple[Notifier, Subjects], count: int) -> None:
+    notifier, _ = topic
+    results: list[BatchResult] = []
+
+    notifier.publish((a_message(number) for number in range(count)), results.append)
+
+    places = sorted(place for one in results for place in range(one.first, one.first + one.size))
+    assert places == list(range(count))
+    assert not any(one.refused for one in results)
 
 
 def test_messages_have_the_plain_structure_with_their_attributes() -> None:
@@ -159,10 +172,18 @@ SILENT = EndpointConnectionError(endpoint_url="https://sns.us-east-1.amazonaws.c
 
 
 class ScriptedSns:
-    """SNS, as far as PublishBatch; `refuses` says what becomes of a request with these numbers."""
+    """SNS, as far as PublishBatch; `refuses` says what becomes of a request with these numbers.
 
-    def __init__(self, refuses: Callable[[set[int]], Exception | None] = lambda _: None) -> None:
+    Of any other it takes all entries but those of the numbers in `picky`.
+    """
+
+    def __init__(
+        self,
+        refuses: Callable[[set[int]], Exception | None] = lambda _: None,
+        picky: frozenset[int] = frozenset(),
+    ) -> None:
         self._refuses = refuses
+        self._picky = picky
         self._lock = threading.Lock()
         self.requests = 0
         self.taken: list[int] = []
@@ -179,8 +200,13 @@ class ScriptedSns:
             self.requests += 1
             if error:
                 raise error
-            self.taken += numbers
-        return {"Successful": [], "Failed": []}
+            self.taken += [number for number in numbers if number not in self._picky]
+        failed = [
+            {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False}
+            for entry, number in zip(PublishBatchRequestEntries, numbers, strict=True)
+            if number in self._picky
+        ]
+        return {"Successful": [], "Failed": failed}
 
 
 def notifier_of(sns: ScriptedSns) -> tuple[SnsNotifier, list[float]]:
@@ -214,6 +240,31 @@ def test_whatever_batch_is_refused_all_others_are_sent_once(first: int) -> None:
         notifier.publish(messages(640))
 
     assert sorted(sns.taken) == sorted(set(range(640)) - refused)
+
+
+def test_of_what_is_never_taken_it_is_said_which_it_was() -> None:
+    picky = frozenset({0, 13, 99})
+    sns = ScriptedSns(picky=picky)
+    notifier, _ = notifier_of(sns)
+    results: list[BatchResult] = []
+
+    with pytest.raises(NotificationFailed, match=r"3 of 100 .* InternalError"):
+        notifier.publish(messages(100), results.append)
+
+    assert {one.first + place for one in results for place in one.refused} == picky
+    assert sorted(sns.taken) == sorted(set(range(100)) - picky), "the others once"
+
+
+@pytest.mark.parametrize("error", [REFUSED, SILENT])
+def test_of_a_topic_that_takes_nothing_everything_is_said_to_be_refused(error: Exception) -> None:
+    notifier, _ = notifier_of(ScriptedSns(lambda _: error))
+    results: list[BatchResult] = []
+
+    with pytest.raises(NotificationFailed):
+        notifier.publish(messages(500), results.append)
+
+    refused = {one.first + place for one in results for place in one.refused}
+    assert refused == set(range(500))
 
 
 def test_a_topic_that_refuses_for_a_while_is_sent_all_the_rest() -> None:

@@ -6,6 +6,7 @@ product's own error for bad input: each is a finding.
 
 import contextlib
 import fnmatch
+import html
 import json
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,6 +25,7 @@ from backup_audit.fleet.selection import Selection, Standing
 from backup_audit.fleet.selectors import NAMES, Selector, glob_fits, globs_of
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Verdict
+from backup_audit.notify.chat import code
 from backup_audit.probe.cloud_controller import CloudController
 from backup_audit.probe.http import Reply
 from backup_audit.report.rendering import csv_line, json_line
@@ -33,6 +35,7 @@ NOW = datetime(2026, 1, 31, 5, 0, tzinfo=UTC)
 _RUN = Run(run_id="20260131T050000Z", scope=Scope.FULL, due_at=NOW, started_at=NOW)
 _TOKEN = "bearer a-token-that-no-answer-may-bring-into-a-report"
 _TURNS_DIRECTION = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_NAME_MAX = 255  # characters
 _REASON_MAX = 2_000  # characters: a sentence, with two texts of the API in it
 
 # The first byte of an answer's input chooses its status, the second its headers and the grace.
@@ -116,11 +119,23 @@ def answer(data: bytes) -> None:
     assert csv_line(finding)
 
 
+def chat(data: bytes) -> None:
+    """Whatever a name is, a channel shows it as code: one span, on one line, with no mention."""
+    span = code(data.decode("utf-8", "replace"), _NAME_MAX)
+    if span:
+        shown = span[1:-1]
+        assert (span[0], span[-1]) == ("`", "`")
+        assert shown.isprintable()
+        assert not set(shown) & set("`<>")
+        assert len(html.unescape(shown)) <= _NAME_MAX
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "event": event,
     "configuration": configuration,
     "selection": selection,
     "answer": answer,
+    "chat": chat,
 }
 
 
