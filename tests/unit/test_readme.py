@@ -370,9 +370,7 @@ def test_each_key_of_the_inventory_and_of_a_line_of_the_fleet_is_explained() -> 
 
 
 def test_every_change_is_explained() -> None:
-    tables = re.findall(
-        r"(?:^\|.*\|\n)+", section(REPORTS, "The life of a problem"), re.MULTILINE
-    )
+    tables = re.findall(r"(?:^\|.*\|\n)+", section(REPORTS, "The life of a problem"), re.MULTILINE)
 
     [changes] = [table for table in tables if table.startswith("| change |")]
     assert set(re.findall(r"^\| `(\w+)` \|", changes, re.MULTILINE)) == set(Change)

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from backup_audit.notify.digest import digests
+from backup_audit.notify.links import Links
 from backup_audit.plan import shared_out
 from backup_audit.probe.paging import PER_PAGE, REQUESTS_MAX, ROWS_MAX, SHARE
 from backup_audit.report.alerts import Audience
 from backup_audit.telemetry import METRICS
-from tests.doubles.builders import PLACE, finding
+from tests.doubles.builders import PLACE, SETTINGS, finding
 from tests.doubles.reports import stored
 from tools import scale
 from tools.scale import (
@@ -123,7 +124,9 @@ def test_a_digest_of_a_bad_day_is_one_message_as_the_page_says() -> None:
         for number in range(10_000)
     ]
 
-    [digest] = digests(stored(problems), Audience.PEOPLE, Links(runbook_url=None, topic_arn=TOPIC))
+    [digest] = digests(
+        stored(problems), Audience.PEOPLE, Links(runbook_url=None, topic_arn=SETTINGS.topic_arn)
+    )
 
     assert digest.size <= 64 * 1024
     assert "a digest is one message of at most 64 KiB, which names 100 problems" in PAGE

@@ -2,7 +2,7 @@
 
 One foundation on four days: a first run, a second on which problems ended and others came, a
 third that was not reached in full, a fourth in batches and without an inventory. Between them a run
-of some instances, a what-if, a run in the mode that tells each instance, and one that failed.
+of some instances, a what-if, and one that failed.
 """
 
 import json
@@ -27,13 +27,17 @@ from backup_audit.judge.evidence import (
     UnreadableBackup,
     with_age,
 )
+from backup_audit.notify.chat import run_failed_chat
+from backup_audit.notify.events import run_failed_event
 from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import failure_of, run_failed
 from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.pacing import Outcome
+from backup_audit.report.alerts import Audience
+from backup_audit.report.failing import FailingRuns
 from backup_audit.report.rendering import as_json
-from backup_audit.settings import NotifyMode
+from backup_audit.report.store import RunKeys
 from tests.doubles.builders import SETTINGS
 from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
@@ -91,24 +95,27 @@ def bucket_and_messages() -> dict[str, bytes]:
         "configuration.json": _pretty(CONFIGURATION),
         "answers.json": _pretty(list(world.answers())),
         "explanations.json": _pretty(list(world.explanations())),
-        "messages.json": _pretty([_shown(message) for message in world.notifier.messages]),
+        **{
+            f"messages-{audience}.json": _pretty([_shown(one) for one in topic.messages])
+            for audience, topic in world.topics.items()
+        },
         **{f"bucket/{key}": body for key, body in sorted(world.store.objects.items())},
     }
 
 
 class _World:
-    """The bucket, the topic and the foundation, from day to day."""
+    """The bucket, the topics and the foundation, from day to day."""
 
     def __init__(self) -> None:
         self.store = InMemoryStore()
-        self.notifier = RecordingNotifier()
+        self.topics = {audience: RecordingNotifier() for audience in Audience}
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Run everything, one after the other; yield what the function answers."""
         for day, answers in enumerate([_first(), _second(), _third()]):
             yield self._run(AuditRequest(scheduled_time=FIRST_DAY + day * _DAY), day, answers)
         some = AuditRequest(instance_guids=["1b-stale", "not-configured"])
-        yield self._run(some, 2, _third(), NotifyMode.FINDING)
+        yield self._run(some, 2, _third())
         what_if = AuditRequest(max_age="2h", as_of=FIRST_DAY + _DAY, notify=True)
         yield self._run(what_if, 2, _second())
         yield self._run(AuditRequest(dry_run=True), 2, _first())
@@ -117,26 +124,20 @@ class _World:
 
     def explanations(self) -> Iterator[dict[str, Any]]:
         """What the function answers to questions: of what is listed, of another, of a name."""
-        audit = self._audit(FIRST_DAY, _first(), NotifyMode.DIGEST, "question")
+        audit = self._audit(FIRST_DAY, _first(), "question")
         for asked in ("1b-stale", "4e-gone", "name-0f-cache", "no-such-name"):
             yield _builtins(audit.explain(asked))
 
-    def _run(
-        self,
-        request: AuditRequest,
-        day: int,
-        answers: _Answers,
-        mode: NotifyMode = NotifyMode.DIGEST,
-    ) -> dict[str, Any]:
+    def _run(self, request: AuditRequest, day: int, answers: _Answers) -> dict[str, Any]:
         now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
         run = plan_run(request, now, f"invocation-{day}")
-        audit = self._audit(now, answers, mode, f"invocation-{day}")
+        audit = self._audit(now, answers, f"invocation-{day}")
         return _builtins(audit.run(request, run))
 
     def _mapped(self, request: AuditRequest, day: int, answers: _Answers) -> dict[str, Any]:
         now = FIRST_DAY + day * _DAY + timedelta(minutes=3)
         run = plan_run(request, now, "plan")
-        audit = self._audit(now, answers, NotifyMode.DIGEST, "step")
+        audit = self._audit(now, answers, "step")
         planned = audit.plan(request, run)
         assert isinstance(planned, PlanAnswer)
         stored = read_plan(self.store, planned.plan_key)
@@ -158,21 +159,30 @@ class _World:
                 remind_every=_DAY,
                 runbook_url=None,
             )
-            self.notifier.publish([run_failed(failure)])
+            if of is not None:
+                runs = FailingRuns(
+                    self.store, RunKeys.of("backup-audit", of).failing, "example", print
+                )
+                failing = runs.failed_again(of.run_id, failed_at, failure.cause)
+                failure = msgspec.structs.replace(failure, failing=failing)
+            self.topics[Audience.PEOPLE].publish([run_failed(failure)])
+            self.topics[Audience.EVENTS].publish([run_failed_event(failure)])
+            self.topics[Audience.CHAT].publish([run_failed_chat(failure)])
 
-    def _audit(self, now: datetime, answers: _Answers, mode: NotifyMode, invocation: str) -> Audit:
+    def _audit(self, now: datetime, answers: _Answers, invocation: str) -> Audit:
         edges = FakeEdges(
             source=FixedSource(json.dumps(CONFIGURATION).encode()),
             api=_Api(answers, now),
             store=self.store,
-            notifier=self.notifier,
+            notifier=self.topics[Audience.PEOPLE],
+            events=self.topics[Audience.EVENTS],
+            chat=self.topics[Audience.CHAT],
             heartbeat=CountingHeartbeat(),
             telemetry=RecordingTelemetry(),
             at=now + timedelta(seconds=7),
             foundation=_foundation(now),
         )
-        settings = msgspec.structs.replace(_SETTINGS, notify_mode=mode)
-        return Audit(settings, edges, invocation, now + timedelta(minutes=15))
+        return Audit(_SETTINGS, edges, invocation, now + timedelta(minutes=15))
 
 
 def _foundation(now: datetime) -> ListedFoundation:
@@ -265,8 +275,7 @@ def _shown(message: Message) -> dict[str, Any]:
         "message_id": message.message_id,
         "subject": message.subject,
         "attributes": message.attributes,
-        "text": message.text.splitlines(),
-        "document": json.loads(bytes(message.document)),
+        "body": json.loads(message.body) if message.body[0] == "{" else message.body.splitlines(),
     }
 
 
