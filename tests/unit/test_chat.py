@@ -230,6 +230,29 @@ def test_without_a_console_the_address_in_s3_is_said() -> None:
     assert valid(message).content.next_steps[0].startswith("Report: `s3://reports/backup-audit/")
 
 
+def test_a_lost_role_is_said_first_and_where_to_read_on() -> None:
+    message = chat(problem(), inventory=inventory(lost=12))
+
+    assert shown(message)[0].startswith("LOST ROLE? 12 instances disappeared")
+    assert "Lost role: https://git.example.com/docs/runbook.md#many-disappeared-at-once" in (
+        valid(message).content.next_steps
+    )
+
+
+def test_unknowns_of_very_many_causes_are_a_line_too() -> None:
+    unknown = problem(verdict=Verdict.UNKNOWN)
+    findings = [
+        msgspec.structs.replace(
+            unknown,
+            guid=f"guid-{number}",
+            evidence=msgspec.structs.replace(unknown.evidence, title=f"CF-{number}"),
+        )
+        for number in range(120)
+    ]
+
+    assert "\u2022 NEW unknown: 20, for many causes" in shown(chat(*findings))
+
+
 # ── Names of others ───────────────────────────────────────────────────────────────────────────────
 
 

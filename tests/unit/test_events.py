@@ -15,14 +15,24 @@ from backup_audit.notify.event_documents import GroupEvent, ProblemEvent, RunEve
 from backup_audit.notify.events import events, run_failed_event
 from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.notify.run_failure import failure_of
-from backup_audit.report.drift import Departure
+from backup_audit.report.drift import Departure, Unaudited
 from backup_audit.report.failing import Failing
-from tests.doubles.builders import NOW, a_list, departed, departures, finding, inventory, run
+from tests.doubles.builders import (
+    NOW,
+    a_list,
+    departed,
+    departures,
+    finding,
+    inventory,
+    run,
+    unaudited,
+)
 from tests.doubles.days import DAY, Days, row
 from tests.doubles.reports import stored
 
 STALE = a_list(50)
 NEVER = BackupList(())
+GUID = "g" * 196
 BROKEN = (Refusal(10001, "CF-ServiceBrokerApiUnreachable", "no route"), 502)
 NOT_REACHED = (Silence(Cause.NOT_REACHED, "the run's time was over"), None)
 UNSUPPORTED = (Refusal(10008, "CF-UnprocessableEntity"), 422)
@@ -543,16 +553,22 @@ def test_news_of_the_fleet_make_a_run_a_warning_or_as_urgent_as_who_left() -> No
     assert json.loads(message.body)["fleet"]["left"][0]["name"] == "orders"
 
 
-@pytest.mark.parametrize("name", ["x" * 255, '"' * 255, "\\" * 255, "\U0001f600" * 255])
-def test_a_run_whose_fleet_does_not_fit_names_nobody(name: str) -> None:
-    names = ("name", "org", "space", "offering", "plan", "owner")
-    parts: dict[str, Any] = dict.fromkeys(names, name)
-    left = departures(*(departed(f"guid-{number}", **parts) for number in range(200)))
+@pytest.mark.parametrize("text", ["x", '"', "\\", "\U0001f600"])
+@pytest.mark.parametrize("length", [1, 60, 255])
+def test_a_run_with_much_news_of_the_fleet_fits(text: str, length: int) -> None:
+    names = dict.fromkeys(("name", "org", "space", "offering", "plan"), text * length)
+    parts: dict[str, Any] = {**names}
+    left = departures(*(departed(f"{number:03}-{GUID}", **parts) for number in range(200)))
+    new = [unaudited(f"{number:03}-{GUID}", **parts) for number in range(50)]
+    nobodys = Unaudited(count=50, new=50, by_offering={}, instances=new)
 
-    [message] = events(stored([finding(Verdict.HEALTHY)], inventory=inventory(**left)))
+    record = inventory(**left, unaudited=nobodys)
+    [message] = events(stored([finding(Verdict.HEALTHY)], inventory=record))
 
     assert message.size <= SIZE_MAX
-    assert json.loads(message.body)["fleet"]["left_count"] == 200
+    fleet = json.loads(message.body)["fleet"]
+    assert (fleet["left_count"], fleet["new_unaudited_count"]) == (200, 50)
+    assert fleet["left"]
 
 
 def test_two_deliveries_make_the_same_events() -> None:

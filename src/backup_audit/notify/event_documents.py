@@ -138,7 +138,7 @@ class RunEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     Of one that failed, figures and report are null, `error` is the error's type, and `reason` what
     it says. Of one that failed early, what is not known is null too. `complete` is false if an
     instance was not reached, or a role seems lost; `why_incomplete` says why. `fleet` is null
-    unless the run is full and read an inventory; if the message were too large, it names nobody.
+    unless the run is full and read an inventory; it has as many names as there is room for.
     `failing` has the runs that failed before this one, and this one too if it failed.
     """
 

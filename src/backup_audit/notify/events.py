@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Severity, severity_of
@@ -25,7 +23,7 @@ from backup_audit.notify.event_documents import (
     RunState,
 )
 from backup_audit.notify.fleet_news import fleet_news
-from backup_audit.notify.message import SIZE_MAX, Attribute, Message, json_message
+from backup_audit.notify.message import Attribute, Message, json_message
 from backup_audit.notify.run_failure import RunFailure
 from backup_audit.report.alerts import PLATFORM, Audience, Reason, fleet_reasons
 from backup_audit.report.changes import Ended, Resolved
@@ -119,11 +117,6 @@ class _Maker:
             fleet=fleet,
             failing=_failed_runs(failing),
         )
-        message = _message(document, reason=tuple(_reasons(report, failing)))
-        if message.size <= SIZE_MAX or fleet is None:
-            return message
-        nobody = msgspec.structs.replace(fleet, left=[], new_unaudited=[])
-        document = msgspec.structs.replace(document, fleet=nobody)
         return _message(document, reason=tuple(_reasons(report, failing)))
 
     def of_group(self, group: Group, action: GroupAction) -> Message:
