@@ -73,10 +73,12 @@ class _Port:
 
 
 class OneByOne:
-    """A Notifier that passes messages on one after the other, each an effect."""
+    """A Notifier that passes messages on one after the other, each an effect of this name."""
 
-    def __init__(self, notifier: RecordingNotifier, effects: Effects) -> None:
-        self._notifier = effects.around(notifier)
+    def __init__(self, notifier: RecordingNotifier, effects: Effects, name: str) -> None:
+        self._notifier = notifier
+        self._effects = effects
+        self._name = name
 
     def publish(
         self, messages: Iterable[Message], took: Callable[[BatchResult], object] = lambda _: None
@@ -84,7 +86,9 @@ class OneByOne:
         """Publish all."""
         count = 0
         for message in messages:
+            self._effects.point(f"before publish {self._name}")
             self._notifier.publish([message])
+            self._effects.point(f"after publish {self._name}")
             took(BatchResult(first=count, size=1))
             count += 1
         return count
