@@ -116,7 +116,7 @@ def test_every_document_keeps_its_committed_schema() -> None:
             _validate(finding, "finding")
         assert function.events
         for event in function.events:
-            _validate(event, "message")
+            _validate(event, f"{event['event']}-event")
 
 
 ANSWERS: list[tuple[str, Behaviour, str]] = [
@@ -218,8 +218,8 @@ def test_the_digest_names_every_problem_with_the_reports_address() -> None:
             "schema_version": "1",
             "reason": ["opened"],
         }
-        assert "stale-db" in digest.body
-        assert "healthy-db" not in digest.body
+        assert "- stale-db" in digest.body
+        assert "- healthy-db" not in digest.body
         assert "newest backup is 40 h" in digest.body
         assert answer["report"]["key"] in digest.body
         assert answer["messages_sent"] == function.messages_sent

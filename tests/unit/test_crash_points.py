@@ -332,8 +332,8 @@ def test_every_kind_of_effect_is_among_the_points() -> None:
         assert {name for name in names if name.startswith("after publish")} == {
             f"after publish {audience}" for audience in Audience
         }
-        for written in (FAILING, *(audience.mark for audience in Audience)):
-            assert any(name.startswith("after put") and written in name for name in names)
+        for key in (FAILING, *(audience.mark for audience in Audience)):
+            assert any(name.startswith("after put") and key in name for name in names)
         fleets = [name for name in names if name.endswith("fleet.jsonl")]
         written = [name for name in fleets if name.startswith("before the end of new_object")]
         assert len(written) == 2, "beside the batches, and beside the report"

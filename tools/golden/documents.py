@@ -85,6 +85,8 @@ _DOWN = Refusal(10001, "CF-ServiceBrokerBadResponse", "The broker said no.")
 _LATE = Silence(Cause.NOT_REACHED, "the run's time was over")
 _DAY = timedelta(days=1)
 
+_OUTAGE = [f"a{number}-broker-down" for number in range(10)]
+
 _Answers = dict[str, tuple[Answer, int | None]]
 
 
@@ -171,7 +173,7 @@ class _World:
 
     def _audit(self, now: datetime, answers: _Answers, invocation: str) -> Audit:
         edges = FakeEdges(
-            source=FixedSource(json.dumps(CONFIGURATION).encode()),
+            source=FixedSource(json.dumps(_configuration(now)).encode()),
             api=_Api(answers, now),
             store=self.store,
             notifier=self.topics[Audience.PEOPLE],
@@ -183,6 +185,13 @@ class _World:
             foundation=_foundation(now),
         )
         return Audit(_SETTINGS, edges, invocation, now + timedelta(minutes=15))
+
+
+def _configuration(now: datetime) -> dict[str, Any]:
+    """What it lists: on the third day some more, whose broker is down."""
+    if now.date() != (FIRST_DAY + 2 * _DAY).date():
+        return CONFIGURATION
+    return {**CONFIGURATION, "instances": [*CONFIGURATION["instances"], *_OUTAGE]}
 
 
 def _foundation(now: datetime) -> ListedFoundation:
@@ -262,7 +271,8 @@ def _second() -> _Answers:
 
 def _third() -> _Answers:
     """Problems come back, and the time was over before the last were reached."""
-    return _first() | {"8c-few": (_LATE, None), "9d-doubtful": (_LATE, None)}
+    late = {"8c-few": (_LATE, None), "9d-doubtful": (_LATE, None)}
+    return _first() | late | {guid: (_DOWN, 502) for guid in _OUTAGE}
 
 
 def _backups(*hours: float) -> BackupList:

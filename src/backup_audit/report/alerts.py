@@ -81,11 +81,12 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
 
     `news_from`, for each audience, is the due time from which on what was decided is news to it.
     `reminded_at` is when programs were last reminded of what is open, `incomplete_since` when runs
-    began to be incomplete: due times too. `reminds_of_each`: whether there are few enough events to
+    began to be incomplete: due times too. Maps have texts for keys, so that an audience of a newer
+    version is no fault. `reminds_of_each`: whether there are few enough events to
     remind programs of single problems. A reader is "" (the platform) or an owner.
     """
 
-    news_from: dict[Audience, datetime]
+    news_from: Mapping[str, datetime]
     remind_every_seconds: int
     per_owner: bool
     readers: dict[str, ReaderState] = {}
@@ -163,7 +164,7 @@ def planned(
 ) -> Alerts:
     """What a run goes on with: from the last full report, and the marks that stand beside it."""
     ours = Alerts(
-        news_from=dict.fromkeys(audiences, due_at),
+        news_from={one.value: due_at for one in audiences},
         remind_every_seconds=remind_every_seconds,
         per_owner=per_owner,
     )
@@ -172,7 +173,7 @@ def planned(
     owed = {one: at for one, at in before.news_from.items() if one not in marked}
     return msgspec.structs.replace(
         before,
-        news_from={one: owed.get(one, due_at) for one in audiences},
+        news_from={one.value: owed.get(one, due_at) for one in audiences},
         remind_every_seconds=remind_every_seconds,
         per_owner=per_owner,
         groups=[one for one in before.groups if _is_owed(one, owed.get(Audience.EVENTS))],

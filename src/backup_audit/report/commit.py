@@ -267,7 +267,7 @@ def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous
     )
     alerts = reader.head.alerts
     beside = key.rpartition("/")[0]
-    marks = {one: mark_of(store, f"{beside}/{one.mark}") for one in alerts.news_from}
+    marks = {one: mark_of(store, f"{beside}/{one.mark}") for one in Audience if one in alerts.news_from}
     marked = frozenset(one for one, mark in marks.items() if mark.done)
     return Previous(
         report,

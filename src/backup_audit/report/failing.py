@@ -40,7 +40,7 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     last_run_id: str
     last_failed_at: datetime
     counted: tuple[str, ...]
-    notified_at: Mapping[Audience, datetime] = {}
+    notified_at: Mapping[str, datetime] = {}
     ended_at: datetime | None = None
 
     def is_due(self, audience: Audience, due_at: datetime, remind_every: timedelta) -> bool:

@@ -34,7 +34,7 @@ class Listening(msgspec.Struct, frozen=True, kw_only=True):
     had_one: bool
 
 
-Listeners = Mapping[Audience, Listening]
+Listeners = Mapping[str, Listening]  # by audience
 
 
 def heard(
@@ -46,7 +46,7 @@ def heard(
     has not even answered, no further topic is asked: each would take as long. `before` is what the
     last full run read; empty if there is none.
     """
-    now: dict[Audience, Listening] = {}
+    now: dict[str, Listening] = {}
     unknown: list[str] = []
     answers = True
     for audience in audiences:
@@ -57,7 +57,7 @@ def heard(
             except SubscriptionsUnknown as failure:
                 unknown.append(str(failure))
                 answers = failure.answered
-        now[audience] = Listening(confirmed=number, had_one=_had_one(before.get(audience)))
+        now[audience.value] = Listening(confirmed=number, had_one=_had_one(before.get(audience)))
     return now, (*unknown, *_warnings(now))
 
 
@@ -67,9 +67,11 @@ def without_subscribers(listeners: Listeners) -> tuple[Audience, ...]:
     A topic that never had one is nobody's loss as long as another has.
     """
     if _nobody_listens(listeners):
-        return tuple(listeners)
+        return tuple(one for one in Audience if one in listeners)
     return tuple(
-        audience for audience, one in listeners.items() if one.confirmed == 0 and one.had_one
+        audience
+        for audience in Audience
+        if (one := listeners.get(audience)) and one.confirmed == 0 and one.had_one
     )
 
 
