@@ -244,11 +244,14 @@ def _readers(
 
 def _state(before: Alerts, reader: str, found: Found, audited: Audited) -> ReaderState:
     """What a reader was notified of after this run."""
-    due_at, known = audited.due_at, before.readers.get(reader, _NEVER_NOTIFIED)
+    due_at, is_all_well = audited.due_at, not found.open and audited.is_certain
+    known = before.readers.get(reader, _NEVER_NOTIFIED)
+    if not is_all_well:
+        known = _without_owed_all_clear(known, before)
     episode = None if known.cleared else known.episode
     if episode is None and found.named:
         episode = due_at
-    is_clear = episode is not None and not found.open and audited.is_certain
+    is_clear = episode is not None and is_all_well
     why = (*_news(before, reader, found, audited), *((Reason.ALL_CLEAR,) if is_clear else ()))
     to_say = found.named > 0 or (reader == PLATFORM and not audited.complete)
     if not why and to_say and _is_due(known.digest_at, before, due_at):
@@ -259,6 +262,16 @@ def _state(before: Alerts, reader: str, found: Found, audited: Audited) -> Reade
         episode=episode or known.episode,
         cleared=is_clear or (known.cleared and episode is None),
     )
+
+
+def _without_owed_all_clear(known: ReaderState, before: Alerts) -> ReaderState:
+    """Take back an all-clear that has not reached every audience, and is true no longer."""
+    is_owed = known.digest_at is not None and known.digest_at >= before.owed_from
+    if not is_owed or Reason.ALL_CLEAR not in known.why:
+        return known
+    why = tuple(reason for reason in known.why if reason is not Reason.ALL_CLEAR)
+    digest_at = known.digest_at if why else None
+    return msgspec.structs.replace(known, why=why, digest_at=digest_at, cleared=False)
 
 
 _NEVER_NOTIFIED = ReaderState(digest_at=None, why=(), episode=None, cleared=False)
