@@ -474,7 +474,13 @@ def _finding_of(entry: Entry, evidence: Evidence, stored: StoredPlan) -> Finding
     finding = finding_of(entry.instance, evidence, stored.run, entry.mute)
     if not stored.run.scope.is_compared:
         return finding
-    return compared(finding, entry.open, entry.resolved, notifies=stored.plan.notifies)
+    return compared(
+        finding,
+        entry.open,
+        entry.resolved,
+        notifies=stored.plan.notifies,
+        owed_from=stored.alerts.owed_from,
+    )
 
 
 def _already_running(run_id: str) -> Answer:

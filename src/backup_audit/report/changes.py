@@ -163,10 +163,12 @@ def compared(
     ended: Resolved | None = None,
     *,
     notifies: bool = True,
+    owed_from: datetime | None = None,
 ) -> Finding:
     """Go on from the problem before a finding, or from the one that had ended before that.
 
-    `notifies`: whether the run notifies anybody.
+    `notifies`: whether the run notifies anybody. What was decided from `owed_from` on, some
+    audience has not been notified of; None if there is no such thing.
     """
     replace = msgspec.structs.replace
     is_open = before is not None and before.opened_at is not None
@@ -175,7 +177,10 @@ def compared(
     finding = replace(finding, since=_since(finding, before))
     if before is None or before.opened_at is None:
         return _opened(finding, ended, notifies=notifies) if finding.is_reached else finding
-    return _going_on(finding, before, before.opened_at, ended, notifies=notifies)
+    went_on = _going_on(finding, before, before.opened_at, ended, notifies=notifies)
+    if not notifies or owed_from is None or went_on.is_notified:
+        return went_on
+    return replace(went_on, alert=_left_out(before, owed_from))
 
 
 def resolved_by(finding: Finding, *, notifies: bool) -> Resolved | None:
@@ -283,6 +288,9 @@ def _going_on(
     if alert is None:
         alert, change = Alert(verdict=finding.verdict), _new_or_reopened(finding, ended)
         return msgspec.structs.replace(finding, notified_at=due_at, alert=alert, change=change)
+    if alert.is_owed:
+        alert = Alert(verdict=finding.verdict, left_group_at=due_at)
+        return msgspec.structs.replace(finding, notified_at=due_at, alert=alert)
     return msgspec.structs.replace(finding, alert=_heard(alert, finding.verdict, due_at))
 
 
@@ -296,6 +304,26 @@ def _heard(alert: Alert, verdict: Verdict, due_at: datetime) -> Alert:
         worsened_at=due_at if worse else alert.worsened_at,
         left_group_at=due_at if alert.group_id else alert.left_group_at,
     )
+
+
+def _left_out(before: OpenProblem, owed_from: datetime) -> Alert | None:
+    """What readers have heard of a problem that this run leaves out, such as a muted one.
+
+    What some audience has not heard yet, it will not hear now: it is news again once the problem is
+    named.
+    """
+    alert = before.alert
+    if alert is None:
+        return None
+
+    def is_owed(at: datetime | None) -> bool:
+        return at is not None and at >= owed_from
+
+    if is_owed(before.notified_at) or is_owed(alert.left_group_at):
+        return msgspec.structs.replace(alert, is_owed=True)
+    if is_owed(alert.worsened_at):
+        return msgspec.structs.replace(alert, verdict=Verdict.UNKNOWN, worsened_at=None)
+    return alert
 
 
 def _before(verdict: Verdict, before: OpenProblem) -> Problem | None:

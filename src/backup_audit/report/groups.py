@@ -99,7 +99,7 @@ class Grouping:
             self._named[alert.group_id] += finding.is_notified
         elif not finding.is_notified:
             return
-        elif notified_at == self._due_at:
+        elif notified_at == self._due_at and alert.left_group_at is None:
             self._opening[_cause_in_detail(finding)] += 1
         elif self._is_news(notified_at, alert.worsened_at, alert.left_group_at):
             self._others += 1
@@ -130,7 +130,8 @@ class Grouping:
 
     def group_of(self, finding: Finding) -> str | None:
         """The group that a problem of this run joins, None if it opens on its own."""
-        if finding.notified_at != self._due_at or not finding.is_notified:
+        alert, is_first = finding.alert, finding.notified_at == self._due_at
+        if alert is None or alert.left_group_at or not (is_first and finding.is_notified):
             return None
         group = self._groups.get(_cause_in_detail(finding))
         return group.group_id if group else None
