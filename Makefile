@@ -10,6 +10,7 @@ OUT ?= .local
 REPEATS ?= 3
 QUICK ?=
 ONLY ?=
+COUNT ?= 10000
 UPGRADE ?=
 SECONDS ?= 60
 
@@ -50,7 +51,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
 
-.PHONY: help run cli test check e2e python313 mutants fuzz security pip-audit sbom wheel bench bench-docs lint types \
+.PHONY: help run cli test check e2e python313 histories mutants fuzz security pip-audit sbom wheel bench bench-docs lint types \
 	template lock schemas readme documents faults verify build clean
 
 help: ## list the targets
@@ -92,6 +93,9 @@ e2e: $(VENV)/ready $(SAM_VENV)/ready $(AWSCLI_VENV)/ready $(E2E_VENV)/ready ## d
 
 python313: # the Python that `make e2e` would take; nothing if there is none
 	@echo $(PYTHON313)
+
+histories: $(VENV)/ready ## try the life of an alert in COUNT random histories, beside a model (5 minutes)
+	@PYTHONPATH=src $(BIN)/python -m tools.histories --count $(COUNT)
 
 mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (3 minutes)
 	@PATH="$(CURDIR)/$(MUTANTS_VENV)/bin:$$PATH" python -m tools.mutants
