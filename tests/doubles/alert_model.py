@@ -192,7 +192,8 @@ class Told(msgspec.Struct):
 class Day(msgspec.Struct, frozen=True, kw_only=True):
     """A full run that notifies, as far as digests depend on it.
 
-    What was decided from `owed_from` on, somebody has not been notified of. `fleet` are the reasons that the inventory gives, of the platform alone.
+    What was decided from `owed_from` on, somebody has not been notified of. `fleet` are the reasons
+    that the inventory gives, of the platform alone.
     """
 
     due_at: datetime

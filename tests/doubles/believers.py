@@ -8,8 +8,10 @@ from typing import Protocol
 
 import msgspec
 
+from backup_audit.judge.finding import Finding
 from backup_audit.notify.message import Message
-from backup_audit.report.alerts import Audience
+from backup_audit.report.alerts import Alerts, Audience
+from backup_audit.report.groups import Group
 from backup_audit.report.report import WholeReport
 
 
@@ -98,16 +100,20 @@ class Programs:
         if is_all:
             history.expect(events == expected, f"programs: not sent: {expected - events}")
         for action, name in sorted(events, key=lambda one: _ORDER.index(one[0])):
-            if action == "opened":
+            self._take_in(action, name, run_id, history)
+
+    def _take_in(self, action: str, name: str, run_id: str, history: Books) -> None:
+        match action:
+            case "opened":
                 self.open.add(name)
                 self._once(action, name, run_id, history)
-            elif action == "ended":
+            case "ended":
                 self.open.discard(name)
                 self._once(action, name, run_id, history)
-            else:
+            case _:
                 history.expect(name in self.open, f"programs: {name} is {action}, and not open")
-            if run_id not in self.runs[action, name]:
-                self.runs[action, name].append(run_id)
+        if run_id not in self.runs[action, name]:
+            self.runs[action, name].append(run_id)
 
     def check(self, named: set[str], groups: Mapping[str, str], history: Books) -> None:
         """Whether all that is named is open, by itself or with its group."""
@@ -137,29 +143,38 @@ def events_of(report: WholeReport) -> Iterator[tuple[str, str]]:
     """The events that a report decides on: action, and the id of a problem or of a group."""
     alerts = report.alerts
     news_from = alerts.news_from[Audience.EVENTS]
-
-    def is_news(at: datetime | None) -> bool:
-        return at is not None and at >= news_from
-
     for group in alerts.groups:
-        if group.end_notified_at is not None:
-            if is_news(group.end_notified_at):
-                yield "ended", group.group_id
-        elif group.named and is_news(group.opened_at):
-            yield "opened", group.group_id
-        elif group.named and is_news(alerts.reminded_at):
-            yield "reminded", group.group_id
+        if action := _of_group(group, alerts, news_from):
+            yield action, group.group_id
     for one in report.findings:
-        alert = one.alert
-        if alert is None or alert.group_id or one.problem_id is None or not one.is_notified:
-            continue
-        if is_news(alert.left_group_at or one.notified_at):
-            yield "opened", one.problem_id
-        elif is_news(alert.worsened_at):
-            yield "worsened", one.problem_id
-        elif alerts.reminds_of_each and is_news(alerts.reminded_at):
-            yield "reminded", one.problem_id
+        if one.problem_id and one.is_notified and (action := _of_problem(one, alerts, news_from)):
+            yield action, one.problem_id
     for end in report.resolved:
         in_group = end.alert is not None and end.alert.group_id is not None
-        if is_news(end.end_notified_at) and end.notified_at is not None and not in_group:
+        is_of_one = end.notified_at is not None and not in_group
+        if is_of_one and _is_news(end.end_notified_at, news_from):
             yield "ended", end.problem_id
+
+
+def _of_group(group: Group, alerts: Alerts, news_from: datetime) -> str | None:
+    if group.end_notified_at is not None:
+        return "ended" if _is_news(group.end_notified_at, news_from) else None
+    if group.named and _is_news(group.opened_at, news_from):
+        return "opened"
+    return "reminded" if group.named and _is_news(alerts.reminded_at, news_from) else None
+
+
+def _of_problem(one: Finding, alerts: Alerts, news_from: datetime) -> str | None:
+    alert = one.alert
+    if alert is None or alert.group_id:
+        return None
+    if _is_news(alert.left_group_at or one.notified_at, news_from):
+        return "opened"
+    if _is_news(alert.worsened_at, news_from):
+        return "worsened"
+    reminds = alerts.reminds_of_each and _is_news(alerts.reminded_at, news_from)
+    return "reminded" if reminds else None
+
+
+def _is_news(at: datetime | None, news_from: datetime) -> bool:
+    return at is not None and at >= news_from

@@ -389,8 +389,8 @@ class History:
         self.store, self.topics = ours, topics
 
     def _follow(self, report: WholeReport, *, notifies: bool) -> None:
-        due_at = report.run.due_at
-        findings = self._findings(report)
+        """Let the model go on with what the run saw, and compare what both decided."""
+        due_at, findings = report.run.due_at, self._findings(report)
         counts: dict[str, Counts] = defaultdict(Counts)
         ends: dict[str, End] = {}
         for guid in sorted(self.lives.keys() | findings.keys() | self.services.keys()):
@@ -398,37 +398,37 @@ class History:
             if finding is None:
                 end = self._expect_absent(guid, life, due_at, notifies=notifies)
             else:
-                seen = self._seen(finding)
-                end = audited(
-                    life,
-                    guid,
-                    seen,
-                    due_at,
-                    notifies=notifies,
-                    owed_from=min(self.news_from.values()),
-                )
-                self._compare(finding, life.open, end)
-                if life.open is not None and finding.alert is not None:
-                    left_at = finding.alert.left_group_at
-                    life.open = msgspec.structs.replace(life.open, left_group_at=left_at)
+                end = self._go_on_with(finding, life, notifies=notifies)
             if end is not None:
                 ends[end.problem.id] = end
-                self.ends[end.problem.id] = end
             elif life.open is not None and finding is not None:
                 self._count(life.open, counts, due_at)
+        self.ends |= ends
+        self.tally.ended += len(ends)
         self._compare_ends(report, ends)
-        for end in ends.values():
+        for end in [*ends.values(), *(self._said_late() if notifies else ())]:
             for reader in self._readers_of(end.problem.seen.owner):
                 counts[reader].ended += end.is_said
-        # What ended in a run that notified nobody is said by the first that does.
         if notifies:
-            for end in self.ends.values():
-                if end.problem.named_at and not end.is_said:
-                    self.ends[end.problem.id] = msgspec.structs.replace(end, is_said=True)
-                    for reader in self._readers_of(end.problem.seen.owner):
-                        counts[reader].ended += 1
             self._compare_digests(report, counts)
-        self.tally.ended += len(ends)
+
+    def _go_on_with(self, finding: Finding, life: Life, *, notifies: bool) -> End | None:
+        seen, owed_from = self._seen(finding), min(self.news_from.values())
+        end = audited(
+            life, finding.guid, seen, finding.due_at, notifies=notifies, owed_from=owed_from
+        )
+        self._compare(finding, life.open, end)
+        if life.open is not None and finding.alert is not None:
+            left_at = finding.alert.left_group_at
+            life.open = msgspec.structs.replace(life.open, left_group_at=left_at)
+        return end
+
+    def _said_late(self) -> list[End]:
+        """What ended in runs that notified nobody: the first that does says so."""
+        late = [one for one in self.ends.values() if one.problem.named_at and not one.is_said]
+        said = [msgspec.structs.replace(one, is_said=True) for one in late]
+        self.ends |= {one.problem.id: one for one in said}
+        return said
 
     def _findings(self, report: WholeReport) -> dict[str, Finding]:
         marker = f"/run={report.run.run_id}/part-"
@@ -462,42 +462,30 @@ class History:
         """The instance was not audited."""
         one = self.services[guid]
         is_there = self.there.is_there(one)
-        if is_there and one.wanted(listing=self.there.listing) and self.there.read is Read.COMPLETE:
-            self.expect(False, f"{guid}: it is there and wanted, and was not audited")
+        is_wanted = one.wanted(listing=self.there.listing) and self.there.is_fresh(one)
+        self.expect(not is_wanted, f"{guid}: it is there and wanted, and was not audited")
         is_gone = self.there.is_scanned and self.there.read is Read.COMPLETE and not is_there
         how = "gone" if is_gone else "left_selection"
         return left(life, how, due_at, notifies=notifies)
 
     def _compare(self, finding: Finding, problem: Problem | None, end: End | None) -> None:
+        got = _decided(finding)
         if end is not None:
             wanted = end.problem.id, end.problem.opened_at, end.problem.named_at
-            got = finding.problem_id, finding.opened_at, finding.notified_at
-            self.expect(got == wanted, f"{finding.guid}: {got} ended, the model has {wanted}")
-            return
-        if problem is None:
-            got = finding.problem_id, finding.opened_at, finding.notified_at, finding.change
-            self.expect(got == (None,) * 4, f"{finding.guid}: has {got}, and no problem is open")
-            return
-        alert = finding.alert
-        got = (
-            finding.problem_id,
-            finding.opened_at,
-            finding.notified_at,
-            str(finding.verdict),
-            str(finding.change),
-            str(alert.verdict) if alert else None,
-            alert.worsened_at if alert else None,
-        )
-        wanted = (
-            problem.id,
-            problem.opened_at,
-            problem.named_at,
-            problem.verdict,
-            problem.change,
-            problem.heard,
-            problem.worsened_at,
-        )
-        self.expect(got == wanted, f"{finding.guid}: {got}, the model has {wanted}")
+            self.expect(got[:3] == wanted, f"{finding.guid}: {got} ended, the model has {wanted}")
+        elif problem is None:
+            self.expect(got[:4] == (None,) * 4, f"{finding.guid}: {got}, and no problem is open")
+        else:
+            expected = (
+                problem.id,
+                problem.opened_at,
+                problem.named_at,
+                problem.change,
+                problem.verdict,
+                problem.heard,
+                problem.worsened_at,
+            )
+            self.expect(got == expected, f"{finding.guid}: {got}, the model has {expected}")
 
     def _count(self, problem: Problem, counts: dict[str, Counts], due_at: datetime) -> None:
         self.tally.opened += problem.opened_at == due_at
@@ -528,7 +516,7 @@ class History:
             verdict = end.problem.known or "unknown"
             self.expect(
                 self._is_the_way(str(got.ended), end.how) and str(got.verdict) == verdict,
-                f"{name}: ended as {got.ended} of {got.verdict}, the model has {end.how} of {verdict}",
+                f"{name}: {got.ended} of {got.verdict}, the model has {end.how} of {verdict}",
             )
             is_said = got.end_notified_at is not None and got.notified_at is not None
             self.expect(is_said == end.is_said, f"{name}: its end is said: {is_said}")
@@ -738,6 +726,20 @@ class History:
     def expect(self, is_right: object, what: str) -> None:
         if not is_right:
             self.tally.wrong.append(self.case(what))
+
+
+def _decided(finding: Finding) -> tuple[object, ...]:
+    """What a run decided on a finding, as far as the model knows such things."""
+    alert, change = finding.alert, finding.change
+    return (
+        finding.problem_id,
+        finding.opened_at,
+        finding.notified_at,
+        None if change is None else str(change),
+        str(finding.verdict),
+        str(alert.verdict) if alert else None,
+        alert.worsened_at if alert else None,
+    )
 
 
 def histories(

@@ -197,12 +197,9 @@ class Troubles:
             one.verdict = draw.choices(list(VERDICTS), list(VERDICTS.values()))[0]
         if draw.random() < 0.02:
             one.is_there = not one.is_there
-        if draw.random() < 0.02 or (not one.is_listed and draw.random() < 0.3):
-            one.is_listed = not one.is_listed
-        if draw.random() < 0.01 or (not one.is_selected and draw.random() < 0.3):
-            one.is_selected = not one.is_selected
-        if draw.random() < 0.01 or (one.is_excluded and draw.random() < 0.3):
-            one.is_excluded = not one.is_excluded
+        one.is_listed = self._usually(one.is_listed, 0.02)
+        one.is_selected = self._usually(one.is_selected, 0.01)
+        one.is_excluded = not self._usually(not one.is_excluded, 0.01)
         if draw.random() < 0.02:
             one.muted_until = self.now.date() + draw.randint(0, 5) * DAY
         elif draw.random() < 0.1:
@@ -214,27 +211,26 @@ class Troubles:
         if draw.random() < 0.01:
             one.owner = draw.choice(SPACES)
 
+    def _usually(self, is_so: bool, seldom_not: float) -> bool:  # noqa: FBT001
+        """What is mostly so, and soon again if it is not."""
+        return self.chance.random() >= (seldom_not if is_so else 0.7)
+
     def _answer(self, one: Service) -> Said:
         if self.outage == one.offering and one.verdict != "not_reached":
             title = "CF-ServiceBrokerApiUnreachable"
             return Refusal(10001, title, "the broker does not answer"), 502
-        match one.verdict:
-            case "healthy":
-                return BackupList((Backup(self.now - 3 * HOUR),))
-            case "stale":
-                return BackupList((Backup(self.now - 50 * HOUR),))
-            case "never_backed_up" | "in_grace":
-                return BackupList(())
-            case "unsupported":
-                return Refusal(10008, "CF-UnprocessableEntity", "no backups"), 422
-            case "not_found":
-                return NOT_FOUND, 404
-            case "limited":
-                return Refusal(10013, "CF-RateLimitExceeded", "Rate Limit Exceeded"), 429
-            case "not_reached":
-                return Silence(Cause.NOT_REACHED, "the run's time was over"), None
-            case _:
-                return Silence(Cause.TIMEOUT, "no whole answer in time"), None
+        answers: dict[str, Said] = {
+            "healthy": BackupList((Backup(self.now - 3 * HOUR),)),
+            "stale": BackupList((Backup(self.now - 50 * HOUR),)),
+            "never_backed_up": BackupList(()),
+            "in_grace": BackupList(()),
+            "unsupported": (Refusal(10008, "CF-UnprocessableEntity", "no backups"), 422),
+            "not_found": (NOT_FOUND, 404),
+            "limited": (Refusal(10013, "CF-RateLimitExceeded", "Rate Limit Exceeded"), 429),
+            "not_reached": (Silence(Cause.NOT_REACHED, "the run's time was over"), None),
+            "unknown": (Silence(Cause.TIMEOUT, "no whole answer in time"), None),
+        }
+        return answers[one.verdict]
 
     def _is_muted(self, one: Service) -> bool:
         today = self.now.date()

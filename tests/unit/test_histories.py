@@ -3,6 +3,7 @@
 `make histories` runs ten thousand of them.
 """
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from unittest import mock
@@ -96,14 +97,16 @@ def test_fifty_open_problems_make_eight_digests_in_a_week_of_hourly_runs() -> No
 
 
 @pytest.mark.parametrize("zone", ["Europe/Vienna", "America/New_York"])
-@pytest.mark.parametrize("begins", [datetime(2026, 3, 1), datetime(2026, 10, 20)])
+@pytest.mark.parametrize(
+    "begins", [datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 10, 20, tzinfo=UTC)]
+)
 def test_a_daily_schedule_in_local_time_makes_a_digest_a_day_however_long_the_day_is(
     zone: str, begins: datetime
 ) -> None:
     world = a_calm_world(3)
     world.services["g0"].verdict = "stale"
     days = list(at_five(zone, begins, 35))
-    lengths = {after - before for before, after in zip(days, days[1:], strict=False)}
+    lengths = {after - before for before, after in itertools.pairwise(days)}
     assert len(lengths) == 2, "a day of another length is among them"
 
     for due in days:

@@ -59,10 +59,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What readers were notified of a problem, besides that it is open.
 
     `verdict` is the last that all of them heard of, `worsened_at` the due time of the run in which
-    it was last a worse one than before. `group_id` names the group that stands for the problem where
-    programs are notified, `left_group_at` the due time of the run in which it left one, or was
-    named again. `is_owed`: some audience had not heard that it is open when messages began to leave
-    it out, since it is muted, say. Once it is named again, that is news to all.
+    it was last a worse one than before. `group_id` names the group that stands for the problem
+    where programs are notified, `left_group_at` the due time of the run in which it left one, or
+    was named again. `is_owed`: some audience had not heard that it is open when messages began to
+    leave it out, since it is muted, say. Once it is named again, that is news to all.
     """
 
     verdict: Verdict
