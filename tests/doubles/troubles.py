@@ -106,7 +106,8 @@ class Troubles:
     def change(self, now: datetime, *, is_first: bool) -> None:
         """What happens until then; before the first report the inventory comes whole."""
         draw, self.now = self.chance, now
-        self.outage = draw.choice(OFFERINGS) if draw.random() < 0.15 else None
+        if draw.random() < 0.5:  # else it goes on, be it an outage or none
+            self.outage = draw.choice(OFFERINGS) if draw.random() < 0.35 else None
         if draw.random() < 0.1:
             self.muted_space = (draw.choice(SPACES), now.date() + draw.randint(0, 3) * DAY)
         self.read, self.lost = Read.COMPLETE, set()

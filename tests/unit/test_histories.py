@@ -215,6 +215,52 @@ def test_an_all_clear_that_a_topic_refused_is_not_said_of_a_run_that_is_not() ->
     assert clear == [None, "team-a", "team-b"]
 
 
+def test_who_leaves_an_outage_for_another_problem_has_an_incident_of_its_own() -> None:
+    world = a_calm_world(12)
+    an_outage(world, DAY)
+    assert [event for event in events(world) if event != "run"] == ["group"]
+
+    world.there.outage = None
+    world.services["g0"].verdict = "stale"
+    later(world, DAY)
+    world.services["g0"].verdict = "healthy"
+    later(world, DAY)
+
+    others = [event for event in events(world) if event != "run"]
+    assert others == ["group", "group", "problem", "problem"]
+    assert world.programs.open == set()
+    assert world.tally.faults == []
+
+
+def test_a_problem_that_is_named_again_joins_no_outage() -> None:
+    world = a_calm_world(12)
+    one = world.services["g0"]
+    one.verdict, one.muted_until = "stale", None
+    world.full(refused=[CHAT])
+    one.muted_until = world.now.date()
+    later(world, HOUR)
+    one.muted_until = None
+    an_outage(world, HOUR)
+    world.there.outage = None
+    one.verdict = "healthy"
+    later(world, HOUR)
+
+    assert world.programs.open == set()
+    assert world.tally.faults == []
+
+
+def an_outage(world: History, after: timedelta) -> None:
+    """A run in which no broker answers."""
+    for one in world.services.values():
+        one.offering = world.there.outage = "redis"
+    later(world, after)
+
+
+def events(world: History) -> list[object]:
+    """The kinds of events that programs got."""
+    return [message.attributes["event"] for message in world.topics[EVENTS].messages]
+
+
 def test_a_flood_of_problems_is_news_by_verdict_and_offering() -> None:
     with mock.patch("backup_audit.report.groups.EVENTS_MAX", 5):
         world = a_calm_world(12)
@@ -224,7 +270,6 @@ def test_a_flood_of_problems_is_news_by_verdict_and_offering() -> None:
         for one in world.services.values():
             one.verdict = "healthy"
         later(world, DAY)
-    kinds = [message.attributes["event"] for message in world.topics[EVENTS].messages]
-    assert "problem" not in kinds
+    assert "problem" not in events(world)
     assert world.programs.open == set()
     assert world.tally.faults == []
