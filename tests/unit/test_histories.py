@@ -232,15 +232,18 @@ def test_who_leaves_an_outage_for_another_problem_has_an_incident_of_its_own() -
     assert world.tally.faults == []
 
 
-def test_a_problem_that_is_named_again_joins_no_outage() -> None:
-    world = a_calm_world(12)
+@pytest.mark.parametrize(("others", "groups"), [(9, 0), (10, 1), (11, 1)])
+def test_a_problem_that_is_named_again_joins_no_outage(others: int, groups: int) -> None:
+    world = a_calm_world(1 + others)
     one = world.services["g0"]
-    one.verdict, one.muted_until = "stale", None
+    one.verdict = "stale"
     world.full(refused=[CHAT])
     one.muted_until = world.now.date()
     later(world, HOUR)
     one.muted_until = None
     an_outage(world, HOUR)
+    assert events(world).count("group") == groups
+
     world.there.outage = None
     one.verdict = "healthy"
     later(world, HOUR)
