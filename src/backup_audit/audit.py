@@ -52,6 +52,7 @@ from backup_audit.report.commit import (
     StoredReport,
     commit,
     committed_report,
+    is_known,
     last_fleet,
     left_problems,
     previous_of,
@@ -112,12 +113,14 @@ class Audit:
             return self._judge_only(request, run)
         self._refuse_anothers(run)
         report = committed_report(self._store, self._keys(run))
-        if report is not None:
+        if report is not None and is_known(report):
             return self._publish(report, notifies=request.notifies, repeated=True)
         turn = self._turn(run, self._invocation_id)
         with turn.freed():
             if (other := turn.claim(self._ends_at)) is not None:
                 return _already_running(other)
+            if report is not None:
+                return self._publish(report, notifies=request.notifies, repeated=True)
             stored = self._plan(request, run, self._ceilings, size=None)
             self._keep_time_for_events(stored)
             efforts = [self._audit_batch(stored, number) for number in range(stored.batches)]

@@ -208,6 +208,20 @@ def advance_latest(stored: StoredReport) -> bool:
     return newest is None or _order(newest.run) == _order(run)
 
 
+def is_known(stored: StoredReport) -> bool:
+    """Whether the next full run is compared with this report, or with a newer one.
+
+    If not, and another full run is at work, that one is compared with the report before: then
+    nobody may be notified of this one any more.
+    """
+    keys, run = stored.keys, stored.head.run
+    if run.scope is not Scope.FULL:
+        return True
+    pointer = stored.store.get(keys.latest)
+    latest = _pointer(stored.store, keys, pointer.body) if pointer else None
+    return latest is not None and _order(latest.run) >= _order(run)
+
+
 def refuse_anothers(store: ObjectStore, keys: RunKeys, foundation: str) -> None:
     """Raise InvalidSettings if the reports below the prefix are another foundation's."""
     stored = store.get(keys.latest)
@@ -267,7 +281,9 @@ def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous
     )
     alerts = reader.head.alerts
     beside = key.rpartition("/")[0]
-    marks = {one: mark_of(store, f"{beside}/{one.mark}") for one in Audience if one in alerts.news_from}
+    marks = {
+        one: mark_of(store, f"{beside}/{one.mark}") for one in Audience if one in alerts.news_from
+    }
     marked = frozenset(one for one, mark in marks.items() if mark.done)
     return Previous(
         report,
