@@ -52,6 +52,7 @@ from tests.doubles.troubles import (
     OWNERS,
     AfterCommit,
     Api,
+    Once,
     Topic,
     Troubles,
 )
@@ -95,6 +96,7 @@ class History:
         self.refusals = (0.5, 1.0)  # share of the messages that a topic refuses which refuses some
         self.twins = 0.1  # share of runs that two deliveries make
         self.dead: tuple[AuditRequest, Run] | None = None  # the last run that died
+        self.come_back_after: str | None = None  # the effect of a run during which it does
         self.owners_since: datetime | None = None  # they have had digests
         self.was_failing = False  # full runs before this one
         self.log: list[str] = []
@@ -186,6 +188,9 @@ class History:
         invocation = f"execution-{next(_invocations)}"
         run = plan_run(request, self.now, invocation)
         effects = Effects() if dies_at is None else AfterCommit(dies_at)
+        if self.come_back_after and self.dead:
+            dead, self.dead = self.dead, None
+            effects = Once(self.come_back_after, lambda: self._deliver(*dead, Effects()))
         owed = self._unmarked()
         failing = self.store.objects.get(FAILING)
         self.was_failing = failing is not None and json.loads(failing)["ended_at"] is None

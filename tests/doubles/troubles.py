@@ -289,6 +289,20 @@ class AfterCommit(Effects):
             super().point(name)
 
 
+class Once(Effects):
+    """Acts the first time that an effect begins with these words."""
+
+    def __init__(self, beginning: str, act: Callable[[], object]) -> None:
+        super().__init__()
+        self._beginning = beginning
+        self._to_do = [act]
+
+    def point(self, name: str) -> None:
+        super().point(name)
+        if self._to_do and name.startswith(self._beginning):
+            self._to_do.pop()()
+
+
 class Api(ScriptedApi):
     """Answers at once, now."""
 

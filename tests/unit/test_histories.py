@@ -190,6 +190,23 @@ def test_an_opening_that_a_topic_refused_is_news_once_a_mute_ends(
     assert world.tally.faults == []
 
 
+def test_a_run_that_comes_back_while_the_next_is_at_work_opens_nothing() -> None:
+    world = a_calm_world(3)
+    world.full()
+    world.services["g0"].verdict = "stale"
+    later(world, DAY, dies_at=0)  # between the manifest and latest.json
+    assert world.dead
+
+    world.come_back_after = "after put_new backup-audit/plans/"
+    later(world, HOUR)
+    world.services["g0"].verdict = "healthy"
+    later(world, DAY)
+
+    assert world.programs.open == set()
+    assert events(world).count("problem") == 2
+    assert world.tally.faults == []
+
+
 def test_an_all_clear_that_a_topic_refused_is_not_said_of_a_run_that_is_not() -> None:
     world = a_calm_world(3)
     for one, owner in zip(world.services.values(), ("team-a", "team-b", "team-b"), strict=True):
