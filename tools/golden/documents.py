@@ -272,7 +272,7 @@ def _second() -> _Answers:
 def _third() -> _Answers:
     """Problems come back, and the time was over before the last were reached."""
     late = {"8c-few": (_LATE, None), "9d-doubtful": (_LATE, None)}
-    return _first() | late | {guid: (_DOWN, 502) for guid in _OUTAGE}
+    return _first() | late | dict.fromkeys(_OUTAGE, (_DOWN, 502))
 
 
 def _backups(*hours: float) -> BackupList:
