@@ -13,10 +13,13 @@ from backup_audit.judge.finding import Alert, Change, Finding, Problem, finding_
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import (
     NOTHING_YET,
+    SHARED_OF_PROBLEMS,
     Ended,
+    OpenProblem,
     Resolved,
     State,
     compared,
+    left_by,
     memory_of,
     open_problems,
     problem_id,
@@ -24,7 +27,17 @@ from backup_audit.report.changes import (
 )
 from backup_audit.report.commit import advance_latest, previous_of
 from backup_audit.report.store import RunKeys
-from tests.doubles.builders import MUTE, NOW, evidence, finding, instance, run
+from tests.doubles.builders import (
+    MUTE,
+    NOW,
+    PLACE,
+    ended_problem,
+    evidence,
+    finding,
+    instance,
+    open_problem,
+    run,
+)
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored
 
@@ -205,6 +218,12 @@ def test_who_was_not_reached_has_no_problem_and_waits_since_the_first_time() -> 
     assert asked.change is NEW
 
 
+def test_an_instance_that_is_healthy_once_it_is_reached_had_no_problem() -> None:
+    _, reached = lived(NOT_REACHED, H)
+
+    assert reached.change is reached.problem_id is reached.before is None
+
+
 @pytest.mark.parametrize("verdict", PROBLEMS)
 def test_not_reaching_an_instance_ends_no_problem(verdict: Verdict) -> None:
     opened, missed, again = lived(verdict, NOT_REACHED, verdict)
@@ -285,6 +304,13 @@ def test_an_unknown_neither_uses_up_nor_makes_the_memory_of_ended_problems(
     assert changes(*days) == said
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["early first", "late first"])
+def test_the_end_of_the_problem_that_opened_last_is_remembered(order: int) -> None:
+    early, late = ended_problem(opened_at=NOW - 3 * DAY), ended_problem(opened_at=NOW - 2 * DAY)
+
+    assert memory_of([early, late][::order], NOW) == {"guid-1": late}
+
+
 def test_of_several_ends_of_an_instance_the_last_is_remembered() -> None:
     life = Life()
     for day in (S, H, N, H, H):
@@ -305,6 +331,7 @@ def test_a_problem_ends_on_proof_of_health_or_by_a_policy(day: Day, ended: Ended
     assert over.problem_id == end.problem_id == opened.problem_id
     assert (end.ended, end.resolved_at, end.end_notified_at) == (ended, NOW + DAY, NOW + DAY)
     assert over.change is (RESOLVED if day is H else None)
+    assert over.alert == end.alert == opened.alert == Alert(verdict=S)
     assert life.state.open == {}
 
 
@@ -384,3 +411,127 @@ def test_what_was_not_asked_or_refused_for_the_rate_limit_was_not_reached(
     [opened] = open_problems([compared(found, None)]).values()
 
     assert opened.not_reached is not_reached
+
+
+def test_the_problems_of_unhealthy_instances_are_open() -> None:
+    stale = compared(finding(S, "guid-2"), None)
+
+    assert list(open_problems([finding(H), young(), stale])) == ["guid-2"]
+
+
+def test_problems_that_opened_together_share_their_times_and_alerts() -> None:
+    """A decoder makes new values for each; a fleet's problems would take twice the memory."""
+    found = [compared(finding(S, f"guid-{number}"), open_problem(N)) for number in (1, 2)]
+    decoded = msgspec.json.decode(msgspec.json.encode(found), type=list[Finding])
+
+    one, other = open_problems(decoded).values()
+
+    for field in ("since", *SHARED_OF_PROBLEMS):
+        assert getattr(one, field) is getattr(other, field) is not None
+
+
+# ── What readers have heard ───────────────────────────────────────────────────────────────────────
+
+
+def in_a_group(verdict: Verdict) -> OpenProblem:
+    """A problem that opened yesterday, of which programs were notified by an event of its group."""
+    problem = open_problem(verdict, NOW - DAY)
+    return msgspec.structs.replace(problem, alert=Alert(verdict=verdict, group_id="eu/unknown"))
+
+
+def test_who_leaves_a_group_for_another_verdict_has_left_it_once() -> None:
+    left = compared(finding(S), in_a_group(U))
+    [stale] = open_problems([left]).values()
+    tomorrow = msgspec.structs.replace(finding(N), due_at=NOW + DAY)
+
+    worse = compared(tomorrow, stale)
+
+    assert left.alert == Alert(verdict=S, worsened_at=NOW, left_group_at=NOW)
+    assert worse.alert == Alert(verdict=N, worsened_at=NOW + DAY, left_group_at=NOW)
+
+
+def test_who_was_in_no_group_leaves_none() -> None:
+    worse = compared(finding(N), open_problem(S, NOW - DAY))
+
+    assert worse.alert == Alert(verdict=N, worsened_at=NOW)
+
+
+# ── Those who left ────────────────────────────────────────────────────────────────────────────────
+
+
+def left_as(ended: Ended, *findings: Finding, notifies: bool = True) -> list[Resolved]:
+    """The ends in tomorrow's run, which misses the instances "guid-1"."""
+    return list(left_by(findings, {"guid-1": ended}, NOW + DAY, notifies=notifies))
+
+
+@pytest.mark.parametrize("ended", [Ended.DROPPED, Ended.GONE, Ended.LEFT_SELECTION])
+def test_who_leaves_the_fleet_takes_its_problem_along(ended: Ended) -> None:
+    staying, leaving = (compared(finding(S, f"guid-{number}"), None) for number in (2, 1))
+
+    [end] = left_as(ended, staying, leaving)
+
+    assert (end.guid, end.problem_id, end.ended) == ("guid-1", leaving.problem_id, ended)
+    assert (end.verdict, end.since, end.opened_at) == (S, NOW, NOW)
+    assert (end.resolved_at, end.end_notified_at) == (NOW + DAY, NOW + DAY)
+
+
+def test_an_end_is_said_by_a_run_that_notifies_of_what_readers_had_heard() -> None:
+    heard = compared(finding(S), None)
+    unheard = compared(finding(S), None, notifies=False)
+
+    assert left_as(Ended.GONE, heard)[0].end_notified_at == NOW + DAY
+    assert left_as(Ended.GONE, heard, notifies=False)[0].end_notified_at is None
+    assert left_as(Ended.GONE, unheard)[0].end_notified_at is None
+
+
+def test_an_unknown_one_that_leaves_had_the_problem_that_nobody_could_see() -> None:
+    *_, hidden = lived(S, U)
+    only_unknown = compared(finding(U), None)
+    worse = compared(finding(N), open_problem(S, NOW - DAY))
+
+    ends = [left_as(Ended.GONE, one)[0] for one in (hidden, only_unknown, worse)]
+
+    assert [(end.verdict, end.since) for end in ends] == [(S, NOW), (U, NOW), (N, NOW)]
+
+
+def test_who_leaves_without_a_problem_leaves_no_end() -> None:
+    [not_reached] = lived(NOT_REACHED)
+
+    assert left_as(Ended.GONE, not_reached, finding(H)) == []
+
+
+def test_an_end_names_its_instance_and_place_as_its_last_finding_did() -> None:
+    named = msgspec.structs.replace(finding(S, name="orders", owner="team-a"), **PLACE)
+
+    [end] = left_as(Ended.GONE, compared(named, in_a_group(S)))
+
+    assert (end.name, end.owner) == ("orders", "team-a")
+    assert (end.org, end.space, end.offering, end.plan) == tuple(PLACE.values())
+    assert end.alert == Alert(verdict=S, group_id="eu/unknown")
+
+
+# ── How long an end is kept ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("days", "due"), [(-1, False), (0, True), (1, True)])
+def test_an_end_is_due_if_it_was_said_since_some_audience_missed_messages(
+    days: int, *, due: bool
+) -> None:
+    end = ended_problem(end_notified_at=NOW + days * DAY)
+
+    assert end.is_due(NOW, NOW + 99 * DAY) is due
+
+
+@pytest.mark.parametrize("days", [29, 30, 31])
+def test_an_end_that_is_owed_is_due_until_it_is_said(days: int) -> None:
+    assert ended_problem(end_notified_at=None).is_due(NOW, NOW + days * DAY)
+
+
+@pytest.mark.parametrize(("days", "due"), [(29, True), (30, True), (31, False)])
+def test_that_a_problem_came_and_went_unsaid_is_due_for_thirty_days(
+    days: int, *, due: bool
+) -> None:
+    end = ended_problem(notified_at=None, end_notified_at=None)
+
+    assert end.is_due(NOW, NOW + days * DAY) is due
+    assert not msgspec.structs.replace(end, muted=True).is_due(NOW, NOW + days * DAY)

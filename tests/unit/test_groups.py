@@ -185,6 +185,15 @@ def test_a_group_whose_members_are_all_muted_stays_and_has_none_to_name() -> Non
     assert (now.members, now.named, now.end_notified_at) == (10, 0, None)
 
 
+def test_a_group_names_its_members_but_for_those_who_are_muted() -> None:
+    group = of_yesterday()
+    muted, *others = members_of(group, 4)
+
+    [now] = grouped([msgspec.structs.replace(muted, mute=MUTE), *others], [group]).groups
+
+    assert (now.members, now.named) == (4, 3)
+
+
 def test_a_second_outage_while_the_first_group_is_open_is_a_group_of_its_own() -> None:
     first = of_yesterday()
     again = [unknown(number) for number in range(100, 110)]
@@ -328,6 +337,15 @@ def test_reminders_of_single_problems_are_left_out_where_they_are_too_many(
 
     assert grouping.settle(reminds=reminds) is few
     assert grouping.groups == []
+
+
+@pytest.mark.parametrize("count", [EVENTS_MAX - 1, EVENTS_MAX, EVENTS_MAX + 1])
+def test_where_nobody_is_reminded_no_reminder_is_left_out(count: int) -> None:
+    grouping = Grouping("eu", NOW)
+    for one in many(count):
+        grouping.add(one)
+
+    assert grouping.settle(reminds=False) is True
 
 
 def test_reminders_never_make_groups_of_what_opens() -> None:

@@ -300,6 +300,11 @@ def test_it_is_done_only_when_all_messages_were_made() -> None:
     assert progress.mark.done
 
 
+@pytest.mark.parametrize(("taken", "done"), [(1, False), (2, False), (3, True)])
+def test_it_is_done_only_when_the_last_message_is_out(taken: int, *, done: bool) -> None:
+    assert counted(NOT_BEGUN, 3, [result(0, taken)]) == Mark(next=taken, done=done)
+
+
 @pytest.mark.parametrize("refused", [REFUSED_MAX - 1, REFUSED_MAX, REFUSED_MAX + 1])
 def test_a_mark_names_a_thousand_refused_and_then_stops(refused: int) -> None:
     total = refused + 10

@@ -185,7 +185,7 @@ def compared(
 
 def resolved_by(finding: Finding, *, notifies: bool) -> Resolved | None:
     """The problem that a finding ended, if it did."""
-    if finding.verdict.is_problem or finding.before is None or finding.opened_at is None:
+    if finding.verdict.is_problem or finding.before is None:
         return None
     healthy = finding.verdict is Verdict.HEALTHY
     return end_of(

@@ -92,7 +92,7 @@ class Grouping:
     def add(self, finding: Finding) -> None:
         """Take in a finding whose problem is open."""
         alert, notified_at = finding.alert, finding.notified_at
-        if alert is None or notified_at is None:
+        if alert is None:
             return
         if alert.group_id is not None:
             self._members[alert.group_id] += 1
@@ -119,12 +119,12 @@ class Grouping:
         """
         for cause, count in self._opening.items():
             if cause.verdict is Verdict.UNKNOWN and count >= GROUP_FROM:
-                self._groups[cause] = self._new(cause)
+                self._groups[cause] = self._new(cause, count)
         alone = {one: n for one, n in self._opening.items() if one not in self._groups}
         events = sum(alone.values()) + self._others
         if events > EVENTS_MAX:
-            for cause in alone:
-                self._groups[cause] = self._new(_in_short(cause))
+            for cause, count in alone.items():
+                self._groups[cause] = self._new(_in_short(cause), count)
             events = self._others
         return events + (self._open if reminds else 0) <= EVENTS_MAX
 
@@ -145,9 +145,9 @@ class Grouping:
     def groups(self) -> list[Group]:
         """The groups that are open now, and those that ended and are not over yet."""
         members, named = self._members.copy(), self._named.copy()
-        for cause, group in self._groups.items():
-            members[group.group_id] += self._opening[cause]
-            named[group.group_id] += self._opening[cause]
+        for group in self._groups.values():
+            members[group.group_id] += group.members
+            named[group.group_id] += group.named
         known = self._before | {one.group_id: one for one in self._groups.values()}
         return [
             msgspec.structs.replace(
@@ -163,15 +163,16 @@ class Grouping:
     def _is_news(self, *decided: datetime | None) -> bool:
         return any(at is not None and at >= self._news_from for at in decided)
 
-    def _new(self, cause: Cause) -> Group:
+    def _new(self, cause: Cause, count: int) -> Group:
+        """The group of so many problems, all of which messages name."""
         digest = hashlib.sha256(msgspec.json.encode(cause)).hexdigest()[:_SHORT]
         at = f"{self._due_at:%Y%m%dT%H%M%SZ}"
         return Group(
             group_id=f"{self._foundation}/{cause.verdict}/{digest}@{at}",
             cause=cause,
             opened_at=self._due_at,
-            members=0,
-            named=0,
+            members=count,
+            named=count,
         )
 
 

@@ -24,9 +24,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
         """What is out by either of two, written by two deliveries."""
         longer, shorter = (self, other) if self.next >= other.next else (other, self)
         still_refused = {*shorter.refused, *range(shorter.next, longer.next)}
-        done = self.done or other.done
-        refused = () if done else tuple(one for one in longer.refused if one in still_refused)
-        return Mark(next=longer.next, refused=refused, done=done)
+        refused = tuple(one for one in longer.refused if one in still_refused)
+        return Mark(next=longer.next, refused=refused, done=self.done or other.done)
 
 
 NOT_BEGUN = Mark()
