@@ -221,7 +221,7 @@ def test_who_was_not_reached_has_no_problem_and_waits_since_the_first_time() -> 
 def test_an_instance_that_is_healthy_once_it_is_reached_had_no_problem() -> None:
     _, reached = lived(NOT_REACHED, H)
 
-    assert reached.change is reached.problem_id is reached.before is None
+    assert (reached.change, reached.problem_id, reached.before) == (None, None, None)
 
 
 @pytest.mark.parametrize("verdict", PROBLEMS)
