@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from backup_audit.fleet.inventory import Read
+from backup_audit.judge.verdict import Verdict
 from backup_audit.report.alerts import (
     OWNERS_MAX,
     PLATFORM,
@@ -20,7 +22,10 @@ from backup_audit.report.alerts import (
     fleet_reasons,
     is_reminder_due,
     planned,
+    reminds_programs,
 )
+from backup_audit.report.drift import Unaudited
+from backup_audit.report.groups import Cause, Group
 from tests.doubles.builders import NOW, departed, departures, inventory
 from tests.doubles.reports import alerts_from
 
@@ -274,6 +279,103 @@ def test_an_audience_that_is_new_is_owed_nothing() -> None:
     }
 
 
+@pytest.mark.parametrize("per_owner", [False, True])
+def test_the_first_run_owes_nobody_anything(*, per_owner: bool) -> None:
+    first = planned(
+        NOW, (Audience.PEOPLE,), 3_600, per_owner=per_owner, before=None, marked=frozenset()
+    )
+
+    assert first == Alerts(
+        news_from={Audience.PEOPLE: NOW}, remind_every_seconds=3_600, per_owner=per_owner
+    )
+
+
+def test_a_run_takes_the_settings_of_its_own_time() -> None:
+    later = planned(NOW, EVERYBODY, 3_600, per_owner=True, before=FIRST, marked=frozenset(Audience))
+
+    assert (later.remind_every_seconds, later.per_owner) == (3_600, True)
+
+
+# ── Groups, and what programs are reminded of ─────────────────────────────────────────────────────
+
+OPEN_GROUP = Group(
+    group_id="eu/unknown/1a2b3c4d@20260130T050000Z",
+    cause=Cause(verdict=Verdict.UNKNOWN, offering=None),
+    opened_at=NOW - DAY,
+    members=10,
+    named=10,
+)
+
+
+def ended_group(at: datetime) -> Group:
+    return msgspec.structs.replace(OPEN_GROUP, end_notified_at=at, members=0, named=0)
+
+
+@pytest.mark.parametrize("marked", [frozenset[Audience](), frozenset(EVERYBODY)], ids=len)
+def test_an_open_group_goes_on(marked: frozenset[Audience]) -> None:
+    before = msgspec.structs.replace(FIRST, groups=[OPEN_GROUP])
+
+    later = planned(NOW, EVERYBODY, 86_400, per_owner=False, before=before, marked=marked)
+
+    assert later.groups == [OPEN_GROUP]
+
+
+@pytest.mark.parametrize(
+    ("hours", "marked", "kept"),
+    [
+        (-1, set(), False),
+        (0, set(), True),
+        (1, set(), True),
+        (0, {Audience.EVENTS}, False),
+        (0, {Audience.PEOPLE, Audience.CHAT}, True),
+    ],
+)
+def test_a_group_that_ended_is_kept_until_programs_have_heard_of_it(
+    hours: int, marked: set[Audience], *, kept: bool
+) -> None:
+    group = ended_group(NOW - DAY + hours * HOUR)
+    before = msgspec.structs.replace(FIRST, groups=[group])
+
+    later = planned(
+        NOW, EVERYBODY, 86_400, per_owner=False, before=before, marked=frozenset(marked)
+    )
+
+    assert later.groups == ([group] if kept else [])
+
+
+def test_a_run_hands_on_its_groups_and_whether_it_reminds_of_single_problems() -> None:
+    few, many = (
+        decided(FIRST, {}, a_run(), groups=[OPEN_GROUP], reminds_of_each=reminds_of_each)
+        for reminds_of_each in (True, False)
+    )
+
+    assert few.groups == many.groups == [OPEN_GROUP]
+    assert few.reminds_of_each is True
+    assert many.reminds_of_each is False
+
+
+@pytest.mark.parametrize(("hours", "reminds"), [(-1, False), (0, True), (1, True)])
+def test_programs_that_have_not_got_the_last_reminder_get_it_in_the_next_run(
+    hours: int, *, reminds: bool
+) -> None:
+    reminded_at = NOW - 2 * HOUR
+    before = alerts_from(reminded_at - hours * HOUR, reminded_at=reminded_at)
+
+    assert reminds_programs(before, NOW) is reminds
+
+
+def test_where_programs_are_no_audience_their_timer_runs_all_the_same() -> None:
+    before = Alerts(
+        news_from={Audience.PEOPLE: NOW - HOUR},
+        remind_every_seconds=86_400,
+        per_owner=False,
+        reminded_at=NOW - HOUR,
+    )
+
+    assert not reminds_programs(before, NOW)
+    assert reminds_programs(before, NOW + 22 * HOUR)
+
+
 OWNERS = msgspec.structs.replace(FIRST, per_owner=True)
 
 
@@ -298,6 +400,50 @@ def test_an_owner_whose_problems_are_over_gets_an_all_clear_and_is_forgotten() -
 
     assert why(over, "a") == (Reason.ENDED, Reason.ALL_CLEAR)
     assert list(later.readers) == [PLATFORM]
+
+
+@pytest.mark.parametrize("found", [Found(open=1), CLEAR], ids=["being deleted", "nothing"])
+def test_an_owner_who_was_notified_of_nothing_is_no_reader(found: Found) -> None:
+    assert list(after(OWNERS, {PLATFORM: found, "a": found}, NOW).readers) == [PLATFORM]
+
+
+def test_an_owner_who_heard_of_an_end_alone_is_forgotten() -> None:
+    ended = after(OWNERS, {PLATFORM: Found(ended=1), "a": Found(ended=1)}, NOW)
+    later = after(ended, {}, NOW + HOUR)
+
+    assert why(ended, "a") == (Reason.ENDED,)
+    assert list(later.readers) == [PLATFORM]
+
+
+def test_an_owner_whose_all_clear_has_to_wait_is_not_forgotten() -> None:
+    first = after(OWNERS, {PLATFORM: ONE_NEW, "a": ONE_NEW}, NOW)
+    uncertain = after(first, {PLATFORM: ONE_OPEN}, NOW + HOUR, is_certain=False)
+    known = after(uncertain, {PLATFORM: ONE_OPEN}, NOW + 2 * HOUR)
+
+    assert why(uncertain, "a") is None
+    assert why(known, "a") == (Reason.ALL_CLEAR,)
+
+
+@pytest.mark.parametrize(("hours", "kept"), [(-1, False), (0, True), (1, True)])
+def test_an_owner_is_forgotten_once_every_audience_has_the_all_clear(
+    hours: int,
+    *,
+    kept: bool,
+) -> None:
+    at = NOW + hours * HOUR
+    said = ReaderState(digest_at=at, why=(Reason.ALL_CLEAR,), episode=NOW - DAY, cleared=True)
+    before = alerts_from(NOW, per_owner=True, readers={"a": said})
+
+    now = decided(before, {}, a_run(NOW + 2 * HOUR), groups=[], reminds_of_each=True)
+
+    assert ("a" in now.readers) is kept
+
+
+def test_without_digests_of_their_own_owners_are_no_readers() -> None:
+    with_owners = after(OWNERS, {PLATFORM: ONE_NEW, "a": ONE_NEW}, NOW)
+    before = msgspec.structs.replace(with_owners, per_owner=False)
+
+    assert list(after(before, {PLATFORM: ONE_OPEN}, NOW + HOUR).readers) == [PLATFORM]
 
 
 def test_owners_hear_nothing_of_the_audit_itself() -> None:
@@ -333,17 +479,37 @@ def test_a_run_that_is_compared_with_nothing_says_what_it_found(
 ) -> None:
     alerts = after(FIRST, found, NOW, is_full=False, **run)
 
-    assert why(alerts) == (() if goes_out else None)
-    assert alerts.readers[PLATFORM].episode is None
+    digest_at = NOW if goes_out else None
+    assert alerts.readers == {
+        PLATFORM: ReaderState(digest_at=digest_at, why=(), episode=None, cleared=False)
+    }
+
+
+def nobody_audits(count: int, new: int = 0) -> Unaudited:
+    return Unaudited(count=count, new=new, by_offering={}, instances=[])
+
+
+FIRST_SEEN: Mapping[str, Any] = {"appeared": None}
 
 
 @pytest.mark.parametrize(
     ("parts", "reasons"),
     [
         ({}, ()),
-        ({"lost": 11}, (Reason.LOST_ROLE,)),
+        ({"lost": 0}, ()),
+        ({"lost": 1}, (Reason.LOST_ROLE,)),
+        ({"lost": 2}, (Reason.LOST_ROLE,)),
         (departures(departed(verdict=None)), (Reason.LEFT_FLEET,)),
         (departures(departed()), (Reason.LEFT_FLEET,)),
+        ({"unaudited": nobody_audits(5, new=0)}, ()),
+        ({"unaudited": nobody_audits(5, new=1)}, (Reason.NEW_UNAUDITED,)),
+        ({"unaudited": nobody_audits(5, new=2)}, (Reason.NEW_UNAUDITED,)),
+        ({**FIRST_SEEN, "unaudited": None}, ()),
+        ({**FIRST_SEEN, "unaudited": nobody_audits(0)}, ()),
+        ({**FIRST_SEEN, "unaudited": nobody_audits(1)}, (Reason.FIRST_UNAUDITED,)),
+        ({**FIRST_SEEN, "unaudited": nobody_audits(2)}, (Reason.FIRST_UNAUDITED,)),
+        # The reading was not complete: who is missing may only not have been seen.
+        ({**FIRST_SEEN, "unaudited": nobody_audits(1), "read": Read.PARTIAL}, ()),
     ],
 )
 def test_the_inventory_has_news_of_its_own(

@@ -274,6 +274,29 @@ def test_the_oldest_ids_are_forgotten_and_the_number_is_not() -> None:
     assert world.failing.counted == tuple(f"r{number}" for number in range(2, 402))
 
 
+def test_the_cause_is_the_last_and_each_run_is_counted_by_its_id_once() -> None:
+    runs = World().runs
+    runs.failed_again("r1", NOW, "one")
+    runs.failed_again("r2", NOW + HOUR, "two")
+
+    failing = runs.failed_again("r2", NOW + HOUR + MINUTE, "three")
+
+    assert (failing.cause, failing.last_run_id) == ("three", "r2")
+    assert failing.counted == ("r1", "r2")
+
+
+def test_the_runs_of_the_time_before_are_remembered() -> None:
+    """So that a late attempt of one of them, which people know of, begins nothing."""
+    runs = World().runs
+    runs.recovered(runs.failed_again("r1", NOW, "one"), NOW + HOUR)
+    runs.recovered(runs.failed_again("r2", NOW + 2 * HOUR, "two"), NOW + 3 * HOUR)
+
+    late = runs.failed_again("r1", NOW + 4 * HOUR, "one")
+
+    assert late.counted == ("r1", "r2")
+    assert late.ended_at == NOW + 3 * HOUR
+
+
 def test_a_run_that_overtakes_is_counted_too() -> None:
     world = World()
 
@@ -391,7 +414,7 @@ def test_a_newer_object_is_left_alone_and_each_run_notified_of_once() -> None:
     assert len(world.heard()) == 1
     assert world.store.objects[KEY] == newer
     assert "deploy the newer version again; to go back for good, remove it" in world.warnings[0]
-    with pytest.raises(ReportStoreFailed, match="is of schema_version 2"):
+    with pytest.raises(ReportStoreFailed, match=f"^s3://reports/{KEY} is of schema_version 2"):
         world.runs.still_failing("r", NOW)
 
 
@@ -401,7 +424,7 @@ def test_that_of_another_foundation_is_left_alone_and_refused() -> None:
     failing = theirs.failed_again("r", NOW, "why")
     before = world.store.objects[KEY]
 
-    ours, said = world.runs, "is of the foundation 'eu', and this is 'test'"
+    ours, said = world.runs, f"s3://reports/{KEY} is of the foundation 'eu', and this is 'test'"
     with pytest.raises(InvalidSettings, match=said):
         ours.failed_again("r", NOW, "why")
     with pytest.raises(InvalidSettings, match=said):

@@ -235,10 +235,10 @@ def _readers(
     owners = sorted({*before.readers, *found} - {PLATFORM}) if before.per_owner else []
     yield PLATFORM, _state(before, PLATFORM, found.get(PLATFORM, Found()), audited)
     for owner in owners[:OWNERS_MAX]:
-        ours = found.get(owner, Found())
-        state = _state(before, owner, ours, audited)
+        state = _state(before, owner, found.get(owner, Found()), audited)
         is_owed = state.digest_at is not None and state.digest_at >= before.owed_from
-        if ours.open or ours.ended or is_owed or not state.cleared:
+        waits_for_all_clear = state.episode is not None and not state.cleared
+        if is_owed or waits_for_all_clear:
             yield owner, state
 
 

@@ -86,8 +86,7 @@ class FailingRuns(msgspec.Struct, frozen=True):
             last_failed_at=at,
             counted=(run_id,),
         )
-        stored = self._rewrite(partial(_counted, began))
-        return began if stored is None else stored
+        return self._rewrite(partial(_counted, began)) or began
 
     def notified(self, audiences: Collection[Audience], due_at: datetime) -> None:
         """Note that these were notified of the run due then; once their messages are out.
