@@ -1,7 +1,7 @@
 """The life of a problem: what a finding is against the last full report."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -28,6 +28,7 @@ from backup_audit.report.changes import (
 from backup_audit.report.commit import advance_latest, previous_of
 from backup_audit.report.store import RunKeys
 from tests.doubles.builders import (
+    HOUR,
     MUTE,
     NOW,
     PLACE,
@@ -454,6 +455,77 @@ def test_who_was_in_no_group_leaves_none() -> None:
     worse = compared(finding(N), open_problem(S, NOW - DAY))
 
     assert worse.alert == Alert(verdict=N, worsened_at=NOW)
+
+
+# ── What some audience has not heard of a problem that messages leave out now ─────────────────────
+
+
+def left_out(owed_from: datetime | None, *, notifies: bool = True, **alert: object) -> Alert | None:
+    """What readers have heard of a stale problem that is muted now; it opened yesterday."""
+    heard = msgspec.structs.replace(Alert(verdict=S), **alert)
+    before = msgspec.structs.replace(open_problem(S, NOW - DAY), alert=heard)
+    muted = finding(S, mute=MUTE)
+    return compared(muted, before, notifies=notifies, owed_from=owed_from).alert
+
+
+@pytest.mark.parametrize(("days", "owed"), [(-1, False), (0, True), (1, True)])
+def test_that_a_muted_problem_opened_is_owed_if_some_audience_missed_it(
+    days: int, *, owed: bool
+) -> None:
+    assert left_out(NOW - DAY - days * DAY) == Alert(verdict=S, is_owed=owed)
+
+
+@pytest.mark.parametrize(("hours", "owed"), [(-1, False), (0, True), (1, True)])
+def test_that_a_muted_problem_left_its_group_is_owed_too(hours: int, *, owed: bool) -> None:
+    left_at = NOW - 12 * HOUR
+
+    alert = left_out(left_at - hours * HOUR, left_group_at=left_at)
+
+    assert alert == Alert(verdict=S, left_group_at=left_at, is_owed=owed)
+
+
+@pytest.mark.parametrize(("hours", "owed"), [(-1, False), (0, True), (1, True)])
+def test_that_a_muted_problem_got_worse_is_as_if_nobody_had_heard_its_verdict(
+    hours: int, *, owed: bool
+) -> None:
+    worse_at = NOW - 12 * HOUR
+
+    alert = left_out(worse_at - hours * HOUR, worsened_at=worse_at)
+
+    assert alert == (Alert(verdict=U) if owed else Alert(verdict=S, worsened_at=worse_at))
+
+
+def test_nothing_is_owed_where_every_audience_has_heard_or_the_run_notifies_nobody() -> None:
+    assert left_out(None) == left_out(NOW - 2 * DAY, notifies=False) == Alert(verdict=S)
+
+
+def test_of_a_problem_that_was_never_named_nothing_is_owed() -> None:
+    before = msgspec.structs.replace(open_problem(S, NOW - DAY), notified_at=None, alert=None)
+
+    assert compared(finding(S, mute=MUTE), before, owed_from=NOW - 2 * DAY).alert is None
+
+
+def test_what_messages_name_is_owed_to_nobody() -> None:
+    named = compared(finding(S), open_problem(S, NOW - DAY), owed_from=NOW - 2 * DAY)
+
+    assert named.alert == Alert(verdict=S)
+
+
+def test_what_is_owed_is_news_to_all_when_the_problem_is_named_again() -> None:
+    before = msgspec.structs.replace(
+        open_problem(S, NOW - DAY), alert=Alert(verdict=U, worsened_at=NOW - DAY, is_owed=True)
+    )
+
+    named = compared(finding(S), before)
+
+    assert (named.change, named.opened_at, named.notified_at) == (ONGOING, NOW - DAY, NOW)
+    assert named.alert == Alert(verdict=S, left_group_at=NOW)
+
+
+def test_what_got_worse_unheard_is_worse_when_the_problem_is_named_again() -> None:
+    before = msgspec.structs.replace(open_problem(S, NOW - DAY), alert=Alert(verdict=U))
+
+    assert compared(finding(S), before).alert == Alert(verdict=S, worsened_at=NOW)
 
 
 # ── Those who left ────────────────────────────────────────────────────────────────────────────────

@@ -144,6 +144,17 @@ def test_who_is_muted_does_not_open_and_is_no_member() -> None:
     assert grouping.groups == []
 
 
+def test_who_is_named_again_joins_no_group_and_makes_none() -> None:
+    """Programs may know of it as of one: a group would not close that."""
+    named_again = [opened(unknown(number), left_group_at=NOW) for number in range(10)]
+
+    few, more = grouped(named_again), grouped([*unknowns(10), named_again[0]])
+
+    assert few.groups == []
+    assert [group.members for group in more.groups] == [10]
+    assert more.group_of(named_again[0]) is None
+
+
 # ── From run to run ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -215,6 +226,19 @@ def test_a_few_more_of_the_cause_are_named_while_the_group_is_open() -> None:
 
     assert [group.members for group in grouping.groups] == [12]
     assert {grouping.group_of(one) for one in more} == {None}
+
+
+def test_of_a_cause_that_opens_a_group_only_those_join_whom_messages_name_first_now() -> None:
+    grouping = grouped(unknowns(10))
+    [group] = grouping.groups
+
+    first = unknown(0)
+    muted = msgspec.structs.replace(first, mute=MUTE)
+    never_named = msgspec.structs.replace(first, notified_at=None, alert=None)
+    of_before = opened(first, BEFORE)
+
+    assert grouping.group_of(first) == group.group_id
+    assert [grouping.group_of(one) for one in (muted, never_named, of_before)] == [None] * 3
 
 
 def test_the_end_of_a_group_keeps_its_time_until_it_is_over() -> None:

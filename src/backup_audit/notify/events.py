@@ -69,8 +69,8 @@ def action_of(finding: Finding, report: Report) -> Action | None:
 
 def action_of_group(group: Group, report: Report) -> GroupAction | None:
     """What programs are notified of a group; None if nothing."""
-    if group.end_notified_at is not None:
-        return GroupAction.ENDED if _is_news(group.end_notified_at, report) else None
+    if group.end_notified_at is not None:  # a report has ends alone that programs have not heard of
+        return GroupAction.ENDED
     if not group.named:
         return None
     if _is_news(group.opened_at, report):
