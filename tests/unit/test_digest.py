@@ -447,6 +447,22 @@ def test_of_one_cause_those_that_are_new_are_told_from_those_still_open() -> Non
     assert f"- 8 × {cause}" in part_of(message, "STILL OPEN · UNKNOWN (8)")  # noqa: RUF001
 
 
+@pytest.mark.parametrize("fresh", [6, 7, 8, 9, 10])
+def test_of_each_part_the_first_three_are_examples_wherever_in_the_report_they_stand(
+    fresh: int,
+) -> None:
+    before = open_problem(Verdict.UNKNOWN, NOW - DAY)
+    first = [compared(refused(f"a-{number:02}"), None) for number in range(fresh)]
+    then = [compared(refused(f"b-{number}"), before) for number in range(4)]
+
+    [content] = contents(stored([*first, *then]), Audience.PEOPLE)
+
+    assert [[one.guid for one in alike.examples] for alike in content.alike] == [
+        ["a-00", "a-01", "a-02"],
+        ["b-0", "b-1", "b-2"],
+    ]
+
+
 def test_causes_without_an_answer_or_an_offering_are_said_too() -> None:
     silent = [new(Verdict.UNKNOWN, f"u-{number}") for number in range(10)]
 
@@ -615,15 +631,16 @@ def test_at_most_a_hundred_ends_are_named_and_the_others_counted(count: int, nam
 
 def test_a_departure_is_named_by_the_fleets_section_and_not_once_more() -> None:
     left = over("guid-5", Ended.LEFT_SELECTION, resolved_at=NOW, end_notified_at=NOW)
+    other = replace(left, guid="guid-6")
     earlier = replace(left, guid="earlier", resolved_at=NOW - HOUR)
-    record = inventory(**departures(departed("guid-5")))
+    record = inventory(**departures(departed("guid-5"), departed("guid-6")))
 
-    message = digest_of(HEALTHY, remembered=[left, earlier], inventory=record)
+    message = digest_of(HEALTHY, remembered=[left, other, earlier], inventory=record)
 
-    assert message.body.count("(guid-5)") == 1
-    assert part_of(message, "NO LONGER SELECTED (1)")[1] == "- orders (guid-5)"
+    assert message.body.count("(guid-5)") == message.body.count("(guid-6)") == 1
+    assert part_of(message, "NO LONGER SELECTED (2)")[1] == "- orders (guid-5)"
     assert part_of(message, "ENDED · LEFT THE SELECTION (1)")[1] == "- earlier"
-    assert message.subject == "[backup-audit] test: 0 problems, 2 ended, 1 left the fleet"
+    assert message.subject == "[backup-audit] test: 0 problems, 3 ended, 2 left the fleet"
 
 
 # ── The head and the end ──────────────────────────────────────────────────────────────────────────

@@ -11,10 +11,12 @@ from backup_audit.errors import ApiUnreachable, NotificationFailed
 from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.event_documents import GroupEvent, ProblemEvent, RunEvent
-from backup_audit.notify.events import events, run_failed_event
+from backup_audit.notify.event_documents import Action, GroupEvent, ProblemEvent, RunEvent
+from backup_audit.notify.events import action_of, events, run_failed_event
 from backup_audit.notify.message import SIZE_MAX, Message
 from backup_audit.notify.run_failure import failure_of
+from backup_audit.report.alerts import Audience
+from backup_audit.report.changes import compared
 from backup_audit.report.drift import Departure, Unaudited
 from backup_audit.report.failing import Failing
 from tests.doubles.builders import (
@@ -103,6 +105,28 @@ def test_between_reminders_programs_hear_only_what_changes() -> None:
     days.answers["other"] = UNSUPPORTED
     hours_later(days, 3)
     assert told(days) == set(), "a less bad verdict is no news"
+
+
+def test_a_problem_that_got_worse_says_what_it_was_before() -> None:
+    days = days_of(ill=STALE)
+    days.run()
+    heard(days)
+    days.answers["ill"] = NEVER
+
+    days.run()
+
+    [event] = of("problem", heard(days))
+    assert (event["action"], event["verdict"]) == ("worsened", "never_backed_up")
+    assert event["before"] == {"verdict": "stale", "since": "2026-02-01T05:00:00Z"}
+
+
+def test_an_unknown_problem_says_why_nothing_is_known_and_which_request_it_was() -> None:
+    [_, message] = events(stored([compared(finding(Verdict.UNKNOWN), None)]))
+
+    found = json.loads(message.body)["finding"]
+
+    assert (found["http_status"], found["cause"]) == (None, Cause.TIMEOUT)
+    assert found["request_id"] == "r-1"
 
 
 def test_a_problem_keeps_its_id_until_it_ends_and_gets_another_when_it_comes_back() -> None:
@@ -198,6 +222,9 @@ def test_an_end_says_how_and_only_health_resolves() -> None:
     }
     assert all(one["finding"] is None and one["action"] == "ended" for one in ends.values())
     assert all(one["verdict"] == "stale" for one in ends.values())
+    assert {one.message_id for one in messages} == {
+        f"test/20260202T050000Z/problem/{guid}@20260201T0500Z/ended" for guid in ("a", "b")
+    }
     assert {one.attributes["reason"] for one in messages} == {"ended"}
     assert {one.attributes.get("change") for one in messages} == {"resolved", None}
     assert all(msgspec.json.decode(one.body, type=ProblemEvent) for one in messages)
@@ -286,6 +313,16 @@ def test_an_outage_is_one_event_that_opens_is_repeated_and_ends() -> None:
     days.run()
     assert groups(days) == [("ended", 0)]
     days.run()
+    assert groups(days) == []
+
+
+def test_between_reminders_nothing_is_said_of_a_group() -> None:
+    days = broken_days()
+    days.run()
+    heard(days)
+
+    hours_later(days, 1)
+
     assert groups(days) == []
 
 
@@ -455,6 +492,25 @@ def test_a_topic_that_is_added_hears_of_what_was_open_with_the_next_reminder() -
     assert told(days) == {("ill", "reminded")}
 
 
+@pytest.mark.parametrize(
+    ("notified", "action"), [(-DAY, None), (0 * DAY, Action.OPENED), (DAY, Action.OPENED)]
+)
+def test_a_topic_that_came_after_the_plan_hears_what_its_run_decided(
+    notified: timedelta, action: Action | None
+) -> None:
+    report = stored([finding(Verdict.HEALTHY)]).head
+    without = msgspec.structs.replace(report.alerts, news_from={Audience.PEOPLE: NOW - 9 * DAY})
+    opened = compared(finding(), None)
+
+    assert (
+        action_of(
+            msgspec.structs.replace(opened, notified_at=NOW + notified),
+            msgspec.structs.replace(report, alerts=without),
+        )
+        is action
+    )
+
+
 # ── The run ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -586,18 +642,19 @@ def test_two_deliveries_make_the_same_events() -> None:
 # ── A run that failed ─────────────────────────────────────────────────────────────────────────────
 
 
-def failed(of: Run | None = None, foundation: str | None = "test") -> Message:
-    return run_failed_event(
-        failure_of(
-            ApiUnreachable("nothing answers"),
-            run=of,
-            foundation=foundation,
-            invocation_id="i",
-            failed_at=NOW + timedelta(minutes=1),
-            remind_every=DAY,
-            runbook_url=None,
-        )
+def failed(
+    of: Run | None = None, foundation: str | None = "test", failing: Failing | None = None
+) -> Message:
+    failure = failure_of(
+        ApiUnreachable("nothing answers"),
+        run=of,
+        foundation=foundation,
+        invocation_id="i",
+        failed_at=NOW + timedelta(minutes=1),
+        remind_every=DAY,
+        runbook_url=None,
     )
+    return run_failed_event(msgspec.structs.replace(failure, failing=failing))
 
 
 def test_a_run_that_failed_has_an_event_with_the_reason() -> None:
@@ -641,3 +698,21 @@ def test_a_run_that_failed_early_says_what_is_known(
     assert message.message_id == message_id
     assert json.loads(message.body)["run_id"] is None
     assert message.attributes.get("foundation") == foundation
+
+
+def test_a_run_that_failed_after_others_says_since_when_and_how_many() -> None:
+    failing = Failing(
+        foundation="test",
+        since=NOW - 2 * DAY,
+        runs=3,
+        cause="ApiUnreachable: nothing answers",
+        last_run_id="r",
+        last_failed_at=NOW,
+        counted=("r",),
+    )
+
+    assert json.loads(failed(run(), failing=failing).body)["failing"] == {
+        "since": "2026-01-29T05:00:00Z",
+        "runs": 3,
+        "cause": "ApiUnreachable: nothing answers",
+    }
