@@ -10,7 +10,7 @@ from backup_audit.errors import NotificationFailed
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.events import events
 from backup_audit.notify.links import Links
-from backup_audit.notify.message import Message
+from backup_audit.notify.message import Message, packed
 from backup_audit.notify.progress import REFUSED_MAX, BatchResult, Progress
 from backup_audit.notify.send import Notifier, notify
 from backup_audit.report.alerts import Audience
@@ -349,3 +349,30 @@ def test_a_mark_never_goes_back() -> None:
 
 def test_no_mark_says_that_nothing_is_out() -> None:
     assert mark_of(InMemoryStore(), KEY) == NOT_BEGUN
+
+
+# ── Batches ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("sizes", "lists"),
+    [
+        ([], []),
+        ([4, 5], [[4, 5]]),
+        ([4, 6], [[4, 6]]),
+        ([4, 7], [[4], [7]]),
+        # What has a list of its own leaves no size behind.
+        ([4, 7, 3], [[4], [7, 3]]),
+        ([4, 7, 4], [[4], [7], [4]]),
+        ([1, 1], [[1, 1]]),
+        ([1, 1, 1], [[1, 1, 1]]),
+        ([1, 1, 1, 1], [[1, 1, 1], [1]]),
+        # Larger than the room.
+        ([11], [[11]]),
+        ([1, 11, 1], [[1], [11], [1]]),
+    ],
+)
+def test_of_three_at_most_and_of_ten_bytes_at_most_is_a_batch(
+    sizes: list[int], lists: list[list[int]]
+) -> None:
+    assert list(packed(sizes, lambda size: size, 10, 3)) == lists

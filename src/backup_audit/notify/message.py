@@ -79,7 +79,7 @@ def stated(attributes: Mapping[str, Attribute | None]) -> dict[str, Attribute]:
 
 
 def packed(
-    items: Iterable[T], size_of: Callable[[T], int], room: int, most: int | None = None
+    items: Iterable[T], size_of: Callable[[T], int], room: int, most: int
 ) -> Iterator[list[T]]:
     """Share items out to lists, in order: of at most `most`, and at most `room` large together.
 
