@@ -183,6 +183,58 @@ def test_an_all_clear_that_had_to_wait_is_said_later_and_once() -> None:
     assert again.readers[PLATFORM].cleared
 
 
+def after_an_all_clear(
+    found: Found, why: tuple[Reason, ...], owed_from: datetime, **run: object
+) -> ReaderState:
+    """The platform's state in the run after the one that said so, which was due now."""
+    said = ReaderState(digest_at=NOW, why=why, episode=NOW - DAY, cleared=True)
+    before = alerts_from(owed_from, readers={PLATFORM: said})
+    audited = a_run(NOW + HOUR, **run)
+    now = decided(before, {PLATFORM: found}, audited, groups=[], reminds_of_each=True)
+    return now.readers[PLATFORM]
+
+
+ENDED_AND_CLEAR = (Reason.ENDED, Reason.ALL_CLEAR)
+
+
+@pytest.mark.parametrize(("seconds", "owed"), [(-1, True), (0, True), (1, False)])
+@pytest.mark.parametrize(
+    ("found", "run"), [(Found(open=1), {}), (CLEAR, {"is_certain": False})], ids=["open", "unknown"]
+)
+def test_an_all_clear_that_is_true_no_longer_is_taken_back_if_some_audience_has_not_got_it(
+    found: Found, run: Mapping[str, Any], seconds: int, *, owed: bool
+) -> None:
+    state = after_an_all_clear(found, ENDED_AND_CLEAR, NOW + seconds * SECOND, **run)
+
+    assert state == ReaderState(
+        digest_at=NOW,
+        why=(Reason.ENDED,) if owed else ENDED_AND_CLEAR,
+        episode=NOW - DAY,
+        cleared=not owed,
+    )
+
+
+def test_where_the_all_clear_that_is_taken_back_was_all_there_is_no_digest() -> None:
+    state = after_an_all_clear(Found(open=1), (Reason.ALL_CLEAR,), NOW)
+
+    assert state == ReaderState(digest_at=None, why=(), episode=NOW - DAY, cleared=False)
+
+
+def test_what_else_an_audience_has_not_got_is_not_taken_back() -> None:
+    said = ReaderState(digest_at=NOW, why=(Reason.OPENED,), episode=NOW, cleared=False)
+    before = alerts_from(NOW, readers={PLATFORM: said})
+
+    now = decided(before, {PLATFORM: ONE_OPEN}, a_run(NOW + HOUR), groups=[], reminds_of_each=True)
+
+    assert now.readers[PLATFORM] == said
+
+
+def test_an_all_clear_that_is_still_true_goes_out_to_those_who_have_not_got_it() -> None:
+    state = after_an_all_clear(CLEAR, ENDED_AND_CLEAR, NOW)
+
+    assert (state.digest_at, state.why, state.cleared) == (NOW, ENDED_AND_CLEAR, True)
+
+
 def test_nobody_gets_an_all_clear_who_was_notified_of_nothing() -> None:
     assert why(after(after(FIRST, CLEAR, NOW), CLEAR, NOW + DAY)) is None
 

@@ -342,6 +342,25 @@ def test_a_reopened_problem_is_news_and_says_so() -> None:
     assert message.attributes["change"] == ("reopened",)
 
 
+@pytest.mark.parametrize(
+    ("opened", "reopened", "change"),
+    [
+        (2, 0, ("new",)),
+        (1, 1, ("new", "reopened")),
+        (0, 2, ("reopened",)),
+        (2, 2, ("new", "reopened")),
+    ],
+)
+def test_a_digest_tells_apart_what_is_new_and_what_came_back(
+    opened: int, reopened: int, change: tuple[str, ...]
+) -> None:
+    ended = ended_problem(resolved_at=NOW - DAY)
+    first = [new(guid=f"new-{number}") for number in range(opened)]
+    again = [compared(finding(guid=f"again-{number}"), None, ended) for number in range(reopened)]
+
+    assert digest_of(*first, *again).attributes["change"] == change
+
+
 NOTES = (
     'label backup-audit.max-age "99d" is ignored: it is not within 1h..7d',
     'label backup-audit.owner "x" is ignored: it is not one of team-*',
@@ -461,6 +480,15 @@ def test_of_each_part_the_first_three_are_examples_wherever_in_the_report_they_s
         ["a-00", "a-01", "a-02"],
         ["b-0", "b-1", "b-2"],
     ]
+
+
+def test_few_unknown_instances_stand_in_the_order_of_the_report_whatever_their_causes() -> None:
+    causes = {"a": "One", "b": "Another", "c": "One", "d": "Another"}
+    unknown = [compared(refused(guid, title), None) for guid, title in causes.items()]
+
+    [content] = contents(stored(unknown), Audience.PEOPLE)
+
+    assert [one.finding.guid for one in content.named] == ["a", "b", "c", "d"]
 
 
 def test_causes_without_an_answer_or_an_offering_are_said_too() -> None:
