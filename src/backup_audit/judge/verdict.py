@@ -69,6 +69,9 @@ _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 _CF_NOT_FOUND = 10010  # CF-ResourceNotFound: gone, or not visible to our client
 CF_NO_ROUTE = 10000  # CF-NotFound: this Cloud Controller has no backups endpoint
+UNBELIEVABLE = "with an unbelievable time"
+"""The words by which a reason says that the time of a backup cannot be believed."""
+
 _CF_BROKER_BUSY = "CF-ConcurrencyError"  # a 422 that passes: docs/decisions/0003-verdicts.md
 
 
@@ -208,7 +211,7 @@ def _goes_on(listing: BackupList) -> str:
 def _doubts(unbelievable: list[str]) -> str:
     if not unbelievable:
         return ""
-    return f"; {_backups(len(unbelievable))} with an unbelievable time: {unbelievable[0]}"
+    return f"; {_backups(len(unbelievable))} {UNBELIEVABLE}: {unbelievable[0]}"
 
 
 def _instant(moment: datetime) -> str:

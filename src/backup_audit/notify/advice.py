@@ -6,8 +6,10 @@ docs/verdicts.md says the same at length.
 from collections.abc import Mapping
 from enum import StrEnum
 
+from backup_audit.fleet.inventory import USER_PROVIDED
 from backup_audit.judge.evidence import Cause
-from backup_audit.judge.verdict import Verdict
+from backup_audit.judge.finding import Finding
+from backup_audit.judge.verdict import UNBELIEVABLE, Verdict
 
 _DOCS = "docs"  # where the pages are without an address: the folder in the repository
 
@@ -38,35 +40,46 @@ _NEXT_STEPS: Mapping[Verdict, tuple[str, ...]] = {
     ),
 }
 
-_ADDRESS = ("Those who run the audit: is CfApiUrl the API's own address, and the API up?",)
-_PLATFORM = ("Those who run the platform, with the X-VCAP-Request-ID that the finding has.",)
-_BROKER = ("Those who run the service's broker, with the X-VCAP-Request-ID that the finding has.",)
+_OF_USER_PROVIDED = (
+    "A user-provided instance has no broker that could back it up.",
+    "Back it up another way, and mute or exclude it.",
+)
+
+_ADDRESS = ("Those who run the audit see if CfApiUrl is the API's own address, and the API up.",)
+_PLATFORM = ("Those who run the platform look into it, by the finding's X-VCAP-Request-ID.",)
+_BROKER = ("Those who run the service's broker look into it, by the finding's X-VCAP-Request-ID.",)
 _WAIT = (
     "The instance is being changed: the next run asks again.",
     "If it stays, cf service NAME shows an operation that does not end: its broker hangs.",
 )
 _BY_THE_REASON = ("The reason says what is missing, and the page who acts.",)
+_MEND_THE_TIME = (
+    "Those who run the platform mend the time of the backup, by the finding's X-VCAP-Request-ID.",
+)
 
 # Of an answer that proves nothing: by the title of its Cloud Foundry error, or why there is none.
 _BY_CAUSE: Mapping[str, tuple[str, ...]] = {
     "CF-ConcurrencyError": _WAIT,
     "CF-HttpClientTimeout": _BROKER,
     "CF-NotFound": (
-        "Those who run the platform: this Cloud Controller has no lists of backups to ask for.",
+        "Those who run the platform see to it: this Cloud Controller has no lists of backups.",
     ),
-    "CF-OrgSuspended": ("Those who run the platform: the org is suspended.",),
+    "CF-OrgSuspended": (
+        "Those who run the platform see to it: the org is suspended, and nobody reads in it.",
+    ),
     "CF-ServiceBrokerRateLimitExceeded": (
         "Those who run the audit lower Workers: the limit is one of requests at the same time.",
     ),
     Cause.TIMEOUT: (
-        "Those who run the service's broker: it hangs. If all are silent, it is the network.",
+        "Those who run the service's broker see why it hangs.",
+        "If all instances are silent, those who run the audit look at the network.",
     ),
     Cause.CONNECTION: (
-        "Those who run the audit: do network, proxy and CA let the function through to the API?",
+        "Those who run the audit see if network, proxy and CA let the function through to the API.",
         "If other instances are answered, it is for those who run the platform.",
     ),
     Cause.UNREADABLE: (
-        "Something else than the API answers. Those who run the audit: is CfApiUrl right?",
+        "Something else than the API answers. Those who run the audit see if CfApiUrl is right.",
         "If other instances are answered, it is for those who run the platform.",
     ),
     Cause.TOO_LARGE: _PLATFORM,
@@ -78,7 +91,7 @@ _BY_STATUS: Mapping[int, tuple[str, ...]] = {
     200: _BY_THE_REASON,
     401: (
         "Those who run the audit renew the authorization in the secret, if it is a ready one.",
-        "With a client: those who run the platform, whose API refuses what UAA has given.",
+        "With a client, those who run the platform see why the API refuses what UAA has given.",
     ),
     403: (
         "Those who run the audit give its client cloud_controller.global_auditor.",
@@ -107,6 +120,16 @@ class Runbook(StrEnum):
     NEWS_OF_THE_FLEET = "news-of-the-fleet"
 
 
+def next_step_of(finding: Finding) -> tuple[str, ...]:
+    """Who acts on a finding's problem, and what they do; see `next_step`."""
+    if _is_user_provided(finding):
+        return _OF_USER_PROVIDED
+    is_unbelievable = UNBELIEVABLE in finding.reason and not finding.cause
+    if finding.verdict is Verdict.UNKNOWN and is_unbelievable:
+        return _MEND_THE_TIME
+    return next_step(finding.verdict, finding.http_status, finding.cause)
+
+
 def next_step(
     verdict: Verdict, http_status: int | None = None, cause: str | None = None
 ) -> tuple[str, ...]:
@@ -130,6 +153,22 @@ def _next_step_of_unknown(http_status: int | None, cause: str | None) -> tuple[s
     if 300 <= http_status < 400:
         return _ADDRESS
     return _BY_STATUS.get(http_status, _PLATFORM)
+
+
+def meaning_of(finding: Finding) -> str:
+    """What a finding's verdict means, in a few words."""
+    if _is_user_provided(finding):
+        return "a user-provided instance, which no broker backs up"
+    return MEANINGS[finding.verdict]
+
+
+def check_command_of(finding: Finding) -> str | None:
+    """The command to check a finding by hand; None where the API has no list of backups."""
+    return None if _is_user_provided(finding) else check_command(finding.guid)
+
+
+def _is_user_provided(finding: Finding) -> bool:
+    return finding.verdict is Verdict.UNSUPPORTED and finding.type == USER_PROVIDED
 
 
 def check_command(guid: str) -> str:

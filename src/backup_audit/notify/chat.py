@@ -9,7 +9,8 @@ docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html has the form; t
 that it takes are those of others who use it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Annotated, Literal
@@ -18,13 +19,19 @@ import msgspec
 
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.advice import MEANINGS, Runbook, page_of, runbook_page
-from backup_audit.notify.headline import attributes_of, how_many, message_id_of, title_of
+from backup_audit.notify.advice import Runbook, meaning_of, page_of, runbook_page
+from backup_audit.notify.fleet_news import FleetNews
+from backup_audit.notify.headline import (
+    attributes_of,
+    how_many,
+    message_id_of,
+    reminder_of,
+    title_of,
+)
 from backup_audit.notify.links import Links
-from backup_audit.notify.listing import Alike, DigestContent, Listed, Part
+from backup_audit.notify.listing import EXAMPLES, Alike, DigestContent, Listed, Part
 from backup_audit.notify.message import Message, json_message, lost_of, lost_role
-from backup_audit.notify.run_failure import RunFailure, run_failed
-from backup_audit.report.alerts import Reason
+from backup_audit.notify.run_failure import RunFailure, recovery, run_failed
 from backup_audit.text import (
     at,
     compared_duration,
@@ -41,7 +48,7 @@ ALIKE_MAX = 5  # causes of unknown ones
 
 _NAME_MAX = 80  # characters of a name or a place
 _SENTENCE_MAX = 400  # characters of a sentence that may quote others
-_TAIL_ROOM = 300  # characters of the description: what is not named, and what ended
+_REST_ROOM = 150  # characters of the description: how many are not named
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"})
 
@@ -89,7 +96,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 def chat_digest(content: DigestContent, links: Links) -> Message:
     """The platform's digest: the answer, the ten most important problems, and the report."""
-    report, title = content.report, title_of(content)
+    report, title = content.report, title_of(content, TITLE_MAX - len("\U0001f534 "))
     document = ChatMessage(
         id=message_id_of(content),
         content=ChatContent(
@@ -158,16 +165,16 @@ def code(text: str, longest: int = _NAME_MAX) -> str:
 
 def _description(content: DigestContent) -> str:
     """The lines that fit, whole: the answer first, how many are not named last."""
-    head = list(_head(content))
-    left = DESCRIPTION_AIM - _length(head) - _TAIL_ROOM
-    named, listed = 0, []
-    for count, line in _problems(content):
+    head, tail = list(_head(content)), [*_fleet(content), *_tail(content)]
+    left = DESCRIPTION_AIM - _length([*head, *tail]) - _REST_ROOM
+    named, listed = Counter[Verdict](), []
+    for verdict, count, line in _problems(content):
         left -= _length([line])
         if left < 0:
             break
         listed.append(line)
-        named += count
-    return "\n".join([*head, *listed, *_tail(content, content.open - named)])
+        named[verdict] += count
+    return "\n".join([*head, *listed, *_rest(content, named), *tail])
 
 
 def _head(content: DigestContent) -> Iterator[str]:
@@ -175,20 +182,56 @@ def _head(content: DigestContent) -> Iterator[str]:
     yield from lost_role(report)
     yield how_many(content)
     if content.recovered:
-        yield code(content.recovered, _SENTENCE_MAX)
+        yield f"{recovery(content.recovered)} {code(content.recovered.cause, _SENTENCE_MAX)}"
     if not report.complete:
         yield f"The audit is INCOMPLETE: {code(report.why_incomplete or '', _SENTENCE_MAX)}"
-    if content.reasons == (Reason.REMINDER,):
-        yield "This is a reminder: nothing has changed since the last message."
+    yield from reminder_of(content)
 
 
-def _problems(content: DigestContent) -> Iterator[tuple[int, str]]:
-    """Lines of problems, the most important first, each with the number that it stands for."""
+def _problems(content: DigestContent) -> Iterator[tuple[Verdict, int, str]]:
+    """Lines of problems, the most important first, each with verdict and number of its problems."""
     for part in Part:
         alike = [one for one in content.alike if one.part is part]
-        yield from ((one.count, _line_of_alike(one)) for one in alike[:ALIKE_MAX])
-        named = islice(content.named, NAMED_MAX)
-        yield from ((1, _line_of(one)) for one in named if one.part is part)
+        for several in alike[:ALIKE_MAX]:
+            yield Verdict.UNKNOWN, several.count, _line_of_alike(several)
+        for one in islice(content.named, NAMED_MAX):
+            if one.part is part:
+                yield one.finding.verdict, 1, _line_of(one)
+
+
+def _rest(content: DigestContent, named: Mapping[Verdict, int]) -> Iterator[str]:
+    rest = content.rest_by_verdict(named)
+    if rest:
+        by_verdict = ", ".join(f"{count:,} {_words(verdict)}" for verdict, count in rest.items())
+        yield f"And {sum(rest.values()):,} more, in the report: {by_verdict}."
+
+
+def _fleet(content: DigestContent) -> Iterator[str]:
+    """What is new of the fleet, three of a kind by name."""
+    for fleet in content.unheard.fleets:
+        yield from _news_of(fleet.news)
+
+
+def _news_of(news: FleetNews) -> Iterator[str]:
+    if news.left_count:
+        left = [_named(one.name, one.guid, one.offering) for one in news.left[:EXAMPLES]]
+        yield f"\u2022 Left the fleet: {_such_as(news.left_count, left, len(left))}"
+    if news.new_unaudited_count:
+        new = [_named(one.name, one.guid, one.offering) for one in news.new_unaudited[:EXAMPLES]]
+        yield f"\u2022 New and unaudited: {_such_as(news.new_unaudited_count, new, len(new))}"
+    if news.first_unaudited and news.unaudited_count:
+        most = dict(islice(news.first_unaudited.items(), EXAMPLES))
+        of = [f"{count:,} {code(offering)}".rstrip() for offering, count in most.items()]
+        yield f"\u2022 Unaudited: {_such_as(news.unaudited_count, of, sum(most.values()))}"
+
+
+def _named(name: str | None, guid: str, offering: str | None) -> str:
+    return " ".join(filter(None, (code(name or "") or code(guid), code(offering or ""))))
+
+
+def _such_as(count: int, examples: Sequence[str], named: int) -> str:
+    said = [*examples, f"and {count - named:,} more"] if named < count else examples
+    return f"{instances(count)}: {', '.join(said)}"
 
 
 def _line_of(listed: Listed) -> str:
@@ -225,12 +268,10 @@ def _how_bad(finding: Finding) -> str:
     if finding.verdict is Verdict.UNKNOWN:
         status = f"HTTP {finding.http_status}" if finding.http_status else ""
         return " ".join(filter(None, (status, code(finding.cause or ""))))
-    return MEANINGS[finding.verdict]
+    return meaning_of(finding)
 
 
-def _tail(content: DigestContent, not_named: int) -> Iterator[str]:
-    if not_named > 0:
-        yield f"And {not_named:,} more, in the report."
+def _tail(content: DigestContent) -> Iterator[str]:
     if content.ended:
         said = (f"{count:,} {how.replace('_', ' ')}" for how, count in content.ended.items())
         yield f"Ended: {', '.join(said)}."
@@ -250,6 +291,8 @@ def _next_steps(content: DigestContent, links: Links) -> Iterator[str]:
         yield f"Lost role: {_address(runbook_page(Runbook.LOST_ROLE, links.runbook_url))}"
     elif not content.report.complete:
         yield f"Incomplete: {_address(runbook_page(Runbook.INCOMPLETE_RUN, links.runbook_url))}"
+    if any(_fleet(content)):
+        yield f"Fleet: {_address(runbook_page(Runbook.NEWS_OF_THE_FLEET, links.runbook_url))}"
     for verdict in content.verdicts:
         if verdict.is_problem:
             yield f"{_words(verdict)}: {_address(page_of(verdict, links.runbook_url))}"

@@ -10,15 +10,23 @@ from backup_audit.fleet.run import Scope
 from backup_audit.notify.advice import Runbook, runbook_page
 from backup_audit.notify.chat import chat_digest
 from backup_audit.notify.fleet_news import head_lines, sections, warning_lines
-from backup_audit.notify.headline import attributes_of, headline_of, message_id_of, title_of
+from backup_audit.notify.headline import (
+    attributes_of,
+    headline_of,
+    message_id_of,
+    reminder_of,
+    title_of,
+)
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import DigestContent, contents
 from backup_audit.notify.message import Message, lost_of, lost_role, size_of_text, text_message
 from backup_audit.notify.mute_news import other_warnings
 from backup_audit.notify.problem_lines import end_sections, problem_sections
 from backup_audit.notify.room import Room, within
-from backup_audit.report.alerts import PLATFORM, Audience, Reason
+from backup_audit.notify.run_failure import recovery_line
+from backup_audit.report.alerts import PLATFORM, Audience
 from backup_audit.report.commit import StoredReport
+from backup_audit.report.failing import Failing
 from backup_audit.text import at, brief_duration, instances, wrapped
 
 DIGEST_MAX = 64 * 1024  # bytes: a telephone shows it
@@ -32,11 +40,11 @@ _MUTES_ROOM = 6_000
 
 
 def digests(
-    stored: StoredReport, audience: Audience, links: Links, recovered: str | None = None
+    stored: StoredReport, audience: Audience, links: Links, recovered: Failing | None = None
 ) -> Iterator[Message]:
     """The digests that are due for people or chat: the platform's, then each owner's.
 
-    `recovered` says in a sentence that the audit works again.
+    `recovered` has the full runs that failed before this one.
     """
     form = _FORMS[audience]
     for content in contents(stored, audience, recovered):
@@ -96,9 +104,8 @@ def _of_the_fleet(content: DigestContent) -> Iterator[str]:
 def _of_the_run(content: DigestContent) -> Iterator[str]:
     report, run = content.report, content.report.run
     if content.recovered:
-        yield content.recovered
-    if content.reasons == (Reason.REMINDER,):
-        yield "This is a reminder: nothing has changed since the last message."
+        yield recovery_line(content.recovered)
+    yield from reminder_of(content)
     if run.scope is Scope.WHAT_IF:
         yield "A what-if: judged at another instant or under another policy than configured."
     if run.scope is Scope.PARTIAL:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from backup_audit.fleet.doubts import EXCLUDE_ENDS_SOON, is_about_an_end
-from backup_audit.fleet.fields import day_of
+from backup_audit.fleet.fields import NEVER, day_of
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.selection import ExcludeUse
 from backup_audit.judge.verdict import Severity, severity_of
@@ -259,7 +259,8 @@ def _lines_of_departed(one: Departed, excludes: Mapping[str, str]) -> Iterator[s
     if one.owner:
         yield f"    owner: {one_line(one.owner, _TEXT_MAX)}"
     if one.place:
-        until = f", until {one.until}" if one.until else ""
+        lasting = "for good" if one.until == NEVER else f"until {one.until}"
+        until = f", {lasting}" if one.until else ""
         yield f"    by {excludes.get(one.place, one.place)}{until}"
     if problem := one.open_problem:
         yield f"    was {problem.verdict.replace('_', ' ')} since {at(problem.since)}"

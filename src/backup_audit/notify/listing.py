@@ -5,7 +5,7 @@ reader, however many a day has.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ from backup_audit.notify.unheard import NOTHING, Unheard, unheard_by
 from backup_audit.report.alerts import PLATFORM, Audience, Reason
 from backup_audit.report.changes import Ended, Resolved
 from backup_audit.report.commit import StoredReport
+from backup_audit.report.failing import Failing
 from backup_audit.report.groups import GROUP_FROM, Cause, cause_of
 from backup_audit.report.report import Report, ReportAddress
 
@@ -28,9 +29,11 @@ EXAMPLES = 3  # names of unknown instances that share a cause
 # Readers of one pass: each holds some 200 KiB at the most on a bad day.
 _READERS_AT_A_TIME = 250
 
-# Kinds of causes and of places that are told apart; there are few, unless somebody makes them up.
+# Kinds of causes, places and ends that are told apart; there are few, unless somebody makes them
+# up.
 _CAUSES_MAX = 100
 _PLACES_MAX = 10_000
+_ENDS_MAX = 20
 
 
 class Part(StrEnum):
@@ -61,6 +64,18 @@ class Alike(msgspec.Struct, frozen=True):
     examples: tuple[Finding, ...]
 
 
+class EndsAlike(msgspec.Struct, frozen=True):
+    """Ten or more unknown problems of one offering that ended in the same way.
+
+    `examples` are the first three.
+    """
+
+    ended: Ended
+    offering: str | None
+    count: int
+    examples: tuple[Resolved, ...]
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where the problems are that a digest counts and does not name; null if not known."""
 
@@ -76,10 +91,13 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     problems that are open and neither muted nor being deleted, by part and verdict; of them `named`
     are those to name, a hundred at the most and the most important first, and `alike` those of one
     cause. `ends` are the first hundred problems that ended, of `ended` in all, by how, but for the
-    `ended_in_fleet`: `unheard`, which the platform hears of the fleet, names those. `unsaid` counts
-    those that opened and ended before anybody was notified. `recovered` says in a sentence that the
-    audit works again, null if it had not failed. `large_mutes` and `mutes` are lines
-    about the mutes themselves, for a head and as a section: the platform's, after a full run.
+    `ended_in_fleet`: `unheard`, which the platform hears of the fleet, names those; and but for
+    `ends_alike`. `unsaid` counts those that opened and ended before anybody was notified.
+    `not_reached` counts instances that the run did not get to, and that had no problem before,
+    `not_asked` all that it did not get to, `without_result` those that are unknown though they were
+    asked, muted or not. `recovered` has the full runs that failed before this one, null if none
+    did. `large_mutes` and `mutes` are lines about the mutes themselves, for a head and as a
+    section: the platform's, after a full run.
     """
 
     report: Report
@@ -94,12 +112,15 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     ended: dict[Ended, int]
     ended_in_fleet: dict[Ended, int]
     ends: list[Resolved]
+    ends_alike: list[EndsAlike]
     unsaid: int
     muted: int
     being_deleted: int
     not_reached: int
+    not_asked: int
+    without_result: int
     unheard: Unheard
-    recovered: str | None
+    recovered: Failing | None
     large_mutes: tuple[str, ...]
     mutes: tuple[str, ...]
 
@@ -157,6 +178,13 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
             severities.append(Severity.WARNING)
         return severity_of(severities)
 
+    def rest_by_verdict(self, shown: Mapping[Verdict, int]) -> dict[Verdict, int]:
+        """How many problems there are besides those that are shown, the worst verdict first."""
+        total = Counter[Verdict]()
+        for counts in self.counts.values():
+            total.update(counts)
+        return {one: more for one in Verdict if (more := total[one] - shown.get(one, 0)) > 0}
+
     def rest(self, named: Collection[str]) -> Counter[Place]:
         """By place the problems that are neither alike nor among the GUIDs that are named."""
         places = (_place_of(one.finding) for one in self.named if one.finding.guid in named)
@@ -169,11 +197,11 @@ ELSEWHERE = Place(None, None, None)
 
 
 def contents(
-    stored: StoredReport, audience: Audience, recovered: str | None = None
+    stored: StoredReport, audience: Audience, recovered: Failing | None = None
 ) -> Iterator[DigestContent]:
     """What each digest says that is due for people or chat: the platform's, then each owner's.
 
-    `recovered` says in a sentence that the audit works again. The report is read once for 250
+    `recovered` has the full runs that failed before this one. The report is read once for 250
     readers.
     """
     report = stored.head
@@ -252,6 +280,20 @@ class _Held(msgspec.Struct):
                 yield Alike(part, cause, count, tuple(examples))
 
 
+class _HeldEnds(msgspec.Struct):
+    """The ends of unknown problems of a kind: all of them as long as they are few, then three."""
+
+    count: int
+    first: list[Resolved]
+
+    def add(self, one: Resolved) -> None:
+        self.count += 1
+        if self.count < GROUP_FROM:
+            self.first.append(one)
+        else:
+            del self.first[EXAMPLES:]
+
+
 class _Chooser:
     """Chooses what one reader's digest names, from entries in the report's order: worst first."""
 
@@ -270,14 +312,21 @@ class _Chooser:
         self._ended_in_fleet = Counter[Ended]()
         self._ends: list[Resolved] = []
         self._reopened = self._unsaid = 0
+        self._unknown_ends: dict[tuple[Ended, str | None], _HeldEnds] = {}
         self._muted = self._being_deleted = self._not_reached = 0
+        self._not_asked = self._without_result = 0
         self._number = 0
 
     def add(self, entry: Finding | Resolved) -> None:
         """Take in a finding, or the end of a problem."""
         if isinstance(entry, Resolved):
             self._add_end(entry)
-        elif entry.mute is not None:
+            return
+        if not entry.is_reached:
+            self._not_asked += 1
+        elif entry.verdict is Verdict.UNKNOWN:
+            self._without_result += 1
+        if entry.mute is not None:
             self._muted += 1
         elif entry.is_notified:
             self._add_problem(Listed(self._part_of(entry), entry))
@@ -290,7 +339,7 @@ class _Chooser:
         self,
         stored: StoredReport,
         reader: str,
-        recovered: str | None,
+        recovered: Failing | None,
     ) -> DigestContent:
         """What the digest says, once all is taken in."""
         large, section = _of_mutes(stored) if reader == PLATFORM else ((), ())
@@ -317,11 +366,18 @@ class _Chooser:
             places=dict(self._places),
             ended={ended: self._ended[ended] for ended in Ended if self._ended[ended]},
             ended_in_fleet=dict(self._ended_in_fleet),
-            ends=self._ends,
+            ends=self._first_ends(),
+            ends_alike=[
+                EndsAlike(*kind, held.count, tuple(held.first))
+                for kind, held in self._unknown_ends.items()
+                if held.count >= GROUP_FROM
+            ],
             unsaid=self._unsaid,
             muted=self._muted,
             being_deleted=self._being_deleted,
             not_reached=self._not_reached,
+            not_asked=self._not_asked,
+            without_result=self._without_result,
             unheard=self._unheard,
             recovered=recovered,
             large_mutes=large,
@@ -373,10 +429,28 @@ class _Chooser:
         self._ended[one.ended] += 1
         if (one.resolved_at, one.guid) in self._named_as_left:
             self._ended_in_fleet[one.ended] += 1
+        elif held := self._held_ends(one):
+            held.add(one)
         elif len(self._ends) < NAMED_MAX:
             self._ends.append(one)
 
-    def _reasons(self, report: Report, reader: str, recovered: str | None) -> tuple[Reason, ...]:
+    def _held_ends(self, one: Resolved) -> "_HeldEnds | None":
+        """Where to take in the end of an unknown problem: None if there are too many kinds."""
+        if one.verdict is not Verdict.UNKNOWN:
+            return None
+        kind = (one.ended, one.offering)
+        if kind not in self._unknown_ends and len(self._unknown_ends) >= _ENDS_MAX:
+            return None
+        return self._unknown_ends.setdefault(kind, _HeldEnds(0, []))
+
+    def _first_ends(self) -> list[Resolved]:
+        """The ends to name: those that were known, then the unknown ones that are few."""
+        few = [held.first for held in self._unknown_ends.values() if held.count < GROUP_FROM]
+        return [*self._ends, *(one for first in few for one in first)][:NAMED_MAX]
+
+    def _reasons(
+        self, report: Report, reader: str, recovered: Failing | None
+    ) -> tuple[Reason, ...]:
         """What the run decided, and what this audience has not heard of runs before."""
         state = report.alerts.readers.get(reader)
         decided = state.why if state is not None and self._is_news(state.digest_at) else ()

@@ -4,6 +4,7 @@ Each begins with a dash at the beginning of a line; what is said of it is indent
 on never begins like that, so no name, and no answer of the API, can pass for an instance.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
@@ -12,8 +13,15 @@ import msgspec
 
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.advice import MEANINGS, Section, check_command, next_step, page_of
-from backup_audit.notify.listing import Alike, DigestContent, Listed, Part, Place
+from backup_audit.notify.advice import (
+    MEANINGS,
+    Section,
+    check_command,
+    check_command_of,
+    next_step_of,
+    page_of,
+)
+from backup_audit.notify.listing import Alike, DigestContent, EndsAlike, Listed, Part, Place
 from backup_audit.notify.message import size_of_text
 from backup_audit.notify.room import Room
 from backup_audit.report.changes import Ended, Resolved
@@ -78,12 +86,14 @@ def end_sections(content: DigestContent, room: Room) -> Iterator[str]:
     for how, title in _ENDS.items():
         count = content.ended.get(how, 0) - content.ended_in_fleet.get(how, 0)
         if count:
+            alike = [one for one in content.ends_alike if one.ended is how]
             shown = [one for one in content.ends if one.ended is how]
-            lines = [_lines_of_end(one) for one in shown]
-            fitting = [block for block in lines if room.takes(size_of_text(block))]
+            blocks = [(one.count, _lines_of_ends_alike(one)) for one in alike]
+            blocks += [(1, _lines_of_end(one)) for one in shown]
+            fitting = [one for one in blocks if room.takes(size_of_text(one[1]))]
             yield from ("", title.format(f"{count:,}"))
-            yield from (line for block in fitting for line in block)
-            if more := count - len(fitting):
+            yield from (line for _, lines in fitting for line in lines)
+            if more := count - sum(stands_for for stands_for, _ in fitting):
                 yield f"And {more:,} more, in the report."
 
 
@@ -92,14 +102,14 @@ def _blocks(content: DigestContent, runbook_url: str | None) -> Iterator[_Block]
     for part in Part:
         alike = (one for one in content.alike if one.part is part)
         for one in islice(alike, ALIKE_MAX):
-            step = _step_of(one.examples[0]) if one.cause else ()
+            step = next_step_of(one.examples[0]) if one.cause else ()
             lines = list(_lines_of_alike(one, runbook_url))
             yield _Block(part, Verdict.UNKNOWN, step, lines, one)
         for listed in content.named:
             if listed.part is part:
                 found = listed.finding
                 lines = list(lines_of(listed))
-                yield _Block(part, found.verdict, _step_of(found), lines, found)
+                yield _Block(part, found.verdict, next_step_of(found), lines, found)
 
 
 def _fitting(content: DigestContent, runbook_url: str | None, room: Room) -> Iterator[_Block]:
@@ -142,10 +152,6 @@ def _indented(step: Iterable[str]) -> Iterator[str]:
     return (line for one in step for line in wrapped(one, "  "))
 
 
-def _step_of(finding: Finding) -> tuple[str, ...]:
-    return next_step(finding.verdict, finding.http_status, finding.cause)
-
-
 def lines_of(listed: Listed) -> Iterator[str]:
     """An instance with a problem: which, whose, how bad, since when, why, and how to look."""
     finding = listed.finding
@@ -158,7 +164,8 @@ def lines_of(listed: Listed) -> Iterator[str]:
         yield from wrapped(one_line(note, _REASON_MAX), _INDENT)
     if finding.verdict is Verdict.UNKNOWN and finding.request_id:
         yield f"{_INDENT}X-VCAP-Request-ID: {one_line(finding.request_id, _TEXT_MAX)}"
-    yield f"{_INDENT}{check_command(finding.guid)}"
+    if command := check_command_of(finding):
+        yield f"{_INDENT}{command}"
 
 
 def _whose(one: Finding | Resolved) -> Iterator[str]:
@@ -180,7 +187,7 @@ def _age(finding: Finding) -> str:
     if finding.verdict is not Verdict.NEVER_BACKED_UP:
         return ""
     made = finding.evidence.instance_created_at
-    return f"no backup{f', made {at(made)}' if made else ''}; {demand}"
+    return f"no backup; {f'the instance was made {at(made)}; ' if made else ''}{demand}"
 
 
 def _since(listed: Listed) -> str:
@@ -214,7 +221,7 @@ def said_of(cause: Cause | None) -> str:
 
 
 def _not_named(content: DigestContent, blocks: Collection[_Block]) -> Iterator[str]:
-    """How many more there are, by space and offering, the most first."""
+    """How many more there are, by verdict, then by space and offering, the most first."""
     shown = {one.shown.guid for one in blocks if isinstance(one.shown, Finding)}
     alike = content.alike_count - sum(
         one.shown.count for one in blocks if isinstance(one.shown, Alike)
@@ -223,7 +230,12 @@ def _not_named(content: DigestContent, blocks: Collection[_Block]) -> Iterator[s
     count = rest.total() + alike
     if not count:
         return
+    verdicts = Counter[Verdict]()
+    for one in blocks:
+        verdicts[one.verdict] += 1 if isinstance(one.shown, Finding) else one.shown.count
+    by_verdict = content.rest_by_verdict(verdicts).items()
     yield from ("", f"NOT NAMED HERE ({count:,}): the report has their names")
+    yield "  " + ", ".join(f"{there:,} {_words(verdict)}" for verdict, there in by_verdict)
     room, counted = Room(_PLACES_ROOM // 2), 0
     for place, there in rest.most_common(PLACES_MAX):
         line = f"- {there:,}: {_said_place(place)}"
@@ -240,8 +252,17 @@ def _said_place(place: Place) -> str:
     return placed(place.org, place.space, place.offering) or "in an unknown place"
 
 
+def _lines_of_ends_alike(alike: EndsAlike) -> list[str]:
+    offering = one_line(alike.offering or "", _TEXT_MAX) or "of an unknown offering"
+    return [
+        f"- {alike.count:,} × unknown before, {offering}",  # noqa: RUF001
+        f"{_INDENT}such as:",
+        *(f"{_INDENT}{named(one.guid, one.name)}" for one in alike.examples),
+    ]
+
+
 def _lines_of_end(one: Resolved) -> list[str]:
-    muted = ", muted since" if one.muted else ""
+    muted = ", and is muted" if one.muted else ""
     return [
         f"- {named(one.guid, one.name)}",
         *_whose(one),

@@ -8,9 +8,9 @@ import msgspec
 from backup_audit.errors import AuditError
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.verdict import Severity
-from backup_audit.notify.message import Message, text_message
+from backup_audit.notify.message import SUBJECT_MAX, Message, text_message
 from backup_audit.report.failing import Failing
-from backup_audit.text import format_duration, one_line, printable
+from backup_audit.text import at, format_duration, one_line, printable, wrapped
 
 # Characters: a configuration can have thousands of faults, and a message must fit.
 _REASON_MAX = 20_000
@@ -85,15 +85,14 @@ def failure_of(
 
 
 def run_failed(failure: RunFailure) -> Message:
-    """The message for people: since when, why, what to do."""
+    """The message for people: why and what that means, since when, what to do."""
     where = failure.foundation or "unknown foundation"
     return text_message(
         f"{failure.id}/run_failed",
-        f"[backup-audit] {where}: {_in_short(failure)} ({failure.error})",
+        _subject(failure, where),
         [
-            *_happened(failure, where),
-            "",
-            f"{failure.error}: {failure.reason}",
+            *(line for said in _happened(failure, where) for line in wrapped(said)),
+            *_whole_reason(failure),
             "",
             f"What to do: {failure.runbook}",
             "The function's log has the rest.",
@@ -107,31 +106,54 @@ def run_failed(failure: RunFailure) -> Message:
 
 def recovery_line(failing: Failing) -> str:
     """What the platform's digest says when full runs succeed again."""
-    cause = one_line(failing.cause, _CAUSE_MAX)
-    cause += "" if cause.endswith((".", "…")) else "."
+    return f"{recovery(failing)} {_sentence(one_line(failing.cause, _CAUSE_MAX))}"
+
+
+def recovery(failing: Failing) -> str:
+    """The words of it that are ours: the cause follows, which may quote others."""
     if failing.runs == 1:
-        return f"The audit works again: it failed once, at {_at(failing.since)}, because {cause}"
+        return f"The audit works again: it failed once, at {at(failing.since)}, because"
     return (
-        f"The audit works again: it failed {failing.runs:,} times since {_at(failing.since)}, the "
-        f"last time because {cause}"
+        f"The audit works again: it failed {failing.runs:,} times since {at(failing.since)}, the "
+        "last time because"
     )
+
+
+def _subject(failure: RunFailure, where: str) -> str:
+    """With the error's type, if there is room for all of it."""
+    said = f"[backup-audit] {where}: {_in_short(failure)}"
+    with_error = f"{said} ({failure.error})"
+    return with_error if len(with_error) <= SUBJECT_MAX else said
 
 
 def _in_short(failure: RunFailure) -> str:
     failing = failure.failing
     if failing is None or failing.runs == 1:
         return "the audit failed"
-    return f"the audit fails since {failing.since:%Y-%m-%d}, {failing.runs:,} runs"
+    return f"audit failing since {failing.since:%Y-%m-%d}, {failing.runs:,} runs"
 
 
 def _happened(failure: RunFailure, where: str) -> Iterator[str]:
+    why = _sentence(f"{failure.error}: {one_line(failure.reason, _CAUSE_MAX)}")
+    yield f"The backup audit of {where} failed: {why}"
+    if failure.is_full:
+        yield "Nobody is notified of any backup until it works: silence is no good news."
     which = failure.run.run_id if failure.run else "without an id"
-    yield f"The backup audit of {where} failed at {_at(failure.failed_at)} (run {which})."
+    yield f"It failed at {at(failure.failed_at)} (run {which})."
     if failure.failing is not None and failure.failing.runs > 1:
         failing = failure.failing
-        yield f"Since {_at(failing.since)} every full run failed: {failing.runs:,} of them."
-    if failure.is_full:
-        yield "Until one succeeds, nobody is notified of any backup: silence is no good news."
+        yield f"Since {at(failing.since)} every full run has failed: {failing.runs:,} of them."
+
+
+def _whole_reason(failure: RunFailure) -> Iterator[str]:
+    """All that the error says, if the first sentence has a part of it alone."""
+    if len(" ".join(failure.reason.split())) > _CAUSE_MAX:
+        yield from ("", "All that it says:")
+        yield from wrapped(failure.reason, "  ")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!", "…")) else f"{text}."
 
 
 def _what_comes(failure: RunFailure) -> Iterator[str]:
@@ -140,7 +162,3 @@ def _what_comes(failure: RunFailure) -> Iterator[str]:
         yield (
             f"If it goes on, you are reminded after {every}. When it works again, you are notified."
         )
-
-
-def _at(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M} UTC"

@@ -19,7 +19,6 @@ from backup_audit.notify.events import events
 from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message
 from backup_audit.notify.progress import BatchResult, Progress
-from backup_audit.notify.run_failure import recovery_line
 from backup_audit.probe.authorization import Secret
 from backup_audit.probe.http import HttpClient, NoReply
 from backup_audit.probe.session import new_session
@@ -119,8 +118,7 @@ def _messages(
 ) -> Iterator[Message]:
     if audience is Audience.EVENTS:
         return events(stored, failing)
-    recovered = recovery_line(failing) if failing else None
-    return digests(stored, audience, links, recovered)
+    return digests(stored, audience, links, failing)
 
 
 class HttpHeartbeat(msgspec.Struct, frozen=True):
