@@ -405,7 +405,10 @@ def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
     assert days[0].output.index("/report.json  (") < days[0].output.index("/plans/")
     first = days[0].output.partition("The first one's text:")[2].partition("Files in ")[0]
     assert len(first.strip().splitlines()) == 42, "40 lines, a blank one, and how to go on"
-    assert first.rstrip().endswith("… the rest is in sns/people.jsonl")
+    assert first.rstrip().endswith(f"… the whole text is in {tmp_path / 'out'}/sns/digest.txt")
+    [sent] = days[0].messages
+    whole = (tmp_path / "out/sns/digest.txt").read_text("utf-8")
+    assert whole == f"{sent['subject']}\n\n{sent['message']}"
     assert "time is scaled" not in days[0].output
     assert "at least once" not in days[0].output
 

@@ -2,12 +2,14 @@
 
 import re
 import shlex
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 
 from backup_audit.fleet.fields import GUID_PATTERN
-from backup_audit.judge.evidence import Cause
+from backup_audit.judge.evidence import Backup, BackupList, Cause
+from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.advice import (
     MEANINGS,
@@ -15,10 +17,13 @@ from backup_audit.notify.advice import (
     Section,
     check_command,
     next_step,
+    next_step_of,
     page_of,
     runbook_page,
 )
+from tests.doubles.builders import NOW, evidence, instance, run
 
+UNKNOWN = Verdict.UNKNOWN
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
 STATUSES = (None, 200, 301, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504, 600)
 TITLES = (
@@ -96,6 +101,28 @@ def test_who_acts_on_an_unknown_follows_from_its_cause(
     status: int | None, cause: str | None, begins: str
 ) -> None:
     assert next_step(Verdict.UNKNOWN, status, cause)[0].startswith(begins)
+
+
+def test_a_time_that_nobody_can_believe_is_for_those_who_run_the_platform() -> None:
+    ahead = BackupList((Backup(NOW + timedelta(days=1)),))
+    found = finding_of(instance(), evidence(ahead, 200), run(), None)
+
+    assert found.verdict is Verdict.UNKNOWN
+    [step] = next_step_of(found)
+    assert step.startswith(f"{PLATFORM} mend the time")
+
+
+def test_every_advice_to_somebody_says_what_they_do() -> None:
+    """Not "Those who run the platform, with …"."""
+    said = {
+        line
+        for status in STATUSES
+        for title in TITLES
+        for line in next_step(UNKNOWN, status, title)
+    }
+
+    without = [line for line in said if re.search(r"(platform|broker|audit)[:,](?! those)", line)]
+    assert without == []
 
 
 @pytest.mark.parametrize("guid", ["9b02c1de-6f0e-4a2c-8a55-2c1d0e6b7a11", UNRESERVED, "g" * 200])

@@ -33,10 +33,23 @@ from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import failure_of
 from backup_audit.report.alerts import Audience, ReaderState
 from backup_audit.report.changes import compared
+from backup_audit.report.drift import Unaudited
 from backup_audit.report.failing import Failing
-from tests.doubles.builders import NOW, PLACE, finding, inventory, run
+from tests.doubles.builders import (
+    MUTE,
+    NOW,
+    PLACE,
+    departed,
+    departures,
+    finding,
+    inventory,
+    open_problem,
+    run,
+    unaudited,
+)
 from tests.doubles.reports import alerts_from, stored
 
+PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
 DAY = timedelta(days=1)
 LINKS = Links(
     runbook_url="https://git.example.com/docs",
@@ -44,6 +57,16 @@ LINKS = Links(
 )
 HEALTHY = finding(Verdict.HEALTHY, "well")
 SCHEMA = json.loads(Path("docs/schemas/chat.schema.json").read_text("utf-8"))
+
+FAILING = Failing(
+    foundation="test",
+    since=NOW - DAY,
+    runs=5,
+    cause="ApiUnreachable: down",
+    last_run_id="r",
+    last_failed_at=NOW,
+    counted=("r",),
+)
 
 HOSTILE = [
     "<!channel> <!here> <@U012AB3CD> @channel @everyone",
@@ -74,7 +97,7 @@ def named(text: str) -> Finding:
     return problem(**dict.fromkeys(("name", "owner", *PLACE), text))  # type: ignore[arg-type]
 
 
-def chat(*findings: Finding, recovered: str | None = None, **parts: Any) -> Message:  # noqa: ANN401
+def chat(*findings: Finding, recovered: Failing | None = None, **parts: Any) -> Message:  # noqa: ANN401
     """The message of a run with these findings."""
     report = stored([HEALTHY, *findings], **parts)
     [message] = digests(report, Audience.CHAT, LINKS, recovered)
@@ -160,7 +183,7 @@ def test_problem_reminders_and_all_clear_are_one_thread() -> None:
 
 
 def test_what_is_no_problem_begins_no_thread() -> None:
-    message = chat(recovered="The audit works again: it failed once.")
+    message = chat(recovered=FAILING)
 
     assert "threadId" not in json.loads(message.body)["metadata"]
 
@@ -169,7 +192,16 @@ def test_the_ten_most_important_are_named_and_the_others_counted() -> None:
     lines = shown(chat(*(problem(number) for number in range(NAMED_MAX + 2))))
 
     assert sum(line.startswith("\u2022") for line in lines) == NAMED_MAX
-    assert lines[-1] == "And 2 more, in the report."
+    assert lines[-1] == "And 2 more, in the report: 2 stale."
+
+
+def test_what_is_not_named_is_counted_by_verdict() -> None:
+    never = [problem(number, Verdict.NEVER_BACKED_UP) for number in range(20)]
+    stale = [problem(number) for number in range(20, 30)]
+
+    lines = shown(chat(*never, *stale))
+
+    assert lines[-1] == "And 20 more, in the report: 10 never backed up, 10 stale."
 
 
 def test_unknowns_of_one_cause_are_a_line() -> None:
@@ -216,11 +248,110 @@ def test_an_incomplete_run_says_so_and_where_to_read_on() -> None:
 
 
 def test_that_the_audit_works_again_is_said() -> None:
-    again = "The audit works again: it failed once, because ApiUnreachable: `x` <!here>."
+    again = msgspec.structs.replace(FAILING, cause="ApiUnreachable: `x` <!here>")
 
     assert shown(chat(recovered=again))[1] == (
-        "`The audit works again: it failed once, because ApiUnreachable: 'x' &lt;!here&gt;.`"
+        "The audit works again: it failed 5 times since 2026-01-30 05:00 UTC, the last time "
+        "because `ApiUnreachable: 'x' &lt;!here&gt;`"
     )
+
+
+def test_a_reminder_says_that_it_is_one() -> None:
+    known = compared(finding(), open_problem(Verdict.STALE, NOW - DAY))
+
+    assert shown(chat(known))[1] == "This is a reminder of what is still open."
+
+
+def test_an_all_clear_says_in_its_title_how_many_are_muted() -> None:
+    muted = compared(finding(guid="guid-muted", mute=MUTE), None)
+    state = ReaderState(digest_at=NOW - DAY, why=(), episode=NOW - DAY, cleared=False)
+
+    message = chat(muted, alerts=alerts_from(NOW, readers={"": state}), inventory=inventory())
+
+    assert valid(message).content.title == "\U0001f7e2 [backup-audit] test: all clear, 1 muted"
+
+
+def test_a_user_provided_instance_is_told_from_an_offering_without_backups() -> None:
+    line = shown(chat(problem(verdict=Verdict.UNSUPPORTED, type="user-provided")))[1]
+
+    assert " \u00b7 a user-provided instance, which no broker backs up \u00b7 since " in line
+
+
+# ── The fleet ─────────────────────────────────────────────────────────────────────────────────────
+
+
+NEWS_PAGE = "Fleet: https://git.example.com/docs/runbook.md#news-of-the-fleet"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "1 instance: `orders-0` `p.mysql`"),
+        (3, "3 instances: `orders-0` `p.mysql`, `orders-1` `p.mysql`, `orders-2` `p.mysql`"),
+        (
+            4,
+            (
+                "4 instances: `orders-0` `p.mysql`, `orders-1` `p.mysql`, `orders-2` `p.mysql`, "
+                "and 1 more"
+            ),
+        ),
+    ],
+)
+def test_news_of_the_fleet_are_said_by_number_and_three_by_name(count: int, said: str) -> None:
+    left = [departed(f"guid-{n}", verdict=None, name=f"orders-{n}") for n in range(count)]
+    names = [unaudited(f"guid-{n}", name=f"orders-{n}") for n in range(count)]
+    nobodys = Unaudited(count=count, new=count, by_offering={}, instances=names)
+
+    gone = chat(inventory=inventory(**departures(*left)))
+    fresh = chat(inventory=inventory(unaudited=nobodys))
+
+    assert shown(gone)[1:] == [f"\u2022 Left the fleet: {said}"]
+    assert shown(fresh)[1:] == [f"\u2022 New and unaudited: {said}"]
+    for message in (gone, fresh):
+        assert NEWS_PAGE in valid(message).content.next_steps
+    assert NEWS_PAGE not in valid(chat(problem())).content.next_steps
+
+
+def test_what_the_first_inventory_found_is_said_by_offering() -> None:
+    offerings = {"p.mysql": 7, "p.<redis>": 3, "": 2, "p.rabbit": 1}
+    found = Unaudited(count=13, new=0, by_offering=offerings, instances=[])
+
+    message = chat(inventory=inventory(appeared=None, unaudited=found))
+
+    assert shown(message)[1:] == [
+        "\u2022 Unaudited: 13 instances: 7 `p.mysql`, 3 `p.&lt;redis&gt;`, 2, and 1 more"
+    ]
+    assert NEWS_PAGE in valid(message).content.next_steps
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_name_of_the_fleet_can_mislead(text: str) -> None:
+    names: dict[str, Any] = dict.fromkeys(("name", *PLACE), text)
+    left = [departed(f"guid-{n}", **names) for n in range(9)]
+    nobodys = Unaudited(
+        count=9, new=9, by_offering={}, instances=[unaudited("guid-10", **names)] * 9
+    )
+
+    message = chat(inventory=inventory(**departures(*left), unaudited=nobodys))
+
+    assert_cannot_mislead(message, lines=3)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_largest_day_is_no_longer_than_a_channel_shows(text: str) -> None:
+    names: dict[str, Any] = dict.fromkeys(("name", *PLACE), text)
+    left = [departed(f"guid-{n}", **names) for n in range(9)]
+    problems = [problem(n, verdict) for verdict in PROBLEMS for n in range(30)]
+    findings = [msgspec.structs.replace(one, guid=f"g-{n:03}") for n, one in enumerate(problems)]
+
+    message = chat(
+        *findings,
+        inventory=inventory(lost=99_999, **departures(*left)),
+        recovered=msgspec.structs.replace(FAILING, cause="&" * 300),
+    )
+
+    assert len(valid(message).content.description) <= DESCRIPTION_AIM
+    assert any(line.startswith("And ") for line in shown(message))
 
 
 def test_without_a_console_the_address_in_s3_is_said() -> None:
@@ -300,7 +431,7 @@ def test_a_message_is_shortened_by_whole_lines(text: str) -> None:
     lines = shown(message)
     assert len(valid(message).content.description) <= DESCRIPTION_AIM
     assert_cannot_mislead(message, len(lines))
-    rest = re.fullmatch(r"And (\d+) more, in the report\.", lines[-1])
+    rest = re.fullmatch(r"And (\d+) more, in the report: \d+ stale\.", lines[-1])
     assert rest
     assert len(lines) - 2 + int(rest[1]) == 40
 
@@ -319,17 +450,6 @@ def failed(reason: str = "nothing answers", of: Run | None = None, **parts: Any)
         runbook_url="https://git.example.com/docs",
     )
     return run_failed_chat(msgspec.structs.replace(failure, **parts))
-
-
-FAILING = Failing(
-    foundation="test",
-    since=NOW - DAY,
-    runs=5,
-    cause="ApiUnreachable: down",
-    last_run_id="r",
-    last_failed_at=NOW,
-    counted=("r",),
-)
 
 
 def test_a_run_that_failed_says_since_when_and_why() -> None:

@@ -21,11 +21,13 @@ from backup_audit.notify.advice import MEANINGS, next_step
 from backup_audit.notify.digest import DIGEST_MAX, digests
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import EXAMPLES, NAMED_MAX, contents
-from backup_audit.notify.message import Message, attribute_value, subject_line
+from backup_audit.notify.message import SUBJECT_MAX, Message, attribute_value, subject_line
 from backup_audit.notify.problem_lines import PLACES_MAX
+from backup_audit.notify.run_failure import recovery_line
 from backup_audit.report.alerts import OWNERS_MAX, Audience, ReaderState, Reason
 from backup_audit.report.changes import Ended, Resolved, compared
 from backup_audit.report.commit import StoredReport
+from backup_audit.report.failing import Failing
 from backup_audit.report.groups import GROUP_FROM
 from backup_audit.text import LINE_MAX
 from tests.doubles.builders import (
@@ -52,6 +54,7 @@ SECOND = timedelta(seconds=1)
 DOCS = "https://git.example.com/docs"
 LINKS = Links(runbook_url=DOCS, topic_arn="arn:aws:sns:eu-central-1:123456789012:backup-audit")
 HEALTHY = finding(Verdict.HEALTHY, "well")
+HEALTHY_TOO = finding(Verdict.HEALTHY, "well-too")
 WHERE: dict[str, Any] = {**PLACE}
 replace = msgspec.structs.replace
 
@@ -151,14 +154,25 @@ def test_nothing_is_said_when_nothing_is_wrong() -> None:
         (
             [new(), not_reached(guid="b")],
             (
-                "1 of 3 instances has a problem, 1 of them new. "
+                "1 of 3 instances has a problem, 1 of them new; 1 was not reached. "
                 "The audit is INCOMPLETE: the run's time was over."
             ),
             "INCOMPLETE, 1 problem, 1 new",
         ),
         (
             [not_reached(guid="b")],
-            "None of 2 instances has a problem. The audit is INCOMPLETE: the run's time was over.",
+            (
+                "None of 1 instance that was reached has a problem; 1 was not reached. "
+                "The audit is INCOMPLETE: the run's time was over."
+            ),
+            "INCOMPLETE, 0 problems",
+        ),
+        (
+            [HEALTHY_TOO, not_reached(guid="b"), not_reached(guid="c")],
+            (
+                "None of 2 instances that were reached has a problem; 2 were not reached. "
+                "The audit is INCOMPLETE: the run's time was over."
+            ),
             "INCOMPLETE, 0 problems",
         ),
     ],
@@ -170,6 +184,52 @@ def test_the_first_line_and_the_subject_are_the_answer(
 
     assert " ".join(message.body.split()).startswith(answer)
     assert message.subject == f"[backup-audit] test: {subject}"
+
+
+def test_nobody_is_said_to_be_well_if_nobody_was_reached() -> None:
+    message = digest_of(*(not_reached(guid=f"n-{number}") for number in range(1_004)))
+
+    assert " ".join(message.body.split()).startswith(
+        "None of 1,004 instances was reached. The audit is INCOMPLETE: the run's time was over."
+    )
+
+
+def test_a_known_problem_that_was_not_reached_is_a_problem_and_not_reached() -> None:
+    hidden = compared(not_reached(), open_problem(Verdict.STALE, NOW - DAY))
+
+    message = digest_of(hidden, HEALTHY)
+
+    assert lines_of(message)[0].startswith(
+        "1 of 2 instances has a problem, none of them new; 1 was not reached. The audit is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("findings", "said"),
+    [
+        ([], "The audit is complete."),
+        ([new()], "The audit is complete."),
+        ([refused()], "Every instance was asked, but of 1 nothing could be found out."),
+        (
+            [refused(), refused("b")],
+            "Every instance was asked, but of 2 nothing could be found out.",
+        ),
+    ],
+)
+def test_an_audit_that_found_nothing_out_about_some_is_not_called_complete(
+    findings: list[Finding], said: str
+) -> None:
+    found = [compared(one, None) for one in findings]
+    ends = [over("guid-9")]
+
+    for notified in (alerts_from(NOW), alerts_from(NOW, incomplete_since=NOW - DAY)):
+        message = digest_of(*found, HEALTHY, remembered=ends, alerts=notified)
+        text = " ".join(message.body.partition("Backup audit of")[0].split())
+        if notified.incomplete_since:
+            said = said.replace("complete.", "complete again.").replace(
+                "Every", "The audit is complete again: every"
+            )
+        assert text.endswith(said)
 
 
 OPENED_BEFORE = {
@@ -204,6 +264,8 @@ def test_an_all_clear_says_how_many_problems_are_muted() -> None:
     assert lines_of(message)[0] == (
         "All clear: none of 2 instances has a problem, but for 1 muted. The audit is complete."
     )
+    assert message.subject == "[backup-audit] test: all clear, 1 muted"
+    assert "muted" not in (digest_of(muted, new(), alerts=cleared).subject or "")
 
 
 def test_an_all_clear_that_was_never_sent_is_not_sent_when_it_is_no_longer_true() -> None:
@@ -221,19 +283,71 @@ def test_an_all_clear_that_was_never_sent_is_not_sent_when_it_is_no_longer_true(
 def test_a_reminder_says_that_it_is_one() -> None:
     reminded = digest_of(known())
 
-    assert "This is a reminder: nothing has changed since the last message." in lines_of(reminded)
+    assert "This is a reminder of what is still open." in lines_of(reminded)
     assert reminded.attributes["reason"] == ("reminder",)
     assert "reminder" not in digest_of(known(), new(guid="b")).body
 
 
-def test_the_recovery_of_the_audit_is_said_whatever_there_is_besides() -> None:
-    said = "The audit works again: it failed 5 times since 2026-01-30 05:00 UTC."
-    [message] = digests(stored([HEALTHY]), Audience.PEOPLE, LINKS, said)
+def test_a_reminder_that_the_audit_is_incomplete_says_so() -> None:
+    state = ReaderState(digest_at=NOW - DAY, why=(Reason.INCOMPLETE,), episode=None, cleared=False)
+    since = alerts_from(NOW, incomplete_since=NOW - DAY, readers={"": state})
 
-    assert lines_of(message)[:2] == [
-        "None of 1 instance has a problem. The audit is complete.",
-        said,
-    ]
+    reminded = digest_of(not_reached(), HEALTHY, alerts=since)
+
+    assert reminded.attributes["reason"] == ("reminder",)
+    assert "This is a reminder that the audit is still incomplete." in lines_of(reminded)
+
+
+FAILING = Failing(
+    foundation="test",
+    since=NOW - DAY,
+    runs=5,
+    cause="ApiUnreachable: down",
+    last_run_id="r",
+    last_failed_at=NOW,
+    counted=("r",),
+)
+
+
+def test_a_subject_is_shortened_by_whole_parts_the_least_important_first() -> None:
+    lost = inventory(lost=1_387, **departures(departed("guid-5")))
+    report = stored([new(guid=f"g-{n:04}") for n in range(1_287)], inventory=lost)
+
+    [message] = digests(report, Audience.PEOPLE, LINKS, FAILING)
+    [named] = digests(
+        stored([new(), not_reached(guid="b")], inventory=lost, prefix="f" * 32),
+        Audience.PEOPLE,
+        LINKS,
+        FAILING,
+    )
+
+    assert message.subject == (
+        "[backup-audit] test: 1,387 instances disappeared at once, INCOMPLETE, 1,287 problems"
+    )
+    assert named.subject == (
+        f"[backup-audit] {'f' * 32}: 1,387 instances disappeared at once, 1 problem"
+    )
+
+
+@pytest.mark.parametrize("length", [1, 20, 40, 200])
+def test_a_subject_never_loses_its_problems_or_whose_they_are(length: int) -> None:
+    owner = "o" * length
+    found = [new(guid=f"g-{n:04}", owner=owner) for n in range(1_287)]
+    report = stored(found, alerts=PER_OWNER, prefix="f" * 32)
+
+    subject = by_owner(report)[owner].subject or ""
+
+    assert len(subject) <= SUBJECT_MAX
+    assert f"{'f' * 32}: 1,287 problems" in subject
+    whose = subject.rpartition("(")[2]
+    assert whose == f"{owner})" or (length > 20 and whose.startswith("ooooo") and "...)" in whose)
+
+
+def test_the_recovery_of_the_audit_is_said_whatever_there_is_besides() -> None:
+    [message] = digests(stored([HEALTHY]), Audience.PEOPLE, LINKS, FAILING)
+
+    assert lines_of(message)[0] == "None of 1 instance has a problem. The audit is complete."
+    assert recovery_line(FAILING) in " ".join(message.body.split())
     assert message.subject == "[backup-audit] test: the audit works again, 0 problems"
     assert message.attributes["reason"] == ("recovered",)
     assert message.attributes["severity"] == "info"
@@ -245,7 +359,9 @@ def test_an_audit_that_stays_incomplete_says_since_when_and_then_that_it_is_whol
     still = digest_of(not_reached(), alerts=since)
     again = digest_of(HEALTHY, alerts=since)
 
-    assert "The audit is INCOMPLETE since 2026-01-30 05:00 UTC: " in still.body
+    assert (
+        "The audit is INCOMPLETE, as runs have been since 2026-01-30 05:00 UTC; this one: the run's"
+    ) in " ".join(still.body.split())
     assert f"{DOCS}/runbook.md#incompleterun" in lines_of(still)
     assert still.attributes["severity"] == "warning"
     assert lines_of(again)[0].endswith("The audit is complete again.")
@@ -321,7 +437,23 @@ def test_an_instance_without_a_backup_says_when_it_was_made_if_that_is_known() -
     first, second = digest_of(unknown), digest_of(replace(unknown, evidence=made))
 
     assert "    no backup; policy: at most 26 h" in lines_of(first)
-    assert "    no backup, made 2026-01-22 05:00 UTC; policy: at most 26 h" in lines_of(second)
+    made_at = "    no backup; the instance was made 2026-01-22 05:00 UTC; policy: at most 26 h"
+    assert made_at in lines_of(second)
+
+
+def test_nobody_is_sent_to_the_broker_of_a_user_provided_instance() -> None:
+    found = new(Verdict.UNSUPPORTED, "mail", type="user-provided")
+
+    lines = part_of(digest_of(found, new(Verdict.UNSUPPORTED, "broken")), "NEW · UNSUPPORTED (2)")
+
+    first = lines.index("  A user-provided instance has no broker that could back it up.")
+    assert lines[first + 1 : first + 3] == [
+        "  Back it up another way, and mute or exclude it.",
+        "- mail",
+    ]
+    text = "\n".join(lines)
+    assert "service_instances/mail/backups" not in text
+    assert "service_instances/broken/backups" in text
 
 
 def test_what_an_instance_was_before_is_said() -> None:
@@ -519,7 +651,7 @@ def test_unknown_instances_stand_under_what_is_to_be_done_about_them() -> None:
     said = [line for line in lines if line.startswith(("- ", "  Those", "  The instance"))]
     assert lines[lines.index("  The instance is being changed: the next run asks again.") - 1] == ""
     assert said == [
-        "  Those who run the service's broker, with the X-VCAP-Request-ID that the finding has.",
+        "  Those who run the service's broker look into it, by the finding's X-VCAP-Request-ID.",
         "- db-a (a)",
         "- db-c (c)",
         "  The instance is being changed: the next run asks again.",
@@ -560,7 +692,7 @@ def test_the_others_are_counted_in_at_most_twenty_places(spaces: int, others: in
 
     lines = part_of(digest_of(*named, *rest), f"NOT NAMED HERE ({spaces + 1})")
 
-    assert lines[1] == "- 2: prod-eu / space-00 · p.mysql"
+    assert lines[1:3] == [f"  {spaces + 1} stale", "- 2: prod-eu / space-00 · p.mysql"]
     assert sum(" / space-" in line for line in lines) == min(spaces, 20)
     assert lines[-1:] == (["- 1: in other spaces"] if others else lines[-1:])
 
@@ -574,7 +706,17 @@ def test_places_beyond_those_that_are_told_apart_are_counted_together(
 
     lines = part_of(digest_of(*found), "NOT NAMED HERE (4)")
 
-    assert lines[1:] == ["- 3: in an unknown place", "- 1: prod-eu / space-1 · p.mysql"]
+    assert lines[2:] == ["- 3: in an unknown place", "- 1: prod-eu / space-1 · p.mysql"]
+
+
+def test_what_is_not_named_is_counted_by_verdict_first() -> None:
+    never = [new(Verdict.NEVER_BACKED_UP, f"never-{n:03}") for n in range(150)]
+    stale = [new(Verdict.STALE, f"stale-{n:03}") for n in range(1_150)]
+    alike = [compared(refused(f"u-{n:02}"), None) for n in range(12)]
+
+    lines = part_of(digest_of(*never, *stale, *alike), "NOT NAMED HERE (1,200)")
+
+    assert lines[1:] == ["  50 never backed up, 1,150 stale", "- 1,200: in an unknown place"]
 
 
 # ── Ends ──────────────────────────────────────────────────────────────────────────────────────────
@@ -619,7 +761,51 @@ def test_a_problem_that_ended_is_named_with_how(ended: Ended) -> None:
 def test_who_was_notified_of_a_problem_hears_of_its_end_though_it_was_muted_since() -> None:
     message = digest_of(HEALTHY, remembered=[over(muted=True)])
 
-    assert "    was stale since 2026-01-30 05:00 UTC, muted since" in part_of(message, "ENDED")
+    assert "    was stale since 2026-01-30 05:00 UTC, and is muted" in part_of(message, "ENDED")
+
+
+@pytest.mark.parametrize("count", [9, 10, 11])
+def test_ten_ends_of_unknown_instances_of_one_offering_are_one_line(count: int) -> None:
+    unknown: dict[str, Any] = {"verdict": Verdict.UNKNOWN, "offering": "p.mysql"}
+    ends = [over(f"u-{n:02}", **unknown) for n in range(count)]
+    others = [
+        over("known", offering="p.mysql"),
+        over("gone", Ended.GONE, **unknown),
+        over("elsewhere", verdict=Verdict.UNKNOWN, offering="p.redis"),
+    ]
+
+    message = digest_of(HEALTHY, remembered=[*ends, *others])
+
+    healthy = part_of(message, f"ENDED · HEALTHY ({count + 2})")
+    together = f"- {count} × unknown before, p.mysql"  # noqa: RUF001
+    named = [line for line in healthy if line.startswith("- ")]
+    if count < 10:
+        assert named == ["- known", *(f"- u-{n:02}" for n in range(count)), "- elsewhere"]
+    else:
+        assert named == [together, "- known", "- elsewhere"]
+        assert healthy[1:6] == [
+            together,
+            "    such as:",
+            "    u-00",
+            "    u-01",
+            "    u-02",
+        ]
+    assert part_of(message, "ENDED · GONE (1)")[1] == "- gone"
+    assert "more, in the report" not in message.body
+
+
+def test_ends_of_more_offerings_than_are_told_apart_are_named_one_by_one() -> None:
+    ends = [
+        over(f"e-{n:02}-{offering:02}", verdict=Verdict.UNKNOWN, offering=f"o-{offering:02}")
+        for offering in range(21)
+        for n in range(10)
+    ]
+
+    lines = part_of(digest_of(HEALTHY, remembered=ends), "ENDED · HEALTHY (210)")
+
+    together = [line for line in lines if " × " in line]  # noqa: RUF001
+    assert [line.rpartition(" ")[2] for line in together] == [f"o-{n:02}" for n in range(20)]
+    assert sum(line.startswith("- e-") for line in lines) == 10
 
 
 @pytest.mark.parametrize(
@@ -956,7 +1142,7 @@ def test_chat_hears_the_platforms_digest_alone() -> None:
 def test_an_audience_whose_topic_came_after_the_plan_is_notified_from_the_next_run_on() -> None:
     without = alerts_from(NOW, news_from={Audience.PEOPLE: NOW})
 
-    assert list(contents(stored([new()], alerts=without), Audience.CHAT, "works again")) == []
+    assert list(contents(stored([new()], alerts=without), Audience.CHAT, FAILING)) == []
 
 
 # ── Any day, any name ─────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,13 @@ from backup_audit.fleet.run import AuditRequest, Run, Scope, plan_run
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message, json_message
-from backup_audit.notify.run_failure import RunFailure, failure_of, recovery_line, run_failed
+from backup_audit.notify.run_failure import (
+    RunFailure,
+    failure_of,
+    recovery,
+    recovery_line,
+    run_failed,
+)
 from backup_audit.notify.send_failure import notify_of_failure, records_of
 from backup_audit.publish import publish
 from backup_audit.report.alerts import Audience, is_reminder_due
@@ -684,8 +690,8 @@ def test_the_first_committed_run_says_that_it_works_again_and_the_next_does_not(
     after.publish()
 
     [text], [chat] = after.said(), after.said(CHAT)
-    assert recovery_line(after.world.failing) in text
-    assert recovery_line(after.world.failing) in chat
+    assert recovery_line(after.world.failing) in " ".join(text.split())
+    assert recovery(after.world.failing) in chat
     assert after.world.failing.ended_at == NOW + MINUTE
     after.keys = stored([finding(Verdict.HEALTHY)], of=due(DAY), store=after.world.store).keys
     after.publish()
@@ -798,10 +804,9 @@ def test_the_first_message_says_why_and_what_to_do() -> None:
     [message] = world.notifiers[PEOPLE].messages
     assert message.subject == "[backup-audit] test: the audit failed (CredentialsRefused)"
     assert message.body.splitlines() == [
-        f"The backup audit of test failed at 2026-01-31 05:00 UTC (run {due().run_id}).",
-        "Until one succeeds, nobody is notified of any backup: silence is no good news.",
-        "",
-        "CredentialsRefused: UAA refuses the client",
+        "The backup audit of test failed: CredentialsRefused: UAA refuses the client.",
+        "Nobody is notified of any backup until it works: silence is no good news.",
+        f"It failed at 2026-01-31 05:00 UTC (run {due().run_id}).",
         "",
         "What to do: docs/runbook.md#failedrun",
         "The function's log has the rest.",
@@ -822,17 +827,17 @@ def test_a_reminder_says_since_when_and_how_often() -> None:
 
     message = world.notifiers[PEOPLE].messages[-1]
     assert message.subject == (
-        "[backup-audit] test: the audit fails since 2026-01-31, 5 runs (CredentialsRefused)"
+        "[backup-audit] test: audit failing since 2026-01-31, 5 runs (CredentialsRefused)"
     )
-    assert message.body.splitlines()[1] == (
-        "Since 2026-01-31 05:00 UTC every full run failed: 5 of them."
+    assert message.body.splitlines()[3] == (
+        "Since 2026-01-31 05:00 UTC every full run has failed: 5 of them."
     )
 
 
 def test_a_failure_of_another_scope_promises_nothing() -> None:
     text = run_failed(a_failure(scope=Scope.PARTIAL)).body
 
-    assert "Until one succeeds" not in text
+    assert "until it works" not in text
     assert "reminded" not in text
 
 
@@ -885,7 +890,33 @@ def test_a_reason_is_cut_where_no_message_would_fit(length: int, ending: str) ->
     failure = a_failure(error=CredentialsRefused("x" * length))
 
     assert failure.reason == "x" * (min(length, 20_000) - 1) + ending
-    assert f"CredentialsRefused: {failure.reason}\n" in run_failed(failure).body
+    assert failure.reason in " ".join(run_failed(failure).body.split())
+
+
+def test_a_long_reason_begins_in_the_first_sentence_and_stands_whole_below_in_short_lines() -> None:
+    reason = "; ".join(f"instances[{number}].guid: not a GUID" for number in range(100))
+    fits = "x " * 139
+
+    lines = run_failed(a_failure(error=CredentialsRefused(reason))).body.splitlines()
+    short = run_failed(a_failure(error=CredentialsRefused(fits))).body
+
+    assert lines[0].startswith("The backup audit of test failed: CredentialsRefused: instances[0]")
+    assert "Nobody is notified of any backup until it works: silence is no good news." in lines[:6]
+    assert max(map(len, lines)) <= 100
+    whole = " ".join(" ".join(lines[lines.index("All that it says:") + 1 :]).split())
+    assert whole.startswith(reason)
+    assert "All that it says:" not in short
+
+
+def test_a_subject_without_room_for_the_error_has_the_rest() -> None:
+    failing = World()
+    failing.fails()
+    many = msgspec.structs.replace(failing.failing, runs=12_345)
+    failure = msgspec.structs.replace(a_failure(), foundation="f" * 32, failing=many)
+
+    assert run_failed(failure).subject == (
+        f"[backup-audit] {'f' * 32}: audit failing since 2026-01-31, 12,345 runs"
+    )
 
 
 # ── The settings that a failure reads, which may be what is broken ────────────────────────────────

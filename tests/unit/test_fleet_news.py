@@ -172,6 +172,7 @@ def test_who_left_the_fleet_is_named_with_the_problem_that_was_open() -> None:
     ("until", "said"),
     [
         ("2026-03-31", "    by label backup-audit.skip-until, until 2026-03-31"),
+        ("never", "    by label backup-audit.skip-until, for good"),
         (None, "    by label backup-audit.skip-until"),
     ],
 )

@@ -30,6 +30,7 @@ from tools.local_cloud.simulated_cloud_controller import (
 )
 
 LOG = "function.log"
+FIRST_TEXT = "sns/digest.txt"
 MESSAGES = {audience: f"sns/{audience}.jsonl" for audience in Audience}
 
 # Shows progress while it is entered: how many of how many instances were asked for; None if nobody
@@ -123,6 +124,8 @@ def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:
         for audience, sent in messages.items():
             are_documents = audience is not Audience.PEOPLE
             append_to(out / MESSAGES[audience], sent, are_documents=are_documents)
+        for first in messages[Audience.PEOPLE][:1]:
+            (out / FIRST_TEXT).write_text(f"{first.subject}\n\n{first.body}", "utf-8")
     return Outcome(
         answer=None if asks_why else answer,
         explained=msgspec.convert(answer, Explained) if asks_why and answer else None,

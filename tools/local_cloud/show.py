@@ -24,7 +24,7 @@ from backup_audit_cli.table import Row, new_console, plain_lines, row_of, styled
 from tools.local_cloud.aws import BUCKET, WrittenFile
 from tools.local_cloud.inventory_lines import inventory_lines
 from tools.local_cloud.judged import EverJudged
-from tools.local_cloud.local_run import LOG, MESSAGES, Outcome
+from tools.local_cloud.local_run import FIRST_TEXT, LOG, MESSAGES, Outcome
 from tools.local_cloud.messages import SentMessage
 from tools.local_cloud.scaled import said
 
@@ -53,7 +53,7 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
         console.print("\n".join([*lines_of(outcome.explained), ""]), soft_wrap=True)
     if outcome.answer:
         _show_answer(console, outcome.answer, outcome)
-    _show_messages(console, outcome.messages)
+    _show_messages(console, outcome.messages, out)
     _show_files(console, outcome.written, out)
 
 
@@ -180,7 +180,9 @@ def _show_inventory(console: Console, record: InventoryRecord) -> None:
     console.print("\n".join([*lines, ""]), soft_wrap=True)
 
 
-def _show_messages(console: Console, published: Mapping[Audience, Sequence[SentMessage]]) -> None:
+def _show_messages(
+    console: Console, published: Mapping[Audience, Sequence[SentMessage]], out: Path
+) -> None:
     """What people get, as they get it; of the others' messages, how many there are."""
     counts = ", ".join(f"{len(published[one])} {for_whom}" for one, for_whom in _READERS.items())
     console.print(Text(f"Published to SNS: {counts}", style="bold"), soft_wrap=True)
@@ -198,7 +200,7 @@ def _show_messages(console: Console, published: Mapping[Audience, Sequence[SentM
         console.print("\n  The first one's text:\n")
         lines = messages[0].body.splitlines()
         if len(lines) > _EMAIL_LINES_MAX:
-            lines[_EMAIL_LINES_MAX:] = ["", f"… the rest is in {MESSAGES[Audience.PEOPLE]}"]
+            lines[_EMAIL_LINES_MAX:] = ["", f"… the whole text is in {out}/{FIRST_TEXT}"]
         console.print(indent("\n".join([*lines, ""]), "    "), soft_wrap=True)
 
 
