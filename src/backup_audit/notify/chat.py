@@ -20,7 +20,6 @@ import msgspec
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.advice import Runbook, meaning_of, page_of, runbook_page
-from backup_audit.notify.fleet_news import FleetNews
 from backup_audit.notify.headline import (
     attributes_of,
     how_many,
@@ -32,6 +31,7 @@ from backup_audit.notify.links import Links
 from backup_audit.notify.listing import EXAMPLES, Alike, DigestContent, Listed, Part
 from backup_audit.notify.message import Message, json_message, lost_of, lost_role
 from backup_audit.notify.run_failure import RunFailure, recovery, run_failed
+from backup_audit.report.drift import Departed, UnauditedInstance
 from backup_audit.text import (
     at,
     compared_duration,
@@ -48,6 +48,7 @@ ALIKE_MAX = 5  # causes of unknown ones
 
 _NAME_MAX = 80  # characters of a name or a place
 _SENTENCE_MAX = 400  # characters of a sentence that may quote others
+_EXAMPLES_ROOM = 300  # characters of a line about the fleet
 _REST_ROOM = 150  # characters of the description: how many are not named
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"})
@@ -207,31 +208,42 @@ def _rest(content: DigestContent, named: Mapping[Verdict, int]) -> Iterator[str]
 
 
 def _fleet(content: DigestContent) -> Iterator[str]:
-    """What is new of the fleet, three of a kind by name."""
-    for fleet in content.unheard.fleets:
-        yield from _news_of(fleet.news)
+    """What is new of the fleet: how many, and three by name."""
+    news = [fleet.news for fleet in content.unheard.fleets]
+    left = [one for each in news for one in each.left]
+    new = [one for each in news for one in each.new_unaudited]
+    if count := sum(each.left_count or 0 for each in news):
+        yield f"\u2022 Left the fleet: {_such_as(count, left)}"
+    if count := sum(each.new_unaudited_count or 0 for each in news):
+        yield f"\u2022 New and unaudited: {_such_as(count, new)}"
+    for each in news:
+        if each.first_unaudited and each.unaudited_count:
+            yield f"\u2022 Unaudited: {_by_offering(each.unaudited_count, each.first_unaudited)}"
 
 
-def _news_of(news: FleetNews) -> Iterator[str]:
-    if news.left_count:
-        left = [_named(one.name, one.guid, one.offering) for one in news.left[:EXAMPLES]]
-        yield f"\u2022 Left the fleet: {_such_as(news.left_count, left, len(left))}"
-    if news.new_unaudited_count:
-        new = [_named(one.name, one.guid, one.offering) for one in news.new_unaudited[:EXAMPLES]]
-        yield f"\u2022 New and unaudited: {_such_as(news.new_unaudited_count, new, len(new))}"
-    if news.first_unaudited and news.unaudited_count:
-        most = dict(islice(news.first_unaudited.items(), EXAMPLES))
-        of = [f"{count:,} {code(offering)}".rstrip() for offering, count in most.items()]
-        yield f"\u2022 Unaudited: {_such_as(news.unaudited_count, of, sum(most.values()))}"
+def _such_as(count: int, some: Sequence[Departed | UnauditedInstance]) -> str:
+    named = [
+        " ".join(filter(None, (code(one.name or "") or code(one.guid), code(one.offering or ""))))
+        for one in some[:EXAMPLES]
+    ]
+    return _with_rest(count, [(name, 1) for name in named])
 
 
-def _named(name: str | None, guid: str, offering: str | None) -> str:
-    return " ".join(filter(None, (code(name or "") or code(guid), code(offering or ""))))
+def _by_offering(count: int, offerings: Mapping[str, int]) -> str:
+    most = islice(offerings.items(), EXAMPLES)
+    return _with_rest(count, [(f"{of:,} {code(name)}".rstrip(), of) for name, of in most])
 
 
-def _such_as(count: int, examples: Sequence[str], named: int) -> str:
-    said = [*examples, f"and {count - named:,} more"] if named < count else examples
-    return f"{instances(count)}: {', '.join(said)}"
+def _with_rest(count: int, some: Iterable[tuple[str, int]]) -> str:
+    """How many, some of them as far as they have room, and how many more."""
+    shown, rest = [], count
+    for text, stands_for in some:
+        if _length([*shown, text]) > _EXAMPLES_ROOM:
+            break
+        shown.append(text)
+        rest -= stands_for
+    more = [f"and {rest:,} more"] if rest and shown else []
+    return ": ".join(filter(None, (instances(count), ", ".join([*shown, *more]))))
 
 
 def _line_of(listed: Listed) -> str:
@@ -300,7 +312,7 @@ def _next_steps(content: DigestContent, links: Links) -> Iterator[str]:
 
 def _of_failure(failure: RunFailure) -> Iterator[str]:
     failing, which = failure.failing, failure.run.run_id if failure.run else "without an id"
-    where = failure.foundation or "unknown foundation"
+    where = failure.foundation or "an unknown foundation"
     yield f"The backup audit of {where} failed at {at(failure.failed_at)} (run {which})."
     if failing is not None and failing.runs > 1:
         yield f"{failing.runs:,} full runs have failed since {at(failing.since)}."

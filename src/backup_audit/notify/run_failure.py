@@ -86,12 +86,11 @@ def failure_of(
 
 def run_failed(failure: RunFailure) -> Message:
     """The message for people: why and what that means, since when, what to do."""
-    where = failure.foundation or "unknown foundation"
     return text_message(
         f"{failure.id}/run_failed",
-        _subject(failure, where),
+        _subject(failure),
         [
-            *(line for said in _happened(failure, where) for line in wrapped(said)),
+            *(line for said in _happened(failure) for line in wrapped(said)),
             *_whole_reason(failure),
             "",
             f"What to do: {failure.runbook}",
@@ -119,8 +118,9 @@ def recovery(failing: Failing) -> str:
     )
 
 
-def _subject(failure: RunFailure, where: str) -> str:
+def _subject(failure: RunFailure) -> str:
     """With the error's type, if there is room for all of it."""
+    where = failure.foundation or "unknown foundation"
     said = f"[backup-audit] {where}: {_in_short(failure)}"
     with_error = f"{said} ({failure.error})"
     return with_error if len(with_error) <= SUBJECT_MAX else said
@@ -133,7 +133,8 @@ def _in_short(failure: RunFailure) -> str:
     return f"audit failing since {failing.since:%Y-%m-%d}, {failing.runs:,} runs"
 
 
-def _happened(failure: RunFailure, where: str) -> Iterator[str]:
+def _happened(failure: RunFailure) -> Iterator[str]:
+    where = failure.foundation or "an unknown foundation"
     why = _sentence(f"{failure.error}: {one_line(failure.reason, _CAUSE_MAX)}")
     yield f"The backup audit of {where} failed: {why}"
     if failure.is_full:
