@@ -236,7 +236,8 @@ def _by_offering(count: int, offerings: Mapping[str, int]) -> str:
 
 def _with_rest(count: int, some: Iterable[tuple[str, int]]) -> str:
     """How many, some of them as far as they have room, and how many more."""
-    shown, rest = [], count
+    shown: list[str] = []
+    rest = count
     for text, stands_for in some:
         if _length([*shown, text]) > _EXAMPLES_ROOM:
             break
