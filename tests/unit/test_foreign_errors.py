@@ -269,8 +269,8 @@ def test_it_is_logged_counted_notified_and_raised_again(
     assert line.get("run_id") == (None if is_early else RUN_ID)
     assert counted(lines) == 1
     [failure] = [m for m in world.published if m.attributes["event"] == "run_failed"]
-    said = f"\n{type(error).__name__}: an error that the audit does not know\n"
-    assert said in failure.body
+    said = f" failed: {type(error).__name__}: an error that the audit does not know."
+    assert said in " ".join(failure.body.split())
     assert f"(run {line.get('run_id') or 'without an id'})" in failure.body
     assert CANARY not in f"{failure.subject}{failure.body}"
     assert "The function's log has the rest." in failure.body
