@@ -107,10 +107,11 @@ PLATFORM = {*DAYS, "x"}
 @pytest.mark.parametrize(
     ("name", "theirs"),
     [
-        ("critical", {"opened", "opened team-orders", "reminded", "x"}),
+        ("critical", {"opened", "opened team-orders", "reminded", "ended", "x"}),
         ("changed", (PLATFORM | {"opened team-orders", "opened team-cart"}) - {"reminded"}),
         ("audit", {"incomplete", "complete", "x"}),
         ("team", {"opened team-orders"}),
+        ("team_and_audit", {"opened team-orders", "incomplete", "complete", "x"}),
         ("platform", PLATFORM),
     ],
 )
@@ -126,7 +127,9 @@ def test_without_a_policy_a_reader_gets_everything() -> None:
 
 
 def test_every_policy_that_is_shown_is_tried() -> None:
-    assert {*POLICIES} == {"critical", "changed", "audit", "team", "platform"}
+    assert {*POLICIES} == {
+        "critical", "changed", "audit", "team", "team_and_audit", "platform",
+    }  # fmt: skip
 
 
 def test_the_command_that_subscribes_asks_for_a_policy_that_is_shown() -> None:
