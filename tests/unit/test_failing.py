@@ -347,6 +347,113 @@ def test_a_run_that_is_not_known_yet_is_notified_of_each_time_and_noted_nowhere(
     assert world.store.objects == {}
 
 
+# ── A late run ────────────────────────────────────────────────────────────────────────────────────
+
+LATEST = "backup-audit/latest.json"
+
+
+def committed(world: World, *, foundation: str = "test") -> None:
+    """latest.json names the full run that was due at NOW."""
+    report = stored([finding(Verdict.HEALTHY)], of=due(), store=world.store)
+    advance_latest(report)
+    if foundation != "test":
+        pointer = json.loads(world.store.objects[LATEST]) | {"foundation": foundation}
+        world.store.objects[LATEST] = json.dumps(pointer).encode()
+
+
+@pytest.mark.parametrize(
+    ("by", "is_late"), [(-SECOND, True), (0 * SECOND, False), (SECOND, False)], ids=str
+)
+def test_a_run_that_was_due_before_the_newest_one_fails_without_counting_or_notifying(
+    by: timedelta,
+    is_late: bool,  # noqa: FBT001
+) -> None:
+    world = World()
+    committed(world)
+    objects = dict(world.store.objects)
+
+    world.fails(by, at=HOUR)
+
+    assert [len(world.heard(one)) for one in Audience] == [0 if is_late else 1] * 3
+    assert (KEY in world.store.objects) is not is_late
+    if is_late:
+        assert world.store.objects == objects, "nothing is noted"
+        [warning] = world.warnings
+        assert warning == (
+            f"run {due(by).run_id} is older than the one that {LATEST} names: that it failed is "
+            "not counted, and nobody is notified"
+        )
+
+
+def test_a_late_run_that_fails_leaves_what_is_counted_as_it_is() -> None:
+    world = World()
+    committed(world)
+    world.fails(HOUR)
+    before = world.failing
+
+    world.fails(-HOUR, at=2 * HOUR)
+
+    assert world.failing == before
+    assert len(world.heard()) == 1
+
+
+def test_a_late_run_that_fails_has_no_end_that_the_next_run_would_say() -> None:
+    world = World()
+    committed(world)
+
+    world.fails(-HOUR, at=HOUR)
+
+    assert world.recovers(DAY) is None
+
+
+@pytest.mark.parametrize("scope", [Scope.PARTIAL, Scope.WHAT_IF])
+def test_a_run_of_another_scope_is_never_late(scope: Scope) -> None:
+    world = World()
+    committed(world)
+
+    world.fails(-HOUR, scope=scope)
+
+    assert len(world.heard()) == 1
+
+
+def test_where_the_newest_run_cannot_be_read_rather_twice_than_not_at_all() -> None:
+    class Throttled(InMemoryStore):
+        def get(self, key: str) -> StoredObject | None:
+            if key == LATEST:
+                raise ReportStoreFailed("throttled")
+            return super().get(key)
+
+    world = World()
+    committed(world)
+    store = Throttled()
+    store.objects = world.store.objects
+
+    world.fails(-HOUR, store=store)
+
+    assert [len(world.heard(one)) for one in Audience] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"schema_version": 2}'])
+def test_where_the_newest_run_cannot_be_made_out_the_run_counts(body: bytes) -> None:
+    world = World()
+    world.store.objects[LATEST] = body
+
+    for hour in range(2):
+        world.fails((hour - 2) * HOUR)
+
+    assert world.failing.runs == 2
+    assert len(world.heard()) == 1, "once, as ever"
+
+
+def test_another_foundations_run_makes_none_late() -> None:
+    world = World()
+    committed(world, foundation="eu")
+
+    world.fails(-HOUR)
+
+    assert len(world.heard()) == 1
+
+
 # ── The bucket ────────────────────────────────────────────────────────────────────────────────────
 
 

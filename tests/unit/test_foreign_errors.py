@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -362,6 +362,24 @@ def test_attempts_are_one_failed_run_and_the_next_run_says_that_it_works_again(
     assert world.notifier.events == ["run_failed", "digest"]
     said = " ".join(world.published[-1].body.split())
     assert "ConfigurationUnavailable: SSM: AccessDenied" in said
+
+
+def test_a_late_run_that_fails_is_logged_and_counted_as_a_metric_and_notifies_nobody(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry.handler(SCHEDULED, Context())
+    world.published.clear()
+    capsys.readouterr()
+    world.errors["source"] = ConfigurationUnavailable("SSM: AccessDenied")
+
+    with pytest.raises(ConfigurationUnavailable):
+        entry.handler(
+            {"scheduled_time": f"{DUE - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"}, Context()
+        )
+
+    assert counted(logged(capsys)) == 1, "the alarm FailedRun rings"
+    assert world.published == []
+    assert KEY not in world.store.objects
 
 
 @pytest.mark.parametrize("more", [{"notify": False}, {"dry_run": True}, {"explain": "a"}])

@@ -3,7 +3,7 @@
 A mark where the run's report would be says for each audience that it was notified of this run.
 Programs hear of each. People and chat hear of the first full run that fails, and are reminded while
 it goes on: failing.json has when. Both are written after the messages: a crash doubles, and loses
-nothing.
+nothing. A late run, older than the newest that is committed, neither counts nor notifies anybody.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,6 +15,7 @@ from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import RunFailure
 from backup_audit.notify.send import Notifier
 from backup_audit.report.alerts import Audience
+from backup_audit.report.commit import is_late
 from backup_audit.report.failing import FailingRuns
 from backup_audit.report.marks import Mark
 from backup_audit.report.rendering import as_json
@@ -94,6 +95,12 @@ def _due(
     try:
         due = [one for one in due if not records.is_marked(one)]
         if records.runs is not None and failure.run is not None:
+            if is_late(records.store, records.keys, records.runs.foundation, failure.run):
+                warn(
+                    f"run {failure.run.run_id} is older than the one that {records.keys.latest} "
+                    "names: that it failed is not counted, and nobody is notified"
+                )
+                return failure, []
             failing = records.runs.failed_again(
                 failure.run.run_id, failure.failed_at, failure.cause
             )

@@ -222,6 +222,22 @@ def is_known(stored: StoredReport) -> bool:
     return latest is not None and _order(latest.run) >= _order(run)
 
 
+def is_late(store: ObjectStore, keys: RunKeys, foundation: str, run: Run) -> bool:
+    """Whether a full run was due before the one of its foundation that latest.json names.
+
+    Of a latest.json that is damaged, or of a newer version, nothing is late. Raise
+    ReportStoreFailed if it cannot be read.
+    """
+    stored = store.get(keys.latest)
+    if stored is None:
+        return False
+    try:
+        latest = msgspec.json.decode(stored.body, type=Latest)
+    except UNDECODABLE:
+        return False
+    return latest.foundation == foundation and run.due_at < latest.run.due_at
+
+
 def refuse_anothers(store: ObjectStore, keys: RunKeys, foundation: str) -> None:
     """Raise InvalidSettings if the reports below the prefix are another foundation's."""
     stored = store.get(keys.latest)
