@@ -941,6 +941,24 @@ def test_a_reminder_says_since_when_and_how_often() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("scope", "what"), [(Scope.PARTIAL, "a partial run"), (Scope.WHAT_IF, "a what-if")]
+)
+def test_a_failure_of_another_scope_says_at_once_what_it_is(scope: Scope, what: str) -> None:
+    message = run_failed(a_failure(scope=scope))
+
+    assert message.subject == f"[backup-audit] test: {what} failed (CredentialsRefused)"
+    first = message.body.splitlines()[0]
+    assert first.startswith(f"{what.capitalize()} of the backup audit of test failed")
+
+
+def test_a_failure_of_which_the_run_is_not_known_is_of_the_audit() -> None:
+    message = run_failed(msgspec.structs.replace(a_failure(), run=None))
+
+    assert message.subject == "[backup-audit] test: the audit failed (CredentialsRefused)"
+    assert message.body.startswith("The backup audit of test failed")
+
+
 def test_a_failure_of_another_scope_promises_nothing() -> None:
     text = run_failed(a_failure(scope=Scope.PARTIAL)).body
 

@@ -16,6 +16,9 @@ from backup_audit.text import at, format_duration, one_line, printable, wrapped
 _REASON_MAX = 20_000
 _CAUSE_MAX = 300  # characters that failing.json and one line of a digest have of it
 
+# That one of these failed says nothing of the audit: somebody asked a question by hand.
+_QUESTIONS = {Scope.PARTIAL: "partial run", Scope.WHAT_IF: "what-if"}
+
 _FOREIGN = "an error that the audit does not know"
 
 
@@ -46,6 +49,17 @@ class RunFailure(msgspec.Struct, frozen=True, kw_only=True):
         """What its message ids begin with: the same for all attempts of a run."""
         which = self.run.run_id if self.run else self.invocation_id
         return f"{self.foundation}/{which}" if self.foundation else which
+
+    @property
+    def subject(self) -> str:
+        """What a sentence says that it failed: "The backup audit of prod-eu", or a part of it."""
+        audit = f"backup audit of {self.foundation or 'an unknown foundation'}"
+        return f"A {self.question} of the {audit}" if self.question else f"The {audit}"
+
+    @property
+    def question(self) -> str | None:
+        """What a run is called that is not full; None of a full one, or of one that is unknown."""
+        return _QUESTIONS.get(self.run.scope) if self.run else None
 
     @property
     def cause(self) -> str:
@@ -128,15 +142,16 @@ def _subject(failure: RunFailure) -> str:
 
 def _in_short(failure: RunFailure) -> str:
     failing = failure.failing
+    if failure.question:
+        return f"a {failure.question} failed"
     if failing is None or failing.runs == 1:
         return "the audit failed"
     return f"audit failing since {failing.since:%Y-%m-%d}, {failing.runs:,} runs"
 
 
 def _happened(failure: RunFailure) -> Iterator[str]:
-    where = failure.foundation or "an unknown foundation"
     why = _sentence(f"{failure.error}: {one_line(failure.reason, _CAUSE_MAX)}")
-    yield f"The backup audit of {where} failed: {why}"
+    yield f"{failure.subject} failed: {why}"
     if failure.is_full:
         yield "Nobody is notified of any backup until it works: silence is no good news."
     which = failure.run.run_id if failure.run else "without an id"
