@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jq
 import msgspec
 import pytest
 
@@ -159,3 +160,45 @@ def test_what_a_topic_did_not_take_is_open_with_the_next_run_that_is_heard(
         days.events.messages.clear()
         if is_heard:
             assert set(incidents) == open_now(days)
+
+
+# ── The queue ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_policy_of_a_queue_lets_this_topic_send_and_no_other() -> None:
+    found = re.search(r"jq -n .*? '(.*?)' > attributes.json", PAGE, re.DOTALL)
+    assert found
+    topic, queue = "arn:aws:sns:eu-central-1:1:events", "arn:aws:sqs:eu-central-1:1:reader"
+    asked = {"topic": topic, "queue": queue}
+
+    attributes = jq.compile(found[1], args=asked).input_value(None).first()
+
+    assert set(attributes) == {"Policy"}
+    [statement] = json.loads(attributes["Policy"])["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+
+
+def test_what_a_run_said_and_no_retry_could_say_whole_comes_again_under_other_ids() -> None:
+    days = Days(row(guid) for guid in MANY)
+    days.answers = dict.fromkeys(MANY, a_list(50))
+    days.events.refuses = lambda one: "db-7" in one.message_id
+    with pytest.raises(NotificationFailed):
+        days.run()
+    first = [json.loads(one.body) for one in days.events.messages]
+    days.events.messages.clear()
+    days.events.refuses = lambda _: False
+
+    days.run()
+
+    second = [json.loads(one.body) for one in days.events.messages]
+    opened = [one for one in second if one.get("action") == "opened"]
+    assert len(opened) == len(MANY)
+    assert {one["message_id"] for one in first}.isdisjoint(one["message_id"] for one in second)
+    again = {one["problem_id"] for one in first if one.get("action") == "opened"}
+    assert again < {one["problem_id"] for one in opened}
