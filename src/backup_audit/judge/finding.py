@@ -13,7 +13,7 @@ from backup_audit.fleet.policy import Policy
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
 from backup_audit.judge.under_way import is_deletion_young, with_operation
-from backup_audit.judge.verdict import Severity, Verdict, judge
+from backup_audit.judge.verdict import Severity, Verdict, judge, severity_of
 
 
 class Change(StrEnum):
@@ -134,8 +134,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_problem and self.mute is None and not self.is_being_deleted
 
     @property
+    def hidden(self) -> Problem | None:
+        """The known problem that nobody can see now, since the instance is unknown."""
+        return self.before if self.verdict is Verdict.UNKNOWN else None
+
+    @property
     def severity(self) -> Severity:
-        return self.verdict.severity
+        """That of the verdict, or of the problem behind it if that is more urgent."""
+        seen = (self.verdict, self.hidden.verdict) if self.hidden else (self.verdict,)
+        return severity_of(verdict.severity for verdict in seen)
 
     @property
     def newest_backup_at(self) -> datetime | None:

@@ -58,7 +58,7 @@ _SIGNS = {
     Severity.WARNING: "\U0001f7e1",
     Severity.INFO: "\U0001f7e2",
 }
-_NEWS = {Part.NEW: "NEW ", Part.WORSE: "WORSE ", Part.OPEN: ""}
+_NEWS = {Part.NEW: "NEW ", Part.AGAIN: "AGAIN ", Part.WORSE: "WORSE ", Part.OPEN: ""}
 
 
 class ChatContent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -262,13 +262,13 @@ def _line_of(listed: Listed) -> str:
 
 
 def _line_of_alike(alike: Alike) -> str:
-    cause = alike.cause
+    cause, verdict = alike.cause, f"{_NEWS[alike.part]}{_words(alike.verdict)}"
     if cause is None:
-        return f"\u2022 {_NEWS[alike.part]}unknown: {alike.count:,}, for many causes"
+        return f"\u2022 {verdict}: {alike.count:,}, for many causes"
     status = f"HTTP {cause.http_status}" if cause.http_status else ""
     parts = (code(cause.offering or ""), status, code(cause.title or ""))
     said = " ".join(filter(None, parts))
-    return f"\u2022 {_NEWS[alike.part]}unknown: {instances(alike.count)} {said}".rstrip()
+    return f"\u2022 {verdict}: {instances(alike.count)} {said}".rstrip()
 
 
 def _how_bad(finding: Finding) -> str:

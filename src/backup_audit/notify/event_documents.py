@@ -14,7 +14,7 @@ from backup_audit.judge.finding import Change, Problem
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify.fleet_news import FleetNews
 from backup_audit.report.changes import Ended
-from backup_audit.report.groups import Cause
+from backup_audit.report.groups import Cause, Example
 from backup_audit.report.report import Coverage, News, ReportAddress
 
 
@@ -113,7 +113,8 @@ class GroupEvent(Event, frozen=True, kw_only=True, tag_field="event", tag="group
 
     `members` counts those that are in it in this run: the report's findings name it in their
     `alert`. They have no event of their own. One that gets another verdict leaves, and opens its
-    own. The group ends when none is left.
+    own. The group ends when none is left. `owners` are those that members had when it opened, the
+    first 50 by name, `examples` three of the members.
     """
 
     action: GroupAction
@@ -122,6 +123,8 @@ class GroupEvent(Event, frozen=True, kw_only=True, tag_field="event", tag="group
     cause: Cause
     opened_at: datetime
     members: int
+    owners: tuple[str, ...]
+    examples: tuple[Example, ...]
 
 
 class FailedRuns(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,8 @@ from backup_audit.report.failing import Failing
 from backup_audit.report.groups import Group
 from backup_audit.report.report import Report, ReportAddress
 
+OWNERS_MAX = 20  # owners, by name, in the attribute of a group
+
 
 def events(stored: StoredReport, failing: Failing | None = None) -> Iterator[Message]:
     """The event of the run, then those of groups, then those of problems.
@@ -128,11 +130,14 @@ class _Maker:
             cause=group.cause,
             opened_at=group.opened_at,
             members=group.members,
+            owners=group.owners,
+            examples=group.examples,
         )
         return _message(
             document,
             verdict=group.cause.verdict,
             change=_CHANGES[action],
+            owner=group.owners[:OWNERS_MAX],
             reason=_REASONS[action],
         )
 

@@ -87,6 +87,7 @@ def _said(content: DigestContent) -> Iterator[_Said]:
     counts = {
         "muted": content.muted if content.is_all_clear else 0,
         "new": content.of(Part.NEW),
+        "named again": content.of(Part.AGAIN),
         "worse": content.of(Part.WORSE),
         "ended": content.ended_count,
         **_of_the_fleet(content),
@@ -114,12 +115,14 @@ def headline_of(content: DigestContent) -> str:
 def how_many(content: DigestContent) -> str:
     """How many have a problem, and how many of them are news."""
     found, new, worse = content.open, content.of(Part.NEW), content.of(Part.WORSE)
+    again = content.of(Part.AGAIN)
     reached = content.report.coverage.configured - content.not_asked
     if not found and not reached and content.reader == PLATFORM:
         return f"None of {instances(content.not_asked)} was reached."
     said = f"{_who(content, reached)} {'have' if found > 1 else 'has'} a problem"
     if content.report.run.scope.is_compared and found:
         said += f", {f'{new:,}' if new else 'none'} of them new"
+        said += f", {again:,} named again" if again else ""
         said += f", {worse:,} worse than before" if worse else ""
     if others := _others(content):
         said += f", but for {' and '.join(others)}"

@@ -14,9 +14,10 @@ import msgspec
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Severity, Verdict, severity_of
+from backup_audit.notify.message import lost_of
 from backup_audit.notify.mute_news import mute_head_lines, mute_section
 from backup_audit.notify.unheard import NOTHING, Unheard, unheard_by
-from backup_audit.report.alerts import PLATFORM, Audience, Reason
+from backup_audit.report.alerts import PLATFORM, Alerts, Audience, Reason
 from backup_audit.report.changes import Ended, Resolved
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.failing import Failing
@@ -40,6 +41,7 @@ class Part(StrEnum):
     """The part of a digest in which a problem stands."""
 
     NEW = "new"  # or reopened: this audience has not heard of it
+    AGAIN = "again"  # it had, before it was said that all is clear
     WORSE = "worse"  # than what it heard of last
     OPEN = "open"  # as before, or compared with nothing
 
@@ -52,13 +54,14 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Alike(msgspec.Struct, frozen=True):
-    """Unknown instances that share a cause: ten or more, of which these are in one part.
+    """Instances that share a cause: ten or more, of which these are in one part.
 
-    `cause` is null where so many different ones were found that the others are counted together.
-    `examples` are the first three.
+    They are unknown, or not found where a role seems lost. `cause` is null where so many different
+    ones were found that the others are counted together. `examples` are the first three.
     """
 
     part: Part
+    verdict: Verdict
     cause: Cause | None
     count: int
     examples: tuple[Finding, ...]
@@ -88,16 +91,17 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a digest says to one reader, for whatever form it takes.
 
     `reader` is "" for the platform, or an owner. `reasons` say why it goes out. `counts` are all
-    problems that are open and neither muted nor being deleted, by part and verdict; of them `named`
-    are those to name, a hundred at the most and the most important first, and `alike` those of one
-    cause. `ends` are the first hundred problems that ended, of `ended` in all, by how, but for the
-    `ended_in_fleet`: `unheard`, which the platform hears of the fleet, names those; and but for
-    `ends_alike`. `unsaid` counts those that opened and ended before anybody was notified.
-    `not_reached` counts instances that the run did not get to, and that had no problem before,
-    `not_asked` all that it did not get to, `without_result` those that are unknown though they were
-    asked, muted or not. `recovered` has the full runs that failed before this one, null if none
-    did. `large_mutes` and `mutes` are lines about the mutes themselves, for a head and as a
-    section: the platform's, after a full run.
+    problems that are open and neither muted nor being deleted, by part and verdict; `severities`
+    are theirs, and of what is hidden behind unknown ones. Of them `named` are those to name, a
+    hundred at the most and the most important first, and `alike` those of one cause. `ends` are the
+    first hundred problems that ended, of `ended` in all, by how, but for the `ended_in_fleet`:
+    `unheard`, which the platform hears of the fleet, names those; and but for `ends_alike`.
+    `unsaid` counts those that opened and ended before anybody was notified. `not_reached` counts
+    instances that the run did not get to, and that had no problem before, `not_asked` all that it
+    did not get to, `without_result` those that are unknown though they were asked, muted or not.
+    `recovered` has the full runs that failed before this one, null if none did. `large_mutes` and
+    `mutes` are lines about the mutes themselves, for a head and as a section: the platform's, after
+    a full run.
     """
 
     report: Report
@@ -106,6 +110,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
     counts: dict[Part, dict[Verdict, int]]
     reopened: int
+    severities: frozenset[Severity]
     named: list[Listed]
     alike: list[Alike]
     places: dict[Place, int]
@@ -160,7 +165,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
             return ()
         there_is = {
             Change.NEW: self.of(Part.NEW) > self.reopened,
-            Change.ONGOING: self.of(Part.WORSE) + self.of(Part.OPEN) > 0,
+            Change.ONGOING: self.open > self.of(Part.NEW),
             Change.RESOLVED: Ended.HEALTHY in self.ended,
             Change.REOPENED: self.reopened > 0,
         }
@@ -172,7 +177,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
 
         `info` if all is clear.
         """
-        severities = [verdict.severity for verdict in self.verdicts]
+        severities = [*self.severities, *(verdict.severity for verdict in self.verdicts)]
         severities += [fleet.news.severity for fleet in self.unheard.fleets]
         if not self.report.complete:
             severities.append(Severity.WARNING)
@@ -211,6 +216,7 @@ def contents(
         choosers = {
             reader: _Chooser(
                 report,
+                reader,
                 audience,
                 unheard_by(audience, stored) if reader == PLATFORM else NOTHING,
             )
@@ -232,13 +238,19 @@ def _due(report: Report, audience: Audience, *, is_due: bool) -> Iterator[str]:
     alerts = report.alerts
     if audience not in alerts.news_from:  # its topic came after the plan
         return
-    if is_due or alerts.gets_digest(audience, PLATFORM):
+    if is_due or alerts.gets_digest(audience, PLATFORM) or _is_first(report, audience):
         yield PLATFORM
     if audience is not Audience.PEOPLE:
         return
     for reader in alerts.readers:
         if reader != PLATFORM and alerts.gets_digest(audience, reader):
             yield reader
+
+
+def _is_first(report: Report, audience: Audience) -> bool:
+    """Whether an audience is new, and has to hear what others know already."""
+    is_wrong = report.news.problems > 0 or not report.complete
+    return report.run.scope is Scope.FULL and report.alerts.is_new(audience) and is_wrong
 
 
 def _of_mutes(stored: StoredReport) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -255,7 +267,7 @@ def _place_of(finding: Finding) -> Place:
 
 
 class _Held(msgspec.Struct):
-    """The unknown problems of a cause: all of them as long as they are few, then three a part."""
+    """The problems of a cause: all of them as long as they are few, then three a part."""
 
     count: int
     by_part: Counter[Part]
@@ -273,11 +285,30 @@ class _Held(msgspec.Struct):
                 for first in [held for held in self.first if held[1].part is part][:EXAMPLES]
             ]
 
-    def alike(self, cause: Cause | None) -> Iterator[Alike]:
+    def alike(self, verdict: Verdict, cause: Cause | None) -> Iterator[Alike]:
         for part in Part:
             examples = (one.finding for _, one in self.first if one.part is part)
             if count := self.by_part[part]:
-                yield Alike(part, cause, count, tuple(examples))
+                yield Alike(part, verdict, cause, count, tuple(examples))
+
+
+def _part_of_known(alerts: Alerts, reader: str, audience: Audience) -> Part | None:
+    """Where problems stand that others know already, if they are news to a reader.
+
+    None if the reader was notified of them, or of others since the last all-clear.
+    """
+    state, news_from = alerts.readers.get(reader), alerts.news_from[audience]
+    if alerts.is_new(audience):
+        return Part.NEW
+    if state is None or state.episode is None or state.episode < news_from:
+        return None
+    return Part.NEW if state.all_clear_at is None else Part.AGAIN
+
+
+def _was_worse(finding: Finding) -> bool:
+    """Whether it had a worse verdict before, which readers should see beside this one."""
+    before = finding.before
+    return before is not None and before.verdict.rank < finding.verdict.rank
 
 
 class _HeldEnds(msgspec.Struct):
@@ -297,16 +328,21 @@ class _HeldEnds(msgspec.Struct):
 class _Chooser:
     """Chooses what one reader's digest names, from entries in the report's order: worst first."""
 
-    def __init__(self, report: Report, audience: Audience, unheard: Unheard) -> None:
+    def __init__(self, report: Report, reader: str, audience: Audience, unheard: Unheard) -> None:
         self._unheard = unheard
         self._named_as_left = {
             (fleet.due_at, one.guid) for fleet in unheard.fleets for one in fleet.news.left
         }
         self._news_from = report.alerts.news_from[audience]
         self._is_compared = report.run.scope.is_compared
+        self._anew = _part_of_known(report.alerts, reader, audience)
+        self._is_new = report.alerts.is_new(audience)
+        alike = {Verdict.UNKNOWN} | ({Verdict.NOT_FOUND} if lost_of(report) else set())
+        self._alike_verdicts = frozenset(alike)
+        self._severities = set[Severity]()
         self._counts: dict[Part, Counter[Verdict]] = {part: Counter() for part in Part}
         self._named: dict[Part, list[Listed]] = {part: [] for part in Part}
-        self._unknown: dict[Cause | None, _Held] = {}
+        self._held: dict[tuple[Verdict, Cause | None], _Held] = {}
         self._places = Counter[Place]()
         self._ended = Counter[Ended]()
         self._ended_in_fleet = Counter[Ended]()
@@ -345,13 +381,11 @@ class _Chooser:
         large, section = _of_mutes(stored) if reader == PLATFORM else ((), ())
         alike = [
             one
-            for cause, held in self._unknown.items()
+            for key, held in self._held.items()
             if held.count >= GROUP_FROM
-            for one in held.alike(cause)
+            for one in held.alike(*key)
         ]
-        few = [
-            one for held in self._unknown.values() if held.count < GROUP_FROM for one in held.first
-        ]
+        few = [one for held in self._held.values() if held.count < GROUP_FROM for one in held.first]
         for _, one in sorted(few, key=lambda numbered: numbered[0]):
             self._list(one)
         return DigestContent(
@@ -361,6 +395,7 @@ class _Chooser:
             reasons=self._reasons(stored.head, reader, recovered),
             counts={part: dict(counts) for part, counts in self._counts.items() if counts},
             reopened=self._reopened,
+            severities=frozenset(self._severities),
             named=[one for part in Part for one in self._named[part]][:NAMED_MAX],
             alike=sorted(alike, key=lambda one: (list(Part).index(one.part), -one.count)),
             places=dict(self._places),
@@ -392,6 +427,8 @@ class _Chooser:
             return Part.OPEN
         if self._is_news(finding.notified_at):
             return Part.NEW
+        if self._anew is not None:
+            return self._anew
         worse = finding.alert is not None and self._is_news(finding.alert.worsened_at)
         return Part.WORSE if worse else Part.OPEN
 
@@ -399,13 +436,14 @@ class _Chooser:
         finding = one.finding
         self._counts[one.part][finding.verdict] += 1
         self._reopened += one.part is Part.NEW and finding.change is Change.REOPENED
-        if finding.verdict is not Verdict.UNKNOWN:
+        self._severities.add(finding.severity)
+        if finding.verdict not in self._alike_verdicts or _was_worse(finding):
             self._list(one)
             return
-        cause: Cause | None = cause_of(finding)
-        if cause not in self._unknown and len(self._unknown) >= _CAUSES_MAX:
-            cause = None
-        held = self._unknown.setdefault(cause, _Held(0, Counter(), []))
+        key: tuple[Verdict, Cause | None] = finding.verdict, cause_of(finding)
+        if key not in self._held and len(self._held) >= _CAUSES_MAX:
+            key = finding.verdict, None
+        held = self._held.setdefault(key, _Held(0, Counter(), []))
         self._number += 1
         held.add(self._number, one)
 
@@ -456,10 +494,10 @@ class _Chooser:
         decided = state.why if state is not None and self._is_news(state.digest_at) else ()
         is_platform = reader == PLATFORM
         news = {
-            Reason.OPENED: self._counts[Part.NEW].total(),
+            Reason.OPENED: self._counts[Part.NEW].total() + self._counts[Part.AGAIN].total(),
             Reason.WORSENED: self._counts[Part.WORSE].total(),
             Reason.ENDED: self._ended.total(),
-            Reason.INCOMPLETE: is_platform and self._is_news(report.alerts.incomplete_since),
+            Reason.INCOMPLETE: is_platform and self._is_incomplete_news(report),
             Reason.RECOVERED: is_platform and recovered is not None,
         }
         found = {
@@ -474,6 +512,10 @@ class _Chooser:
         if len(found) > 1:
             found.discard(Reason.REMINDER)
         return tuple(reason for reason in Reason if reason in found)
+
+    def _is_incomplete_news(self, report: Report) -> bool:
+        is_first = self._is_new and not report.complete
+        return is_first or self._is_news(report.alerts.incomplete_since)
 
     def _is_clear(self, report: Report) -> bool:
         is_open = any(counts.total() for counts in self._counts.values())

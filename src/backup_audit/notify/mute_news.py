@@ -82,7 +82,7 @@ def _line(index: int, one: MuteRecord, today: date) -> str:
         case MuteState.ENDING:
             return f"{_ends(one, today)}: {called}, for {instances(one.instances)}"
         case _:
-            return f"{_ended(one, today)}: {called}{_again(one)}"
+            return f"{_ended(one, today)}: {called}{_left(one)}"
 
 
 def _ends(one: MuteRecord, today: date) -> str:
@@ -96,16 +96,11 @@ def _ended(one: MuteRecord, today: date) -> str:
     return f"ended yesterday ({one.until})" if was_yesterday else f"ended on {one.until}"
 
 
-def _again(one: MuteRecord) -> str:
+def _left(one: MuteRecord) -> str:
     if one.problems is None:
         return ""
-    match one.problems:
-        case 0:
-            return ": no problem is notified again"
-        case 1:
-            return ": 1 problem is notified again"
-        case count:
-            return f": {count:,} problems are notified again"
+    count = instances(one.problems) if one.problems else "no instance"
+    return f": {count} that it held had a problem at the last full run"
 
 
 def _rest(found: Iterable[_Named], long_over: int) -> Iterator[str]:

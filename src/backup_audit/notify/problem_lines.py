@@ -45,7 +45,12 @@ _NOTES_MAX = 10
 _TEXT_MAX = 255  # characters of an owner, a title, the id of a request
 _INDENT = "    "
 
-_TITLES = {Part.NEW: "NEW · ", Part.WORSE: "WORSE · ", Part.OPEN: "STILL OPEN · "}
+_TITLES = {
+    Part.NEW: "NEW · ",
+    Part.AGAIN: "NAMED AGAIN · ",
+    Part.WORSE: "WORSE · ",
+    Part.OPEN: "STILL OPEN · ",
+}
 _ENDS = {
     Ended.HEALTHY: "ENDED · HEALTHY ({}): proved by backups",
     Ended.IN_GRACE: "ENDED · IN GRACE ({}): by a policy, and not on proof",
@@ -104,7 +109,7 @@ def _blocks(content: DigestContent, runbook_url: str | None) -> Iterator[_Block]
         for one in islice(alike, ALIKE_MAX):
             step = next_step_of(one.examples[0]) if one.cause else ()
             lines = list(_lines_of_alike(one, runbook_url))
-            yield _Block(part, Verdict.UNKNOWN, step, lines, one)
+            yield _Block(part, one.verdict, step, lines, one)
         for listed in content.named:
             if listed.part is part:
                 found = listed.finding
@@ -202,7 +207,8 @@ def _since(listed: Listed) -> str:
 
 def _lines_of_alike(alike: Alike, runbook_url: str | None) -> Iterator[str]:
     yield f"- {alike.count:,} × {said_of(alike.cause)}"  # noqa: RUF001  # as people write it
-    yield f"{_INDENT}{page_of(Section.GROUP, runbook_url)}"
+    if alike.verdict is Verdict.UNKNOWN:
+        yield f"{_INDENT}{page_of(Section.GROUP, runbook_url)}"
     yield f"{_INDENT}such as:"
     yield from (f"{_INDENT}{named(one.guid, one.name)}" for one in alike.examples)
     if request_id := alike.examples[0].request_id:
@@ -211,12 +217,14 @@ def _lines_of_alike(alike: Alike, runbook_url: str | None) -> Iterator[str]:
 
 
 def said_of(cause: Cause | None) -> str:
-    """What unknown instances share: "HTTP 502 CF-ServiceBrokerApiUnreachable, p.mysql"."""
+    """What instances share: "HTTP 502 CF-ServiceBrokerApiUnreachable, p.mysql"."""
     if cause is None:
         return "of many other causes"
+    offering = one_line(cause.offering or "", _TEXT_MAX) or "of an unknown offering"
+    if cause.verdict is not Verdict.UNKNOWN:
+        return f"{_words(cause.verdict)}, {offering}"
     status = f"HTTP {cause.http_status}" if cause.http_status is not None else "no answer"
     title = f" {one_line(cause.title, _TEXT_MAX)}" if cause.title else ""
-    offering = one_line(cause.offering or "", _TEXT_MAX) or "of an unknown offering"
     return f"{status}{title}, {offering}"
 
 
@@ -243,7 +251,7 @@ def _not_named(content: DigestContent, blocks: Collection[_Block]) -> Iterator[s
             yield line
             counted += there
     if alike:
-        yield f"- {alike:,}: unknown, of other causes"
+        yield f"- {alike:,}: alike, of other causes"
     if others := rest.total() - counted:
         yield f"- {others:,}: in other spaces"
 

@@ -67,13 +67,22 @@ class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest_at` is the due time of the last run that decided on a digest, `why` its reasons.
     `episode` is the due time of the run that named the first problem since the all-clear before;
-    null if none ever did. `cleared`: since then all was clear, and was said to be.
+    null if none ever did. `cleared`: since then all was clear, and was said to be. `all_clear_at`
+    is the due time of the last run that said so, be it to some audiences alone; null if none did.
     """
 
     digest_at: datetime | None
     why: tuple[Reason, ...]
     episode: datetime | None
     cleared: bool
+    all_clear_at: datetime | None = None
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the next problem that is named begins an episode: all of it is news then."""
+        if self.episode is None:
+            return True
+        return self.all_clear_at is not None and self.all_clear_at > self.episode
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +92,12 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     `reminded_at` is when programs were last reminded of what is open, `incomplete_since` when runs
     began to be incomplete: due times too. Maps have texts for keys, so that an audience of a newer
     version is no fault. `reminds_of_each`: whether there are few enough events to
-    remind programs of single problems. A reader is "" (the platform) or an owner.
+    remind programs of single problems. A reader is "" (the platform) or an owner. `added_at` is the
+    due time of the first run that had each audience.
     """
 
     news_from: Mapping[str, datetime]
+    added_at: Mapping[str, datetime] = {}
     remind_every_seconds: int
     per_owner: bool
     readers: dict[str, ReaderState] = {}
@@ -100,6 +111,11 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     def owed_from(self) -> datetime:
         """What was decided from then on, some audience has not been notified of."""
         return min(self.news_from.values())
+
+    def is_new(self, audience: Audience) -> bool:
+        """Whether nothing was ever heard by this audience: all that is open is news to it."""
+        added_at = self.added_at.get(audience)
+        return added_at is not None and self.news_from.get(audience) == added_at
 
     def gets_digest(self, audience: Audience, reader: str) -> bool:
         """Whether a digest for this reader goes to this audience."""
@@ -165,6 +181,7 @@ def planned(
     """What a run goes on with: from the last full report, and the marks that stand beside it."""
     ours = Alerts(
         news_from={one.value: due_at for one in audiences},
+        added_at={one.value: due_at for one in audiences},
         remind_every_seconds=remind_every_seconds,
         per_owner=per_owner,
     )
@@ -174,6 +191,7 @@ def planned(
     return msgspec.structs.replace(
         before,
         news_from={one.value: owed.get(one, due_at) for one in audiences},
+        added_at={one.value: before.added_at.get(one, due_at) for one in audiences},
         remind_every_seconds=remind_every_seconds,
         per_owner=per_owner,
         groups=[one for one in before.groups if _is_owed(one, owed.get(Audience.EVENTS))],
@@ -248,19 +266,19 @@ def _state(before: Alerts, reader: str, found: Found, audited: Audited) -> Reade
     known = before.readers.get(reader, _NEVER_NOTIFIED)
     if not is_all_well:
         known = _without_owed_all_clear(known, before)
-    episode = None if known.cleared else known.episode
-    if episode is None and found.named:
-        episode = due_at
-    is_clear = episode is not None and is_all_well
-    why = (*_news(before, reader, found, audited), *((Reason.ALL_CLEAR,) if is_clear else ()))
+    begins = known.begins_anew and found.named > 0
+    is_clear = is_all_well and known.episode is not None and not known.cleared
+    news = _news(before, reader, found, audited, begins=begins)
+    why = (*news, *((Reason.ALL_CLEAR,) if is_clear else ()))
     to_say = found.named > 0 or (reader == PLATFORM and not audited.complete)
     if not why and to_say and _is_due(known.digest_at, before, due_at):
         why = (Reason.REMINDER,)
     return ReaderState(
         digest_at=due_at if why else known.digest_at,
         why=why or known.why,
-        episode=episode or known.episode,
-        cleared=is_clear or (known.cleared and episode is None),
+        episode=due_at if begins else known.episode,
+        cleared=is_clear or (known.cleared and not begins),
+        all_clear_at=due_at if is_clear else known.all_clear_at,
     )
 
 
@@ -277,9 +295,11 @@ def _without_owed_all_clear(known: ReaderState, before: Alerts) -> ReaderState:
 _NEVER_NOTIFIED = ReaderState(digest_at=None, why=(), episode=None, cleared=False)
 
 
-def _news(before: Alerts, reader: str, found: Found, audited: Audited) -> Iterator[Reason]:
+def _news(
+    before: Alerts, reader: str, found: Found, audited: Audited, *, begins: bool
+) -> Iterator[Reason]:
     counts = {
-        Reason.OPENED: found.opened,
+        Reason.OPENED: found.opened or begins,
         Reason.WORSENED: found.worsened,
         Reason.ENDED: found.ended,
     }

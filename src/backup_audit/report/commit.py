@@ -131,7 +131,8 @@ def commit(
     plan, due_at = planned.plan, planned.run.due_at
     before = planned.alerts
     news_from, per_owner = before.news_from.get(Audience.EVENTS), before.per_owner
-    grouping = Grouping(foundation, due_at, before.groups, news_from)
+    is_role_lost = planned.inventory is not None and planned.inventory.lost > 0
+    grouping = Grouping(foundation, due_at, before.groups, news_from, is_role_lost=is_role_lost)
     with closing(
         Summary(grouping, due_at=due_at, notifies=plan.notifies, per_owner=per_owner)
     ) as summary:
