@@ -83,6 +83,7 @@ def days() -> Days:
         {"match": {"name": f"name-{guid}"}, "owner": f"team-{guid}"}
         for guid in ("orders", "billing")
     ]
+    teams.append({"match": {"name": "name-cache-3"}, "owner": "team-orders"})
     days = Days(rows, {"discover": [{"org": "*"}], "rules": teams})
     days.settings = msgspec.structs.replace(SETTINGS, digest_per_owner=True)
     for answers in DAYS:

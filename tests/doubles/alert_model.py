@@ -182,11 +182,15 @@ def _change(life: Life, verdict: str, due_at: datetime) -> str:
 
 
 class Told(msgspec.Struct):
-    """What decides on a reader's digests: when the last was, and whether it heard of trouble."""
+    """What decides on a reader's digests: when the last was, and whether it heard of trouble.
+
+    `heard_clear`: the last that some audience heard of trouble may be that there is none.
+    """
 
     digest_at: datetime | None = None
     why: set[str] = set()
     in_trouble: bool = False
+    heard_clear: bool = True
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,9 +234,11 @@ def reasons(told: Told, counts: Counts, day: Day, *, is_platform: bool) -> set[s
         if day.complete != day.was_complete:
             why.add("complete" if day.complete else "incomplete")
     if counts.named:
-        told.in_trouble = True
+        if told.heard_clear:
+            why.add("opened")
+        told.in_trouble, told.heard_clear = True, False
     elif told.in_trouble and is_well:
-        told.in_trouble = False
+        told.in_trouble, told.heard_clear = False, True
         why.add("all_clear")
     says = counts.named or (is_platform and not day.complete)
     slack = min(day.remind_every / 10, timedelta(hours=1))

@@ -641,6 +641,8 @@ class History:
             self.tally.false_all_clears.append(
                 self.case(f"{audience} {owner!r}: all clear in {run_id}, which it is not")
             )
+        if "all_clear" in why:  # so nothing is open: what is muted is named again, or forgotten
+            reader.named.clear()
 
     def is_window(self, action: str, run_id: str) -> bool:
         """Whether what programs heard in a run may come again.

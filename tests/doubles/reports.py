@@ -11,7 +11,7 @@ from backup_audit.fleet.run import AuditRequest, Run
 from backup_audit.fleet.selection import Decision
 from backup_audit.judge.finding import Finding
 from backup_audit.plan import Entry, plan_audit
-from backup_audit.report.alerts import Alerts, Audience
+from backup_audit.report.alerts import PLATFORM, Alerts, Audience, ReaderState
 from backup_audit.report.changes import Resolved
 from backup_audit.report.commit import Previous, StoredReport, commit
 from backup_audit.report.drift import InventoryRecord
@@ -76,7 +76,7 @@ def stored(
     settled = StoredPlan(
         run=of,
         plan=plan,
-        alerts=alerts or alerts_from(of.due_at),
+        alerts=_with_readers(alerts or alerts_from(of.due_at), findings),
         mutes=tuple(mutes),
         place="plans",
         batches=1,
@@ -95,6 +95,18 @@ def stored(
         invocation_id="i",
     )
     return report
+
+
+def _with_readers(alerts: Alerts, findings: Sequence[Finding]) -> Alerts:
+    """What a run goes on with, and who was notified of these problems before it."""
+    readers = dict(alerts.readers)
+    for one in findings:
+        if one.notified_at is None or one.notified_at == one.due_at:
+            continue
+        state = ReaderState(digest_at=None, why=(), episode=one.notified_at, cleared=False)
+        for reader in (PLATFORM, *([one.owner] if one.owner and alerts.per_owner else [])):
+            readers.setdefault(reader, state)
+    return msgspec.structs.replace(alerts, readers=readers)
 
 
 def _previous(report: StoredReport) -> PreviousReport:

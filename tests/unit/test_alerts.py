@@ -83,14 +83,14 @@ def why(alerts: Alerts, reader: str = PLATFORM) -> tuple[Reason, ...] | None:
     [
         (CLEAR, None),
         (ONE_NEW, (Reason.OPENED,)),
-        (Found(open=1, named=1, worsened=1), (Reason.WORSENED,)),
-        (Found(open=1, named=1, ended=1), (Reason.ENDED,)),
+        # Open, and this reader was never notified of it: it is new, or it was given the instance.
+        (ONE_OPEN, (Reason.OPENED,)),
+        (Found(open=1, named=1, worsened=1), (Reason.OPENED, Reason.WORSENED)),
+        (Found(open=1, named=1, ended=1), (Reason.OPENED, Reason.ENDED)),
         (
             Found(open=3, named=3, opened=1, worsened=1, ended=1),
             (Reason.OPENED, Reason.WORSENED, Reason.ENDED),
         ),
-        # Open, and nobody was ever notified: the reader is new.
-        (ONE_OPEN, (Reason.REMINDER,)),
         # Being deleted.
         (Found(open=1), None),
     ],
@@ -237,6 +237,61 @@ def test_an_all_clear_that_is_still_true_goes_out_to_those_who_have_not_got_it()
 
 def test_nobody_gets_an_all_clear_who_was_notified_of_nothing() -> None:
     assert why(after(after(FIRST, CLEAR, NOW), CLEAR, NOW + DAY)) is None
+
+
+MUTED = CLEAR
+
+
+@pytest.mark.parametrize("remind_every", [DAY, 7 * DAY])
+def test_what_is_named_again_after_an_all_clear_is_news(remind_every: timedelta) -> None:
+    first = msgspec.structs.replace(FIRST, remind_every_seconds=int(remind_every.total_seconds()))
+    opened = after(first, ONE_NEW, NOW)
+    muted = after(opened, MUTED, NOW + HOUR)
+    named = after(muted, ONE_OPEN, NOW + 2 * HOUR)
+    still = after(named, ONE_OPEN, NOW + 3 * HOUR)
+
+    assert [why(one) for one in (muted, named, still)] == [
+        (Reason.ALL_CLEAR,),
+        (Reason.OPENED,),
+        None,
+    ]
+    assert named.readers[PLATFORM].episode == NOW + 2 * HOUR
+    assert named.readers[PLATFORM].all_clear_at == NOW + HOUR
+
+
+def test_what_is_named_again_is_no_news_if_nobody_heard_that_all_is_clear() -> None:
+    opened = after(FIRST, Found(open=2, named=2, opened=2), NOW)
+    one_muted = after(opened, ONE_OPEN, NOW + HOUR)
+
+    assert why(after(one_muted, Found(open=2, named=2), NOW + 2 * HOUR)) is None
+
+
+def test_an_all_clear_that_some_audience_missed_makes_news_of_what_is_named_again() -> None:
+    opened = after(FIRST, ONE_NEW, NOW)
+    muted = after(opened, MUTED, NOW + HOUR)
+    state = muted
+    for found, hours, is_certain in ((MUTED, 2, False), (ONE_OPEN, 3, True)):
+        due_at = NOW + hours * HOUR
+        heard = frozenset({Audience.PEOPLE, Audience.EVENTS})
+        goes_on = planned(due_at, EVERYBODY, 86_400, per_owner=False, before=state, marked=heard)
+        audited = a_run(due_at, is_certain=is_certain)
+        state = decided(goes_on, {PLATFORM: found}, audited, groups=[], reminds_of_each=True)
+
+    assert why(state) == (Reason.OPENED,)
+
+
+def test_an_audience_is_new_until_it_has_got_what_there_was() -> None:
+    alone = msgspec.structs.replace(FIRST, news_from={Audience.PEOPLE: NOW - DAY}, added_at={})
+    marks: list[set[Audience]] = [{Audience.PEOPLE}, {Audience.PEOPLE}, set(EVERYBODY)]
+    state, new = alone, []
+    for day, marked in enumerate(marks):
+        due_at = NOW + day * DAY
+        state = planned(
+            due_at, EVERYBODY, 86_400, per_owner=False, before=state, marked=frozenset(marked)
+        )
+        new.append(state.is_new(Audience.CHAT))
+
+    assert new == [True, True, False]
 
 
 def test_an_episode_lasts_from_the_first_problem_to_the_all_clear() -> None:

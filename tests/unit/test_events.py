@@ -1,5 +1,6 @@
 """What programs are notified of: each problem opens, is repeated and ends by its id."""
 
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,8 @@ from backup_audit.report.alerts import Audience
 from backup_audit.report.changes import compared
 from backup_audit.report.drift import Departure, Unaudited
 from backup_audit.report.failing import Failing
+from backup_audit.report.groups import Cause as GroupCause
+from backup_audit.report.groups import Example, Group
 from tests.doubles.builders import (
     NOW,
     a_list,
@@ -30,13 +33,14 @@ from tests.doubles.builders import (
     unaudited,
 )
 from tests.doubles.days import DAY, Days, row
-from tests.doubles.reports import stored
+from tests.doubles.reports import alerts_from, stored
 
 STALE = a_list(50)
 NEVER = BackupList(())
 GUID = "g" * 196
 BROKEN = (Refusal(10001, "CF-ServiceBrokerApiUnreachable", "no route"), 502)
 NOT_REACHED = (Silence(Cause.NOT_REACHED, "the run's time was over"), None)
+GONE = (Refusal(10010, "CF-ResourceNotFound"), 404)
 UNSUPPORTED = (Refusal(10008, "CF-UnprocessableEntity"), 422)
 HEALTHY = a_list(3)
 PLACE = {"owner": "team-orders"}
@@ -404,6 +408,188 @@ def test_a_second_outage_while_the_first_group_is_open_is_another_group() -> Non
     days.run()
 
     assert sorted(groups(days)) == [("opened", 12), ("reminded", 10)]
+
+
+def teams_of(days: Days, *owners: str) -> None:
+    """Give the ten instances to so many owners in turn."""
+    days.configuration = {
+        "discover": [{"org": "*"}],
+        "instances": [
+            {"guid": guid, "owner": owner}
+            for guid, owner in zip(TEN, itertools.cycle(owners), strict=False)
+        ],
+    }
+
+
+def test_a_group_says_whom_it_is_about_until_it_ends() -> None:
+    days = broken_days()
+    teams_of(days, "team-b", "team-a")
+    for answers in (days.answers, days.answers, {}):
+        days.answers = dict(answers)
+        days.run()
+
+    messages = [one for one in heard(days) if one.attributes["event"] == "group"]
+    documents = of("group", messages)
+    assert [one["action"] for one in documents] == ["opened", "reminded", "ended"]
+    assert [one["owners"] for one in documents] == [["team-a", "team-b"]] * 3
+    assert [one.attributes["owner"] for one in messages] == [("team-a", "team-b")] * 3
+    named = [{"guid": guid, "name": f"name-{guid}"} for guid in TEN[:3]]
+    assert [one["examples"] for one in documents] == [named] * 3
+
+
+def test_the_owners_of_a_group_stay_those_that_it_had_when_it_opened() -> None:
+    days = broken_days()
+    teams_of(days, "team-b")
+    days.run()
+    teams_of(days, "team-a")
+
+    days.run()
+
+    assert [one["owners"] for one in of("group", heard(days))] == [["team-b"]] * 2
+
+
+def test_a_group_names_those_who_are_in_it_now() -> None:
+    days = broken_days()
+    days.run()
+    heard(days)
+    del days.answers["db-0"]
+
+    days.run()
+
+    [group] = of("group", heard(days))
+    assert [one["guid"] for one in group["examples"]] == ["db-1", "db-2", "db-3"]
+
+
+@pytest.mark.parametrize("owners", [19, 20, 21, 49, 50, 51])
+def test_a_group_has_at_most_fifty_owners_and_twenty_in_its_attribute(owners: int) -> None:
+    guids = [f"db-{number:02}" for number in range(60)]
+    days = days_of(**dict.fromkeys(guids, BROKEN))
+    teams = [f"team-{number % owners:02}" for number in range(len(guids))]
+    days.configuration["instances"] = [
+        {"guid": guid, "owner": team} for guid, team in zip(guids, reversed(teams), strict=True)
+    ]
+
+    days.run()
+
+    [message] = [one for one in heard(days) if one.attributes["event"] == "group"]
+    names = sorted(set(teams))
+    assert json.loads(message.body)["owners"] == names[:50]
+    assert message.attributes["owner"] == tuple(names[:20])
+
+
+@pytest.mark.parametrize("text", ["x", '"', "\\", "\U0001f600"])
+def test_a_group_with_the_longest_names_fits(text: str) -> None:
+    owners = tuple(f"{number:02}{text * 253}" for number in range(50))
+    group = Group(
+        group_id="g" * 300,
+        cause=GroupCause(verdict=Verdict.UNKNOWN, offering=text * 255, title=text * 255),
+        opened_at=NOW,
+        members=60,
+        named=60,
+        owners=owners,
+        examples=(Example(guid=GUID, name=text * 255),) * 3,
+    )
+    report = stored([finding(Verdict.HEALTHY)], alerts=alerts_from(NOW, groups=[group]))
+
+    [_, message] = events(report)
+
+    assert message.size <= SIZE_MAX
+
+
+# ── What an outage hides ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_known_problem_behind_an_outage_is_as_urgent_as_it_was() -> None:
+    days = days_of(ill=STALE, odd=UNSUPPORTED)
+    days.run()
+    heard(days)
+    days.answers = {"ill": BROKEN, "odd": BROKEN}
+
+    days.run()
+
+    severities = {one["instance"]["guid"]: one["severity"] for one in of("problem", heard(days))}
+    assert severities == {"ill": "critical", "odd": "warning"}
+
+
+def test_a_known_problem_that_nobody_heard_of_opens_on_its_own_in_an_outage() -> None:
+    days = broken_days()
+    days.answers = {"ill": STALE}
+    days.foundation.rows["ill"] = row("ill")
+    mute(days, "2026-02-01")
+    days.run()
+    heard(days)
+    days.answers = {guid: BROKEN for guid in (*TEN, "ill")}
+
+    days.run()
+
+    messages = heard(days)
+    assert [one["members"] for one in of("group", messages)] == [10]
+    [problem] = of("problem", messages)
+    assert (problem["action"], problem["severity"]) == ("opened", "critical")
+    assert problem["before"]["verdict"] == "stale"
+
+
+# ── A lost role ───────────────────────────────────────────────────────────────────────────────────
+
+
+def lost_days(vanish: int, *, of_them_known: int = 0) -> Days:
+    """Of 40 instances so many disappear at once; some of them have a problem before."""
+    guids = [f"db-{number:02}" for number in range(40)]
+    days = days_of(*guids)
+    days.answers = dict.fromkeys(guids[:of_them_known], STALE)
+    days.run()
+    heard(days)
+    for guid in guids[:vanish]:
+        days.foundation.rows.pop(guid)
+        days.answers[guid] = GONE
+    days.run()
+    return days
+
+
+@pytest.mark.parametrize(
+    ("vanish", "problems", "opened"), [(10, 10, []), (11, 0, [11]), (12, 0, [12])]
+)
+def test_what_is_not_found_since_a_role_is_lost_is_one_event(
+    vanish: int, problems: int, opened: list[int]
+) -> None:
+    days = lost_days(vanish)
+
+    messages = heard(days)
+
+    assert len(of("problem", messages)) == problems
+    groups = of("group", messages)
+    assert [one["members"] for one in groups] == opened
+    cause = {
+        "verdict": "not_found",
+        "offering": "postgres",
+        "http_status": None,
+        "title": None,
+    }
+    assert all(one["cause"] == cause for one in groups)
+
+
+@pytest.mark.parametrize(("known", "members"), [(10, []), (9, [11]), (8, [12])])
+def test_fewer_than_ten_that_are_not_found_open_one_by_one(known: int, members: list[int]) -> None:
+    days = lost_days(20 if members else 19, of_them_known=known)
+
+    found = [one["members"] for one in of("group", heard(days))]
+
+    assert found == members
+
+
+def test_when_the_role_is_back_the_group_ends_and_nothing_is_open() -> None:
+    days = lost_days(20)
+    kept = [one["group_id"] for one in of("group", heard(days))]
+    days.answers.clear()
+    days.foundation.rows |= {guid: row(guid) for guid in (f"db-{n:02}" for n in range(40))}
+
+    days.run()
+
+    messages = heard(days)
+    assert [(one["group_id"], one["action"]) for one in of("group", messages)] == [
+        (kept[0], "ended")
+    ]
+    assert of("problem", messages) == []
 
 
 # ── Runs that were not heard of ───────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from backup_audit.fleet.run import AuditRequest
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Severity
+from backup_audit.notify import events
 from backup_audit.notify.event_documents import (
     Action,
     GroupAction,
@@ -28,7 +29,7 @@ from backup_audit.notify.event_documents import (
 )
 from backup_audit.report.alerts import Reason
 from backup_audit.report.changes import Ended
-from backup_audit.report.groups import EVENTS_MAX, GROUP_FROM
+from backup_audit.report.groups import EVENTS_MAX, EXAMPLES_MAX, GROUP_FROM, OWNERS_MAX
 from tests.doubles.builders import NOW, a_list
 from tests.doubles.days import Days, row
 
@@ -78,6 +79,10 @@ def test_the_actions_states_and_ends_are_the_codes() -> None:
 def test_the_figures_are_the_codes() -> None:
     assert GROUP_FROM == 10
     assert "Ten or more `unknown` problems" in said(PAGE)
+    assert "So are ten or more `not_found` problems" in said(PAGE)
+    assert f"the first {OWNERS_MAX} by name" in said(PAGE)
+    assert (EXAMPLES_MAX, events.OWNERS_MAX) == (3, 20)
+    assert f"an array: the first {events.OWNERS_MAX} of its owners" in PAGE
     assert f"If more than {EVENTS_MAX:,} events would go out" in said(PAGE)
 
 
@@ -111,6 +116,40 @@ def open_now(days: Days) -> set[str]:
     """What programs should have open after a run: problems that they heard of, or their groups."""
     alerts = {one.problem_id: one.alert for one in days.report.findings if one.verdict.is_problem}
     return {alert.group_id or str(key) for key, alert in alerts.items() if alert is not None}
+
+
+def a_run_event(state: RunState, scope: str | None) -> dict[str, Any]:
+    return {"event": "run", "foundation": "eu", "state": state, "scope": scope}
+
+
+@pytest.mark.parametrize("state", RunState)
+@pytest.mark.parametrize("scope", ["partial", "what_if", None])
+@pytest.mark.parametrize("is_failing", [True, False])
+def test_only_full_runs_open_and_close_the_incident_of_the_audit(
+    rule: Callable[[dict[str, Any], Incidents], None],
+    state: RunState,
+    scope: str | None,
+    is_failing: bool,  # noqa: FBT001
+) -> None:
+    incidents = Incidents()
+    full = a_run_event(RunState.FAILED if is_failing else RunState.COMPLETED, "full")
+    rule(full, incidents)
+
+    rule(a_run_event(state, scope), incidents)
+
+    assert incidents == ({"audit of eu": full} if is_failing else {})
+
+
+@pytest.mark.parametrize("state", set(RunState) - {RunState.FAILED})
+def test_a_full_run_that_has_its_report_closes_it(
+    rule: Callable[[dict[str, Any], Incidents], None], state: RunState
+) -> None:
+    incidents = Incidents()
+    rule(a_run_event(RunState.FAILED, "full"), incidents)
+
+    rule(a_run_event(state, "full"), incidents)
+
+    assert incidents == {}
 
 
 @pytest.mark.parametrize("seed", range(20))

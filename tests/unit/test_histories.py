@@ -190,6 +190,42 @@ def test_an_opening_that_a_topic_refused_is_news_once_a_mute_ends(
     assert world.tally.faults == []
 
 
+@pytest.mark.parametrize("remind_every", ["24h", "7d"])
+def test_what_is_named_again_after_an_all_clear_is_news(remind_every: str) -> None:
+    world = a_calm_world(3, remind_every=remind_every)
+    one = world.services["g0"]
+    one.verdict = "stale"
+    world.full()
+    one.muted_until = (world.now + DAY).date()
+    later(world, DAY)
+    later(world, DAY - HOUR)
+
+    one.muted_until = None
+    later(world, HOUR)
+
+    reasons = [message.attributes["reason"] for message in world.topics[PEOPLE].messages]
+    assert reasons == [("opened",), ("all_clear",), ("opened",)]
+    assert world.tally.faults == []
+
+
+@pytest.mark.parametrize("refused", [[PEOPLE], [CHAT], [PEOPLE, CHAT]])
+def test_an_all_clear_that_only_some_heard_makes_news_of_what_is_named_again(
+    refused: list[Audience],
+) -> None:
+    world = a_calm_world(3, remind_every="7d")
+    one = world.services["g0"]
+    one.verdict = "stale"
+    world.full()
+    one.muted_until = world.now.date()
+    later(world, HOUR, refused=refused)
+    one.muted_until = None
+
+    later(world, HOUR)
+
+    assert all("opened" in world.topics[who].messages[-1].attributes["reason"] for who in refused)
+    assert world.tally.faults == []
+
+
 def test_a_run_that_comes_back_while_the_next_is_at_work_opens_nothing() -> None:
     world = a_calm_world(3)
     world.full()

@@ -112,12 +112,12 @@ def test_a_mute_that_ends_within_a_week_is_named_with_its_last_day(
         (7, "ended on 2026-01-24"),
     ],
 )
-def test_a_mute_that_ended_within_a_week_says_what_is_notified_again(days: int, said: str) -> None:
+def test_a_mute_that_ended_within_a_week_says_what_it_held(days: int, said: str) -> None:
     over = mute(TODAY - timedelta(days=days), 0, problems=2)
 
     assert section(over) == [
         "MUTES (1)",
-        f"  {said}: mutes[0] {OWNED}: 2 problems are notified again",
+        f"  {said}: mutes[0] {OWNED}: 2 instances that it held had a problem at the last full run",
     ]
 
 
@@ -125,9 +125,9 @@ def test_a_mute_that_ended_within_a_week_says_what_is_notified_again(days: int, 
     ("problems", "said"),
     [
         (None, ""),
-        (0, ": no problem is notified again"),
-        (1, ": 1 problem is notified again"),
-        (1_200, ": 1,200 problems are notified again"),
+        (0, ": no instance that it held had a problem at the last full run"),
+        (1, ": 1 instance that it held had a problem at the last full run"),
+        (1_200, ": 1,200 instances that it held had a problem at the last full run"),
     ],
 )
 def test_problems_are_counted_as_far_as_they_are_known(problems: int | None, said: str) -> None:

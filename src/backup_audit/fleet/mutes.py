@@ -68,7 +68,7 @@ class MuteRecord(Mute, frozen=True, kw_only=True, gc=False):
 
     `instances` counts the audited instances that it is in force for; several may be for one.
     `problems`, of a mute that ended within the last 7 days, counts those that it was for, that have
-    an open problem in the last full report and no other mute in force: they are notified again. It
+    an open problem in the last full report and no other mute in force; some may be over by now. It
     is left out of other mutes, and where a run is not compared.
     """
 
