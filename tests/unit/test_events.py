@@ -518,7 +518,7 @@ def test_a_known_problem_that_nobody_heard_of_opens_on_its_own_in_an_outage() ->
     mute(days, "2026-02-01")
     days.run()
     heard(days)
-    days.answers = {guid: BROKEN for guid in (*TEN, "ill")}
+    days.answers = dict.fromkeys((*TEN, "ill"), BROKEN)
 
     days.run()
 
