@@ -636,13 +636,16 @@ class History:
                 if run_id not in runs:
                     self._is_doubled(audience, owner, end.problem_id, runs)
                     runs.append(run_id)
-        why = message.attributes.get("reason", ())
-        if "all_clear" in why and owner not in self.clear[run_id]:
+        if "all_clear" in message.attributes.get("reason", ()):
+            self._read_all_clear(audience, owner, run_id)
+
+    def _read_all_clear(self, audience: Audience, owner: str, run_id: str) -> None:
+        """Nothing is open, so the reader believes: what was muted has to be named again."""
+        self.readers[audience, owner].named.clear()
+        if owner not in self.clear[run_id]:
             self.tally.false_all_clears.append(
                 self.case(f"{audience} {owner!r}: all clear in {run_id}, which it is not")
             )
-        if "all_clear" in why:  # so nothing is open: what is muted is named again, or forgotten
-            reader.named.clear()
 
     def is_window(self, action: str, run_id: str) -> bool:
         """Whether what programs heard in a run may come again.

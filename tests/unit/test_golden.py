@@ -87,7 +87,7 @@ def test_fields_of_a_newer_version_are_ignored_wherever_they_stand() -> None:
 
 
 # These have an entry for each audience or reader, and a newer version may know others.
-_MAPS = ("news_from", "readers", "listeners", "notified_at")
+_MAPS = ("news_from", "added_at", "readers", "listeners", "notified_at")
 
 
 def _one_more(part: object) -> object:
