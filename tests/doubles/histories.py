@@ -628,6 +628,12 @@ class History:
                 named = (f"({one.guid})" in message.body, f"- {one.guid}\n" in message.body)
                 is_named = any(named) or one.verdict == "unknown"
                 self.expect(is_named, f"{one.id} is not in the text for {owner!r}")
+        self._read_ends(report, audience, owner)
+        if "all_clear" in message.attributes.get("reason", ()):
+            self._read_all_clear(audience, owner, run_id)
+
+    def _read_ends(self, report: WholeReport, audience: Audience, owner: str) -> None:
+        run_id, reader = report.run.run_id, self.readers[audience, owner]
         for end in report.resolved:
             if owner not in (PLATFORM, end.owner) or end.end_notified_at is None:
                 continue
@@ -636,8 +642,6 @@ class History:
                 if run_id not in runs:
                     self._is_doubled(audience, owner, end.problem_id, runs)
                     runs.append(run_id)
-        if "all_clear" in message.attributes.get("reason", ()):
-            self._read_all_clear(audience, owner, run_id)
 
     def _read_all_clear(self, audience: Audience, owner: str, run_id: str) -> None:
         """Nothing is open, so the reader believes: what was muted has to be named again."""

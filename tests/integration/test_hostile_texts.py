@@ -349,7 +349,8 @@ _OURS = re.compile(
     r"(|[0-9]+ of [0-9]+ instances |Backup audit of |Audited: |Of [0-9]+ instances asked |Muted|"
     r"Nobody audits |Left the fleet|Warning: |And [0-9]+ more |(NEW|ENDED|STILL OPEN) · [A-Z ]+ \(|"
     r"[A-Z ]+ \([0-9]+\): |The report:|s3://|https://|docs/|MUTES|The audit|This is a reminder|"
-    r"InvalidConfiguration|What to do|The backup audit of|Nobody is notified|It failed at|All that|The function's log|"
+    r"InvalidConfiguration|What to do|The backup audit of|Nobody is notified|It failed at|All that|"
+    r"The function's log|"
     r"If it goes on)"
 )
 _NAMED = re.compile(r"- (?:.+ )?\(?((?:[0-6]|text)-[0-9]+)\)?")
