@@ -20,6 +20,7 @@ import msgspec
 
 from tools.bench import aws, nginx
 from tools.bench.aimd import aimd
+from tools.bench.alerts import alerts
 from tools.bench.bad_days import HANGING_FLEET, bad_days
 from tools.bench.cases import ALL_CASES, QUICK_CASES, Case
 from tools.bench.clients import OURS
@@ -50,6 +51,7 @@ SECTIONS = (
     "bad-days",
     "memory",
     "inventory",
+    "alerts",
 )
 
 
@@ -139,6 +141,7 @@ def _measure(
             "bad-days": lambda: {"bad_days": bad_days(compiled, server, settings)},
             "memory": lambda: {"memory": large_bad_days(quick=quick, tell=_tell)},
             "inventory": lambda: {"inventory": inventory(quick=quick, tell=_tell)},
+            "alerts": lambda: {"alerts": alerts(repeats=repeats, quick=quick, tell=_tell)},
         }
         for section in SECTIONS:
             if section in sections:

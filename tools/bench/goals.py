@@ -5,16 +5,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from backup_audit.report.alerts import Audience
 from tools.bench.clients import OURS, THREADS
 from tools.bench.results import (
+    ALERT_SIZES,
     CROWDED,
     DISCOVERED_HEALTHY,
     DISCOVERED_STALE,
     KEYSET,
+    LIVES,
     MEMORY_CASES,
+    NEW_PROBLEMS,
     OFFSETS,
     THROTTLED_SIZES,
     Aimd,
+    AlertDay,
+    Alerts,
     BadDays,
     ColdStart,
     Figures,
@@ -22,8 +28,12 @@ from tools.bench.results import (
     MemoryDay,
     Results,
     Throttled,
+    life_key,
     memory_key,
 )
+
+# A mark is written after each 50 batches, and 8 are under way.
+TWICE_MAX = (50 + 8) * 10
 
 _MB_A_MIB = 1024 * 1024 / 1_000_000
 
@@ -63,6 +73,8 @@ def goals(results: Results) -> list[Goal]:
         *_large_bad_days(results.memory),
         *_inventory(results.inventory),
         *_discovered(results.memory),
+        *_messages(results.alerts),
+        *_alerts(results.alerts),
     ]
 
 
@@ -253,6 +265,96 @@ def _discovered(memory: Mapping[str, Sequence[MemoryDay]]) -> list[Goal]:
             "{:.0f} MB",
         ),
     ]
+
+
+_KIB = 1024
+
+
+def _messages(measured: Alerts | None) -> list[Goal]:
+    """Of runs in which all problems are new, of a death in the middle, and of a week."""
+    few, many, most = (measured.new.get(str(size)) if measured else None for size in NEW_PROBLEMS)
+    people, programs = (
+        many.sent.get(audience) if many else None for audience in (Audience.PEOPLE, Audience.EVENTS)
+    )
+    again = measured.again if measured else None
+    return [
+        _at_most(
+            "10,000 new problems: digests for people", 1, people.messages if people else None, "{}"
+        ),
+        _at_most(
+            "10,000 new problems: size of the digest",
+            64,
+            people.largest / _KIB if people else None,
+            "{:.0f} KiB",
+        ),
+        _at_most(
+            "10,000 new problems: batches of events",
+            1_001,
+            programs.batches if programs else None,
+            "{:,}",
+        ),
+        _at_most(
+            "10,000 events: CPU time, of that of 1,000", 11, _of_events(many, few), "{:.1f} times"
+        ),
+        _at_most(
+            "20,000 events: CPU time, of that of 10,000",
+            2.2,
+            _of_events(most, many),
+            "{:.1f} times",
+        ),
+        _at_most(
+            "10,000 events, a death in the middle: sent twice",
+            TWICE_MAX,
+            # None may be missing.
+            (again.twice if again.twice >= 0 else math.inf) if again else None,
+            "{:,}",
+        ),
+        _at_most(
+            "50 problems, hourly runs: digests in a week",
+            8,
+            measured.digests_in_a_week if measured else None,
+            "{}",
+        ),
+    ]
+
+
+def _of_events(day: AlertDay | None, other: AlertDay | None) -> float | None:
+    """The CPU time of events, of that on another day."""
+    if day is None or other is None:
+        return None
+    return day.sent[Audience.EVENTS].cpu_seconds / other.sent[Audience.EVENTS].cpu_seconds
+
+
+def _alerts(measured: Alerts | None) -> list[Goal]:
+    """Of each fleet the worst day."""
+    lives = measured.days if measured else {}
+    *_, less, most = ALERT_SIZES
+    return [
+        goal
+        for life, what in LIVES.items()
+        for smaller, larger in [[lives.get(life_key(life, size)) for size in (less, most)]]
+        for goal in (
+            _at_most(
+                f"100,000 instances, {what}: CPU time without sending, of that of 10,000",
+                11,
+                _times(larger, smaller),
+                "{:.1f} times",
+            ),
+            _at_most(
+                f"100,000 instances, {what}: peak memory",
+                320,
+                max(day.peak_mib for day in larger) * _MB_A_MIB if larger else None,
+                "{:.0f} MB",
+            ),
+        )
+    ]
+
+
+def _times(days: Sequence[AlertDay] | None, others: Sequence[AlertDay] | None) -> float | None:
+    """The largest ratio of a day's CPU time to that of another fleet; what is sent is bounded."""
+    if not days or not others:
+        return None
+    return max(day.unsent_cpu / other.unsent_cpu for day, other in zip(days, others, strict=True))
 
 
 def _peak(days: Sequence[MemoryDay]) -> float:

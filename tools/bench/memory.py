@@ -190,12 +190,12 @@ class Edges(FakeEdges):
         )
 
 
-def configuration(instances: int, *, muted: bool) -> bytes:
-    """So many instances with names and owners."""
+def configuration(instances: int, *, muted: bool, owners: int = 100) -> bytes:
+    """So many instances with names, of so many owners."""
     guids = [discovered.row(number).guid for number in range(instances)]
     document: dict[str, object] = {
         "instances": [
-            {"guid": guid, "name": f"service-{number}", "owner": f"team-{number % 100}"}
+            {"guid": guid, "name": f"service-{number}", "owner": f"team-{number % owners}"}
             for number, guid in enumerate(guids)
         ]
     }
@@ -303,7 +303,7 @@ def _carry_out(task: Task) -> MemoryDay | str:
     return MemoryDay(
         seconds=round(time.monotonic() - began, 1),
         cpu_seconds=round(time.process_time(), 1),
-        peak_mib=round(_peak_mib(), 1),
+        peak_mib=round(peak_mib(), 1),
         temporary_mib=round(files.peak() / MIB, 1),
         messages=notifier.messages,
         problems=sum(answer.counts.values()) - answer.counts["healthy"],
@@ -326,7 +326,7 @@ class _OfInstance(msgspec.Struct):
     guid: str
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     """From Linux itself: ru_maxrss would count the process that started this one, too."""
     status = Path("/proc/self/status").read_text("ascii")
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if "VmHWM" in line)

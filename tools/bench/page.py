@@ -7,7 +7,7 @@ from tools.bench.tables import Table, tables
 _METHOD = """\
 ## Method
 
-`make bench` does it all again, in 30 minutes; `make bench REPEATS=1` in 15, `make bench QUICK=1`
+`make bench` does it all again, in 45 minutes; `make bench REPEATS=1` in 25, `make bench QUICK=1`
 in 3. `make bench ONLY="fan-out memory"` measures these sections and keeps the others. It needs
 nginx with a module that waits without work (`apt-get install nginx-light libnginx-mod-http-echo`)
 and curl. The figures are kept in `.local/bench.json`.
@@ -46,6 +46,9 @@ and curl. The figures are kept in `.local/bench.json`.
   that of the whole run, and a fiftieth of the instances is excluded.
 - **Instances that come and go**: the reader reads from a list in the same process that changes
   between two requests; pages are small, so that there are many.
+- **New problems**, **Messages of a fleet**, **Problems from day to day**: the use case with real
+  documents; the inventory is read over HTTP from another process, objects are files, and the API
+  answers at once. Of new problems the round counts whose events took the median of CPU time.
 - **AIMD**: the product with 96 workers, against the best of 32, 48 and 64, which that server
   never refuses. nginx counts the refusals.
 """

@@ -25,6 +25,24 @@ KEYSET, CROWDED, OFFSETS = "keyset", "keyset, a page within a second", "pages by
 ONE_PASS = "pages by number, one pass: no client of ours"
 
 
+NEW_PROBLEMS = (1_000, 10_000, 20_000)  # in one run
+ALERT_SIZES = (1_000, 10_000, 100_000)  # instances
+PLAN, AUDIT, COMMIT, NOTIFY = STEPS = ("plan", "audit", "commit", "notify")
+LIVES = {
+    "stale": "all stale for two days, then healthy for two",
+    "leave": "all stale; on day two nobody audits any but one",
+    "muted": "all stale and muted, two days",
+    "one-cause": "all unknown of one cause, two days",
+    "many-causes": "all unknown, each of a cause of its own, two days",
+    "owners": "all stale for two days, then healthy; 1,000 owners with digests of their own",
+}
+
+
+def life_key(life: str, instances: int) -> str:
+    """A fleet's key in .local/bench.json."""
+    return f"{life} {instances}"
+
+
 def memory_key(case: str, instances: int) -> str:
     """A large bad day's key in .local/bench.json."""
     return f"{case} {instances}"
@@ -161,6 +179,61 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     histories: dict[str, Histories]
 
 
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """What an audience got of a run, and what it took to make and send that.
+
+    `largest` is the largest message's size, in bytes. `above_mib` is by how much the peak of memory
+    rose meanwhile.
+    """
+
+    messages: int
+    batches: int
+    largest: int
+    cpu_seconds: float
+    above_mib: float
+
+
+class AlertDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in a process of its own: CPU seconds by the step, and `sent` by the audience.
+
+    The steps are plan, audit, commit and notify.
+    """
+
+    cpu_seconds: dict[str, float]
+    peak_mib: float
+    sent: dict[str, Sending]
+
+    @property
+    def unsent_cpu(self) -> float:
+        """CPU seconds of all but the messages."""
+        return sum(seconds for step, seconds in self.cpu_seconds.items() if step != NOTIFY)
+
+
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that died while it sent, and its retry: messages in all, and taken of each."""
+
+    messages: int
+    before: int
+    after: int
+
+    @property
+    def twice(self) -> int:
+        """How many were sent twice; below zero if some were not sent at all."""
+        return self.before + self.after - self.messages
+
+
+class Alerts(msgspec.Struct, frozen=True, kw_only=True):
+    """Notifying: days on which all is `new`, by the number of problems; days by life and size.
+
+    `again` is a death in the middle. `digests_in_a_week` is of hourly runs with 50 open problems.
+    """
+
+    new: dict[str, AlertDay]
+    again: Again
+    days: dict[str, list[AlertDay]]
+    digests_in_a_week: int
+
+
 class When(msgspec.Struct, frozen=True, kw_only=True):
     """When a section was measured (UTC, ISO 8601), and how."""
 
@@ -193,6 +266,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     bad_days: BadDays | None = None
     memory: dict[str, list[MemoryDay]] = {}  # by the case, a day after the other
     inventory: Inventory | None = None
+    alerts: Alerts | None = None
     machine: Machine | None = None
     measured: dict[str, When] = {}  # by the section
 
