@@ -37,6 +37,9 @@ def wrapped(text: str, indent: str = "") -> Iterator[str]:
     are indented by two more: a stranger who chooses where a line breaks starts none like ours.
     """
     line = " ".join(printable(text).split())
+    if len(indent) + len(line) <= LINE_MAX:  # most do: textwrap took half of a digest's time
+        yield from [indent + line] if line else []
+        return
     yield from textwrap.wrap(
         line,
         LINE_MAX,
