@@ -46,7 +46,7 @@ from backup_audit.probe.engine import Engine
 from backup_audit.publish import publish
 from backup_audit.report.alerts import Alerts, Audience
 from backup_audit.report.alerts import planned as alerts_planned
-from backup_audit.report.changes import Resolved, compared
+from backup_audit.report.changes import compared
 from backup_audit.report.commit import (
     Previous,
     StoredReport,
@@ -230,7 +230,8 @@ class Audit:
         plan, entries = self._planned(request, run, configuration, previous, fleet)
         plan = self._with_readers(run, plan, previous)
         batches = split(entries, size or len(entries))
-        left = self._left(run, plan, previous, entries, fleet)
+        how = ways_out(previous, entries, fleet.left) if run.scope.is_compared else {}
+        left = left_problems(self._store, previous, how, run, notifies=plan.notifies)
         ours = StoredPlan(
             run=run,
             plan=plan,
@@ -239,19 +240,10 @@ class Audit:
             place=keys.batches(self._invocation_id),
             batches=len(batches),
             ceilings=ceilings,
-            left=len(left),
+            left=len(how),
             inventory=fleet.inventory,
         )
         return store_plan(self._store, keys, ours, batches, left=left, fleet=fleet.rows())
-
-    def _left(
-        self, run: Run, plan: Plan, previous: Previous, entries: Sequence[Entry], fleet: Fleet
-    ) -> list[Resolved]:
-        """The open problems of instances that this run audits no more."""
-        if not run.scope.is_compared:
-            return []
-        how = ways_out(previous, entries, fleet.left)
-        return list(left_problems(self._store, previous, how, run, notifies=plan.notifies))
 
     def _alerts(self, run: Run, previous: Previous) -> Alerts:
         """What the run goes on with where it notifies."""

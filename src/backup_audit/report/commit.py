@@ -405,9 +405,11 @@ def _other_ends(
     previous, run = planned.plan.previous, planned.run
     if previous is None or not run.scope.is_compared:
         return
-    left = _left(store, planned)
-    yield from left
-    known = {one.guid for one in left if one.verdict is not Verdict.UNKNOWN}
+    known = set()
+    for one in _left(store, planned):
+        if one.verdict is not Verdict.UNKNOWN:
+            known.add(one.guid)
+        yield one
     key, owed_from = previous.report_key, planned.alerts.owed_from
     with decoding(store, key):
         last = {
@@ -422,13 +424,13 @@ def _other_ends(
                 yield one
 
 
-def _left(store: ObjectStore, planned: StoredPlan) -> list[Resolved]:
+def _left(store: ObjectStore, planned: StoredPlan) -> Iterator[Resolved]:
     """The problems that ended since their instances left the fleet."""
     key, decode = planned.left_key, msgspec.json.Decoder(Resolved).decode
     if not planned.left:
-        return []
+        return
     with decoding(store, key):
-        return [decode(line) for line in store.lines(key)]
+        yield from map(decode, store.lines(key))
 
 
 def _ends_in(store: ObjectStore, key: str) -> Iterator[Resolved]:
