@@ -393,7 +393,10 @@ def test_the_first_run_owes_nobody_anything(*, per_owner: bool) -> None:
     )
 
     assert first == Alerts(
-        news_from={Audience.PEOPLE: NOW}, remind_every_seconds=3_600, per_owner=per_owner
+        news_from={Audience.PEOPLE: NOW},
+        added_at={Audience.PEOPLE: NOW},
+        remind_every_seconds=3_600,
+        per_owner=per_owner,
     )
 
 
