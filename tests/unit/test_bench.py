@@ -128,7 +128,7 @@ ALERTS = Alerts(
     },
     again=Again(messages=10_003, before=5_000, after=5_583),
     days={
-        life_key(life, size): [alert_day(size / 10_000 * (1.1 if size > 10_000 else 1))] * 2
+        life_key(life, size): [alert_day(size / 10_000 * (1.2 if size > 10_000 else 1))] * 2
         for life in LIVES
         for size in ALERT_SIZES
     },
@@ -294,7 +294,7 @@ def again(after: int) -> Alerts:
 
 def lived(life: str, changed: AlertDay) -> Alerts:
     """The larger fleet's second day is another."""
-    days = {**ALERTS.days, life_key(life, 100_000): [alert_day(11.0), changed]}
+    days = {**ALERTS.days, life_key(life, 100_000): [alert_day(12.0), changed]}
     return msgspec.structs.replace(ALERTS, days=days)
 
 
@@ -414,7 +414,7 @@ def came_and_went(paging: str, **changed: int) -> Inventory:
             "50 problems, hourly runs",
         ),
         (
-            {"alerts": lived("leave", alert_day(11.1))},
+            {"alerts": lived("leave", alert_day(12.1))},
             f"100,000 instances, {LIVES['leave']}: CPU",
         ),
         (
