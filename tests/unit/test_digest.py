@@ -44,6 +44,7 @@ from tests.doubles.builders import (
     open_problem,
     run,
 )
+from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import alerts_from, stored
 from tools.readme import sample_of
 
@@ -719,6 +720,65 @@ def test_what_is_not_named_is_counted_by_verdict_first() -> None:
     assert lines[1:] == ["  50 never backed up, 1,150 stale", "- 1,200: in an unknown place"]
 
 
+def test_who_is_named_is_not_counted_once_more_at_a_place_that_is_not_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "_PLACES_MAX", 1)
+    found = [new(guid=guid, space=guid) for guid in ("a", "b", "c")]
+
+    [content] = contents(stored(found), Audience.PEOPLE)
+
+    assert content.rest({"a", "b"}) == {listing.ELSEWHERE: 1}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_causes_the_one_with_more_instances_stands_first(order: int) -> None:
+    names = ["a", "b"][::order]
+    few = [compared(refused(f"{names[0]}-{n:02}", "Few"), None) for n in range(10)]
+    many = [compared(refused(f"{names[1]}-{n:02}", "Many"), None) for n in range(11)]
+
+    [content] = contents(stored([*few, *many][::order]), Audience.PEOPLE)
+
+    assert [one.count for one in content.alike] == [11, 10]
+
+
+# ── Why it goes out ───────────────────────────────────────────────────────────────────────────────
+
+
+def reasons_of(report: StoredReport, recovered: str | None = None) -> tuple[Reason, ...]:
+    [content] = contents(report, Audience.PEOPLE, recovered)
+    return content.reasons
+
+
+def test_what_was_said_before_is_no_reason_of_a_digest_that_goes_out_for_another() -> None:
+    said = replace(OPENED_BEFORE[""], digest_at=NOW - HOUR)
+    alerts = alerts_from(NOW, readers={"": said})
+
+    assert reasons_of(stored([known()], alerts=alerts), "works again") == (Reason.RECOVERED,)
+
+
+def test_that_runs_became_incomplete_is_a_reason_until_people_have_heard_it() -> None:
+    heard = alerts_from(NOW, incomplete_since=NOW - HOUR)
+    owed = replace(heard, news_from={**heard.news_from, Audience.PEOPLE: NOW - HOUR})
+    found = [new(), not_reached(guid="b")]
+
+    assert reasons_of(stored(found, alerts=heard)) == (Reason.OPENED,)
+    assert reasons_of(stored(found, alerts=owed)) == (Reason.OPENED, Reason.INCOMPLETE)
+
+
+def test_a_run_that_is_incomplete_again_says_of_none_before_that_it_was_complete() -> None:
+    store, before = InMemoryStore(), run(due_at=NOW - HOUR)
+    before = replace(before, run_id="before", started_at=NOW - HOUR)
+    was_incomplete = alerts_from(NOW - HOUR, incomplete_since=NOW - DAY)
+    first = stored([HEALTHY], of=before, store=store, alerts=was_incomplete)
+    unheard = alerts_from(NOW - HOUR, readers=first.head.alerts.readers)
+
+    again = stored([not_reached()], store=store, alerts=unheard, after=first)
+
+    assert reasons_of(first) == (Reason.COMPLETE,)
+    assert reasons_of(again) == (Reason.INCOMPLETE,)
+
+
 # ── Ends ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -1130,6 +1190,27 @@ def test_an_owner_hears_nothing_of_the_fleet_or_of_the_audit_but_whether_it_is_w
     assert "NO LONGER SELECTED" not in theirs.body
     assert "a rule" not in theirs.body
     assert "Audited: " not in theirs.body
+
+
+def test_the_recovery_of_the_audit_and_the_mutes_are_the_platforms() -> None:
+    report = stored([new(owner="team-0")], alerts=PER_OWNER, mutes=[mute_record()])
+
+    platform, owner = contents(report, Audience.PEOPLE, "works again")
+
+    assert (platform.recovered, owner.recovered) == ("works again", None)
+    assert platform.mutes
+    assert platform.large_mutes
+    assert owner.mutes == owner.large_mutes == ()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_who_is_muted_and_who_is_being_deleted_are_counted(count: int) -> None:
+    muted = [compared(finding(guid=f"m-{n}", mute=MUTE), None) for n in range(count)]
+    going = [being_deleted(f"d-{n}") for n in range(count)]
+
+    [content] = contents(stored([new(), *muted, *going]), Audience.PEOPLE)
+
+    assert (content.muted, content.being_deleted) == (count, count)
 
 
 def test_chat_hears_the_platforms_digest_alone() -> None:

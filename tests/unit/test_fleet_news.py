@@ -673,6 +673,28 @@ def test_a_run_without_news_of_its_own_says_those_of_the_run_before() -> None:
     assert message.attributes["severity"] == "warning"
 
 
+def test_the_reasons_of_all_runs_that_were_not_heard_of_are_said() -> None:
+    *_, last = chain(
+        QUIET, left(departed("d-1")), unaudited_by(unaudited("u-1"), count=1, new=1), QUIET,
+        people_from=3,
+    )  # fmt: skip
+
+    [message] = people(last)
+
+    assert message.attributes["reason"] == ("left_fleet", "new_unaudited")
+
+
+def test_of_the_room_for_names_the_last_run_has_half_and_each_before_half_of_the_rest() -> None:
+    much = left(*(departed(f"{n:02}", name="n" * 200) for n in range(99)))
+    *_, last = chain(QUIET, much, much, much, people_from=3)
+
+    [content] = contents(last, Audience.PEOPLE)
+
+    first, second, third = (len(fleet.news.left) for fleet in content.unheard.fleets)
+    assert first - 2 <= 2 * second <= first + 2
+    assert second - 2 <= 2 * third <= second + 2
+
+
 def test_chat_that_was_notified_hears_nothing_twice() -> None:
     *_, last = chain(BOTH, QUIET, people_from=1)
 

@@ -364,6 +364,7 @@ def test_no_mark_says_that_nothing_is_out() -> None:
         # What has a list of its own leaves no size behind.
         ([4, 7, 3], [[4], [7, 3]]),
         ([4, 7, 4], [[4], [7], [4]]),
+        ([4, 4, 3], [[4, 4], [3]]),
         ([1, 1], [[1, 1]]),
         ([1, 1, 1], [[1, 1, 1]]),
         ([1, 1, 1, 1], [[1, 1, 1], [1]]),

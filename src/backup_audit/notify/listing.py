@@ -4,6 +4,7 @@ News come first, then the worst. Memory holds what may be named, a hundred probl
 reader, however many a day has.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
@@ -351,7 +352,7 @@ class _Chooser:
         self._unknown_ends: dict[tuple[Ended, str | None], _HeldEnds] = {}
         self._muted = self._being_deleted = self._not_reached = 0
         self._not_asked = self._without_result = 0
-        self._number = 0
+        self._numbers = itertools.count()
 
     def add(self, entry: Finding | Resolved) -> None:
         """Take in a finding, or the end of a problem."""
@@ -444,8 +445,7 @@ class _Chooser:
         if key not in self._held and len(self._held) >= _CAUSES_MAX:
             key = finding.verdict, None
         held = self._held.setdefault(key, _Held(0, Counter(), []))
-        self._number += 1
-        held.add(self._number, one)
+        held.add(next(self._numbers), one)
 
     def _list(self, one: Listed) -> None:
         """Count a problem at its place, and keep it if there is room for it."""
@@ -507,8 +507,6 @@ class _Chooser:
         }
         if not report.complete:
             found.discard(Reason.COMPLETE)
-        if not self._is_clear(report):  # any more: it was, in a run that this audience missed
-            found.discard(Reason.ALL_CLEAR)
         if len(found) > 1:
             found.discard(Reason.REMINDER)
         return tuple(reason for reason in Reason if reason in found)
@@ -516,8 +514,3 @@ class _Chooser:
     def _is_incomplete_news(self, report: Report) -> bool:
         is_first = self._is_new and not report.complete
         return is_first or self._is_news(report.alerts.incomplete_since)
-
-    def _is_clear(self, report: Report) -> bool:
-        is_open = any(counts.total() for counts in self._counts.values())
-        is_whole = report.complete and not report.coverage.unknown
-        return is_whole and not is_open and not self._being_deleted
