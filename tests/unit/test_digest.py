@@ -745,7 +745,7 @@ def test_of_two_causes_the_one_with_more_instances_stands_first(order: int) -> N
 # ── Why it goes out ───────────────────────────────────────────────────────────────────────────────
 
 
-def reasons_of(report: StoredReport, recovered: str | None = None) -> tuple[Reason, ...]:
+def reasons_of(report: StoredReport, recovered: Failing | None = None) -> tuple[Reason, ...]:
     [content] = contents(report, Audience.PEOPLE, recovered)
     return content.reasons
 
@@ -754,7 +754,7 @@ def test_what_was_said_before_is_no_reason_of_a_digest_that_goes_out_for_another
     said = replace(OPENED_BEFORE[""], digest_at=NOW - HOUR)
     alerts = alerts_from(NOW, readers={"": said})
 
-    assert reasons_of(stored([known()], alerts=alerts), "works again") == (Reason.RECOVERED,)
+    assert reasons_of(stored([known()], alerts=alerts), FAILING) == (Reason.RECOVERED,)
 
 
 def test_that_runs_became_incomplete_is_a_reason_until_people_have_heard_it() -> None:
@@ -1195,9 +1195,9 @@ def test_an_owner_hears_nothing_of_the_fleet_or_of_the_audit_but_whether_it_is_w
 def test_the_recovery_of_the_audit_and_the_mutes_are_the_platforms() -> None:
     report = stored([new(owner="team-0")], alerts=PER_OWNER, mutes=[mute_record()])
 
-    platform, owner = contents(report, Audience.PEOPLE, "works again")
+    platform, owner = contents(report, Audience.PEOPLE, FAILING)
 
-    assert (platform.recovered, owner.recovered) == ("works again", None)
+    assert (platform.recovered, owner.recovered) == (FAILING, None)
     assert platform.mutes
     assert platform.large_mutes
     assert owner.mutes == owner.large_mutes == ()
