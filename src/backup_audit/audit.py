@@ -47,20 +47,12 @@ from backup_audit.publish import publish
 from backup_audit.report.alerts import Alerts, Audience
 from backup_audit.report.alerts import planned as alerts_planned
 from backup_audit.report.changes import compared
-from backup_audit.report.commit import (
-    Previous,
-    StoredReport,
-    commit,
-    committed_report,
-    is_known,
-    last_fleet,
-    left_problems,
-    previous_of,
-    refuse_anothers,
-)
+from backup_audit.report.commit import StoredReport, commit, committed_report
 from backup_audit.report.drift import FleetRow, LastFleet
 from backup_audit.report.groups import EVENTS_MAX
+from backup_audit.report.latest import is_known, refuse_anothers
 from backup_audit.report.listeners import Listeners, heard
+from backup_audit.report.previous import Previous, last_fleet, left_problems, previous_of
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import (
     ANSWER_LIST_MAX,

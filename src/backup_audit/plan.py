@@ -25,8 +25,8 @@ from backup_audit.report.changes import (
     OpenProblem,
     Resolved,
 )
-from backup_audit.report.commit import Previous
 from backup_audit.report.drift import FleetRow
+from backup_audit.report.previous import Previous
 from backup_audit.report.report import Ceilings, Effort, Plan, StoredPlan
 from backup_audit.report.store import ObjectStore, RunKeys, decoding, find, settle
 from backup_audit.sharing import sharing

@@ -9,8 +9,9 @@ from backup_audit.errors import AuditError, HeartbeatFailed
 from backup_audit.fleet.run import Scope
 from backup_audit.notify.links import Links
 from backup_audit.notify.send import notify
-from backup_audit.report.commit import StoredReport, advance_latest
+from backup_audit.report.commit import StoredReport
 from backup_audit.report.failing import FailingRuns
+from backup_audit.report.latest import advance_latest
 from backup_audit.report.report import Answer, Report
 
 

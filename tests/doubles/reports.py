@@ -13,9 +13,10 @@ from backup_audit.judge.finding import Finding
 from backup_audit.plan import Entry, plan_audit
 from backup_audit.report.alerts import PLATFORM, Alerts, Audience, ReaderState
 from backup_audit.report.changes import Resolved
-from backup_audit.report.commit import Previous, StoredReport, commit
+from backup_audit.report.commit import StoredReport, commit
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.listeners import Listening
+from backup_audit.report.previous import Previous
 from backup_audit.report.rendering import json_line, report_pieces
 from backup_audit.report.report import (
     Ceilings,

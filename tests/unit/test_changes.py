@@ -25,7 +25,8 @@ from backup_audit.report.changes import (
     problem_id,
     resolved_by,
 )
-from backup_audit.report.commit import advance_latest, previous_of
+from backup_audit.report.latest import advance_latest
+from backup_audit.report.previous import previous_of
 from backup_audit.report.store import RunKeys
 from tests.doubles.builders import (
     HOUR,

@@ -27,8 +27,9 @@ from backup_audit.notify.run_failure import (
 from backup_audit.notify.send_failure import notify_of_failure, records_of
 from backup_audit.publish import publish
 from backup_audit.report.alerts import Audience, is_reminder_due
-from backup_audit.report.commit import StoredReport, advance_latest
+from backup_audit.report.commit import StoredReport
 from backup_audit.report.failing import Failing, FailingRuns
+from backup_audit.report.latest import advance_latest
 from backup_audit.report.store import ObjectStore, StoredObject
 from backup_audit.settings import remind_every_of, runbook_of
 from tests.doubles.builders import HOUR, NOW, finding

@@ -32,7 +32,7 @@ from backup_audit.report.changes import (
     compared,
     open_problems,
 )
-from backup_audit.report.commit import Previous
+from backup_audit.report.previous import Previous
 from backup_audit.report.report import (
     Ceilings,
     PreviousReport,

@@ -19,8 +19,9 @@ from backup_audit.fleet.run import AuditRequest, Run, Scope
 from backup_audit.fleet.selection import Standing
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.commit import StoredReport, advance_latest
+from backup_audit.report.commit import StoredReport
 from backup_audit.report.drift import FleetRow
+from backup_audit.report.latest import advance_latest
 from tests.doubles.builders import finding, run
 from tests.doubles.days import EVERYTHING, Days, row
 from tests.doubles.fakes import InMemoryStore

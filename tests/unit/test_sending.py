@@ -15,8 +15,10 @@ from backup_audit.notify.progress import REFUSED_MAX, BatchResult, Progress
 from backup_audit.notify.send import Notifier, notify
 from backup_audit.report.alerts import Audience
 from backup_audit.report.changes import compared
-from backup_audit.report.commit import StoredReport, advance_latest, previous_of
+from backup_audit.report.commit import StoredReport
+from backup_audit.report.latest import advance_latest
 from backup_audit.report.marks import NOT_BEGUN, Mark, mark_of, write_mark
+from backup_audit.report.previous import previous_of
 from tests.doubles.builders import NOW, a_message, finding
 from tests.doubles.crashing import Died, MortalNotifier
 from tests.doubles.fakes import InMemoryStore, RecordingNotifier

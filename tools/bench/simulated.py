@@ -8,7 +8,7 @@ from backup_audit.judge.evidence import BackupList, Evidence, Refusal
 from backup_audit.judge.finding import finding_of
 from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.report.changes import State, compared, open_problems
-from backup_audit.report.commit import Previous
+from backup_audit.report.previous import Previous
 from tests.doubles.builders import NOW, audited, instance, run
 from tests.doubles.fakes import attempt
 from tests.doubles.reports import planned

@@ -15,8 +15,8 @@ from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import RunFailure
 from backup_audit.notify.send import Notifier
 from backup_audit.report.alerts import Audience
-from backup_audit.report.commit import is_late
 from backup_audit.report.failing import FailingRuns
+from backup_audit.report.latest import is_late
 from backup_audit.report.marks import Mark
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import ObjectStore, RunKeys

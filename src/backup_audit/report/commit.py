@@ -1,4 +1,4 @@
-"""The commit protocol: how a run's report is stored, once, and how the next run finds it.
+"""The commit protocol: how a run's report is stored, once.
 
 Each object is written only if it is not there yet. A delivery that finds one goes on with it, so
 all objects of a run belong together, whichever delivery wrote them. The manifest, last, commits the
@@ -8,18 +8,16 @@ memory.
 """
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
-from functools import partial
 
 import msgspec
 
 from backup_audit.errors import InvalidEvent
-from backup_audit.fleet.inventory import Read, ServiceInstance
+from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.mutes import MuteRecord
-from backup_audit.fleet.run import Run, Scope
-from backup_audit.fleet.selection import Standing
+from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.alerts import (
@@ -32,33 +30,22 @@ from backup_audit.report.alerts import (
     reminds_programs,
 )
 from backup_audit.report.changes import (
-    NOTHING_YET,
-    Ended,
     Resolved,
-    State,
-    left_by,
     memory_of,
-    open_problems,
 )
-from backup_audit.report.drift import NO_FLEET, FleetRow, InventoryRecord, LastFleet
 from backup_audit.report.groups import Grouping
-from backup_audit.report.listeners import Listeners
-from backup_audit.report.marks import mark_of
 from backup_audit.report.rendering import (
     CSV_HEADER,
     ReportReader,
     csv_line,
     json_line,
-    refuse_newer,
     report_pieces,
 )
 from backup_audit.report.report import (
     Coverage,
     Effort,
     KeptObject,
-    Latest,
     Manifest,
-    PreviousReport,
     Report,
     ReportAddress,
     StoredPlan,
@@ -68,14 +55,10 @@ from backup_audit.report.report import (
 from backup_audit.report.store import (
     ObjectStore,
     RunKeys,
-    StoredObject,
     decoding,
-    refuse_foreign,
-    rewrite,
     settle,
 )
 from backup_audit.report.summary import Summary
-from backup_audit.strict import UNDECODABLE
 
 _BEGIN_ANEW = "by hand nothing incomplete is concluded: begin anew with the step plan"
 
@@ -176,223 +159,6 @@ def commit(
     return report, settle(store, keys.manifest, ours).invocation_id == invocation_id
 
 
-def advance_latest(stored: StoredReport) -> bool:
-    """Point latest.json at a full run unless it points at one as new, or newer, already.
-
-    Of two that were due in the same second, the newer is compared with the other. Return false if
-    it points at a newer one: then this run is late, and nobody is notified of it.
-    """
-    report, keys, run = stored.head, stored.keys, stored.head.run
-    before = report.plan.previous.run_id if report.plan.previous else None
-    if run.scope is not Scope.FULL:
-        return True
-    latest = Latest(
-        foundation=report.foundation,
-        run=run,
-        complete=report.complete,
-        why_incomplete=report.why_incomplete,
-        report_key=keys.report_json,
-        manifest_key=keys.manifest,
-        findings_prefix=keys.findings_prefix,
-        coverage=report.coverage,
-        counts=report.counts,
-    )
-
-    def forward(current: Latest | None) -> Latest | None:
-        if current is None or _order(current.run) < _order(run):
-            return latest
-        follows = current.run.due_at == run.due_at and current.run.run_id == before
-        return latest if follows else None
-
-    read = partial(_pointer, stored.store, keys)
-    newest = rewrite(stored.store, keys.latest, read, forward)
-    return newest is None or _order(newest.run) == _order(run)
-
-
-def is_known(stored: StoredReport) -> bool:
-    """Whether the next full run is compared with this report, or with a newer one.
-
-    If not, and another full run is at work, that one is compared with the report before: then
-    nobody may be notified of this one any more.
-    """
-    keys, run = stored.keys, stored.head.run
-    if run.scope is not Scope.FULL:
-        return True
-    pointer = stored.store.get(keys.latest)
-    latest = _pointer(stored.store, keys, pointer.body) if pointer else None
-    return latest is not None and _order(latest.run) >= _order(run)
-
-
-def is_late(store: ObjectStore, keys: RunKeys, foundation: str, run: Run) -> bool:
-    """Whether a full run was due before the one of its foundation that latest.json names.
-
-    Of a latest.json that is damaged, or of a newer version, nothing is late. Raise
-    ReportStoreFailed if it cannot be read.
-    """
-    stored = store.get(keys.latest)
-    if stored is None:
-        return False
-    try:
-        latest = msgspec.json.decode(stored.body, type=Latest)
-    except UNDECODABLE:
-        return False
-    return latest.foundation == foundation and run.due_at < latest.run.due_at
-
-
-def refuse_anothers(store: ObjectStore, keys: RunKeys, foundation: str) -> None:
-    """Raise InvalidSettings if the reports below the prefix are another foundation's."""
-    stored = store.get(keys.latest)
-    latest = _pointer(store, keys, stored.body) if stored else None
-    if latest is not None:
-        refuse_foreign(store, keys.latest, latest.foundation, foundation)
-
-
-class Previous(msgspec.Struct, frozen=True):
-    """The last committed full report, and the state that it left.
-
-    `alerts` is what it decided on notifying, `marked` whose messages are all out. `inventory` is
-    what it says of the fleet, `fleet` its fleet.jsonl, if it has one, `listeners` how many
-    listened. `warning` says what of it cannot be read.
-    """
-
-    report: PreviousReport | None = None
-    state: State = NOTHING_YET
-    warning: str | None = None
-    alerts: Alerts | None = None
-    marked: frozenset[Audience] = frozenset()
-    inventory: InventoryRecord | None = None
-    fleet: KeptObject | None = None
-    listeners: Listeners = {}
-
-
-def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous:
-    """The report that latest.json points at, as a run due then sees it.
-
-    A missing or damaged report is a warning: all is new. Raise ReportStoreFailed if it could not be
-    read just now, or is of a newer version: going on would lose the memory for ever.
-    """
-    stored = store.get(keys.latest)
-    if stored is None:
-        return Previous()
-    latest = _pointer(store, keys, stored.body)
-    if latest is None:
-        return Previous(warning=f"{keys.latest} points at nothing readable: all is new")
-    key = latest.report_key
-    if not store.exists(key):
-        return Previous(warning=f"{keys.latest} points at {key}, which is gone: all is new")
-    body = _Measured(key, store.lines(key))
-    try:
-        reader = ReportReader(body, key)
-        opened = open_problems(reader.findings())
-        state = State(opened, memory_of(reader.resolved(), due_at))
-    except UNDECODABLE as error:
-        return Previous(warning=f"{key} is no report ({error}): all is new")
-    body.pass_on()
-    manifest = store.get(latest.manifest_key)
-    fleet, warning = _vouched(store, latest.manifest_key, manifest)
-    report = PreviousReport(
-        run_id=reader.head.run.run_id,
-        report_key=key,
-        report_sha256=body.sha256,
-        manifest_sha256=hashlib.sha256(manifest.body).hexdigest() if manifest else None,
-    )
-    alerts = reader.head.alerts
-    beside = key.rpartition("/")[0]
-    marks = {
-        one: mark_of(store, f"{beside}/{one.mark}") for one in Audience if one in alerts.news_from
-    }
-    marked = frozenset(one for one, mark in marks.items() if mark.done)
-    return Previous(
-        report,
-        state,
-        warning,
-        alerts,
-        marked,
-        reader.head.inventory,
-        fleet,
-        reader.head.plan.listeners,
-    )
-
-
-def left_problems(
-    store: ObjectStore, previous: Previous, how: Mapping[str, Ended], run: Run, *, notifies: bool
-) -> Iterator[Resolved]:
-    """The open problems of the last report whose instances this run audits no more.
-
-    `how` says of each, by GUID, how it left. Nothing is read if there is none.
-    """
-    if not how or previous.report is None:
-        return
-    key = previous.report.report_key
-    with decoding(store, key):
-        findings = ReportReader(store.lines(key), key).findings()
-        yield from left_by(findings, how, run.due_at, notifies=notifies)
-
-
-def last_fleet(
-    store: ObjectStore,
-    previous: Previous,
-    rows: Mapping[str, ServiceInstance],
-    is_wanted: Callable[[FleetRow], bool],
-) -> LastFleet:
-    """Read the fleet of the last report, as a stream: of most instances only the standing is kept.
-
-    `rows` are those of this run: their GUIDs are not held twice. A fleet that is damaged or gone is
-    none, and a warning. Raise ReportStoreFailed if it could not be read just now.
-    """
-    if previous.fleet is None:
-        return NO_FLEET
-    key = previous.fleet.key
-    if not store.exists(key):
-        return LastFleet(warning=f"{key} is gone: {_NOTHING_COMPARED}")
-    standings: dict[str, Standing] = {}
-    wanted: dict[str, FleetRow] = {}
-    body, decode = _Measured(key, store.lines(key)), msgspec.json.Decoder(FleetRow).decode
-    try:
-        for line in body:
-            row = decode(line)
-            known = rows.get(row.guid, row)
-            standings[known.guid] = row.standing
-            if is_wanted(row):
-                wanted[known.guid] = row
-    except UNDECODABLE as error:
-        return LastFleet(warning=f"{key} is damaged ({error}): {_NOTHING_COMPARED}")
-    if body.sha256 != previous.fleet.sha256:
-        return LastFleet(warning=f"{key} is not what its manifest says: {_NOTHING_COMPARED}")
-    scanned_at = previous.inventory.read_at if previous.inventory else None
-    return LastFleet(is_known=True, scanned_at=scanned_at, standings=standings, rows=wanted)
-
-
-_NOTHING_COMPARED = "this run's fleet is compared with none"
-
-
-def _vouched(
-    store: ObjectStore, key: str, manifest: StoredObject | None
-) -> tuple[KeptObject | None, str | None]:
-    """The fleet.jsonl that a manifest names, and what is wrong with the manifest."""
-    if manifest is None:
-        return None, f"{key} is gone: nothing vouches for its run"
-    refuse_newer(manifest.body, f"s3://{store.bucket}/{key}")
-    try:
-        objects = msgspec.json.decode(manifest.body, type=Manifest).objects
-    except UNDECODABLE:
-        return None, f"{key} is damaged: nothing vouches for its run"
-    return next((one for one in objects if one.key.endswith("/fleet.jsonl")), None), None
-
-
-def _pointer(store: ObjectStore, keys: RunKeys, body: bytes) -> Latest | None:
-    """Read latest.json; None if it is damaged, ReportStoreFailed if it is of a newer version."""
-    refuse_newer(body, f"s3://{store.bucket}/{keys.latest}")
-    try:
-        return msgspec.json.decode(body, type=Latest)
-    except UNDECODABLE:
-        return None
-
-
-def _order(run: Run) -> tuple[datetime, str]:
-    return run.due_at, run.run_id
-
-
 def _other_ends(
     store: ObjectStore, planned: StoredPlan, ended_now: Container[str]
 ) -> Iterator[Resolved]:
@@ -487,7 +253,7 @@ def _with_unsaid(ends: Iterable[Resolved], alerts: Alerts, due_at: datetime) -> 
 
 
 def _summed_up(store: ObjectStore, key: str, summary: Summary) -> KeptObject:
-    part, rows = _Measured(key, store.lines(key)), 0
+    part, rows = Measured(key, store.lines(key)), 0
     decode = msgspec.json.Decoder(Finding).decode
     with decoding(store, key):
         for line in part:
@@ -514,19 +280,19 @@ def _table(store: ObjectStore, parts: Iterable[str], summary: Summary) -> Iterat
         yield from (csv_line(one) for one in findings if one.verdict is Verdict.HEALTHY)
 
 
-def _written(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> "_Measured":
+def _written(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> "Measured":
     """Write an object unless it is there; measure the one that is there now."""
-    measured = _Measured(key, pieces)
+    measured = Measured(key, pieces)
     with store.new_object(key) as out:
         for piece in measured:
             out.write(piece)
     if not out.is_new:
-        measured = _Measured(key, store.lines(key))
+        measured = Measured(key, store.lines(key))
         measured.pass_on()
     return measured
 
 
-class _Measured:
+class Measured:
     """Measures an object, and counts its pieces, while they pass."""
 
     def __init__(self, key: str, pieces: Iterable[bytes]) -> None:
