@@ -483,6 +483,8 @@ def test_a_run_of_some_instances_that_failed_has_no_thread() -> None:
 
     assert "threadId" not in json.loads(message.body)["metadata"]
     assert len(shown(message)) == 2
+    assert shown(message)[0].startswith("A partial run of the backup audit of test failed at ")
+    assert "test: a partial run failed" in valid(message).content.title
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "x" * 60_000])

@@ -313,8 +313,7 @@ def _next_steps(content: DigestContent, links: Links) -> Iterator[str]:
 
 def _of_failure(failure: RunFailure) -> Iterator[str]:
     failing, which = failure.failing, failure.run.run_id if failure.run else "without an id"
-    where = failure.foundation or "an unknown foundation"
-    yield f"The backup audit of {where} failed at {at(failure.failed_at)} (run {which})."
+    yield f"{failure.subject} failed at {at(failure.failed_at)} (run {which})."
     if failing is not None and failing.runs > 1:
         yield f"{failing.runs:,} full runs have failed since {at(failing.since)}."
     yield code(f"{failure.error}: {failure.reason}", _SENTENCE_MAX)
