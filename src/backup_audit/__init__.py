@@ -33,8 +33,8 @@ A map of the package, in the order in which a run passes through it:
                 report (the documents), drift (what appeared, left, is audited by nobody), failing
                 (since when full runs fail), alerts (who is notified, and when), listeners (whether
                 anybody subscribes), groups (problems of one cause), marks (whose messages are out),
-                commit (the order of writing), latest (the pointer to the newest), previous (what the
-                last report left)
+                commit (the order of writing), latest (the pointer to the newest), previous (what
+                the last report left)
     notify/     digest (one message for people), listing (what it names, what it counts), headline
                 (the answer, attributes), problem_lines (open ones, and ends), fleet_news (what it
                 says of the fleet), unheard (and of runs whose messages were not taken), mute_news
