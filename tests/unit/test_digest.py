@@ -256,6 +256,24 @@ def test_all_clear_is_said_once_everything_ended() -> None:
     assert message.attributes["reason"] == ("ended", "all_clear")
 
 
+@pytest.mark.parametrize("ended", [one for one in Ended if one is not Ended.HEALTHY])
+def test_an_all_clear_says_what_ended_without_proof_of_health(ended: Ended) -> None:
+    parts = {"end_notified_at": None, "resolved_at": NOW - HOUR}
+    by_decree = ended_problem("by-decree", ended=ended, **parts)
+    proved = ended_problem("proved", **parts)
+
+    message = digest_of(
+        HEALTHY,
+        remembered=[by_decree, proved],
+        inventory=inventory(),
+        alerts=alerts_from(NOW, readers=OPENED_BEFORE),
+    )
+
+    assert " ".join(message.body.split()).startswith(
+        "All clear: none of 1 instance has a problem; 1 ended without proof of health. "
+    )
+
+
 def test_an_all_clear_says_how_many_problems_are_muted() -> None:
     muted = compared(finding(guid="guid-muted", mute=MUTE), None)
     cleared = alerts_from(NOW, readers=OPENED_BEFORE)

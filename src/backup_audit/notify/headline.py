@@ -7,6 +7,7 @@ from backup_audit.fleet.run import Scope
 from backup_audit.notify.listing import DigestContent, Part
 from backup_audit.notify.message import SUBJECT_MAX, Attribute, lost_of
 from backup_audit.report.alerts import PLATFORM, Reason
+from backup_audit.report.changes import Ended
 from backup_audit.report.report import Report
 from backup_audit.text import at, instances, one_line
 
@@ -128,8 +129,15 @@ def how_many(content: DigestContent) -> str:
         said += f", but for {' and '.join(others)}"
     if content.not_asked:
         said += f"; {content.not_asked:,} {_were(content.not_asked)} not reached"
-    said = f"all clear: {said}" if content.is_all_clear else said
+    if content.is_all_clear:
+        said = f"all clear: {said}{_without_proof(content)}"
     return f"{said[0].upper()}{said[1:]}."
+
+
+def _without_proof(content: DigestContent) -> str:
+    """What nobody audits any more, or a grace excuses, is not open; it is not healthy either."""
+    unproved = content.ended_count - content.ended.get(Ended.HEALTHY, 0)
+    return f"; {unproved:,} ended without proof of health" if unproved else ""
 
 
 def _others(content: DigestContent) -> list[str]:
