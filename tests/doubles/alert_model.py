@@ -35,7 +35,8 @@ class Problem(msgspec.Struct, frozen=True):
     that readers last heard of, None if they heard of none. `named_to` is who owned the instance
     when they first did. `change` is that of the last run. `is_owed`: some had not heard of it when
     messages began to leave it out. `left_group_at`, when programs were to open it by itself, is
-    taken from the report: groups are beyond this model.
+    taken from the report: groups are beyond this model. `is_left_out`: messages leave it out since
+    they named it; `back_at`, when they last named it again after that.
     """
 
     guid: str
@@ -50,6 +51,8 @@ class Problem(msgspec.Struct, frozen=True):
     worsened_at: datetime | None = None
     left_group_at: datetime | None = None
     is_owed: bool = False
+    is_left_out: bool = False
+    back_at: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -158,7 +161,10 @@ def _going_on(
             heard=verdict,
             worsened_at=None,
             is_owed=False,
+            is_left_out=False,
         )
+    if before.is_left_out:
+        now = msgspec.structs.replace(now, is_left_out=False, back_at=due_at)
     if verdict == "unknown":
         return now
     is_worse = PROBLEMS.index(verdict) < PROBLEMS.index(before.heard)
@@ -168,6 +174,9 @@ def _going_on(
 
 def _unheard(problem: Problem, owed_from: datetime) -> Problem:
     """What somebody has not heard yet, and will not hear as long as messages leave it out."""
+    if problem.heard is None:
+        return problem
+    problem = msgspec.structs.replace(problem, is_left_out=True)
     opened = (problem.named_at, problem.left_group_at)
     if any(at is not None and at >= owed_from for at in opened):
         return msgspec.structs.replace(problem, is_owed=True)
@@ -191,6 +200,7 @@ class Told(msgspec.Struct):
     why: set[str] = set()
     in_trouble: bool = False
     heard_clear: bool = True
+    clear_at: datetime | None = None
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +225,7 @@ class Counts(msgspec.Struct):
     open: int = 0
     named: int = 0
     opened: int = 0
+    again: int = 0  # named again, after an all-clear
     worsened: int = 0
     ended: int = 0
 
@@ -229,6 +240,7 @@ def reasons(told: Told, counts: Counts, day: Day, *, is_platform: bool) -> set[s
         told.in_trouble = True
         told.digest_at = told.digest_at if told.why else None
     why = {name for name in ("opened", "worsened", "ended") if getattr(counts, name)}
+    why |= {"opened"} if counts.again else set()
     if is_platform:
         why |= day.fleet
         if day.complete != day.was_complete:
@@ -238,7 +250,7 @@ def reasons(told: Told, counts: Counts, day: Day, *, is_platform: bool) -> set[s
             why.add("opened")
         told.in_trouble, told.heard_clear = True, False
     elif told.in_trouble and is_well:
-        told.in_trouble, told.heard_clear = False, True
+        told.in_trouble, told.heard_clear, told.clear_at = False, True, day.due_at
         why.add("all_clear")
     says = counts.named or (is_platform and not day.complete)
     slack = min(day.remind_every / 10, timedelta(hours=1))

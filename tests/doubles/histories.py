@@ -501,7 +501,14 @@ class History:
             if problem.is_named:
                 counts[reader].named += 1
                 counts[reader].opened += problem.named_at == due_at
+                counts[reader].again += self._is_back(problem, reader, due_at)
                 counts[reader].worsened += problem.worsened_at == due_at
+
+    def _is_back(self, problem: Problem, reader: str, due_at: datetime) -> bool:
+        """Whether it was left out when this reader was told that all is clear."""
+        clear_at, named_at = self.told[reader].clear_at, problem.named_at
+        is_back = problem.back_at == due_at != named_at
+        return is_back and clear_at is not None and named_at is not None and clear_at >= named_at
 
     def _readers_of(self, owner: str | None) -> list[str]:
         return [PLATFORM, owner] if owner and self.per_owner else [PLATFORM]
@@ -624,9 +631,11 @@ class History:
             verdict = one.verdict if one.verdict != "unknown" else one.heard or "unknown"
             reader.named[one.id] = verdict
         if audience is Audience.PEOPLE and len(theirs) <= NAMED_MAX:
-            for one in theirs:  # unknown ones may be counted by their cause
+            is_lost = report.inventory is not None and report.inventory.lost > 0
+            counted = {"unknown", "not_found"} if is_lost else {"unknown"}  # by their cause
+            for one in theirs:
                 named = (f"({one.guid})" in message.body, f"- {one.guid}\n" in message.body)
-                is_named = any(named) or one.verdict == "unknown"
+                is_named = any(named) or one.verdict in counted
                 self.expect(is_named, f"{one.id} is not in the text for {owner!r}")
         self._read_ends(report, audience, owner)
         if "all_clear" in message.attributes.get("reason", ()):

@@ -473,7 +473,7 @@ def left_out(owed_from: datetime | None, *, notifies: bool = True, **alert: obje
 def test_that_a_muted_problem_opened_is_owed_if_some_audience_missed_it(
     days: int, *, owed: bool
 ) -> None:
-    assert left_out(NOW - DAY - days * DAY) == Alert(verdict=S, is_owed=owed)
+    assert left_out(NOW - DAY - days * DAY) == Alert(verdict=S, is_owed=owed, left_out=True)
 
 
 @pytest.mark.parametrize(("hours", "owed"), [(-1, False), (0, True), (1, True)])
@@ -482,7 +482,7 @@ def test_that_a_muted_problem_left_its_group_is_owed_too(hours: int, *, owed: bo
 
     alert = left_out(left_at - hours * HOUR, left_group_at=left_at)
 
-    assert alert == Alert(verdict=S, left_group_at=left_at, is_owed=owed)
+    assert alert == Alert(verdict=S, left_group_at=left_at, is_owed=owed, left_out=True)
 
 
 @pytest.mark.parametrize(("hours", "owed"), [(-1, False), (0, True), (1, True)])
@@ -493,7 +493,11 @@ def test_that_a_muted_problem_got_worse_is_as_if_nobody_had_heard_its_verdict(
 
     alert = left_out(worse_at - hours * HOUR, worsened_at=worse_at)
 
-    assert alert == (Alert(verdict=U) if owed else Alert(verdict=S, worsened_at=worse_at))
+    assert alert == (
+        Alert(verdict=U, left_out=True)
+        if owed
+        else Alert(verdict=S, worsened_at=worse_at, left_out=True)
+    )
 
 
 def test_nothing_is_owed_where_every_audience_has_heard_or_the_run_notifies_nobody() -> None:

@@ -50,6 +50,25 @@ def told_all_clear(days: Days) -> None:
         assert "all_clear" in heard(messages).attributes["reason"]
 
 
+def test_a_mute_that_ends_after_an_all_clear_is_news_though_another_problem_opened_since() -> None:
+    days = days_of(remind_every="7d")
+    days.run()
+    mute(days, 3)
+    days.run()
+    assert "all_clear" in heard(days.notifier.messages).attributes["reason"]
+    days.answers["well"] = STALE
+    days.run()
+    assert "1 new" in (heard(days.notifier.messages).subject or "")
+
+    days.run()
+
+    message = heard(days.notifier.messages)
+    assert message.attributes["reason"] == ("opened",)
+    assert message.subject == "[backup-audit] test: 2 problems, 1 named again"
+    days.run()
+    assert days.notifier.messages == []
+
+
 @pytest.mark.parametrize("remind_every", ["24h", "7d"])
 def test_a_mute_that_ends_after_an_all_clear_is_news(remind_every: str) -> None:
     days = days_of(remind_every=remind_every)

@@ -62,7 +62,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     it was last a worse one than before. `group_id` names the group that stands for the problem
     where programs are notified, `left_group_at` the due time of the run in which it left one, or
     was named again. `is_owed`: some audience had not heard that it is open when messages began to
-    leave it out, since it is muted, say. Once it is named again, that is news to all.
+    leave it out, since it is muted, say. Once it is named again, that is news to all. `left_out`:
+    messages leave it out now. `named_again_at` is the due time of the run in which they last named
+    it again after that.
     """
 
     verdict: Verdict
@@ -70,6 +72,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     group_id: str | None = None
     left_group_at: datetime | None = None
     is_owed: bool = False
+    left_out: bool = False
+    named_again_at: datetime | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -336,6 +336,7 @@ class _Chooser:
         }
         self._news_from = report.alerts.news_from[audience]
         self._is_compared = report.run.scope.is_compared
+        self._state = report.alerts.readers.get(reader)
         self._anew = _part_of_known(report.alerts, reader, audience)
         self._is_new = report.alerts.is_new(audience)
         alike = {Verdict.UNKNOWN} | ({Verdict.NOT_FOUND} if lost_of(report) else set())
@@ -430,8 +431,13 @@ class _Chooser:
             return Part.NEW
         if self._anew is not None:
             return self._anew
-        worse = finding.alert is not None and self._is_news(finding.alert.worsened_at)
-        return Part.WORSE if worse else Part.OPEN
+        alert, state = finding.alert, self._state
+        if alert is None:
+            return Part.OPEN
+        is_back = self._is_news(alert.named_again_at)
+        if is_back and state is not None and state.was_clear_since(finding.notified_at):
+            return Part.AGAIN
+        return Part.WORSE if self._is_news(alert.worsened_at) else Part.OPEN
 
     def _add_problem(self, one: Listed) -> None:
         finding = one.finding

@@ -77,6 +77,11 @@ class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     cleared: bool
     all_clear_at: datetime | None = None
 
+    def was_clear_since(self, notified_at: datetime | None) -> bool:
+        """Whether all was said to be clear after the run that first named a problem."""
+        known = self.all_clear_at
+        return known is not None and notified_at is not None and known >= notified_at
+
     @property
     def begins_anew(self) -> bool:
         """Whether the next problem that is named begins an episode: all of it is news then."""
@@ -144,12 +149,14 @@ class Found(msgspec.Struct, kw_only=True):
     """What a run found for one reader.
 
     Of the problems that are open and not muted, `named` are those that messages name; the others
-    are of instances being deleted. `opened`, `worsened` and `ended` count what is news.
+    are of instances being deleted. `opened`, `again` (named again, after an all-clear), `worsened`
+    and `ended` count what is news.
     """
 
     open: int = 0
     named: int = 0
     opened: int = 0
+    again: int = 0
     worsened: int = 0
     ended: int = 0
 
@@ -299,7 +306,7 @@ def _news(
     before: Alerts, reader: str, found: Found, audited: Audited, *, begins: bool
 ) -> Iterator[Reason]:
     counts = {
-        Reason.OPENED: found.opened or begins,
+        Reason.OPENED: found.opened or found.again or begins,
         Reason.WORSENED: found.worsened,
         Reason.ENDED: found.ended,
     }

@@ -171,9 +171,10 @@ def compared(
     audience has not been notified of; None if there is no such thing.
     """
     replace = msgspec.structs.replace
-    is_open = before is not None and before.opened_at is not None
     if not finding.verdict.is_problem:
-        return _ended(finding, before) if before and is_open else finding
+        if before is None or before.opened_at is None:
+            return finding
+        return _ended(finding, before, before.opened_at)
     finding = replace(finding, since=_since(finding, before))
     if before is None or before.opened_at is None:
         return _opened(finding, ended, notifies=notifies) if finding.is_reached else finding
@@ -185,14 +186,15 @@ def compared(
 
 def resolved_by(finding: Finding, *, notifies: bool) -> Resolved | None:
     """The problem that a finding ended, if it did."""
-    if finding.verdict.is_problem or finding.before is None:
+    if finding.verdict.is_problem or finding.before is None or finding.opened_at is None:
         return None
     healthy = finding.verdict is Verdict.HEALTHY
     return end_of(
         finding,
         finding.before,
         Ended.HEALTHY if healthy else Ended.IN_GRACE,
-        finding.due_at,
+        opened_at=finding.opened_at,
+        due_at=finding.due_at,
         notifies=notifies,
     )
 
@@ -213,14 +215,26 @@ def left_by(
             continue
         hidden = one.before if one.verdict is Verdict.UNKNOWN else None
         problem = hidden or Problem(one.verdict, one.since)
-        yield end_of(one, problem, how[one.guid], due_at, notifies=notifies)
+        yield end_of(
+            one,
+            problem,
+            how[one.guid],
+            opened_at=one.opened_at,
+            due_at=due_at,
+            notifies=notifies,
+        )
 
 
 def end_of(
-    finding: Finding, problem: Problem, ended: Ended, due_at: datetime, *, notifies: bool
+    finding: Finding,
+    problem: Problem,
+    ended: Ended,
+    *,
+    opened_at: datetime,
+    due_at: datetime,
+    notifies: bool,
 ) -> Resolved:
-    """The end of a finding's open problem in the run due then."""
-    assert finding.opened_at is not None  # noqa: S101  # the callers have looked
+    """The end of a finding's problem, opened then, in the run due then."""
     is_said = notifies and finding.notified_at is not None
     return Resolved(
         guid=finding.guid,
@@ -230,10 +244,10 @@ def end_of(
         space=finding.space,
         offering=finding.offering,
         plan=finding.plan,
-        problem_id=problem_id(finding.guid, finding.opened_at),
+        problem_id=problem_id(finding.guid, opened_at),
         verdict=problem.verdict,
         since=problem.since,
-        opened_at=finding.opened_at,
+        opened_at=opened_at,
         notified_at=finding.notified_at,
         alert=finding.alert,
         resolved_at=due_at,
@@ -291,7 +305,10 @@ def _going_on(
     if alert.is_owed:
         alert = Alert(verdict=finding.verdict, left_group_at=due_at)
         return msgspec.structs.replace(finding, notified_at=due_at, alert=alert)
-    return msgspec.structs.replace(finding, alert=_heard(alert, finding.verdict, due_at))
+    heard = _heard(alert, finding.verdict, due_at)
+    if alert.left_out:
+        heard = msgspec.structs.replace(heard, left_out=False, named_again_at=due_at)
+    return msgspec.structs.replace(finding, alert=heard)
 
 
 def _heard(alert: Alert, verdict: Verdict, due_at: datetime) -> Alert:
@@ -303,6 +320,7 @@ def _heard(alert: Alert, verdict: Verdict, due_at: datetime) -> Alert:
         verdict=verdict,
         worsened_at=due_at if worse else alert.worsened_at,
         left_group_at=due_at if alert.group_id else alert.left_group_at,
+        named_again_at=alert.named_again_at,
     )
 
 
@@ -319,6 +337,7 @@ def _left_out(before: OpenProblem, owed_from: datetime) -> Alert | None:
     def is_owed(at: datetime | None) -> bool:
         return at is not None and at >= owed_from
 
+    alert = msgspec.structs.replace(alert, left_out=True)
     if is_owed(before.notified_at) or is_owed(alert.left_group_at):
         return msgspec.structs.replace(alert, is_owed=True)
     if is_owed(alert.worsened_at):
@@ -338,9 +357,7 @@ def _before(verdict: Verdict, before: OpenProblem) -> Problem | None:
     return Problem(before.verdict, before.since)
 
 
-def _ended(finding: Finding, before: OpenProblem) -> Finding:
-    opened_at = before.opened_at
-    assert opened_at is not None  # noqa: S101  # the caller has looked
+def _ended(finding: Finding, before: OpenProblem, opened_at: datetime) -> Finding:
     return msgspec.structs.replace(
         finding,
         problem_id=problem_id(finding.guid, opened_at),

@@ -117,7 +117,13 @@ def commit(
     is_role_lost = planned.inventory is not None and planned.inventory.lost > 0
     grouping = Grouping(foundation, due_at, before.groups, news_from, is_role_lost=is_role_lost)
     with closing(
-        Summary(grouping, due_at=due_at, notifies=plan.notifies, per_owner=per_owner)
+        Summary(
+            grouping,
+            due_at=due_at,
+            notifies=plan.notifies,
+            per_owner=per_owner,
+            known=before.readers,
+        )
     ) as summary:
         objects = [_summed_up(store, key, summary) for key in parts]
         counts, left = summary.counts, summary.why_incomplete

@@ -6,7 +6,7 @@ report names; memory has only their sort keys and positions.
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 
@@ -15,7 +15,7 @@ import msgspec
 from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Change, Finding, NotifiedFinding, in_short
 from backup_audit.judge.verdict import Verdict
-from backup_audit.report.alerts import PLATFORM, Found
+from backup_audit.report.alerts import PLATFORM, Found, ReaderState
 from backup_audit.report.changes import Resolved, resolved_by
 from backup_audit.report.groups import Grouping
 from backup_audit.report.rendering import json_line
@@ -30,7 +30,8 @@ class Summary:
     """Sums findings up; close it, for it holds a temporary file.
 
     `oldest` is the age in seconds of the oldest of the newest backups, None if there is none.
-    `found` says what there is for each reader; owners are readers only if `per_owner`.
+    `found` says what there is for each reader; owners are readers only if `per_owner`;
+    `known` is what readers were notified of before.
     `ended_guids` are those of known problems that ended. `due_at` is that of the run, `notifies`
     whether it notifies anybody. `grouping` takes in what programs are notified of.
     """
@@ -42,11 +43,13 @@ class Summary:
         due_at: datetime | None = None,
         notifies: bool = False,
         per_owner: bool = False,
+        known: Mapping[str, ReaderState] | None = None,
     ) -> None:
         self._grouping = grouping
         self._due_at = due_at
         self._notifies = notifies
         self._per_owner = per_owner
+        self._known = known or {}
         self._counted: Counter[Verdict] = Counter()
         self._news: Counter[str] = Counter()
         self._unhealthy: list[tuple[int, int, str, int]] = []  # rank, -age, GUID, position
@@ -87,8 +90,8 @@ class Summary:
             self._grouping.add_end(ended)
         if ended.end_notified_at is None or ended.end_notified_at != self._due_at:
             return
-        for found in self._readers_of(ended.owner):
-            found.ended += 1
+        for reader in self._readers_of(ended.owner):
+            self.found[reader].ended += 1
 
     @property
     def counts(self) -> dict[str, int]:
@@ -145,16 +148,18 @@ class Summary:
             self._news["not_reached"] += 1
             return
         readers = self._readers_of(finding.owner)
-        for found in readers:
-            found.open += 1
+        for reader in readers:
+            self.found[reader].open += 1
         if finding.is_being_deleted:
             self._news["being_deleted"] += 1
             return
         is_new = finding.notified_at == finding.due_at
         is_worse = finding.alert is not None and finding.alert.worsened_at == finding.due_at
-        for found in readers:
+        for reader in readers:
+            found = self.found[reader]
             found.named += 1
             found.opened += is_new
+            found.again += not is_new and self._is_named_again(finding, reader)
             found.worsened += is_worse
         self._news["problems"] += 1
         self._news["new"] += finding.change in (Change.NEW, Change.REOPENED)
@@ -162,11 +167,14 @@ class Summary:
         still = finding.verdict is Verdict.UNKNOWN and finding.change is Change.ONGOING
         self._news["still_unknown"] += still
 
-    def _readers_of(self, owner: str | None) -> list[Found]:
-        readers = [self.found[PLATFORM]]
-        if self._per_owner and owner:
-            readers.append(self.found[owner])
-        return readers
+    def _is_named_again(self, finding: Finding, reader: str) -> bool:
+        """Whether it was left out while this reader was notified that all is clear."""
+        alert, state = finding.alert, self._known.get(reader)
+        is_back = alert is not None and alert.named_again_at == finding.due_at
+        return is_back and state is not None and state.was_clear_since(finding.notified_at)
+
+    def _readers_of(self, owner: str | None) -> tuple[str, ...]:
+        return (PLATFORM, owner) if self._per_owner and owner else (PLATFORM,)
 
     def _store(self, line: bytes) -> int:
         position = self._lines.tell()
