@@ -6,7 +6,7 @@ from the stored report, in one order: so a retry knows which messages are out by
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, Finding
@@ -142,19 +142,18 @@ class _Maker:
         )
 
     def of_problem(self, finding: Finding, action: Action) -> Message:
-        # They stand in each finding whose problem is open.
-        assert finding.problem_id and finding.opened_at and finding.since  # noqa: PT018, S101
         is_reopened = finding.change is Change.REOPENED and action is Action.OPENED
         document = ProblemEvent(
             **self._common(f"problem/{finding.problem_id}/{action}"),
             action=action,
             severity=finding.severity,
-            problem_id=finding.problem_id,
+            # These stand in each finding whose problem is open.
+            problem_id=cast("str", finding.problem_id),
+            opened_at=cast("datetime", finding.opened_at),
+            since=cast("datetime", finding.since),
             verdict=finding.verdict,
             change=Change.REOPENED if is_reopened else _CHANGES[action],
             ended=None,
-            opened_at=finding.opened_at,
-            since=finding.since,
             before=finding.before,
             instance=_named(finding),
             finding=_found(finding),
