@@ -7,19 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import msgspec
 import pytest
-from moto import mock_aws
 
-from backup_audit.aws import CLIENTS
 from backup_audit.judge.evidence import Cause, Silence
 from backup_audit.judge.finding import Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.digest import digests
 from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message, text_message
-from backup_audit.notify.sns import SnsNotifier
 from backup_audit.report.alerts import Audience
 from backup_audit.report.changes import compared
 from tests.doubles.builders import (
@@ -35,6 +31,7 @@ from tests.doubles.builders import (
     run,
 )
 from tests.doubles.reports import alerts_from, stored
+from tests.doubles.subscribed import got
 
 TEXT = Path("docs/notifications.md").read_text("utf-8")
 POLICIES: dict[str, dict[str, Any]] = {
@@ -79,26 +76,9 @@ def messages() -> Iterator[Message]:
     yield text_message("failed", "failed", ["x"], event="run_failed", severity="critical")
 
 
-def got(policy: dict[str, Any]) -> list[str]:
+def taken(policy: dict[str, Any]) -> list[str]:
     """The days of which a queue with this policy gets a message."""
-    with mock_aws():
-        sns, sqs = CLIENTS.sns, boto3.client("sqs")
-        topic = sns.create_topic(Name="topic")["TopicArn"]
-        queue = sqs.create_queue(QueueName="reader")["QueueUrl"]
-        asked = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-        sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=asked["Attributes"]["QueueArn"],
-            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps(policy)},
-        )
-        SnsNotifier(topic, lambda: sns).publish(messages())
-        bodies: list[str] = []
-        while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-            bodies += [one["Body"].strip() for one in found]
-            for one in found:
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
-        return bodies
+    return [body.strip() for body in got(messages(), policy)]
 
 
 PLATFORM = {*DAYS, "x"}
@@ -116,11 +96,11 @@ PLATFORM = {*DAYS, "x"}
     ],
 )
 def test_a_reader_gets_what_is_theirs_and_nothing_else(name: str, theirs: set[str]) -> None:
-    assert sorted(got(POLICIES[name])) == sorted(theirs)
+    assert sorted(taken(POLICIES[name])) == sorted(theirs)
 
 
 def test_without_a_policy_a_reader_gets_everything() -> None:
-    assert {*got({"schema_version": ["1"]})} == PLATFORM | {
+    assert {*taken({"schema_version": ["1"]})} == PLATFORM | {
         "opened team-orders",
         "opened team-cart",
     }

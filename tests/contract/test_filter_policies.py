@@ -8,27 +8,23 @@ docs/events.md, for programs, and of docs/notifications.md, for people.
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import msgspec
 import pytest
-from moto import mock_aws
 
-from backup_audit.aws import CLIENTS
 from backup_audit.errors import ApiUnreachable
 from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import Answer, Cause, Refusal, Silence
 from backup_audit.notify.events import run_failed_event
-from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import failure_of, run_failed
 from backup_audit.notify.send_failure import notify_of_failure, records_of
-from backup_audit.notify.sns import SnsNotifier
 from backup_audit.report.alerts import Audience
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.days import DAY, Days, row
+from tests.doubles.subscribed import got
 
 BROKEN = (Refusal(10001, "CF-ServiceBrokerApiUnreachable"), 502)
 NOT_REACHED = (Silence(Cause.NOT_REACHED, "the run's time was over"), None)
@@ -116,32 +112,6 @@ def fails(days: Days) -> None:
         warnings.append,
     )
     assert warnings == []
-
-
-def got(messages: Iterable[Message], policy: dict[str, Any], scope: str) -> list[str]:
-    """The bodies that a queue with this policy gets."""
-    with mock_aws():
-        sns, sqs = CLIENTS.sns, boto3.client("sqs")
-        topic = sns.create_topic(Name="topic")["TopicArn"]
-        queue = sqs.create_queue(QueueName="reader")["QueueUrl"]
-        asked = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-        sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=asked["Attributes"]["QueueArn"],
-            Attributes={
-                "RawMessageDelivery": "true",
-                "FilterPolicyScope": scope,
-                "FilterPolicy": json.dumps(policy),
-            },
-        )
-        SnsNotifier(topic, lambda: sns).publish(messages)
-        bodies: list[str] = []
-        while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-            bodies += [one["Body"] for one in found]
-            for one in found:
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
-        return bodies
 
 
 def named(body: str) -> str:

@@ -32,6 +32,7 @@ from backup_audit.report.drift import (
     InventoryRecord,
     UnauditedInstance,
 )
+from backup_audit.report.failing import Failing
 from backup_audit.report.report import ReportAddress
 from backup_audit.settings import Settings
 
@@ -158,6 +159,17 @@ def ended_problem(guid: str = "guid-1", **parts: Any) -> Resolved:  # noqa: ANN4
     )
     return msgspec.structs.replace(over, **parts)
 
+
+# Five full runs failed since a day ago, the last of them now.
+FAILING = Failing(
+    foundation="test",
+    since=NOW - 24 * HOUR,
+    runs=5,
+    cause="ApiUnreachable: down",
+    last_run_id="r",
+    last_failed_at=NOW,
+    counted=("r",),
+)
 
 PLACE = {"org": "prod-eu", "space": "payments", "offering": "p.mysql", "plan": "db-gold-small"}
 

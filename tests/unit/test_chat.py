@@ -36,6 +36,7 @@ from backup_audit.report.changes import compared
 from backup_audit.report.drift import Unaudited
 from backup_audit.report.failing import Failing
 from tests.doubles.builders import (
+    FAILING,
     MUTE,
     NOW,
     PLACE,
@@ -57,16 +58,6 @@ LINKS = Links(
 )
 HEALTHY = finding(Verdict.HEALTHY, "well")
 SCHEMA = json.loads(Path("docs/schemas/chat.schema.json").read_text("utf-8"))
-
-FAILING = Failing(
-    foundation="test",
-    since=NOW - DAY,
-    runs=5,
-    cause="ApiUnreachable: down",
-    last_run_id="r",
-    last_failed_at=NOW,
-    counted=("r",),
-)
 
 HOSTILE = [
     "<!channel> <!here> <@U012AB3CD> @channel @everyone",

@@ -31,6 +31,7 @@ from backup_audit.report.failing import Failing
 from backup_audit.report.groups import GROUP_FROM
 from backup_audit.text import LINE_MAX
 from tests.doubles.builders import (
+    FAILING,
     MUTE,
     NOW,
     PLACE,
@@ -315,17 +316,6 @@ def test_a_reminder_that_the_audit_is_incomplete_says_so() -> None:
 
     assert reminded.attributes["reason"] == ("reminder",)
     assert "This is a reminder that the audit is still incomplete." in lines_of(reminded)
-
-
-FAILING = Failing(
-    foundation="test",
-    since=NOW - DAY,
-    runs=5,
-    cause="ApiUnreachable: down",
-    last_run_id="r",
-    last_failed_at=NOW,
-    counted=("r",),
-)
 
 
 def test_a_subject_is_shortened_by_whole_parts_the_least_important_first() -> None:

@@ -23,6 +23,7 @@ from backup_audit.report.failing import Failing
 from backup_audit.report.groups import Cause as GroupCause
 from backup_audit.report.groups import Example, Group
 from tests.doubles.builders import (
+    FAILING,
     NOW,
     a_list,
     departed,
@@ -761,17 +762,8 @@ def test_a_run_of_some_instances_has_an_event_and_opens_nothing() -> None:
 
 def test_the_first_run_after_failures_is_recovered() -> None:
     report = stored([finding(Verdict.HEALTHY)])
-    failing = Failing(
-        foundation="test",
-        since=NOW - DAY,
-        runs=5,
-        cause="ApiUnreachable: down",
-        last_run_id="r",
-        last_failed_at=NOW,
-        counted=("r",),
-    )
 
-    [message] = events(report, failing)
+    [message] = events(report, FAILING)
 
     document = json.loads(message.body)
     assert message.message_id.endswith("/run/recovered")

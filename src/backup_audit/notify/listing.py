@@ -22,7 +22,7 @@ from backup_audit.report.alerts import PLATFORM, Alerts, Audience, Reason
 from backup_audit.report.changes import Ended, Resolved
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.failing import Failing
-from backup_audit.report.groups import GROUP_FROM, Cause, cause_of
+from backup_audit.report.groups import GROUP_FROM, Cause, cause_of, of_one_cause
 from backup_audit.report.report import Report, ReportAddress
 
 NAMED_MAX = 100  # problems, and as many ends, that a digest names
@@ -339,8 +339,7 @@ class _Chooser:
         self._state = report.alerts.readers.get(reader)
         self._anew = _part_of_known(report.alerts, reader, audience)
         self._is_new = report.alerts.is_new(audience)
-        alike = {Verdict.UNKNOWN} | ({Verdict.NOT_FOUND} if lost_of(report) else set())
-        self._alike_verdicts = frozenset(alike)
+        self._alike_verdicts = of_one_cause(is_role_lost=lost_of(report) > 0)
         self._severities = set[Severity]()
         self._counts: dict[Part, Counter[Verdict]] = {part: Counter() for part in Part}
         self._named: dict[Part, list[Listed]] = {part: [] for part in Part}

@@ -77,6 +77,10 @@ class ReaderState(msgspec.Struct, frozen=True, kw_only=True):
     cleared: bool
     all_clear_at: datetime | None = None
 
+    def is_owed(self, owed_from: datetime) -> bool:
+        """Whether a digest was decided on then or later."""
+        return self.digest_at is not None and self.digest_at >= owed_from
+
     def was_clear_since(self, notified_at: datetime | None) -> bool:
         """Whether all was said to be clear after the run that first named a problem."""
         known = self.all_clear_at
@@ -96,9 +100,9 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     `news_from`, for each audience, is the due time from which on what was decided is news to it.
     `reminded_at` is when programs were last reminded of what is open, `incomplete_since` when runs
     began to be incomplete: due times too. Maps have texts for keys, so that an audience of a newer
-    version is no fault. `reminds_of_each`: whether there are few enough events to
-    remind programs of single problems. A reader is "" (the platform) or an owner. `added_at` is the
-    due time of the first run that had each audience.
+    version is no fault. `reminds_of_each`: whether there are few enough events to remind programs
+    of single problems. A reader is "" (the platform) or an owner. `added_at` is the due time of the
+    first run that had each audience.
     """
 
     news_from: Mapping[str, datetime]
@@ -125,9 +129,7 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     def gets_digest(self, audience: Audience, reader: str) -> bool:
         """Whether a digest for this reader goes to this audience."""
         state, news_from = self.readers.get(reader), self.news_from.get(audience)
-        if state is None or state.digest_at is None or news_from is None:
-            return False
-        return state.digest_at >= news_from
+        return state is not None and news_from is not None and state.is_owed(news_from)
 
 
 def fleet_reasons(record: InventoryRecord | None) -> tuple[Reason, ...]:
@@ -261,9 +263,8 @@ def _readers(
     yield PLATFORM, _state(before, PLATFORM, found.get(PLATFORM, Found()), audited)
     for owner in owners[:OWNERS_MAX]:
         state = _state(before, owner, found.get(owner, Found()), audited)
-        is_owed = state.digest_at is not None and state.digest_at >= before.owed_from
         waits_for_all_clear = state.episode is not None and not state.cleared
-        if is_owed or waits_for_all_clear:
+        if state.is_owed(before.owed_from) or waits_for_all_clear:
             yield owner, state
 
 
@@ -291,8 +292,7 @@ def _state(before: Alerts, reader: str, found: Found, audited: Audited) -> Reade
 
 def _without_owed_all_clear(known: ReaderState, before: Alerts) -> ReaderState:
     """Take back an all-clear that has not reached every audience, and is true no longer."""
-    is_owed = known.digest_at is not None and known.digest_at >= before.owed_from
-    if not is_owed or Reason.ALL_CLEAR not in known.why:
+    if not known.is_owed(before.owed_from) or Reason.ALL_CLEAR not in known.why:
         return known
     why = tuple(reason for reason in known.why if reason is not Reason.ALL_CLEAR)
     digest_at = known.digest_at if why else None

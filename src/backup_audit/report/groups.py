@@ -71,6 +71,14 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     end_notified_at: datetime | None = None
 
 
+def of_one_cause(*, is_role_lost: bool) -> frozenset[Verdict]:
+    """The verdicts that many instances have for one cause, so that one message says it of all.
+
+    `is_role_lost`: instances disappeared at once, so those not found are for one cause, too.
+    """
+    return frozenset({Verdict.UNKNOWN, *((Verdict.NOT_FOUND,) if is_role_lost else ())})
+
+
 def cause_of(finding: Finding) -> Cause:
     """What a problem has in common with others: of an unknown one why it is."""
     if finding.verdict is not Verdict.UNKNOWN:
@@ -106,8 +114,7 @@ class Grouping:
         self._before = {one.group_id: one for one in before}
         self._members: Counter[str] = Counter()
         self._named: Counter[str] = Counter()
-        of_one_cause = {Verdict.UNKNOWN} | ({Verdict.NOT_FOUND} if is_role_lost else set())
-        self._of_one_cause = frozenset(of_one_cause)
+        self._of_one_cause = of_one_cause(is_role_lost=is_role_lost)
         self._opening: Counter[Cause] = Counter()  # in this run
         self._owners: defaultdict[Cause, list[str]] = defaultdict(list)  # of those, by name
         self._examples: defaultdict[Cause | str, list[Example]] = defaultdict(list)  # or of groups
