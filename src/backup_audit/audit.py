@@ -233,6 +233,7 @@ class Audit:
             batches=len(batches),
             ceilings=ceilings,
             left=len(how),
+            history=previous.history,
             inventory=fleet.inventory,
         )
         return store_plan(self._store, keys, ours, batches, left=left, fleet=fleet.rows())
@@ -425,6 +426,8 @@ class Audit:
             effort=self._effort(stored.run, calls, retries),
             finished_at=self._edges.now(),
             invocation_id=self._invocation_id,
+            draw=self._edges.page,
+            page_failed=self._edges.telemetry.page_failed,
             only_complete=by_hand,
         )
 

@@ -1,6 +1,6 @@
 """What a run needs of the outside: protocols, so that the use case knows no AWS and no clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -11,8 +11,9 @@ from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.alerts import Audience
+from backup_audit.report.commit import StoredReport
 from backup_audit.report.drift import InventoryRecord
-from backup_audit.report.report import Ceilings, Report
+from backup_audit.report.report import Ceilings, KeptObject, Report
 from backup_audit.report.store import ObjectStore
 
 
@@ -33,6 +34,9 @@ class Telemetry(Protocol):
 
     def doubted(self, doubts: Sequence[str]) -> None:
         """Log what the configuration says and hardly means."""
+
+    def page_failed(self, error: Exception) -> None:
+        """Log and count that the page for people could not be drawn."""
 
     def reported(self, report: Report, *, messages_sent: int) -> None:
         """Log the end of a run that has its report."""
@@ -61,6 +65,9 @@ class Edges(Protocol):
 
     def confirmed(self, audience: Audience) -> int:
         """How many subscriptions of its topic are confirmed; raises SubscriptionsUnknown."""
+
+    def page(self, stored: StoredReport, objects: Sequence[KeptObject]) -> Iterator[bytes]:
+        """Draw the page for people, in pieces; what draws it is imported by the first piece."""
 
     def heartbeat(self) -> Heartbeat | None:
         """The dead man's switch if there is one; raises CredentialsUnavailable."""

@@ -207,6 +207,9 @@ class PowertoolsTelemetry:
                 metrics.add_metric(metric.name, metric.unit, value)
         metrics.flush_metrics()
 
+    def page_failed(self, error: Exception) -> None:
+        _LOGGER.error("the page could not be drawn", exc_info=error)
+
     def failed(self, error: Exception, foundation: str | None) -> None:
         """Log and count it; where an error is ours the reason is enough, without a traceback."""
         extra = {"reason": str(error), "exception_name": type(error).__name__}

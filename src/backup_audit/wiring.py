@@ -1,6 +1,6 @@
 """Joins the edges and the use case. Nothing is read or connected to before a step needs it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,7 +28,8 @@ from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.paging import PagedInventory
 from backup_audit.probe.session import new_session
 from backup_audit.report.alerts import Audience
-from backup_audit.report.report import Ceilings
+from backup_audit.report.commit import StoredReport
+from backup_audit.report.report import Ceilings, KeptObject
 from backup_audit.report.s3 import S3Store
 from backup_audit.report.store import ObjectStore
 from backup_audit.settings import READ_TIMEOUT, Settings
@@ -45,6 +46,13 @@ def now() -> datetime:
 def store_of(bucket: str) -> ObjectStore:
     """The report bucket."""
     return S3Store(bucket, lambda: CLIENTS.s3)
+
+
+def drawn(stored: StoredReport, objects: Sequence[KeptObject]) -> Iterator[bytes]:
+    """The page for people; Jinja2 costs a cold start some 40 ms, so it is imported for a page."""
+    from backup_audit.page.page import page_pieces
+
+    yield from page_pieces(stored, objects)
 
 
 def notifier_of(topic_arn: str) -> Notifier:
@@ -142,6 +150,9 @@ class AwsEdges:
 
     def confirmed(self, audience: Audience) -> int:
         return confirmed_subscriptions(self._topics[audience], CLIENTS.sns)
+
+    def page(self, stored: StoredReport, objects: Sequence[KeptObject]) -> Iterator[bytes]:
+        return drawn(stored, objects)
 
     def heartbeat(self) -> Heartbeat | None:
         url = self._credentials.heartbeat_url

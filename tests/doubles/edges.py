@@ -1,7 +1,7 @@
 """The edges of a use case, made of fakes."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -13,8 +13,10 @@ from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.alerts import Audience
-from backup_audit.report.report import Ceilings
+from backup_audit.report.commit import StoredReport
+from backup_audit.report.report import Ceilings, KeptObject
 from backup_audit.report.store import ObjectStore
+from backup_audit.wiring import drawn
 from tests.doubles.fakes import ListedFoundation
 
 
@@ -78,6 +80,9 @@ class FakeEdges:
         if isinstance(number, SubscriptionsUnknown):
             raise number
         return number
+
+    def page(self, stored: StoredReport, objects: Sequence[KeptObject]) -> Iterator[bytes]:
+        return drawn(stored, objects)
 
     def heartbeat(self) -> Heartbeat | None:
         self._read_secret()

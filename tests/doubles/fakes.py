@@ -260,6 +260,10 @@ class RecordingTelemetry:
     def doubted(self, doubts: Sequence[str]) -> None:
         self.doubts += doubts
 
+    def page_failed(self, error: Exception) -> None:
+        """No page of a test may fail; who tests that says so."""
+        raise error
+
     def reported(self, report: Report, *, messages_sent: int) -> None:
         self.reports.append((report, messages_sent))
 

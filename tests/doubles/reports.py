@@ -27,6 +27,7 @@ from backup_audit.report.report import (
     WholeReport,
 )
 from backup_audit.report.store import RunKeys
+from backup_audit.wiring import drawn
 from tests.doubles.builders import NOW, run
 from tests.doubles.fakes import InMemoryStore
 
@@ -57,7 +58,7 @@ def stored(
     previous = _previous(after) if after else None
     if remembered:
         head = stored(findings).head
-        store.objects[_EARLIER] = b"".join(report_pieces(head, (), (), remembered))
+        store.objects[_EARLIER] = b"".join(report_pieces(head, resolved=remembered))
         previous = PreviousReport(
             run_id="earlier", report_key=_EARLIER, report_sha256="0" * 64, manifest_sha256=None
         )
@@ -94,8 +95,14 @@ def stored(
         effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
         finished_at=NOW,
         invocation_id="i",
+        draw=drawn,
+        page_failed=_raised,
     )
     return report
+
+
+def _raised(error: Exception) -> None:
+    raise error
 
 
 def _with_readers(alerts: Alerts, findings: Sequence[Finding]) -> Alerts:

@@ -8,10 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from backup_audit.fleet.fields import GUID_PATTERN
-from backup_audit.judge.evidence import Backup, BackupList, Cause
-from backup_audit.judge.finding import finding_of
-from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.advice import (
+from backup_audit.judge.advice import (
     MEANINGS,
     Runbook,
     Section,
@@ -21,6 +18,9 @@ from backup_audit.notify.advice import (
     page_of,
     runbook_page,
 )
+from backup_audit.judge.evidence import Backup, BackupList, Cause
+from backup_audit.judge.finding import finding_of
+from backup_audit.judge.verdict import Verdict
 from tests.doubles.builders import NOW, evidence, instance, run
 
 UNKNOWN = Verdict.UNKNOWN

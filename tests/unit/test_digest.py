@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from backup_audit.fleet.inventory import Operation
 from backup_audit.fleet.mutes import MuteRecord, MuteState
 from backup_audit.fleet.run import Scope
+from backup_audit.judge.advice import MEANINGS, next_step
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import Finding, Problem, finding_of
 from backup_audit.judge.verdict import Severity, Verdict
 from backup_audit.notify import listing
-from backup_audit.notify.advice import MEANINGS, next_step
 from backup_audit.notify.digest import DIGEST_MAX, digests
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import EXAMPLES, NAMED_MAX, contents

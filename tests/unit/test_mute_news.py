@@ -270,7 +270,7 @@ def test_the_states_are_those_of_the_document() -> None:
 def test_a_report_gives_its_mutes_and_then_the_rest() -> None:
     head, mutes = stored([finding(Verdict.HEALTHY)]).head, [mute(), mute(TODAY, problems=0)]
     lines = [json_line(finding(Verdict.STALE))]
-    body = b"".join(report_pieces(head, mutes, lines, ())).splitlines(keepends=True)
+    body = b"".join(report_pieces(head, mutes=mutes, findings=lines)).splitlines(keepends=True)
 
     reader = ReportReader(body, "report.json")
 

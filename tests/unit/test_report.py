@@ -60,7 +60,7 @@ from tests.doubles.reports import stored, whole
 
 def written(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> bytes:
     head = stored([finding()]).head
-    return b"".join(report_pieces(head, [], map(json_line, findings), resolved))
+    return b"".join(report_pieces(head, findings=map(json_line, findings), resolved=resolved))
 
 
 def rows_of(findings: Iterable[Finding]) -> list[dict[str, str]]:

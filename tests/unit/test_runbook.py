@@ -10,7 +10,7 @@ import pytest
 
 from backup_audit import errors
 from backup_audit.fleet.run import parse_event
-from backup_audit.notify.advice import Runbook
+from backup_audit.judge.advice import Runbook
 from backup_audit.telemetry import METRICS
 from tools.commands import aws_commands, shell_lines, unknown_words
 from tools.template import Template

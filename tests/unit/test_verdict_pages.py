@@ -11,11 +11,11 @@ import jq
 import msgspec
 import pytest
 
+from backup_audit.judge.advice import MEANINGS, Section, check_command, next_step, page_of
 from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.under_way import EXCUSED_FOR
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.advice import MEANINGS, Section, check_command, next_step, page_of
 from backup_audit.report.changes import Ended
 from backup_audit.report.groups import GROUP_FROM
 from backup_audit.report.rendering import json_line

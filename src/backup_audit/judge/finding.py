@@ -40,6 +40,7 @@ class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
     silence: Cause | None
     newest_backup_at: datetime | None
     newest_backup_age_seconds: int | None
+    usual_interval_seconds: int | None = None
     backup_count: int | None
     instance_created_at: datetime | None
     request_id: str | None
@@ -104,6 +105,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     plan: str | None = None
     verdict: Verdict
     reason: str
+    late: bool = False
     change: Change | None = None
     since: datetime | None = None
     problem_id: str | None = None

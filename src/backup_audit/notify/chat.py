@@ -17,9 +17,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from backup_audit.judge.advice import Runbook, meaning_of, page_of, runbook_page
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Severity, Verdict
-from backup_audit.notify.advice import Runbook, meaning_of, page_of, runbook_page
 from backup_audit.notify.headline import (
     attributes_of,
     how_many,

@@ -7,7 +7,7 @@ names stand whole on lines of their own.
 from collections.abc import Callable, Iterator, Mapping
 
 from backup_audit.fleet.run import Scope
-from backup_audit.notify.advice import Runbook, runbook_page
+from backup_audit.judge.advice import Runbook, runbook_page
 from backup_audit.notify.chat import chat_digest
 from backup_audit.notify.fleet_news import head_lines, sections, warning_lines
 from backup_audit.notify.headline import (

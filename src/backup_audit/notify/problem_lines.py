@@ -11,9 +11,7 @@ from itertools import islice
 
 import msgspec
 
-from backup_audit.judge.finding import Change, Finding
-from backup_audit.judge.verdict import Verdict
-from backup_audit.notify.advice import (
+from backup_audit.judge.advice import (
     MEANINGS,
     Section,
     check_command,
@@ -21,6 +19,8 @@ from backup_audit.notify.advice import (
     next_step_of,
     page_of,
 )
+from backup_audit.judge.finding import Change, Finding
+from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.listing import Alike, DigestContent, EndsAlike, Listed, Part, Place
 from backup_audit.notify.message import size_of_text
 from backup_audit.notify.room import Room

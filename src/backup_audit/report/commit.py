@@ -8,13 +8,13 @@ memory.
 """
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 
 import msgspec
 
-from backup_audit.errors import InvalidEvent
+from backup_audit.errors import AuditError, InvalidEvent
 from backup_audit.fleet.inventory import Read
 from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.fleet.run import Scope
@@ -33,7 +33,9 @@ from backup_audit.report.changes import (
     Resolved,
     memory_of,
 )
+from backup_audit.report.figures import LateInstance
 from backup_audit.report.groups import Grouping
+from backup_audit.report.history import HistoryPoint, continued
 from backup_audit.report.rendering import (
     CSV_HEADER,
     ReportReader,
@@ -50,6 +52,7 @@ from backup_audit.report.report import (
     ReportAddress,
     StoredPlan,
     coverage_of,
+    open_problems,
     why_incomplete,
 )
 from backup_audit.report.store import (
@@ -70,21 +73,27 @@ class StoredReport:
         self.store = store
         self.keys = keys
         self.address = ReportAddress(bucket=store.bucket, key=keys.report_json)
-        self.head = self._reader().head
+        self.head = self.reader().head
 
     def entries(self) -> Iterator[Finding | Resolved]:
         """What messages are made of: all findings not healthy, worst first, then all ends."""
         with decoding(self.store, self.address.key):
-            reader = self._reader()
+            reader = self.reader()
             yield from reader.findings()
             yield from reader.resolved()
 
     def mutes(self) -> Iterator[MuteRecord]:
         """All that are configured, in their order."""
         with decoding(self.store, self.address.key):
-            yield from self._reader().mutes()
+            yield from self.reader().mutes()
 
-    def _reader(self) -> ReportReader:
+    def late(self) -> Iterator[LateInstance]:
+        """Healthy instances that are late, by far first; 1,000 at most."""
+        with decoding(self.store, self.address.key):
+            yield from self.reader().late()
+
+    def reader(self) -> ReportReader:
+        """A reader of all its lists in one pass; in `decoding` it raises ReportStoreFailed."""
         with decoding(self.store, self.address.key):
             return ReportReader(self.store.lines(self.address.key), self.address.uri)
 
@@ -92,6 +101,10 @@ class StoredReport:
 def committed_report(store: ObjectStore, keys: RunKeys) -> StoredReport | None:
     """The report of this run if an earlier delivery has committed it."""
     return StoredReport(store, keys) if store.exists(keys.manifest) else None
+
+
+Draw = Callable[[StoredReport, Sequence[KeptObject]], Iterator[bytes]]
+"""Draws the page for people from the stored report and the objects before it, in pieces."""
 
 
 def commit(
@@ -103,12 +116,15 @@ def commit(
     effort: Effort,
     finished_at: datetime,
     invocation_id: str,
+    draw: Draw,
+    page_failed: Callable[[Exception], None],
     only_complete: bool = False,
 ) -> tuple[StoredReport, bool]:
-    """Write fleet, CSV, report and manifest from the plan and the stored findings.
+    """Write fleet, CSV, report, page and manifest from the plan and the stored findings.
 
-    Return the report that is stored now, and whether this delivery committed it. `only_complete`:
-    raise InvalidEvent, and write nothing, if an instance was not reached.
+    Return the report that is stored now, and whether this delivery committed it. `page_failed`
+    hears why a page could not be drawn: no verdict waits for it. `only_complete`: raise
+    InvalidEvent, and write nothing, if an instance was not reached.
     """
     parts = [keys.findings(number) for number in range(planned.batches)]
     plan, due_at = planned.plan, planned.run.due_at
@@ -146,15 +162,25 @@ def commit(
             counts=counts,
             news=summary.news,
             oldest_newest_backup_age_seconds=summary.oldest,
+            ages=summary.figures.ages,
+            late_count=summary.figures.late_count,
             effort=effort,
             alerts=alerts,
             inventory=planned.inventory,
         )
-        findings = _with_groups(summary.unhealthy(), grouping)
-        ends = _with_unsaid(summary.ended(), alerts, due_at)
-        body = _written(store, keys.report_json, report_pieces(head, planned.mutes, findings, ends))
+        pieces = report_pieces(
+            head,
+            history=_history(head, planned),
+            breakdown=summary.figures.breakdown(),
+            late=summary.figures.late(),
+            mutes=planned.mutes,
+            findings=_with_groups(summary.unhealthy(), grouping),
+            resolved=_with_unsaid(summary.ended(), alerts, due_at),
+        )
+        body = _written(store, keys.report_json, pieces)
         objects += [csv.described(sum(counts.values())), body.described(summary.unhealthy_count)]
     report = StoredReport(store, keys)
+    objects += _page(report, objects, draw, page_failed)
     ours = Manifest(
         run=report.head.run,
         complete=report.head.complete,
@@ -163,6 +189,42 @@ def commit(
     )
     # Our own write may be answered "exists" when the first answer was lost and the client retried.
     return report, settle(store, keys.manifest, ours).invocation_id == invocation_id
+
+
+def _history(head: Report, planned: StoredPlan) -> tuple[HistoryPoint, ...]:
+    """The full runs before this one, and this one if it is full."""
+    if not head.run.scope.is_compared:
+        return planned.history
+    point = HistoryPoint(
+        run_id=head.run.run_id,
+        due_at=head.run.due_at,
+        complete=head.complete,
+        percent=head.coverage.percent,
+        counts=head.counts,
+        open=open_problems(head.news),
+        new=head.news.new,
+        resolved=head.news.resolved,
+        muted=head.news.muted,
+    )
+    return continued(planned.history, point)
+
+
+def _page(
+    report: StoredReport,
+    objects: Sequence[KeptObject],
+    draw: Draw,
+    failed: Callable[[Exception], None],
+) -> list[KeptObject]:
+    """Write the page for people; none if it cannot be drawn, which ends no run."""
+    key = report.keys.report("report.html")
+    try:
+        page = _written(report.store, key, draw(report, objects))
+    except AuditError:
+        raise
+    except Exception as error:  # noqa: BLE001  # verdicts do not wait for a template
+        failed(error)
+        return []
+    return [page.described(rows=objects[-1].rows)]
 
 
 def _other_ends(

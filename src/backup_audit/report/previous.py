@@ -21,6 +21,7 @@ from backup_audit.report.changes import (
 )
 from backup_audit.report.commit import Measured
 from backup_audit.report.drift import NO_FLEET, FleetRow, InventoryRecord, LastFleet
+from backup_audit.report.history import HistoryPoint
 from backup_audit.report.latest import pointer_of
 from backup_audit.report.listeners import Listeners
 from backup_audit.report.marks import mark_of
@@ -35,7 +36,7 @@ class Previous(msgspec.Struct, frozen=True):
 
     `alerts` is what it decided on notifying, `marked` whose messages are all out. `inventory` is
     what it says of the fleet, `fleet` its fleet.jsonl, if it has one, `listeners` how many
-    listened. `warning` says what of it cannot be read.
+    listened, `history` the full runs up to it. `warning` says what of it cannot be read.
     """
 
     report: PreviousReport | None = None
@@ -46,6 +47,7 @@ class Previous(msgspec.Struct, frozen=True):
     inventory: InventoryRecord | None = None
     fleet: KeptObject | None = None
     listeners: Listeners = {}
+    history: tuple[HistoryPoint, ...] = ()
 
 
 def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous:
@@ -66,6 +68,7 @@ def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous
     body = Measured(key, store.lines(key))
     try:
         reader = ReportReader(body, key)
+        history = tuple(reader.history())
         opened = open_problems(reader.findings())
         state = State(opened, memory_of(reader.resolved(), due_at))
     except UNDECODABLE as error:
@@ -94,6 +97,7 @@ def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous
         reader.head.inventory,
         fleet,
         reader.head.plan.listeners,
+        history,
     )
 
 

@@ -15,6 +15,8 @@ from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.mutes import MuteRecord
 from backup_audit.judge.finding import Finding
 from backup_audit.report.changes import Resolved
+from backup_audit.report.figures import BreakdownRow, LateInstance
+from backup_audit.report.history import HistoryPoint
 from backup_audit.report.report import Report
 from backup_audit.sharing import sharing
 
@@ -34,8 +36,16 @@ def json_line(finding: Finding) -> bytes:
     return _encode(finding) + b"\n"
 
 
+def as_line(document: msgspec.Struct) -> bytes:
+    """A document on one line, for tables."""
+    return _encode(document) + b"\n"
+
+
 # report.json is one JSON value, and is read as a stream: the head is indented for people, and each
-# entry of its three lists stands on a line.
+# entry of its lists stands on a line.
+_HISTORY = b'  "history": [\n'
+_BREAKDOWN = b'  "breakdown": [\n'
+_LATE = b'  "late": [\n'
 _MUTES = b'  "mutes": [\n'
 _FINDINGS = b'  "findings": [\n'
 _RESOLVED = b'  "resolved": [\n'
@@ -44,17 +54,28 @@ _LIST_ENDS = (b"  ],\n", b"  ]\n")  # the second where no member follows
 
 def report_pieces(
     head: Report,
-    mutes: Iterable[MuteRecord],
-    findings: Iterable[bytes],
-    resolved: Iterable[Resolved],
+    *,
+    history: Iterable[HistoryPoint] = (),
+    breakdown: Iterable[BreakdownRow] = (),
+    late: Iterable[LateInstance] = (),
+    mutes: Iterable[MuteRecord] = (),
+    findings: Iterable[bytes] = (),
+    resolved: Iterable[Resolved] = (),
 ) -> Iterator[bytes]:
     """report.json, from the lines of its findings."""
-    yield as_json(head).removesuffix(b"\n}\n") + b",\n" + _MUTES
-    yield from _entries(map(_encode, mutes))
-    yield _LIST_ENDS[0] + _FINDINGS
-    yield from _entries(findings)
-    yield _LIST_ENDS[0] + _RESOLVED
-    yield from _entries(map(_encode, resolved))
+    lists: tuple[tuple[bytes, Iterable[bytes]], ...] = (
+        (_HISTORY, map(_encode, history)),
+        (_BREAKDOWN, map(_encode, breakdown)),
+        (_LATE, map(_encode, late)),
+        (_MUTES, map(_encode, mutes)),
+        (_FINDINGS, findings),
+        (_RESOLVED, map(_encode, resolved)),
+    )
+    before = as_json(head).removesuffix(b"\n}\n") + b",\n"
+    for begin, lines in lists:
+        yield before + begin
+        yield from _entries(lines)
+        before = _LIST_ENDS[0]
     yield _LIST_ENDS[1] + b"}\n"
 
 
@@ -88,8 +109,17 @@ class ReportReader:
         self._where = where
         self.head = self._head()
 
+    def history(self) -> Iterator[HistoryPoint]:
+        return self._entries(HistoryPoint)  # the head ends where it begins
+
+    def breakdown(self) -> Iterator[BreakdownRow]:
+        return self._list(_BREAKDOWN, BreakdownRow)
+
+    def late(self) -> Iterator[LateInstance]:
+        return self._list(_LATE, LateInstance)
+
     def mutes(self) -> Iterator[MuteRecord]:
-        return self._entries(MuteRecord)  # the head ends where they begin
+        return self._list(_MUTES, MuteRecord)
 
     def findings(self) -> Iterator[Finding]:
         return self._list(_FINDINGS, Finding)
@@ -101,7 +131,7 @@ class ReportReader:
     def _head(self) -> Report:
         head: list[bytes] = []
         for line in self._lines:
-            if line == _MUTES:
+            if line == _HISTORY:
                 body = b"".join(head)
                 return msgspec.json.decode(body.rstrip(b",\n") + b"}", type=Report)
             head.append(line)

@@ -18,6 +18,8 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.alerts import Alerts
 from backup_audit.report.changes import Resolved
 from backup_audit.report.drift import InventoryRecord
+from backup_audit.report.figures import Ages, BreakdownRow, LateInstance
+from backup_audit.report.history import HistoryPoint
 from backup_audit.report.listeners import Listeners
 
 # Entries of a list in the function's answer, of which Lambda takes 6 MB.
@@ -88,7 +90,8 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
     """plan.json: the plan of a run, and the place of the batches that count, from 0.
 
-    `alerts` is what the run goes on with where it notifies. `left` counts the open problems whose
+    `alerts` is what the run goes on with where it notifies. `history` has the full runs before it,
+    oldest first. `left` counts the open problems whose
     instances nobody audits any more. `inventory` is null in plans of versions
     that read none.
     """
@@ -101,6 +104,7 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
     batches: int
     ceilings: Ceilings
     left: int = 0
+    history: tuple[HistoryPoint, ...] = ()
     inventory: InventoryRecord | None = None
 
     @property
@@ -153,8 +157,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     `complete` is false if an instance was not reached, or if so many disappeared at once that our
     client seems to have lost a role. `why_incomplete` says why, in the words that every text about
     the run prints; null if it is complete. `oldest_newest_backup_age_seconds`: the age of the
-    oldest among the newest backups of all instances; null if no instance has one. `alerts` is what
-    the run decided on notifying. `inventory` is null in reports of versions that read none.
+    oldest among the newest backups of all instances; null if no instance has one. `ages` has all
+    instances whose list was read, `late_count` the healthy ones that are late. `alerts` is what the
+    run decided on notifying. `inventory` is null in reports of versions that read none.
     """
 
     schema_version: Literal[1] = 1
@@ -169,6 +174,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     news: News
     oldest_newest_backup_age_seconds: int | None
+    ages: Ages
+    late_count: int
     effort: Effort
     alerts: Alerts
     inventory: InventoryRecord | None = None
@@ -177,12 +184,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class WholeReport(Report, frozen=True, kw_only=True):
     """report.json. Times are UTC with whole seconds.
 
+    `history` has full runs, oldest first, as they were judged then, this one last if it is full; 90
+    at most. `breakdown` has the fleet by owner, by space and by offering: of each the 100 names
+    with most open problems, then a sum of the rest. `late` names healthy instances, 1,000 at most.
     `mutes` are all configured ones, so that one that ended or never matched is seen. `findings` are
     those not healthy, worst first. `resolved`: the problems that ended in this run (`resolved_at`
     is its `due_at`), those of the runs before of whose end somebody is still to be notified, and
     for 30 days the last of each instance.
     """
 
+    history: list[HistoryPoint]
+    breakdown: list[BreakdownRow]
+    late: list[LateInstance]
     mutes: list[MuteRecord]
     findings: list[Finding]
     resolved: list[Resolved]
@@ -248,6 +261,27 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     objects: list[KeptObject]
 
 
+class RunLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A committed run in one line, for queries: findings of a run that has none count nowhere.
+
+    Times are UTC; `percent` is the coverage from 0 to 100.
+    """
+
+    schema_version: Literal[1] = 1
+    foundation: str
+    run_id: str
+    scope: Scope
+    due_at: datetime
+    started_at: datetime
+    finished_at: datetime
+    complete: bool
+    configured: int
+    audited: int
+    percent: float
+    counts: dict[str, int]
+    report_key: str
+
+
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
     """latest.json: where the newest committed full run is stored, and its figures."""
 
@@ -261,6 +295,11 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
     findings_prefix: str
     coverage: Coverage
     counts: dict[str, int]
+
+
+def open_problems(news: News) -> int:
+    """How many problems digests and pages call open: those of instances being deleted are, too."""
+    return news.problems + news.being_deleted
 
 
 def why_incomplete(not_reached: str | None, inventory: InventoryRecord | None) -> str | None:

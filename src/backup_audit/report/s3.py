@@ -25,6 +25,7 @@ _CONTENT_TYPES = {
     "json": "application/json",
     "jsonl": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
+    "html": "text/html; charset=utf-8",
 }
 
 # Writers that collide get 409 and may try again (S3 user guide, "Conditional writes").

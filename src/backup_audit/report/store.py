@@ -42,7 +42,7 @@ class NewObject(Protocol):
 class ObjectStore(Protocol):
     """A bucket with conditional writes. Every method may raise ReportStoreFailed.
 
-    The end of a key says what the object is: .json, .jsonl or .csv.
+    The end of a key says what the object is: .json, .jsonl, .csv or .html.
     """
 
     @property
@@ -119,6 +119,11 @@ class RunKeys(msgspec.Struct, frozen=True):
     def report(self, name: str) -> str:
         """The key of report.json, findings.csv, manifest.json and the marks beside them."""
         return f"{self.prefix}/reports/{self._place}/{name}"
+
+    @property
+    def run_line(self) -> str:
+        """The committed run in one line, for queries."""
+        return f"{self.prefix}/runs/{self._place}.json"
 
     @property
     def plan(self) -> str:

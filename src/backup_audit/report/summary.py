@@ -17,6 +17,7 @@ from backup_audit.judge.finding import Change, Finding, NotifiedFinding, in_shor
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.alerts import PLATFORM, Found, ReaderState
 from backup_audit.report.changes import Resolved, resolved_by
+from backup_audit.report.figures import Figures
 from backup_audit.report.groups import Grouping
 from backup_audit.report.rendering import json_line
 from backup_audit.report.report import News
@@ -30,8 +31,8 @@ class Summary:
     """Sums findings up; close it, for it holds a temporary file.
 
     `oldest` is the age in seconds of the oldest of the newest backups, None if there is none.
-    `found` says what there is for each reader; owners are readers only if `per_owner`;
-    `known` is what readers were notified of before.
+    `figures` are those that charts show. `found` says what there is for each reader; owners are
+    readers only if `per_owner`; `known` is what readers were notified of before.
     `ended_guids` are those of known problems that ended. `due_at` is that of the run, `notifies`
     whether it notifies anybody. `grouping` takes in what programs are notified of.
     """
@@ -56,6 +57,7 @@ class Summary:
         self._ended: list[int] = []  # positions
         self._why_not_reached: Counter[str] = Counter()
         self.oldest: int | None = None
+        self.figures = Figures()
         self.ended_guids: set[str] = set()
         self.found: defaultdict[str, Found] = defaultdict(Found)
         self._lines = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close
@@ -67,6 +69,7 @@ class Summary:
         """Sum a finding up; `line` is its line if there is one already."""
         evidence, verdict = finding.evidence, finding.verdict
         self._counted[verdict] += 1
+        self.figures.add(finding)
         if evidence.silence is Cause.NOT_REACHED:
             self._why_not_reached[one_line(evidence.detail or "", _REASON_MAX)] += 1
         age = evidence.newest_backup_age_seconds

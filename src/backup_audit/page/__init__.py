@@ -1,0 +1,1 @@
+"""report.html: a run's report for people, drawn from the stored report.json."""
