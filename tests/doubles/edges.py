@@ -13,18 +13,22 @@ from backup_audit.notify.send import Heartbeat, Notifier
 from backup_audit.probe.engine import BackupApi, Engine
 from backup_audit.probe.pacing import Deadline
 from backup_audit.report.alerts import Audience
-from backup_audit.report.commit import StoredReport
+from backup_audit.report.commit import Draw, StoredReport
 from backup_audit.report.report import Ceilings, KeptObject
 from backup_audit.report.store import ObjectStore
-from backup_audit.wiring import drawn
 from tests.doubles.fakes import ListedFoundation
+
+
+def sketched(stored: StoredReport, objects: Sequence[KeptObject]) -> Iterator[bytes]:
+    """Instead of the page, which takes longer to draw than all else that a small run does."""
+    yield f"{stored.head.run.run_id}: {len(objects)} objects\n".encode()
 
 
 class FakeEdges:
     """Edges at a fixed time; `secret_is_gone` makes whatever needs the secret fail.
 
     `notifier` is that of the people's topic. `subscribers` has the confirmed subscriptions of each
-    topic, or why they are not known. Without a foundation the inventory knows no instance.
+    topic, or why they are not known. `draw` draws the page. Without a foundation the inventory knows no instance.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class FakeEdges:
         telemetry: Telemetry,
         at: datetime,
         foundation: InventoryReader | None = None,
+        draw: Draw = sketched,
     ) -> None:
         self.source = source
         self.store = store
@@ -54,6 +59,7 @@ class FakeEdges:
         self._api = api
         self._heartbeat = heartbeat
         self._at = at
+        self._draw = draw
         self._foundation = foundation or ListedFoundation()
 
     def now(self) -> datetime:
@@ -82,7 +88,7 @@ class FakeEdges:
         return number
 
     def page(self, stored: StoredReport, objects: Sequence[KeptObject]) -> Iterator[bytes]:
-        return drawn(stored, objects)
+        return self._draw(stored, objects)
 
     def heartbeat(self) -> Heartbeat | None:
         self._read_secret()

@@ -13,7 +13,7 @@ from backup_audit.judge.finding import Finding
 from backup_audit.plan import Entry, plan_audit
 from backup_audit.report.alerts import PLATFORM, Alerts, Audience, ReaderState
 from backup_audit.report.changes import Resolved
-from backup_audit.report.commit import StoredReport, commit
+from backup_audit.report.commit import Draw, StoredReport, commit
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.listeners import Listening
 from backup_audit.report.previous import Previous
@@ -27,8 +27,8 @@ from backup_audit.report.report import (
     WholeReport,
 )
 from backup_audit.report.store import RunKeys
-from backup_audit.wiring import drawn
 from tests.doubles.builders import NOW, run
+from tests.doubles.edges import sketched
 from tests.doubles.fakes import InMemoryStore
 
 _EARLIER = "earlier/report.json"
@@ -47,6 +47,7 @@ def stored(
     after: StoredReport | None = None,
     mutes: Sequence[MuteRecord] = (),
     warnings: Sequence[str] = (),
+    draw: Draw = sketched,
 ) -> StoredReport:
     """The report of these findings, in a bucket of its own.
 
@@ -95,7 +96,7 @@ def stored(
         effort=Effort(api_calls=len(findings), retries=0, seconds=1.5),
         finished_at=NOW,
         invocation_id="i",
-        draw=drawn,
+        draw=draw,
         page_failed=_raised,
     )
     return report

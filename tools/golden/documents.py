@@ -38,6 +38,7 @@ from backup_audit.report.alerts import Audience
 from backup_audit.report.failing import FailingRuns
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import RunKeys
+from backup_audit.wiring import drawn
 from tests.doubles.builders import SETTINGS
 from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
@@ -183,6 +184,7 @@ class _World:
             telemetry=RecordingTelemetry(),
             at=now + timedelta(seconds=7),
             foundation=_foundation(now),
+            draw=drawn,
         )
         return Audit(_SETTINGS, edges, invocation, now + timedelta(minutes=15))
 
