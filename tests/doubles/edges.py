@@ -28,7 +28,8 @@ class FakeEdges:
     """Edges at a fixed time; `secret_is_gone` makes whatever needs the secret fail.
 
     `notifier` is that of the people's topic. `subscribers` has the confirmed subscriptions of each
-    topic, or why they are not known. `draw` draws the page. Without a foundation the inventory knows no instance.
+    topic, or why they are not known. `draw` draws the page. Without a foundation the inventory
+    knows no instance.
     """
 
     def __init__(
