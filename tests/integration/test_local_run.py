@@ -13,6 +13,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -161,10 +162,28 @@ def test_the_files_of_a_run_lie_where_the_contract_says(out: Path, first_day: Ra
     left = {path.name for path in (out / PREFIX / "reports" / day).iterdir()}
 
     marks = {audience.mark for audience in Audience}
-    assert left >= {"report.json", "findings.csv", "manifest.json"} | marks
+    assert left >= {"report.html", "report.json", "findings.csv", "manifest.json"} | marks
     assert (out / PREFIX / "findings" / day / "part-00000.jsonl").is_file()
     for name in left:
         assert f"s3/backup-audit-reports/backup-audit/reports/{day}/{name}" in first_day.output
+
+
+def test_the_output_ends_with_the_address_of_the_page(first_day: Ran) -> None:
+    last = first_day.output.splitlines()[-1]
+
+    assert last.startswith("Open the report: file:///")
+    page = Path(unquote(last.partition("file://")[2]))
+    assert page.is_file()
+    assert page.name == "report.html"
+    assert report_of(first_day).run.run_id in page.parent.name
+
+
+def test_an_address_has_no_blank_though_the_folder_has_one(tmp_path: Path) -> None:
+    last = run(tmp_path / "a folder", "sample").output.splitlines()[-1]
+
+    address = last.partition("Open the report: ")[2]
+    assert " " not in address
+    assert Path(unquote(address).removeprefix("file://")).is_file()
 
 
 def test_the_digest_is_shown_as_people_get_it_and_kept_in_a_file(first_day: Ran) -> None:
@@ -251,6 +270,7 @@ def test_a_dry_run_shows_problems_and_leaves_neither_objects_nor_messages(tmp_pa
     assert ran.status == 0
     assert guid in ran.output
     assert "dry run" in ran.output
+    assert "Open the report" not in ran.output
     assert not (tmp_path / "out" / "s3").exists()
     assert list(ran.sent.values()) == [[], [], []]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from rich import box
@@ -55,6 +56,8 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
         _show_answer(console, outcome.answer, outcome)
     _show_messages(console, outcome.messages, out)
     _show_files(console, outcome.written, out)
+    if page := _page(outcome.answer, out):
+        console.print(Text(f"\nOpen the report: {page}", style="bold"), soft_wrap=True)
 
 
 def _show_answer(console: Console, answer: dict[str, Any], outcome: Outcome) -> None:
@@ -222,3 +225,12 @@ def _show_files(console: Console, written: Sequence[WrittenFile], out: Path) -> 
     for audience, for_whom in _READERS.items():
         console.print(f"  {MESSAGES[audience]}  (all messages {for_whom})")
     console.print(f"  {LOG}  (log lines, metrics)")
+
+
+def _page(answer: dict[str, Any] | None, out: Path) -> str | None:
+    """The address of the run's page on this disk, None if it has none."""
+    report = (answer or {}).get("report")
+    if report is None:
+        return None
+    page = (out / "s3" / BUCKET / report["key"]).with_name("report.html").resolve()
+    return f"file://{quote(page.as_posix(), safe='/=')}" if page.exists() else None
