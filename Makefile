@@ -52,7 +52,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || 
 	{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
 
 .PHONY: help run cli test check e2e python313 histories mutants fuzz security pip-audit sbom wheel bench bench-docs lint types \
-	template lock schemas readme documents faults verify build clean
+	template lock schemas readme documents release faults verify build clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -170,6 +170,9 @@ readme: $(VENV)/ready ## write the generated parts of README.md and docs/
 
 documents: $(VENV)/ready ## write tests/golden/today: what a few runs write
 	@$(BIN)/python -m tools.golden
+
+release: $(VENV)/ready ## keep today's documents, schemas and events as those of this version, for ever
+	@$(BIN)/python -m tools.golden --release
 
 faults: $(VENV)/ready ## write docs/faults.md from what became of each fault
 	$(BIN)/python -m tools.faults_page

@@ -1,8 +1,6 @@
 """What a few runs write today, as it is committed. Its difference in a commit is what users see."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,11 +10,10 @@ from backup_audit.judge.finding import Finding
 from backup_audit_cli.verify import verify
 from tools.golden.__main__ import TODAY
 from tools.golden.documents import bucket_and_messages
+from tools.golden.kinds import Documents, by_kind, documents_in
 from tools.schemas import DOCUMENTS, schema_of
 
 READ_BY_US = {"configuration", "event"}  # the others are read by users
-
-Documents = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +22,7 @@ def today() -> Documents:
 
 
 def committed() -> Documents:
-    return {
-        path.relative_to(TODAY).as_posix(): path.read_bytes()
-        for path in sorted(TODAY.rglob("*"))
-        if path.is_file()
-    }
-
-
-def by_kind() -> Iterator[tuple[str, Any]]:
-    """Each document with the name of its schema."""
-    for name, body in committed().items():
-        last = name.rsplit("/", 1)[-1]
-        if last in ("report.json", "manifest.json", "latest.json"):
-            yield last.removesuffix(".json"), json.loads(body)
-        elif last.startswith("part-"):
-            yield from (("finding", json.loads(line)) for line in body.splitlines())
-        elif last == "answers.json":
-            yield from (("answer", answer) for answer in json.loads(body))
-        elif last == "explanations.json":
-            yield from (("explanation", explained) for explained in json.loads(body))
-        elif last == "failing.json":
-            yield "failing", json.loads(body)
-        elif last == "messages-events.json":
-            bodies = [message["body"] for message in json.loads(body)]
-            yield from ((f"{one['event']}-event", one) for one in bodies)
-        elif last == "messages-chat.json":
-            yield from (("chat", message["body"]) for message in json.loads(body))
+    return documents_in(TODAY)
 
 
 def test_what_is_written_today_is_what_is_committed(today: Documents) -> None:
@@ -60,7 +32,7 @@ def test_what_is_written_today_is_what_is_committed(today: Documents) -> None:
 
 
 def test_every_kind_of_document_is_among_them() -> None:
-    assert {kind for kind, _ in by_kind()} == DOCUMENTS.keys() - READ_BY_US
+    assert {kind for kind, _ in by_kind(committed())} == DOCUMENTS.keys() - READ_BY_US
 
 
 def test_each_document_keeps_its_schema_and_says_its_version() -> None:
@@ -69,19 +41,19 @@ def test_each_document_keeps_its_schema_and_says_its_version() -> None:
         schema = json.loads(schema_of(kind))
         validators[kind] = validator_for(schema)(schema)
 
-    for kind, document in by_kind():
+    for kind, document in by_kind(committed()):
         # Chat's form is AWS's, whose version is another.
         assert kind == "chat" or document["schema_version"] == 1
         validators[kind].validate(document)
 
 
 def test_each_document_is_read_by_its_type() -> None:
-    for kind, document in by_kind():
+    for kind, document in by_kind(committed()):
         msgspec.json.decode(json.dumps(document), type=DOCUMENTS[kind])
 
 
 def test_fields_of_a_newer_version_are_ignored_wherever_they_stand() -> None:
-    for kind, document in by_kind():
+    for kind, document in by_kind(committed()):
         if kind != "chat":  # nobody reads it but AWS
             msgspec.json.decode(json.dumps(with_more(document)), type=DOCUMENTS[kind])
 
