@@ -119,6 +119,11 @@ class Stack:
         body: bytes = self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
+    def content_type(self, key: str) -> str:
+        """What a browser takes an object in the report bucket for."""
+        kind: str = self.aws.client("s3").head_object(Bucket=self.bucket, Key=key)["ContentType"]
+        return kind
+
     def log(self, since: datetime) -> str:
         """The function's log lines since then, oldest first."""
         if "LogGroupName" not in self._outputs:

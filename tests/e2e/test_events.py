@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from backup_audit.judge.verdict import Verdict
 from tests.doubles.samples import sample
 from tests.e2e.emulator import ROOT
 from tests.e2e.foundation import COUNTS, Foundation
@@ -72,6 +73,34 @@ def test_the_manifest_vouches_for_every_object_of_a_run(
     assert {json.loads(line)["guid"] for line in findings.splitlines()} == guids
     assert {row["guid"] for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))} == guids
     assert json.loads(report)["run"]["run_id"] == answer["run_id"]
+
+
+def test_the_page_is_read_back_from_the_bucket_as_a_browser_gets_it(
+    stack: Stack, foundation: Foundation
+) -> None:
+    answer = stack.invoke({})
+    key = answer["report"]["key"].replace("report.json", "report.html")
+
+    assert stack.content_type(key) == "text/html; charset=utf-8"
+    page = stack.read(key).decode()
+    assert page.startswith("<!doctype html>")
+    assert page.rstrip().endswith("</html>")
+    assert answer["run_id"] in page
+    problems = sum(COUNTS[verdict] for verdict in COUNTS if Verdict(verdict).is_problem)
+    assert (
+        f"{problems} of {len(foundation.fleet.instances)} instances have a backup problem" in page
+    )
+    report_sha256 = hashlib.sha256(stack.read(answer["report"]["key"])).hexdigest()
+    assert report_sha256 in page
+
+
+def test_a_committed_run_has_its_line_for_queries(stack: Stack) -> None:
+    answer = stack.invoke({})
+
+    key = answer["report"]["key"].replace("/reports/", "/runs/").replace("/report.json", ".json")
+    line = json.loads(stack.read(key))
+    assert line["run_id"] == answer["run_id"]
+    assert line["counts"] == COUNTS
 
 
 def test_latest_points_at_the_newest_full_run_and_not_at_a_partial_one(stack: Stack) -> None:
