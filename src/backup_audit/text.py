@@ -87,6 +87,7 @@ DURATION_PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?$(?!\n)
 
 _MINUTE = 60  # seconds
 _HOUR = 60 * _MINUTE
+_HALF_DAY = 12 * _HOUR
 _DAY = 24 * _HOUR
 _DAYS_FROM = 48 * _HOUR  # below this people count hours: "26 h", not "1 d 2 h"
 
@@ -120,6 +121,18 @@ def brief_duration(duration: timedelta) -> str:
     seconds = max(int(duration.total_seconds()), 0)
     smallest = _HOUR if seconds >= _DAYS_FROM else _MINUTE if seconds >= _HOUR else 1
     return format_duration(timedelta(seconds=seconds - seconds % smallest))
+
+
+def rough_duration(duration: timedelta) -> str:
+    """Say a duration that is never exact, to the nearest hour, or finer below 12 hours.
+
+    From an hour on to a quarter of an hour, from a minute on to a minute.
+    """
+    seconds = max(int(duration.total_seconds()), 0)
+    if seconds < _MINUTE:
+        return format_duration(timedelta(seconds=seconds))
+    step = _MINUTE if seconds < _HOUR else _HOUR // 4 if seconds < _HALF_DAY else _HOUR
+    return format_duration(timedelta(seconds=(seconds + step // 2) // step * step))
 
 
 def compared_duration(duration: timedelta, limit: timedelta) -> str:

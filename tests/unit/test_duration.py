@@ -11,6 +11,7 @@ from backup_audit.text import (
     compared_duration,
     format_duration,
     parse_duration,
+    rough_duration,
 )
 
 
@@ -72,6 +73,33 @@ def test_a_duration_is_said_exactly(seconds: int, said: str) -> None:
 )
 def test_a_duration_is_said_briefly(seconds: int, said: str) -> None:
     assert brief_duration(timedelta(seconds=seconds)) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-1, "0 s"),
+        (59, "59 s"),
+        (89, "1 min"),
+        (91, "2 min"),
+        (59 * 60 + 29, "59 min"),
+        (59 * 60 + 31, "1 h"),
+        (3600 + 7 * 60, "1 h"),
+        (3600 + 8 * 60, "1 h 15 min"),
+        (6 * 3600 - 100, "6 h"),
+        (11 * 3600 + 52 * 60, "11 h 45 min"),
+        (11 * 3600 + 53 * 60, "12 h"),
+        (12 * 3600 + 29 * 60, "12 h"),
+        (12 * 3600 + 31 * 60, "13 h"),
+        (24 * 3600 - 1799, "24 h"),
+        (24 * 3600 - 1801, "23 h"),
+        (24 * 3600 + 1799, "24 h"),
+        (48 * 3600 - 60, "2 d"),
+        (7 * 86_400 + 1801, "7 d 1 h"),
+    ],
+)
+def test_a_duration_is_said_roughly(seconds: int, said: str) -> None:
+    assert rough_duration(timedelta(seconds=seconds)) == said
 
 
 @given(st.integers(0, 10**8), st.integers(0, 10**8))

@@ -12,8 +12,9 @@ from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.policy import Policy
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import BackupList, Cause, Evidence, Refusal, Silence
+from backup_audit.judge.interval import is_late
 from backup_audit.judge.under_way import is_deletion_young, with_operation
-from backup_audit.judge.verdict import Severity, Verdict, judge, severity_of
+from backup_audit.judge.verdict import Judgement, Severity, Verdict, judge, severity_of
 
 
 class Change(StrEnum):
@@ -29,7 +30,9 @@ class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence for the verdict; null if the API gave no such thing.
 
     `http_status` to `title` are the answer's, `silence` says why there is none. `detail` explains
-    the refusal, or the missing answer. `backup_count` counts the list as it came. `request_id` is
+    the refusal, or the missing answer. `usual_interval_seconds` is the time that usually lies
+    between two backups: the median of the last 3 to 15 gaps, null if the list does not show so
+    many or may not be whole. `backup_count` counts the list as it came. `request_id` is
     X-VCAP-Request-ID, for the platform's logs.
     """
 
@@ -82,7 +85,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `scope` and `due_at` are those of the run. `type` to `plan` are what the foundation says of the
     instance, null if that is not known. `policy_notes` say which labels were ignored, and why,
-    and what ordinarily excludes it.
+    and what ordinarily excludes it. `late`: it is healthy, and its newest backup is older than 1.5
+    times the usual interval; no verdict depends on it.
     `operation` is one that was under way when the run read the inventory. `since` is the due time
     of the first run in a row with this verdict. `problem_id` to `before` are null outside of full
     runs, and where no problem is open: `opened_at` is the due time of the run that opened it,
@@ -223,6 +227,7 @@ def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | No
     """Judge one instance and write down why."""
     judged = judge(evidence, instance.policy, run.as_of, is_absent=instance.is_absent)
     judgement = with_operation(judged, evidence, instance, run.as_of)
+    summary = _summary(evidence, instance, judgement, run.as_of or evidence.observed_at)
     return Finding(
         run_id=run.run_id,
         scope=run.scope,
@@ -237,18 +242,20 @@ def finding_of(instance: Instance, evidence: Evidence, run: Run, mute: Mute | No
         plan=instance.plan,
         verdict=judgement.verdict,
         reason=judgement.reason,
+        late=judgement.verdict is Verdict.HEALTHY
+        and is_late(summary.newest_backup_age_seconds, summary.usual_interval_seconds),
         mute=mute,
         policy=instance.policy,
         policy_notes=instance.policy_notes,
         operation=instance.operation,
-        evidence=_summary(evidence, instance, judgement.newest, run.as_of or evidence.observed_at),
+        evidence=summary,
     )
 
 
 def _summary(
-    evidence: Evidence, instance: Instance, newest: datetime | None, moment: datetime
+    evidence: Evidence, instance: Instance, judgement: Judgement, moment: datetime
 ) -> EvidenceSummary:
-    answer = evidence.answer
+    answer, newest, usual = evidence.answer, judgement.newest, judgement.usual_interval
     refusal = answer if isinstance(answer, Refusal) else Refusal()
     listing = answer if isinstance(answer, BackupList) else None
     silence = answer if isinstance(answer, Silence) else None
@@ -262,6 +269,7 @@ def _summary(
         silence=silence.cause if silence else None,
         newest_backup_at=newest,
         newest_backup_age_seconds=int((moment - newest).total_seconds()) if newest else None,
+        usual_interval_seconds=int(usual.total_seconds()) if usual else None,
         backup_count=len(listing.backups) if listing else None,
         instance_created_at=listed_age or instance.created_at,
         request_id=evidence.request_id,

@@ -19,7 +19,8 @@ from backup_audit.judge.evidence import (
     UnreadableBackup,
     UserProvided,
 )
-from backup_audit.text import brief_duration, compared_duration, format_duration
+from backup_audit.judge.interval import usual_interval
+from backup_audit.text import brief_duration, compared_duration, format_duration, rough_duration
 
 
 class Severity(StrEnum):
@@ -76,11 +77,16 @@ _CF_BROKER_BUSY = "CF-ConcurrencyError"  # a 422 that passes: docs/decisions/000
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """A verdict and, in one sentence, why."""
+    """A verdict and, in one sentence, why.
+
+    `newest` is when the newest backup was made, `usual_interval` the time that usually lies
+    between two; None if the list does not show it.
+    """
 
     verdict: Verdict
     reason: str
     newest: datetime | None = None
+    usual_interval: timedelta | None = None
 
 
 def judge(
@@ -122,16 +128,17 @@ def _judge_list(
     newest = max(existing, default=None)
     young = newest is not None and moment - newest <= policy.max_age
     enough = len(existing) >= policy.min_backups
-    reason = _described(newest, len(existing), policy, moment)
     goes_on = _goes_on(listing)
+    usual = None if goes_on else usual_interval(existing)
+    reason = _described(newest, usual, len(existing), policy, moment)
     if young and enough:
-        return Judgement(Verdict.HEALTHY, reason + _doubts(unbelievable), newest)
+        return Judgement(Verdict.HEALTHY, reason + _doubts(unbelievable), newest, usual)
     if unbelievable or goes_on:
-        return Judgement(Verdict.UNKNOWN, reason + _doubts(unbelievable) + goes_on, newest)
+        return Judgement(Verdict.UNKNOWN, reason + _doubts(unbelievable) + goes_on, newest, usual)
     if is_earlier and young:  # a newest one that is old proves more: the oldest expire first
         unsure = f"; the list of today does not show how many there were at {_instant(moment)}"
-        return Judgement(Verdict.UNKNOWN, reason + unsure, newest)
-    return Judgement(Verdict.STALE, reason, newest)
+        return Judgement(Verdict.UNKNOWN, reason + unsure, newest, usual)
+    return Judgement(Verdict.STALE, reason, newest, usual)
 
 
 def _sorted_out(listing: BackupList, now: datetime) -> tuple[list[datetime], list[str]]:
@@ -189,11 +196,19 @@ def _judge_none(listing: BackupList, policy: Policy, moment: datetime) -> Judgem
     return Judgement(Verdict.IN_GRACE if age <= policy.grace else Verdict.NEVER_BACKED_UP, known)
 
 
-def _described(newest: datetime | None, count: int, policy: Policy, moment: datetime) -> str:
+def _described(
+    newest: datetime | None,
+    usual: timedelta | None,
+    count: int,
+    policy: Policy,
+    moment: datetime,
+) -> str:
     if newest is None:
         return "no backup with a believable time"
     age = compared_duration(moment - newest, policy.max_age)
     said = f"newest backup is {age} old, max_age is {format_duration(policy.max_age)}"
+    if usual is not None:
+        said += f", usually every {rough_duration(usual)}"
     if count < policy.min_backups:
         return f"only {_backups(count)}, min_backups is {policy.min_backups}; {said}"
     return f"{said}; {_backups(count)} listed"
