@@ -145,8 +145,8 @@ def test_the_troubles_of_the_degraded_fleet_are_gone_in_the_healthy_one() -> Non
         if not isinstance(behaviour, FlakyThen) and behaviour != daily(index, NOW)
     ]
 
-    assert len(indices) == 23
-    assert [index for index in indices if index >= len(fleet_of("healthy").instances)] == [24]
+    assert len(indices) == 24
+    assert [index for index in indices if index >= len(fleet_of("healthy").instances)] == [24, 26]
 
 
 def test_the_degraded_configuration_has_names_that_formats_stumble_over() -> None:

@@ -237,6 +237,20 @@ def test_ages_in_the_table_are_hours(seconds: int, hours: str) -> None:
     assert row["max_age_hours"] == "26.0"
 
 
+def test_the_table_has_the_usual_interval_in_hours_and_who_is_late() -> None:
+    def with_backups(*hours: float) -> Finding:
+        return finding_of(instance(), evidence(a_list(*hours)), run(), None)
+
+    late, in_time, not_known = rows_of(
+        [with_backups(7, 9, 11, 13.5), with_backups(3, 27, 51, 75), with_backups(3)]
+    )
+
+    columns = ("usual_interval_hours", "late")
+    assert [late[column] for column in columns] == ["2.0", "True"]
+    assert [in_time[column] for column in columns] == ["24.0", "False"]
+    assert [not_known[column] for column in columns] == ["", "False"]
+
+
 def test_times_in_the_table_are_such_as_a_spreadsheet_takes_for_a_time() -> None:
     [row] = rows_of([finding(Verdict.STALE)])
 

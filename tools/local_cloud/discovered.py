@@ -66,11 +66,12 @@ _OPERATIONS = {NO_OPERATION: None, DELETE_FAILED: LastOperation("delete", "faile
 
 def _behaviour(index: int, now: datetime, instance: SimulatedInstance) -> Behaviour:
     troubles: dict[int, Behaviour] = {
-        STALE: backups(now, 99, 75, 123),
+        STALE: backups(now, 99, 75, 123, 147),
         NEVER: Backups(()),
         REFUSES: UNSUPPORTED,
         GONE: NOT_FOUND,
         MUTED: backups(now, 200, 224),
+        LISTED: backups(now, 40, 64, 88, 112),  # late under a policy of a week
         WITHIN_BOUNDS: backups(now, 6, 30),
         BEYOND_BOUNDS: backups(now, 72, 96),
         UNREADABLE: backups(now, 50, 74),

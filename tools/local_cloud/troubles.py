@@ -66,7 +66,7 @@ def _some_unreadable(now: datetime) -> Backups:
 
 
 TROUBLES: dict[int, Callable[[datetime], Behaviour]] = {
-    0: lambda now: backups(now, 99, 75, 123),
+    0: lambda now: backups(now, 99, 75, 123, 147),
     2: lambda _: Backups(()),
     3: lambda _: UNSUPPORTED,
     4: lambda now: FlakyThen(2, DATABASE_DOWN, daily(4, now)),
@@ -91,6 +91,7 @@ TROUBLES: dict[int, Callable[[datetime], Behaviour]] = {
     23: lambda now: backups(now, -5),
     24: _some_unreadable,
     25: lambda now: FlakyThen(2, RATE_LIMITED, daily(25, now)),
+    26: lambda now: backups(now, 14, 20, 26, 32),  # healthy, and late
 }
 
 # Those that cost a run no time, for fleets with many of them.

@@ -182,6 +182,8 @@ _COLUMNS: Mapping[str, Callable[[Finding], object]] = {
     "reason": attrgetter("reason"),
     "newest_backup_age_hours": lambda one: _hours(one.evidence.newest_backup_age_seconds),
     "max_age_hours": lambda one: _hours(one.policy.max_age_seconds),
+    "usual_interval_hours": lambda one: _hours(one.evidence.usual_interval_seconds),
+    "late": attrgetter("late"),
     "change": attrgetter("change"),
     "since": attrgetter("since"),
     "muted_until": lambda one: one.mute and one.mute.until,
