@@ -27,6 +27,7 @@ from backup_audit.notify.headline import (
     reminder_of,
     title_of,
 )
+from backup_audit.notify.late_news import late_line
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import EXAMPLES, Alike, DigestContent, Listed, Part
 from backup_audit.notify.message import Message, json_message, lost_of, lost_role
@@ -295,6 +296,7 @@ def _tail(content: DigestContent) -> Iterator[str]:
     }
     if any(counts.values()):
         yield " ".join(f"{what}: {count:,}." for what, count in counts.items() if count)
+    yield from late_line(content.late)
 
 
 def _next_steps(content: DigestContent, links: Links) -> Iterator[str]:

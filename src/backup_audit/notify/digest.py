@@ -17,6 +17,7 @@ from backup_audit.notify.headline import (
     reminder_of,
     title_of,
 )
+from backup_audit.notify.late_news import late_section
 from backup_audit.notify.links import Links
 from backup_audit.notify.listing import DigestContent, contents
 from backup_audit.notify.message import Message, lost_of, lost_role, size_of_text, text_message
@@ -33,7 +34,8 @@ DIGEST_MAX = 64 * 1024  # bytes: a telephone shows it
 
 # Bytes of it. What these do not use, problems have; they have 20 KiB at least.
 _ATTRIBUTES_ROOM = 2_000
-_HEAD_ROOM = 12_000
+_HEAD_ROOM = 11_000
+_LATE_ROOM = 1_000
 _FLEET_ROOM = 12_000
 _ENDS_ROOM = 12_000
 _MUTES_ROOM = 6_000
@@ -55,15 +57,16 @@ def text_digest(content: DigestContent, links: Links) -> Message:
     """A digest for people, of at most 64 KiB."""
     head = list(within(list(_head(content, links)), _HEAD_ROOM))
     ends = list(end_sections(content, Room(_ENDS_ROOM)))
+    late = list(within(list(late_section(content.late)), _LATE_ROOM))
     fleet = list(within(list(_fleet(content, links)), _FLEET_ROOM))
     mutes = list(within(list(_mutes(content)), _MUTES_ROOM))
     tail = list(_tail(content, links))
-    used = size_of_text([*head, *ends, *fleet, *mutes, *tail]) + _ATTRIBUTES_ROOM
+    used = size_of_text([*head, *ends, *late, *fleet, *mutes, *tail]) + _ATTRIBUTES_ROOM
     problems = problem_sections(content, links.runbook_url, Room(DIGEST_MAX - used))
     return text_message(
         message_id_of(content),
         title_of(content),
-        [*head, *problems, *ends, *fleet, *mutes, *tail],
+        [*head, *problems, *ends, *late, *fleet, *mutes, *tail],
         **attributes_of(content),
     )
 

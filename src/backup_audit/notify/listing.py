@@ -15,6 +15,7 @@ import msgspec
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Severity, Verdict, severity_of
+from backup_audit.notify.late_news import NOBODY, Late, late_by_reader
 from backup_audit.notify.message import lost_of
 from backup_audit.notify.mute_news import mute_head_lines, mute_section
 from backup_audit.notify.unheard import NOTHING, Unheard, unheard_by
@@ -100,6 +101,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     `unsaid` counts those that opened and ended before anybody was notified. `not_reached` counts
     instances that the run did not get to, and that had no problem before, `not_asked` all that it
     did not get to, `without_result` those that are unknown though they were asked, muted or not.
+    `late` has the healthy instances of the reader that are late.
     `recovered` has the full runs that failed before this one, null if none did. `large_mutes` and
     `mutes` are lines about the mutes themselves, for a head and as a section: the platform's, after
     a full run.
@@ -125,6 +127,7 @@ class DigestContent(msgspec.Struct, frozen=True, kw_only=True):
     not_reached: int
     not_asked: int
     without_result: int
+    late: Late
     unheard: Unheard
     recovered: Failing | None
     large_mutes: tuple[str, ...]
@@ -212,6 +215,7 @@ def contents(
     """
     report = stored.head
     due = list(_due(report, audience, is_due=recovered is not None))
+    late = late_by_reader(stored) if due else {}
     for first in range(0, len(due), _READERS_AT_A_TIME):
         readers = due[first : first + _READERS_AT_A_TIME]
         choosers = {
@@ -231,7 +235,8 @@ def contents(
                 choosers[entry.owner].add(entry)
         for reader in readers:
             again = recovered if reader == PLATFORM else None
-            yield choosers.pop(reader).content(stored, reader, again)
+            late_ones = late.get(reader, NOBODY)
+            yield choosers.pop(reader).content(stored, reader, again, late_ones)
 
 
 def _due(report: Report, audience: Audience, *, is_due: bool) -> Iterator[str]:
@@ -377,6 +382,7 @@ class _Chooser:
         stored: StoredReport,
         reader: str,
         recovered: Failing | None,
+        late: Late,
     ) -> DigestContent:
         """What the digest says, once all is taken in."""
         large, section = _of_mutes(stored) if reader == PLATFORM else ((), ())
@@ -414,6 +420,7 @@ class _Chooser:
             not_reached=self._not_reached,
             not_asked=self._not_asked,
             without_result=self._without_result,
+            late=late,
             unheard=self._unheard,
             recovered=recovered,
             large_mutes=large,
