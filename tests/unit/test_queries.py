@@ -106,6 +106,14 @@ def test_a_team_finds_its_instances_each_with_an_age_or_none() -> None:
     ]
 
 
+def test_who_is_late_is_listed_with_age_and_usual_interval_in_hours() -> None:
+    program = jq.compile(_jq_program("report.json", ".late"))
+
+    shown = [line for report in _full_reports() for line in program.input_value(report).all()]
+
+    assert shown == ["name-0a-healthy\t3.05\t2"]
+
+
 MANY = 25_000  # DuckDB takes types from the first 20,480 rows unless it is asked to read all
 UMLAUTS = "zürich-gebühren-db"
 FORMULA = "=SUM(A1:A9)"
