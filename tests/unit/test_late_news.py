@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,13 +14,24 @@ from backup_audit.notify.digest import DIGEST_MAX, digests
 from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message
 from backup_audit.report import figures
-from backup_audit.report.alerts import Audience
+from backup_audit.report.alerts import Audience, ReaderState, Reason
 from backup_audit.report.changes import compared
 from backup_audit.report.commit import StoredReport
-from tests.doubles.builders import NOW, a_list, evidence, finding, instance, run
+from tests.doubles.builders import (
+    NOW,
+    a_list,
+    ended_problem,
+    evidence,
+    finding,
+    instance,
+    inventory,
+    run,
+)
 from tests.doubles.reports import alerts_from, stored
 
 LINKS = Links(runbook_url=None, topic_arn="arn:aws:sns:eu-central-1:123456789012:backup-audit")
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 PER_OWNER = alerts_from(NOW, per_owner=True)
 
 
@@ -138,6 +150,25 @@ def test_an_owner_may_have_more_late_instances_than_the_report_names(
 
     assert section_of(platform)[0].startswith("LATE (3):")
     assert section_of(owner)[0].startswith(f"LATE ({said}):")
+
+
+def test_an_all_clear_says_too_who_is_late() -> None:
+    opened = ReaderState(
+        digest_at=NOW - DAY, why=(Reason.OPENED,), episode=NOW - DAY, cleared=False
+    )
+    over = ended_problem("a", end_notified_at=None, resolved_at=NOW - HOUR)
+    report = stored(
+        [late("a")],
+        remembered=[over],
+        inventory=inventory(),
+        alerts=alerts_from(NOW, readers={"": opened}),
+    )
+
+    [message] = messages_of(report)
+
+    assert message.body.startswith("All clear: none of 1 instance has a problem.")
+    assert message.attributes["severity"] == "info"
+    assert section_of(message)[1:] == ["- a: 7 h, usually every 4 h"]
 
 
 def test_chat_has_their_number_on_a_line() -> None:
