@@ -162,8 +162,9 @@ lock: $(VENV)/ready ## pin what pyproject.toml states, with hashes; UPGRADE=1 ta
 	for name in awscli e2e guard sam sbom security; do \
 		$(UV_COMPILE) --group $$name -o requirements/$$name.txt || exit 1; done
 
-schemas: $(VENV)/ready ## write docs/schemas from the types
+schemas: $(VENV)/ready ## write docs/schemas, and the columns of the tables, from the types
 	$(BIN)/python -m tools.schemas docs/schemas
+	$(BIN)/python -m tools.tables
 
 readme: $(VENV)/ready ## write the generated parts of README.md and docs/
 	$(BIN)/python -m tools.readme

@@ -17,7 +17,7 @@ from backup_audit.judge.finding import Finding
 from backup_audit.notify.chat import ChatMessage
 from backup_audit.notify.event_documents import GroupEvent, ProblemEvent, RunEvent
 from backup_audit.report.failing import Failing
-from backup_audit.report.report import Answer, Latest, Manifest, WholeReport
+from backup_audit.report.report import Answer, Latest, Manifest, RunLine, WholeReport
 
 DOCUMENTS = {
     "answer": Answer,
@@ -33,6 +33,7 @@ DOCUMENTS = {
     "problem-event": ProblemEvent,
     "report": WholeReport,
     "run-event": RunEvent,
+    "run-line": RunLine,
 }
 
 # Keys of which one is needed, or just one: types cannot say it, backup_audit.fleet.faults does.

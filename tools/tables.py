@@ -1,9 +1,9 @@
-"""Writes the columns of the tables in template.yaml from the types: `make schemas`."""
+"""Writes the columns of the tables from the types, for Athena and DuckDB: `make schemas`."""
 
 import re
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec import inspect
@@ -12,23 +12,59 @@ from backup_audit.judge.finding import Finding
 from backup_audit.report.report import RunLine
 
 TEMPLATE = Path("template.yaml")
+MACROS = Path("docs/tables.sql")
 
 # The types of the objects that a table reads, by the name of the table.
 TABLES: dict[str, type[msgspec.Struct]] = {"findings": Finding, "runs": RunLine}
 
-# What no column type describes, since it is a text here and a list there: a table passes over it.
+# Where they are, below the prefix.
+_PATHS = {"findings": "findings/*/*/*.jsonl", "runs": "runs/*/*.json"}
+
+# What no column type describes, since it is a text here and a list there: tables pass over it.
 LEFT_OUT = ("mute.match",)
 
-# RFC 3339 is no timestamp of Hive's, and a date that is null one day must not fail a query.
-_TEXTS = (inspect.StrType, inspect.DateTimeType, inspect.DateType)
-_SIMPLE = {inspect.IntType: "bigint", inspect.FloatType: "double", inspect.BoolType: "boolean"}
 
+class Spelling(NamedTuple):
+    """The names of column types. A time is a text: RFC 3339 is no timestamp of Hive's."""
+
+    text: str
+    simple: Mapping[type[inspect.Type], str]
+    array: Callable[[str], str]
+    map: Callable[[str, str], str]
+    struct: Callable[[Mapping[str, str]], str]
+
+
+HIVE = Spelling(
+    text="string",
+    simple={inspect.IntType: "bigint", inspect.FloatType: "double", inspect.BoolType: "boolean"},
+    array="array<{}>".format,
+    map="map<{},{}>".format,
+    struct=lambda fields: f"struct<{','.join(f'{name}:{of}' for name, of in fields.items())}>",
+)
+DUCKDB = Spelling(
+    text="VARCHAR",
+    simple={inspect.IntType: "BIGINT", inspect.FloatType: "DOUBLE", inspect.BoolType: "BOOLEAN"},
+    array="{}[]".format,
+    map="MAP({}, {})".format,
+    struct=lambda fields: f"STRUCT({', '.join(f'{name} {of}' for name, of in fields.items())})",
+)
+
+_TEXTS = (inspect.StrType, inspect.EnumType, inspect.DateTimeType, inspect.DateType)
 _PART = re.compile(r"^( *)# columns: (\w+)\n.*?^ *# end of columns\n", re.DOTALL | re.MULTILINE)
+_HEAD = """\
+-- For DuckDB (1.4 or newer): what is stored below a folder, with the columns of the tables for Athena.
+-- Written by `make schemas`; docs/reports.md has queries.
+
+-- As Athena has it. All times are in UTC.
+CREATE MACRO from_iso8601_timestamp(text) AS text::TIMESTAMP;
+"""
 
 
-def columns_of(table: str) -> dict[str, str]:
-    """The columns of a table, each with its type as Hive spells it."""
-    return dict(_fields(inspect.type_info(TABLES[table]), ""))
+def columns_of(table: str, spelling: Spelling) -> dict[str, str]:
+    """The columns of a table, each with its type."""
+    kind = inspect.type_info(TABLES[table])
+    assert isinstance(kind, inspect.StructType)
+    return dict(_fields(kind, "", spelling))
 
 
 def with_columns(text: str) -> str:
@@ -36,53 +72,69 @@ def with_columns(text: str) -> str:
     return _PART.sub(lambda part: _block(part[1], part[2]), text)
 
 
+def macros() -> str:
+    """The statements that let DuckDB read the tables in a folder."""
+    return "\n".join([_HEAD, *map(_macro, TABLES)])
+
+
 def _block(indentation: str, table: str) -> str:
-    columns = [
-        f'- {{ Name: {name}, Type: "{kind}" }}' for name, kind in columns_of(table).items()
-    ]
-    lines = [f"# columns: {table}", *columns, "# end of columns"]
-    return "".join(f"{indentation}{line}\n" for line in lines)
+    columns = columns_of(table, HIVE).items()
+    lines = [f'- {{ Name: {name}, Type: "{kind}" }}' for name, kind in columns]
+    marked = [f"# columns: {table}", *lines, "# end of columns"]
+    return "".join(f"{indentation}{line}\n" for line in marked)
 
 
-def _fields(kind: inspect.Type, place: str) -> Iterator[tuple[str, str]]:
-    assert isinstance(kind, inspect.StructType)
+def _macro(table: str) -> str:
+    columns = columns_of(table, DUCKDB).items()
+    listed = ",\n".join(f"    {name}: '{kind}'" for name, kind in columns)
+    # The folder run=… is a column too, where there is one.
+    shown = "* EXCLUDE (run)" if table == "findings" else "*"
+    return (
+        f"CREATE MACRO {table}_of(folder) AS TABLE SELECT {shown} FROM read_json(\n"
+        f"  folder || '/{_PATHS[table]}', format = 'newline_delimited',\n"
+        "  hive_partitioning = true, hive_types_autocast = false, columns = {\n"
+        f"{listed}\n  }}\n);\n"
+    )
+
+
+def _fields(
+    kind: inspect.StructType, place: str, spelling: Spelling
+) -> Iterator[tuple[str, str]]:
     for field in kind.fields:
         name = f"{place}{field.encode_name}"
         if name not in LEFT_OUT:
-            yield field.encode_name, _hive(field.type, name)
+            yield field.encode_name, _column(field.type, name, spelling)
 
 
-def _hive(kind: inspect.Type, place: str) -> str:
+def _column(kind: inspect.Type, place: str, spelling: Spelling) -> str:
     """The column type for what stands at a place; raise TypeError where there is none."""
     match kind:
         case inspect.Metadata(type=inner):
-            return _hive(inner, place)
+            return _column(inner, place, spelling)
         case inspect.UnionType(types=types):
-            [inner] = [one for one in types if not isinstance(one, inspect.NoneType)]
-            return _hive(inner, place)
-        case inspect.EnumType(cls=cls) if issubclass(cls, StrEnum):
-            return "string"
+            others = [one for one in types if not isinstance(one, inspect.NoneType)]
+            if len(others) == 1:
+                return _column(others[0], place, spelling)
         case inspect.LiteralType(values=values) if all(isinstance(one, int) for one in values):
-            return "bigint"
+            return spelling.simple[inspect.IntType]
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
-            return f"array<{_hive(item, place)}>"
+            return spelling.array(_column(item, place, spelling))
         case inspect.DictType(key_type=key, value_type=value):
-            return f"map<{_hive(key, place)},{_hive(value, place)}>"
+            return spelling.map(_column(key, place, spelling), _column(value, place, spelling))
         case inspect.StructType():
-            inner = ",".join(f"{name}:{of}" for name, of in _fields(kind, f"{place}."))
-            return f"struct<{inner}>"
+            return spelling.struct(dict(_fields(kind, f"{place}.", spelling)))
         case _ if isinstance(kind, _TEXTS):
-            return "string"
-        case _ if type(kind) in _SIMPLE:
-            return _SIMPLE[type(kind)]
-    raise TypeError(f"{place}: no column type for {kind}")
+            return spelling.text
+        case _ if type(kind) in spelling.simple:
+            return spelling.simple[type(kind)]
+    raise TypeError(f"{place}: no column has the type {kind}; tools.tables leaves it out by name")
 
 
-def written(path: Path) -> Mapping[str, list[str]]:
-    """Write the columns into a template; the names of each table's columns."""
-    path.write_text(with_columns(path.read_text("utf-8")), "utf-8")
-    return {table: list(columns_of(table)) for table in TABLES}
+def write_tables() -> None:
+    """Write both files."""
+    TEMPLATE.write_text(with_columns(TEMPLATE.read_text("utf-8")), "utf-8")
+    MACROS.write_text(macros(), "utf-8")
 
 
 if __name__ == "__main__":
-    written(TEMPLATE)
+    write_tables()
