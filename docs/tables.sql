@@ -1,4 +1,4 @@
--- For DuckDB (1.4 or newer): what is stored below a folder, with the columns of the tables for Athena.
+-- For DuckDB (1.4 or newer): what is stored below a folder, with the columns of Athena's tables.
 -- Written by `make schemas`; docs/reports.md has queries.
 
 -- As Athena has it. All times are in UTC.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ DUCKDB = Spelling(
 _TEXTS = (inspect.StrType, inspect.EnumType, inspect.DateTimeType, inspect.DateType)
 _PART = re.compile(r"^( *)# columns: (\w+)\n.*?^ *# end of columns\n", re.DOTALL | re.MULTILINE)
 _HEAD = """\
--- For DuckDB (1.4 or newer): what is stored below a folder, with the columns of the tables for Athena.
+-- For DuckDB (1.4 or newer): what is stored below a folder, with the columns of Athena's tables.
 -- Written by `make schemas`; docs/reports.md has queries.
 
 -- As Athena has it. All times are in UTC.
@@ -97,9 +98,7 @@ def _macro(table: str) -> str:
     )
 
 
-def _fields(
-    kind: inspect.StructType, place: str, spelling: Spelling
-) -> Iterator[tuple[str, str]]:
+def _fields(kind: inspect.StructType, place: str, spelling: Spelling) -> Iterator[tuple[str, str]]:
     for field in kind.fields:
         name = f"{place}{field.encode_name}"
         if name not in LEFT_OUT:
@@ -108,26 +107,33 @@ def _fields(
 
 def _column(kind: inspect.Type, place: str, spelling: Spelling) -> str:
     """The column type for what stands at a place; raise TypeError where there is none."""
+    kind, of = _bare(kind), partial(_column, place=place, spelling=spelling)
+    match kind:
+        case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
+            column = spelling.array(of(item))
+        case inspect.DictType(key_type=key, value_type=value):
+            column = spelling.map(of(key), of(value))
+        case inspect.StructType():
+            column = spelling.struct(dict(_fields(kind, f"{place}.", spelling)))
+        case _ if isinstance(kind, _TEXTS):
+            column = spelling.text
+        case _ if type(kind) in spelling.simple:
+            column = spelling.simple[type(kind)]
+        case _:
+            raise TypeError(f"{place}: no column type fits {kind}; LEFT_OUT names what has none")
+    return column
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    """The type without what no column says: bounds, null, and which number of several."""
     match kind:
         case inspect.Metadata(type=inner):
-            return _column(inner, place, spelling)
-        case inspect.UnionType(types=types):
-            others = [one for one in types if not isinstance(one, inspect.NoneType)]
-            if len(others) == 1:
-                return _column(others[0], place, spelling)
+            return _bare(inner)
+        case inspect.UnionType(types=(inner, inspect.NoneType())):
+            return _bare(inner)
         case inspect.LiteralType(values=values) if all(isinstance(one, int) for one in values):
-            return spelling.simple[inspect.IntType]
-        case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
-            return spelling.array(_column(item, place, spelling))
-        case inspect.DictType(key_type=key, value_type=value):
-            return spelling.map(_column(key, place, spelling), _column(value, place, spelling))
-        case inspect.StructType():
-            return spelling.struct(dict(_fields(kind, f"{place}.", spelling)))
-        case _ if isinstance(kind, _TEXTS):
-            return spelling.text
-        case _ if type(kind) in spelling.simple:
-            return spelling.simple[type(kind)]
-    raise TypeError(f"{place}: no column has the type {kind}; tools.tables leaves it out by name")
+            return inspect.IntType()
+    return kind
 
 
 def write_tables() -> None:

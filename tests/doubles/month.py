@@ -6,7 +6,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -43,7 +43,6 @@ from tests.doubles.fakes import (
     RecordingNotifier,
     RecordingTelemetry,
     ScriptedApi,
-    attempt,
 )
 from tests.doubles.reports import stored
 
@@ -65,27 +64,17 @@ def _aged(*hours: float) -> _When:
     return lambda when: BackupList(tuple(Backup(when - age * HOUR) for age in hours))
 
 
-def _until(last: datetime, resumed: datetime = day(31, 23)) -> _When:
-    """A backup every night, until the last one; again from a day on."""
-    return lambda when: BackupList(
-        (Backup(when - 3 * HOUR if when < last or when >= resumed else last),)
-    )
+def _until(last: datetime) -> _When:
+    """A backup every night, until the last one."""
+    return lambda when: BackupList((Backup(when - 3 * HOUR if when < last else last),))
 
 
-def _from(first: datetime, now: _When, before: _When = _aged(3)) -> _When:
-    return lambda when: now(when) if when >= first else before(when)
+def _from(first: datetime, then: _When, before: _When) -> _When:
+    return lambda when: then(when) if when >= first else before(when)
 
 
 def _always(answer: Answer, status: int | None = 200) -> _When:
     return lambda _: (answer, status)
-
-
-def _flapping(when: datetime) -> Answer:
-    """Stale from the 5th to the 8th, and again from the 28th."""
-    listed = _until(day(27, 3)) if when >= day(20) else _until(day(4, 3), resumed=day(8, 12))
-    answer = listed(when)
-    assert isinstance(answer, BackupList)
-    return answer
 
 
 # What the instances of `eu` answer, by name.
@@ -93,19 +82,28 @@ ANSWERS: Mapping[str, _When] = {
     "well": _aged(3, 27),
     "nightly": _aged(20, 44),
     "weekly": _aged(100),  # its max_age is 7 d
-    "fast": _aged(6),  # its max_age is 4 h
-    "gold": _aged(3, 27, 51),  # it has to have 3
-    "thin": _aged(3, 27),  # as gold, and has 2
+    "fast": _aged(6),  # its max_age is 4 h, as that of hasty and cautious below
+    "gold": _aged(3, 27, 51),  # it has to have 3, as thin and cautious
+    "thin": _aged(3, 27),
     "stale": _until(day(14, 3)),
     "never": _always(BackupList(())),
     "bare": _always(Refusal(10008, "CF-UnprocessableEntity", "no backups"), 422),
-    "gone": _from(day(20), _always(NOT_FOUND, 404)),
-    "flapping": _flapping,
+    "gone": _from(day(20), _always(NOT_FOUND, 404), _aged(3)),
+    "flapping": _from(day(8, 12), _until(day(27, 3)), _until(day(4, 3))),  # stale twice
     "moved": _until(day(9, 3)),  # to another owner on the 12th
     "muted": _until(day(1, 1)),
     "silent": _always(Silence(Cause.TIMEOUT, "no answer within the read time-out"), None),
     "doubtful": lambda when: BackupList(
         (Backup(when - 20 * HOUR), UnreadableBackup("created_at is no time"))
+    ),
+    "hasty": lambda when: BackupList(
+        (Backup(when - 6 * HOUR), UnreadableBackup("created_at is no time"))
+    ),
+    "cautious": lambda when: BackupList(
+        (
+            *(Backup(when - age * HOUR) for age in (6, 30, 54)),
+            UnreadableBackup("created_at is no time"),
+        )
     ),
     "more": lambda when: BackupList((Backup(when - 20 * HOUR),), more="next is given"),
     "young": _always(BackupList(())),  # appears on the 29th
@@ -132,9 +130,9 @@ def _configuration(when: datetime) -> dict[str, Any]:
     return {
         "discover": [{"org": "*"}],
         "rules": [
-            {"match": {"name": "fast"}, "max_age": "4h"},
+            {"match": {"name": ["fast", "hasty", "cautious"]}, "max_age": "4h"},
             {"match": {"name": "weekly"}, "max_age": "7d"},
-            {"match": {"name": ["gold", "thin"]}, "min_backups": 3},
+            {"match": {"name": ["gold", "thin", "cautious"]}, "min_backups": 3},
             {"match": {"name": "young"}, "grace": "7d"},
             {"match": {"name": "moved"}, "owner": moved_to},
             {"match": {"name": ["bare", "silent"]}, "owner": "platform"},
@@ -156,10 +154,10 @@ class _Store(InMemoryStore):
 
     dies = False
 
-    def new_object(self, key: str) -> AbstractContextManager[Any]:
+    def put_new(self, key: str, body: bytes) -> bool:
         if self.dies and key.endswith("/report.json"):
             raise Died
-        return super().new_object(key)
+        return super().put_new(key, body)
 
 
 class _Edges(FakeEdges):
@@ -240,15 +238,18 @@ def _of_us(store: _Store) -> None:
     for due_at, findings in ((day(30, 5), well[:3]), (day(31, 5), [*well, *ill])):
         run_id = f"{due_at:%Y%m%dT%H%M%SZ}"
         of = Run(run_id=run_id, scope=Scope.FULL, due_at=due_at, started_at=due_at)
-        _published(store, of, findings)
+        published(store, of, findings, prefix="us")
 
 
-def _published(store: _Store, of: Run, findings: Sequence[Finding]) -> None:
+def published(
+    store: InMemoryStore, of: Run, findings: Sequence[Finding], *, prefix: str
+) -> StoredReport:
+    """The report of a run with these findings, committed and made known, below a prefix."""
     mine = [
         msgspec.structs.replace(one, run_id=of.run_id, scope=of.scope, due_at=of.due_at)
         for one in findings
     ]
-    report = stored(mine, of=of, store=store, prefix="us")
+    report = stored(mine, of=of, store=store, prefix=prefix)
     edges = _Edges(
         source=FixedSource(b""),
         api=_Api(of.due_at),
@@ -260,6 +261,7 @@ def _published(store: _Store, of: Run, findings: Sequence[Finding]) -> None:
     )
     links = Links(runbook_url=None, topic_arn=SETTINGS.topic_arn)
     publish(report, edges, links, notifies=False, repeated=False, by_hand=True)
+    return report
 
 
 @cache

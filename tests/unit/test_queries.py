@@ -1,12 +1,15 @@
 """The queries of the docs, over what a few runs write today, find what they should."""
 
+import contextlib
 import csv
 import importlib
 import io
 import json
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +17,27 @@ import duckdb
 import jq
 import msgspec
 import pytest
+import sqlglot
+from sqlglot import ErrorLevel, exp
+from sqlglot.optimizer.qualify import qualify
 
-from backup_audit.fleet.run import AuditRequest, Run, Scope
+from backup_audit.fleet.run import AuditRequest, Scope
 from backup_audit.fleet.selection import Standing
+from backup_audit.judge.evidence import Evidence
 from backup_audit.judge.finding import Change, Finding
-from backup_audit.judge.verdict import Verdict
-from backup_audit.report.commit import StoredReport
+from backup_audit.judge.verdict import Verdict, judge
 from backup_audit.report.drift import FleetRow
-from backup_audit.report.latest import advance_latest
+from backup_audit.report.report import Manifest
 from tests.doubles.builders import finding, run
 from tests.doubles.days import EVERYTHING, Days, row
 from tests.doubles.fakes import InMemoryStore
-from tests.doubles.reports import stored
+from tests.doubles.month import ANSWERS, FORMULA, MANY, UMLAUTS, day, month, published
 from tools.commands import code_blocks, shell_lines
 from tools.readme import OPERATE, REPORTS
+from tools.tables import MACROS, TABLES
+from tools.template import REQUIRED, Template
 
+TEMPLATE = Template.read()
 TEXT = REPORTS.read_text("utf-8")
 OF_ONE, OF_SEVERAL = TEXT.split("\n## Several foundations at once\n")
 LINES = shell_lines(TEXT)
@@ -65,7 +74,7 @@ def test_the_newest_report_and_its_findings_are_found_through_latest() -> None:
 
 def test_what_is_wrong_is_listed_worst_first_with_its_change() -> None:
     reports = _full_reports()
-    program = jq.compile(_jq_program("report.json", ".findings"))
+    program = jq.compile(_jq_program("report.json", "muted"))
 
     shown = [[line.split("\t") for line in program.input_value(report).all()] for report in reports]
 
@@ -84,7 +93,7 @@ def test_a_problem_that_is_muted_is_listed_with_a_mark() -> None:
     problem = {"verdict": "stale", "change": "new", "name": "db", "guid": "a", "reason": "old"}
     report = {"findings": [{**problem, "mute": {"until": "2026-12-31"}}, {**problem, "mute": None}]}
 
-    program = jq.compile(_jq_program("report.json", ".findings"))
+    program = jq.compile(_jq_program("report.json", "muted"))
     lines = program.input_value(report).all()
 
     assert lines == ["stale\tnew, muted\tdb\told", "stale\tnew\tdb\told"]
@@ -97,7 +106,7 @@ def test_a_team_finds_its_instances_each_with_an_age_or_none() -> None:
     texts = [json.dumps({**one, "owner": "team-orders"}) for one in findings]
     others = [json.dumps({**findings[0], "owner": owner}) for owner in (None, "team-catalog")]
 
-    program = jq.compile(_jq_program("newest/*.jsonl"))
+    program = jq.compile(_jq_program("newest/*.jsonl", "team-orders"))
     lines = program.input_text("\n".join(texts + others)).all()
 
     ages = [one["evidence"]["newest_backup_age_seconds"] for one in findings]
@@ -114,64 +123,18 @@ def test_who_is_late_is_listed_with_age_and_usual_interval_in_hours() -> None:
     assert shown == ["name-0a-healthy\t3.05\t2"]
 
 
-MANY = 25_000  # DuckDB takes types from the first 20,480 rows unless it is asked to read all
-UMLAUTS = "zürich-gebühren-db"
-FORMULA = "=SUM(A1:A9)"
-
-
-def _left(
-    store: InMemoryStore,
-    of: Run,
-    findings: list[Finding],
-    *,
-    committed: bool,
-    prefix: str | None = None,
-) -> StoredReport:
-    """What a run leaves in a bucket; without its reports if it died before they were written."""
-    mine = [
-        msgspec.structs.replace(one, run_id=of.run_id, scope=of.scope, due_at=of.due_at)
-        for one in findings
-    ]
-    report = stored(mine, of=of, store=store, prefix=prefix)
-    keys = report.keys
-    if not committed:
-        for key in [key for key in store.objects if key.startswith(keys.report(""))]:
-            del store.objects[key]
-    return report
-
-
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of a bucket with several runs a day, of all scopes, and a fleet nearly all healthy."""
-    store = InMemoryStore()
-    small = [finding(Verdict.STALE, f"guid-{number}") for number in range(4)]
-    for run_id, hour, scope, committed in (
-        ("20260130T050000Z", 5, Scope.FULL, True),
-        ("20260130T110000Z-full-0a1b2c3d", 11, Scope.FULL, True),
-        ("20260130T120000Z-partial-0a1b2c3d", 12, Scope.PARTIAL, True),
-        ("20260130T130000Z-what_if-0a1b2c3d", 13, Scope.WHAT_IF, True),
-        ("20260130T200000Z-full-0a1b2c3d", 20, Scope.FULL, False),
-    ):
-        of = msgspec.structs.replace(
-            run(scope, datetime(2026, 1, 30, hour, tzinfo=UTC)), run_id=run_id
-        )
-        _left(store, of, small if hour == 11 else small[:1], committed=committed)
-    well = [finding(Verdict.HEALTHY, f"guid-{number:05}", name="db") for number in range(MANY)]
-    ill = [
-        finding(Verdict.UNSUPPORTED, "a", name=UMLAUTS, owner="team-orders"),
-        finding(Verdict.STALE, "b", name=FORMULA, owner="team-orders"),
-        finding(Verdict.NOT_FOUND, "c"),
-    ]
-    _left(store, run(), [*well, *ill], committed=True)
-    copy = tmp_path_factory.mktemp("copy")
-    for key, body in store.objects.items():
-        _write(copy / key.removeprefix("backup-audit/"), body)
-    return copy
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of a bucket: a month of two foundations."""
+    return _copied(month(), tmp_path_factory.mktemp("bucket"))
 
 
-def _write(path: Path, body: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(body)
+def _copied(objects: Mapping[str, bytes], folder: Path) -> Path:
+    for key, body in objects.items():
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -191,58 +154,404 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> Path:
             FleetRow(guid=f"nobodys-{number}", offering=offering, standing=Standing.UNAUDITED)
             for number, offering in enumerate(nobodys)
         ]
-        for day, findings in ((30, well), (31, [*well, *ill])):
-            of = run(due_at=datetime(2026, 1, day, 5, tzinfo=UTC))
-            of = msgspec.structs.replace(of, run_id=f"202601{day}T050000Z")
-            report = _left(store, of, findings, committed=True, prefix=prefix)
-            advance_latest(report)
+        for number, findings in ((30, well), (31, [*well, *ill])):
+            of = run(due_at=day(number, 5))
+            of = msgspec.structs.replace(of, run_id=f"202601{number}T050000Z")
+            report = published(store, of, findings, prefix=prefix)
             audited = [FleetRow(guid=one.guid, standing=Standing.AUDITED) for one in findings]
-            others = unaudited if day == 31 else [*unaudited, *unaudited]
+            others = unaudited if number == 31 else [*unaudited, *unaudited]
             lines = [msgspec.json.encode(row) + b"\n" for row in [*audited, *others]]
             store.objects[report.keys.report("fleet.jsonl")] = b"".join(lines)
-    folder = tmp_path_factory.mktemp("fleets")
-    for key, body in store.objects.items():
-        _write(folder / key, body)
-    return folder
+    return _copied(store.objects, tmp_path_factory.mktemp("fleets"))
 
 
-def _sql_rows(
-    copy: Path, monkeypatch: pytest.MonkeyPatch, text: str = OF_ONE
-) -> list[list[tuple[Any, ...]]]:
-    """The rows of each query of a part of the page, carried out in its order in a copy."""
-    monkeypatch.chdir(copy)
+# ── The tables ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _described(table: str, prefix: str = "eu") -> dict[str, Any]:
+    """A table as the template describes it to Athena."""
+    [found] = [
+        one["Properties"]["TableInput"]
+        for one in TEMPLATE.deployed(**REQUIRED, QueryTables="on", ReportPrefix=prefix).values()
+        if one.get("Type") == "AWS::Glue::Table"
+        and one["Properties"]["TableInput"]["Name"] == table
+    ]
+    return dict(found)
+
+
+def _columns(table: str) -> dict[str, str]:
+    """Its columns, with types in DuckDB's words."""
+    columns = _described(table)["StorageDescriptor"]["Columns"]
+    ddl = ", ".join(f"{one['Name']} {one['Type']}" for one in columns)
+    [tree] = sqlglot.parse(f"CREATE TABLE t ({ddl})", read="hive")
+    assert tree
+    return {
+        one.name: one.args["kind"].sql("duckdb")
+        for one in tree.find_all(exp.ColumnDef)
+        if one.parent is tree.this
+    }
+
+
+class _Athena:
+    """DuckDB in its place: the template's tables, in a database for each foundation."""
+
+    def __init__(self, bucket: Path) -> None:
+        self._connection = duckdb.connect()
+        for prefix in ("eu", "us"):
+            self._connection.execute(f"CREATE SCHEMA backup_audit_{prefix}")
+            for table in TABLES:
+                location = _described(table, prefix)["StorageDescriptor"]["Location"]
+                folder = location.replace("s3://<ReportBucket>", str(bucket))
+                columns = ", ".join(f"{name}: '{kind}'" for name, kind in _columns(table).items())
+                self._connection.execute(
+                    f"CREATE TABLE backup_audit_{prefix}.{table} AS SELECT * FROM read_json("
+                    f"'{folder}dt=*/**', format = 'newline_delimited', columns = {{{columns}}}, "
+                    "hive_partitioning = true, hive_types = {dt: VARCHAR})"
+                )
+
+    def rows(self, statement: str, prefix: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement of Athena's, in translation."""
+        self._connection.execute(f"USE backup_audit_{prefix}")
+        [translated] = sqlglot.transpile(statement, read="athena", write="duckdb")
+        return self._connection.execute(translated).fetchall()
+
+
+@pytest.fixture(scope="module")
+def athena(bucket: Path) -> _Athena:
+    """Both foundations' tables."""
+    return _Athena(bucket)
+
+
+def _in_duckdb(folder: Path, text: str) -> duckdb.DuckDBPyConnection:
+    """DuckDB started in a folder as the page says, with the tables that a part of it makes."""
     connection = duckdb.connect()
-    statements = [
-        statement.query
-        for block in code_blocks(text, "sql")
-        for statement in connection.extract_statements(block)
-    ]
-    return [connection.execute(statement).fetchall() for statement in statements][1:]
+    connection.execute(MACROS.read_text("utf-8"))
+    with contextlib.chdir(folder):
+        for statement in _statements(text):
+            if statement.startswith("CREATE"):
+                connection.execute(statement)
+    return connection
 
 
-def test_the_sql_counts_the_last_committed_full_run_of_each_day(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
+@cache
+def _statements(text: str) -> list[str]:
+    with duckdb.connect() as connection:
+        return [
+            statement.query.strip()
+            for block in code_blocks(text, "sql")
+            for statement in connection.extract_statements(block)
+        ]
+
+
+def _query(containing: str, text: str = TEXT) -> str:
+    [found] = [one for one in _statements(text) if containing in one and "CREATE" not in one]
+    return found
+
+
+# Every query that is for Athena, by what it alone contains.
+QUERIES = {
+    "verdicts of a day": "SELECT dt, verdict, count(*)",
+    "codes of a day": "evidence.title AS title",
+    "problems older than a week": "INTERVAL '7' DAY",
+    "never healthy": "HAVING count_if(verdict = 'healthy') = 0",
+    "12 h": "healthy_at_12_h",
+    "several foundations": "SELECT foundation, verdict",
+}
+OF_DUCKDB = "read_json("
+
+
+def test_the_queries_of_the_page_are_these() -> None:
+    queries = [one for one in _statements(TEXT) if not one.startswith("CREATE")]
+
+    for_athena = [one for one in queries if OF_DUCKDB not in one]
+
+    assert len(queries) == len(for_athena) + 1
+    assert for_athena == [_query(containing) for containing in QUERIES.values()]
+
+
+@pytest.mark.parametrize("dialect", ["athena", "trino"])
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_is_athenas_sql_and_names_columns_that_there_are(name: str, dialect: str) -> None:
+    tables = {table: {**_columns(table), "dt": "VARCHAR"} for table in TABLES}
+    schemas: dict[str, object] = {f"backup_audit_{prefix}": tables for prefix in ("eu", "us")}
+    [tree] = sqlglot.parse(_query(QUERIES[name]), read=dialect, error_level=ErrorLevel.RAISE)
+    assert tree
+
+    qualified = qualify(
+        tree, dialect=dialect, schema=schemas, db="backup_audit_eu", validate_qualify_columns=True
+    )
+
+    assert {table.name for table in qualified.find_all(exp.Table) if table.db} == set(TABLES)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_groups_by_what_athena_can_group_by(name: str) -> None:
+    [tree] = sqlglot.parse(_query(QUERIES[name]), read="athena")
+    assert tree
+
+    selects = [one for one in tree.find_all(exp.Select) if one.args.get("group")]
+
+    assert selects
+    for select in selects:
+        # By a column or a place in the list: Athena does not know the names that SELECT gives.
+        names = {one.alias for one in select.expressions if isinstance(one, exp.Alias)}
+        for by in select.args["group"].expressions:
+            assert isinstance(by, exp.Literal) or (
+                isinstance(by, exp.Column) and by.name not in names
+            )
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_joins_the_committed_runs_and_takes_full_ones_of_days_that_it_names(
+    name: str,
 ) -> None:
-    [counts, _] = _sql_rows(copy, monkeypatch)
+    text = _query(QUERIES[name])
 
-    assert counts == [
-        ("2026-01-30", "stale", 4),
-        ("2026-01-31", "healthy", MANY),
-        ("2026-01-31", "not_found", 1),
-        ("2026-01-31", "stale", 1),
-        ("2026-01-31", "unsupported", 1),
-    ]
+    assert "scope = 'full'" in text
+    assert re.search(r"JOIN (newest|runs) USING \((dt, |prefix, )?run_id\)", text)
+    [tree] = sqlglot.parse(text, read="athena")
+    assert tree
+    reading = [one for one in tree.find_all(exp.Select) if _read_by(one) & TABLES.keys()]
+    assert reading
+    assert all("dt BETWEEN" in one.args["where"].sql() for one in reading)
 
 
-def test_the_sql_finds_the_codes_of_a_few_problems_behind_many_healthy_instances(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
+def _read_by(select: exp.Select) -> set[str]:
+    """What a SELECT reads itself, not by one within it."""
+    read = [select.args["from_"], *select.args.get("joins", ())]
+    return {one.this.name for one in read}
+
+
+@pytest.mark.parametrize("prefix", ["eu", "us"])
+def test_the_queries_find_in_duckdb_what_they_find_in_translation(
+    prefix: str, bucket: Path, athena: _Athena
 ) -> None:
-    [_, codes] = _sql_rows(copy, monkeypatch)
+    connection = _in_duckdb(bucket / prefix, OF_ONE)
+    statements = [_query(text) for text in list(QUERIES.values())[:-1]]
 
-    assert codes == [
-        ("2026-01-31", 404, 10010, "CF-ResourceNotFound", 1),
-        ("2026-01-31", 422, 10008, "CF-UnprocessableEntity", 1),
+    found = [connection.execute(statement).fetchall() for statement in statements]
+
+    assert found == [athena.rows(statement, prefix) for statement in statements]
+    empty = [] if prefix == "eu" else [_query(QUERIES["problems older than a week"])]
+    assert [one for one, rows in zip(statements, found, strict=True) if not rows] == empty
+
+
+def test_the_query_over_several_finds_in_duckdb_what_it_finds_in_translation(
+    bucket: Path, athena: _Athena
+) -> None:
+    connection, statement = _in_duckdb(bucket, OF_SEVERAL), _query(QUERIES["several foundations"])
+
+    assert connection.execute(statement).fetchall() == athena.rows(statement, "eu")
+
+
+# ── What was so, by the manifests and in Python ───────────────────────────────────────────────────
+
+
+@cache
+def _findings_of(prefix: str) -> dict[str, list[Finding]]:
+    """The findings of each full run that has a manifest, by its id, in the order they were due."""
+    manifests = [
+        msgspec.json.decode(body, type=Manifest)
+        for key, body in month().items()
+        if key.startswith(f"{prefix}/") and key.endswith("/manifest.json")
     ]
+    runs = sorted(
+        (one.run for one in manifests if one.run.scope is Scope.FULL), key=lambda run: run.due_at
+    )
+    return {
+        run.run_id: [
+            msgspec.json.decode(line, type=Finding)
+            for key, body in month().items()
+            if key.startswith(f"{prefix}/findings/") and f"/run={run.run_id}/" in key
+            for line in body.splitlines()
+        ]
+        for run in runs
+    }
+
+
+def _last_of_each_day(prefix: str) -> dict[str, list[Finding]]:
+    return {
+        f"{findings[0].due_at:%Y-%m-%d}": findings for findings in _findings_of(prefix).values()
+    }
+
+
+def _newest(prefix: str) -> list[Finding]:
+    return list(_findings_of(prefix).values())[-1]
+
+
+def _names(findings: Iterable[Finding]) -> set[str | None]:
+    return {one.name for one in findings}
+
+
+def test_the_month_is_one_in_which_each_trap_is_laid() -> None:
+    bucket, days = month(), _last_of_each_day("eu")
+    stored = {re.sub(r".*/run=|/part.*", "", key) for key in bucket if "eu/findings/" in key}
+
+    died = stored - {re.sub(r".*/run=|\.json", "", key) for key in bucket if "eu/runs/" in key}
+    assert died == {"20260114T170000Z", next(one for one in died if "20260131T200000Z" in one)}
+    scopes = {str(scope) for scope in Scope}
+    assert {one["scope"] for one in map(json.loads, _lines("eu/findings/"))} == scopes
+    assert {day: findings[0].run_id[:16] for day, findings in days.items()}.items() >= {
+        "2026-01-09": "20260109T170000Z",  # a what-if was due between
+        "2026-01-10": "20260110T210000Z",  # by hand
+        "2026-01-14": "20260114T050000Z",  # the later one died
+        "2026-01-22": "20260122T170000Z",  # late: a newer one was committed before
+        "2026-01-31": "20260131T170000Z",  # a partial run and one that died are beside it
+    }.items()
+    assert {one.owner for one in _of("moved")} == {"team-orders", "team-catalog"}
+    assert Change.REOPENED in {one.change for one in _of("flapping")}
+    assert all(one.mute for one in _of("muted"))
+    shared = {re.sub("^../", "", key) for key in bucket if key.startswith("us/runs/")}
+    assert all(f"eu/{key}" in bucket for key in shared)
+
+
+def _of(name: str) -> list[Finding]:
+    every = _findings_of("eu").values()
+    return [one for findings in every for one in findings if one.name == name]
+
+
+def _lines(prefix: str) -> Iterator[bytes]:
+    for key, body in month().items():
+        if key.startswith(prefix):
+            yield from body.splitlines()
+
+
+# ── What the queries find ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("prefix", ["eu", "us"])
+def test_the_verdicts_of_a_day_are_those_of_its_last_full_run(prefix: str, athena: _Athena) -> None:
+    rows = athena.rows(_query(QUERIES["verdicts of a day"]), prefix)
+
+    expected = {
+        (day, str(verdict)): count
+        for day, findings in _last_of_each_day(prefix).items()
+        for verdict, count in Counter(one.verdict for one in findings).items()
+    }
+    assert {(day, verdict): count for day, verdict, count in rows} == expected
+    assert len(rows) == len(expected)
+    assert len({day for day, _ in expected}) == {"eu": 31, "us": 2}[prefix]
+
+
+@pytest.mark.parametrize("prefix", ["eu", "us"])
+def test_the_codes_of_a_few_problems_are_found_behind_many_healthy_instances(
+    prefix: str, athena: _Athena
+) -> None:
+    rows = athena.rows(_query(QUERIES["codes of a day"]), prefix)
+
+    expected = Counter(
+        (day, one.evidence.http_status, one.evidence.code, one.evidence.title)
+        for day, findings in _last_of_each_day(prefix).items()
+        for one in findings
+        if one.evidence.code is not None
+    )
+    assert {tuple(key): count for *key, count in rows} == expected
+    if prefix == "us":
+        assert rows == [
+            ("2026-01-31", 404, 10010, "CF-ResourceNotFound", 1),
+            ("2026-01-31", 422, 10008, "CF-UnprocessableEntity", 1),
+        ]
+        [part] = [body for key, body in month().items() if "us/findings/dt=2026-01-31" in key]
+        assert part.index(b'"code":1') > 20_480 * len(part.splitlines()[0]) * 0.9
+
+
+def test_problems_older_than_a_week_count_for_the_owner_that_they_have_now(
+    athena: _Athena,
+) -> None:
+    rows = athena.rows(_query(QUERIES["problems older than a week"]), "eu")
+
+    old = [
+        one
+        for one in _newest("eu")
+        if one.verdict.is_problem and one.mute is None
+        if one.opened_at and one.due_at - one.opened_at > timedelta(days=7)
+    ]
+    owners = Counter(one.owner or "-" for one in old)
+    assert {owner: count for owner, count, _ in rows} == owners
+    assert [count for _, count, _ in rows] == sorted(owners.values(), reverse=True)
+    oldest = {owner: when for owner, _, when in rows}
+    assert oldest["team-catalog"] == "2026-01-10T17:00:00Z"
+    assert {"moved", "stale", "gone"} <= _names(old)
+    assert not {"muted", "flapping", "well", "young"} & _names(old)
+
+
+def test_a_problem_of_exactly_a_week_is_not_older() -> None:
+    query = _query(QUERIES["problems older than a week"])
+    [condition] = re.findall(r"(from_iso8601_timestamp\(opened_at\) .* DAY)$", query, re.MULTILINE)
+
+    with duckdb.connect() as connection:
+        connection.execute(MACROS.read_text("utf-8"))
+        ages = connection.execute(
+            f"SELECT {condition} FROM (VALUES ('2026-01-31T05:00:00Z')) AS run(due_at), (VALUES"
+            " ('2026-01-24T05:00:01Z'), ('2026-01-24T05:00:00Z'), ('2026-01-24T04:59:59Z')"
+            ") AS problem(opened_at)"
+        ).fetchall()
+
+    assert ages == [(False,), (False,), (True,)]
+
+
+def test_who_was_never_healthy_is_named_as_it_was_called_last(athena: _Athena) -> None:
+    rows = athena.rows(_query(QUERIES["never healthy"]), "eu")
+
+    seen: dict[str, list[Finding]] = {}
+    for findings in _findings_of("eu").values():
+        for one in findings:
+            if one.due_at >= day(2):
+                seen.setdefault(one.guid, []).append(one)
+    expected = [
+        (
+            guid,
+            findings[-1].name or "-",
+            findings[-1].owner or "-",
+            str(findings[-1].verdict),
+            len(findings),
+            f"{findings[0].due_at:%Y-%m-%d}",
+            f"{findings[-1].due_at:%Y-%m-%d}",
+        )
+        for guid, findings in sorted(seen.items())
+        if all(one.verdict is not Verdict.HEALTHY for one in findings)
+    ]
+    assert rows == expected
+    names = {row[1] for row in rows}
+    assert {"never", "bare", "silent", "muted", "thin", "young"} <= names
+    assert not {"well", "stale", "moved", "gone", "flapping"} & names
+
+
+def test_what_a_policy_of_12_hours_would_say_is_what_the_judge_says_of_the_same_evidence(
+    athena: _Athena,
+) -> None:
+    query = _query(QUERIES["12 h"])
+    by_instance = query.split("SELECT offering, count(*)")[0] + (
+        "SELECT guid, healthy, healthy_at_12_h FROM judged"
+    )
+    when, found = day(31, 17), {one.guid: one for one in _newest("eu")}
+
+    rows = athena.rows(by_instance, "eu")
+
+    assert {guid for guid, _, _ in rows} == found.keys()
+    for guid, healthy, healthy_at_12_h in rows:
+        one = found[guid]
+        given = ANSWERS[str(one.name)](when)
+        answer, status = given if isinstance(given, tuple) else (given, 200)
+        evidence = Evidence(answer=answer, observed_at=when, status=status)
+        policy = msgspec.structs.replace(one.policy, max_age_seconds=12 * 3600)
+        assert healthy == (one.verdict is Verdict.HEALTHY)
+        judged = judge(evidence, policy).verdict is Verdict.HEALTHY
+        # Its finding does not say how many of its backups have a time that can be believed.
+        assert healthy_at_12_h == (judged and one.name != "cautious"), one.name
+    at_12_h = {str(found[guid].name) for guid, _, healthy in rows if healthy}
+    assert at_12_h == {"well", "fast", "gold", "hasty"}
+
+
+def test_a_policy_of_12_hours_is_counted_by_offering(athena: _Athena) -> None:
+    rows = athena.rows(_query(QUERIES["12 h"]), "eu")
+
+    offerings = Counter(one.offering for one in _newest("eu"))
+    healthy = Counter(one.offering for one in _newest("eu") if one.verdict is Verdict.HEALTHY)
+    assert [row[:3] for row in rows] == [
+        (offering, offerings[offering], healthy[offering]) for offering in ("p.mysql", "postgres")
+    ]
+    assert [row[3] for row in rows] == [1, 3]  # gold; well, fast and hasty
 
 
 def test_several_foundations_have_a_line_each(fleets: Path) -> None:
@@ -258,19 +567,26 @@ def test_several_foundations_have_a_line_each(fleets: Path) -> None:
     ]
 
 
-def test_the_sql_keeps_foundations_apart_whose_runs_have_the_same_id(
-    fleets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    [verdicts, unaudited] = _sql_rows(fleets, monkeypatch, OF_SEVERAL)
+def test_foundations_are_kept_apart_whose_runs_have_the_same_id(athena: _Athena) -> None:
+    rows = athena.rows(_query(QUERIES["several foundations"]), "eu")
 
-    assert verdicts == [
-        ("eu", "healthy", 3),
-        ("eu", "never_backed_up", 1),
-        ("eu", "stale", 2),
-        ("us", "healthy", 3),
-        ("us", "unsupported", 1),
-    ]
-    assert unaudited == [("eu", "p.mysql", 2), ("us", "postgres", 1), ("us", None, 1)]
+    expected = {
+        (prefix, str(verdict)): count
+        for prefix in ("eu", "us")
+        for verdict, count in Counter(one.verdict for one in _newest(prefix)).items()
+    }
+    assert {(foundation, verdict): count for foundation, verdict, count in rows} == expected
+    assert expected["us", "healthy"] == MANY
+    assert len(rows) == len(expected)
+
+
+def test_what_nobody_audits_is_counted_by_foundation_and_offering(fleets: Path) -> None:
+    connection = _in_duckdb(fleets, OF_SEVERAL)
+
+    with contextlib.chdir(fleets):
+        rows = connection.execute(_query(OF_DUCKDB)).fetchall()
+
+    assert rows == [("eu", "p.mysql", 2), ("us", "postgres", 1), ("us", None, 1)]
 
 
 def test_the_instances_that_nobody_audits_are_counted_by_offering_or_not_known() -> None:
@@ -307,16 +623,26 @@ def test_what_is_to_be_read_of_a_dry_run_is_in_its_answer(containing: str, says:
     assert [one for one in says if one not in shown] == []
 
 
-def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
-    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    [program] = code_blocks(TEXT, "python")
-    monkeypatch.chdir(copy / "reports/dt=2026-01-31/run=20260131T050000Z")
+def _printed(program: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What a program of the page leaves, done in a folder; it printed whatever `capsys` has."""
     names: dict[str, Any] = {}
-
     pandas = importlib.import_module("pandas")  # without types
-    with pandas.option_context("display.max_columns", 2, "display.max_rows", 1):
+    capsys.readouterr()
+    with (
+        contextlib.chdir(folder),
+        pandas.option_context("display.max_columns", 2, "display.max_rows", 1),
+    ):
         exec(program, names)  # what a reader of the page would do
+    return names
+
+
+def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
+    bucket: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = bucket / "us/reports/dt=2026-01-31/run=20260131T050000Z"
+    program, _ = code_blocks(TEXT, "python")
+
+    names = _printed(program, folder, capsys)
 
     words = capsys.readouterr().out.split()  # all, however wide the table
     assert words[:5] == ["verdict", "healthy", "not_found", "stale", "unsupported"]
@@ -324,6 +650,56 @@ def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
     table = names["table"]
     assert list(table["name"][:2]) == [f"'{FORMULA}", UMLAUTS]
     assert list(table.columns[:3]) == ["name", "guid", "owner"]
+
+
+@pytest.mark.parametrize("prefix", ["eu", "us"])
+def test_pandas_answers_as_the_queries_do(
+    prefix: str, bucket: Path, athena: _Athena, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, program = code_blocks(TEXT, "python")
+    rows = {name: athena.rows(_query(text), prefix) for name, text in QUERIES.items()}
+
+    names = _printed(program, bucket / prefix, capsys)
+
+    assert list(names["daily"].items()) == [
+        ((day, verdict), count) for day, verdict, count in rows["verdicts of a day"]
+    ]
+    old = {owner: count for owner, count, _ in rows["problems older than a week"]}
+    assert dict(names["old"].items()) == old
+    assert names["never"] == [guid for guid, *_ in rows["never healthy"]]
+    assert dict(names["healthy_at_12_h"].items()) == {row[0]: row[3] for row in rows["12 h"]}
+    assert capsys.readouterr().out
+
+
+def test_jq_takes_the_last_full_run_of_each_day() -> None:
+    program = jq.compile(_jq_program("runs/*/*.json"))
+    slurped = [json.loads(line) for line in _lines("eu/runs/")]
+
+    shown = [line.split("\t")[:3] for line in program.input_value(slurped).all()]
+
+    assert shown == [
+        [day, findings[0].run_id, str(sum(one.verdict is Verdict.STALE for one in findings))]
+        for day, findings in _last_of_each_day("eu").items()
+    ]
+
+
+def test_jq_counts_problems_older_than_a_week_as_the_query_does(athena: _Athena) -> None:
+    program = jq.compile(_jq_program("report.json", "$week"))
+    latest = json.loads(month()["eu/latest.json"])
+
+    shown = program.input_text(month()[latest["report_key"]].decode()).all()
+
+    rows = athena.rows(_query(QUERIES["problems older than a week"]), "eu")
+    assert dict(line.split("\t") for line in shown) == {row[0]: str(row[1]) for row in rows}
+
+
+def test_jq_names_who_would_be_unhealthy_under_a_policy_of_12_hours() -> None:
+    program = jq.compile(_jq_program("newest/*.jsonl", "12 * 3600"))
+    lines = b"\n".join(msgspec.json.encode(one) for one in _newest("eu")).decode()
+
+    shown = {line.split("\t")[1] for line in program.input_text(lines).all()}
+
+    assert shown == {"nightly", "weekly", "doubtful", "more"}
 
 
 def test_the_csv_has_what_is_not_healthy_first_and_worst_first() -> None:
