@@ -31,11 +31,18 @@ from tests.doubles.fakes import (
 from tools.template import PSEUDO_PARAMETERS, REQUIRED, SECRET, Template, walk
 
 TEMPLATE = Template.read()
-EVERYTHING = {"Mode": "map", "NotificationEmail": "ops@example.com", "ChatTopic": "on"}
+EVERYTHING = {
+    "Mode": "map",
+    "NotificationEmail": "ops@example.com",
+    "ChatTopic": "on",
+    "QueryTables": "on",
+}
 # The property with the name of each kind of resource; None if it has none.
 NAMES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::Glue::Database": "DatabaseInput",
+    "AWS::Glue::Table": None,  # it is in the stack's database
     "AWS::IAM::Role": "RoleName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Logs::QueryDefinition": "Name",
@@ -68,11 +75,12 @@ def deployed(stack: str, monkeypatch: pytest.MonkeyPatch, **given: str) -> dict[
 def names(resources: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The names that the template gives; what has none gets one from the stack's name."""
     made = [(one["Type"], one["Properties"]) for one in resources.values() if "Type" in one]
-    return [
+    given = [
         (kind, properties[name])
         for kind, properties in made
         if (name := NAMES[kind]) is not None and name in properties
     ]
+    return [(kind, one["Name"] if isinstance(one, dict) else one) for kind, one in given]
 
 
 def test_no_resource_of_a_stack_has_the_name_of_another_stacks(
