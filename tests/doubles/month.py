@@ -87,7 +87,9 @@ ANSWERS: Mapping[str, _When] = {
     "thin": _aged(3, 27),
     "stale": _until(day(14, 3)),
     "never": _always(BackupList(())),
-    "bare": _always(Refusal(10008, "CF-UnprocessableEntity", "no backups"), 422),
+    "bare": _from(  # but for a run that died, which nobody may believe
+        day(31, 20), _aged(3), _always(Refusal(10008, "CF-UnprocessableEntity", "no backups"), 422)
+    ),
     "gone": _from(day(20), _always(NOT_FOUND, 404), _aged(3)),
     "flapping": _from(day(8, 12), _until(day(27, 3)), _until(day(4, 3))),  # stale twice
     "moved": _until(day(9, 3)),  # to another owner on the 12th
@@ -214,16 +216,17 @@ def _of_eu(store: _Store) -> None:
         _run(store, day(number, 5))
         if number == 23:  # the run of the evening before, for which nobody cares any more
             _run(store, day(23, 6), AuditRequest(scheduled_time=day(22, 17)))
-        if number in (3, 17, 31):
-            _run(store, day(number, 12), AuditRequest(instance_guids=["guid-stale"]))
-        if number in (9, 31):
-            _run(store, day(number, 13), AuditRequest(max_age="1h"))
         if number == 14:
             _died(store, day(14, 17))
         elif number != 22:
             _run(store, day(number, 17))
         if number == 10:
             _run(store, day(10, 21), AuditRequest())
+        # Due after the last full run of their day.
+        if number in (9, 31):
+            _run(store, day(number, 18), AuditRequest(max_age="7d"))
+        if number in (3, 31):
+            _run(store, day(number, 19), AuditRequest(instance_guids=["guid-well", "guid-stale"]))
     _died(store, day(31, 20), AuditRequest())
 
 
