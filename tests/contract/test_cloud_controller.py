@@ -263,7 +263,15 @@ def test_a_body_without_a_cloud_foundry_error_is_none(client: Make, body: bytes)
     assert evidence.status == 404
 
 
-@pytest.mark.parametrize("code", ["10010", 10010.0, True, None, [10010]])
+@pytest.mark.parametrize("code", [2**63 - 1, 1 - 2**63, 0])
+def test_a_code_is_one_that_a_column_of_a_table_can_hold(client: Make, code: int) -> None:
+    evidence = evidence_of(client, Answer(404, error(code, "CF-Other")))
+
+    assert isinstance(evidence.answer, Refusal)
+    assert evidence.answer.code == code
+
+
+@pytest.mark.parametrize("code", ["10010", 10010.0, True, None, [10010], 2**63, -(2**63)])
 def test_a_code_of_another_type_is_no_code(client: Make, code: object) -> None:
     evidence = evidence_of(client, Answer(404, error(code, 7, 7)))
 

@@ -23,6 +23,8 @@ def by_kind(documents: Documents) -> Iterator[tuple[str, Any]]:
         last = name.rsplit("/", 1)[-1]
         if last in ("report.json", "manifest.json", "latest.json"):
             yield last.removesuffix(".json"), json.loads(body)
+        elif "/runs/" in name:
+            yield "run-line", json.loads(body)
         elif last.startswith("part-"):
             yield from (("finding", json.loads(line)) for line in body.splitlines())
         elif last == "answers.json":

@@ -32,6 +32,7 @@ from backup_audit.probe.pacing import Outcome, retry_after
 from backup_audit.text import one_line
 
 _TEXT_MAX = 500  # characters of an error's title or detail; a broker can send kilobytes
+_CODE_MAX = 2**63 - 1  # 64 bits: one more, in one finding, and no query could read the others
 _ENTRIES_MAX = 100_000  # entries of a list; two million fit into an answer, and would take 300 MB
 _TOKEN_MIN = 16  # characters; a shorter word may stand in any text
 _REQUEST_ID = "X-VCAP-Request-ID"  # for the platform's logs
@@ -312,12 +313,18 @@ def _refusal(reply: Reply) -> Refusal:
     first = errors[0] if isinstance(errors, list) and errors else None
     if not isinstance(first, dict):
         return Refusal()
-    code = first.get("code")
     return Refusal(
-        code=code if isinstance(code, int) and not isinstance(code, bool) else None,
+        code=_code(first.get("code")),
         title=_text(first.get("title")),
         detail=_text(first.get("detail")),
     )
+
+
+def _code(value: object) -> int | None:
+    """The code of an error, None for what is no whole number that a column of a table can hold."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _CODE_MAX:
+        return value
+    return None
 
 
 def _repeats(tokens: Iterable[str], reply: Reply) -> bool:
