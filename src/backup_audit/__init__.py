@@ -27,14 +27,16 @@ A map of the package, in the order in which a run passes through it:
                 request), session (connections), authorities (private CAs)
     judge/      pure: evidence (what the API answered), verdict (the rules, reasons, severities),
                 under_way (what an operation excuses), finding (evidence and verdict, as they are
-                stored)
+                stored), advice (what to do about a verdict, where to read on)
     report/     store (keys, conditional writes, one full run at a time), s3 (the bucket), changes
-                (new, ongoing, resolved, reopened), summary (counts, order), rendering (JSON, CSV),
-                report (the documents), drift (what appeared, left, is audited by nobody), failing
-                (since when full runs fail), alerts (who is notified, and when), listeners (whether
-                anybody subscribes), groups (problems of one cause), marks (whose messages are out),
-                commit (the order of writing), latest (the pointer to the newest), previous (what
-                the last report left)
+                (new, ongoing, resolved, reopened), summary (counts, order), figures (ages, who is
+                late, the fleet by owner, space and offering), history (the full runs before),
+                rendering (JSON, CSV), report (the documents), drift (what appeared, left, is
+                audited by nobody), failing (since when full runs fail), alerts (who is notified,
+                and when), listeners (whether anybody subscribes), groups (problems of one cause),
+                marks (whose messages are out), commit (the order of writing), latest (the pointer
+                to the newest), previous (what the last report left)
+    page/       page (the report for people, drawn from the stored one)
     notify/     digest (one message for people), listing (what it names, what it counts), headline
                 (the answer, attributes), problem_lines (open ones, and ends), fleet_news (what it
                 says of the fleet), unheard (and of runs whose messages were not taken), mute_news

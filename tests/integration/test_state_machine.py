@@ -113,6 +113,7 @@ def test_the_report_is_that_of_one_invocation() -> None:
         *(f"part-{number:05d}.jsonl" for number in range(5)),
         "fleet.jsonl",
         "report.json",
+        "report.html",
         "findings.csv",
     }
 

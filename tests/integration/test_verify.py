@@ -63,7 +63,7 @@ def test_a_bucket_that_nobody_touched_is_as_it_was_written(copy: Copy) -> None:
 
     assert status == 0, said
     assert [line for line in said.splitlines() if " note: run " not in line] == [
-        f"{copy.folder}/backup-audit: committed runs: 4, objects compared: 15",
+        f"{copy.folder}/backup-audit: committed runs: 4, objects compared: 19",
         f"  the newest full run, {RUNS[2]}, vouches for those back to {RUNS[0]}",
         "  all is as it was written",
     ]
@@ -213,7 +213,7 @@ def test_a_copy_is_found_however_deep_it_is(
 
     assert main(["verify", f"file:{tmp_path}"]) == 0
     place = tmp_path / above / "backup-audit"
-    assert f"{place}: committed runs: 4, objects compared: 15" in capsys.readouterr().out
+    assert f"{place}: committed runs: 4, objects compared: 19" in capsys.readouterr().out
 
 
 def test_a_copy_of_a_prefix_alone_is_as_good_as_one_of_the_bucket(

@@ -1,14 +1,16 @@
 """Figures of a fleet, counted while its findings pass: ages, who is late, and who has to act.
 
-All of them are bounded: a fleet's findings need not fit into memory.
+All of them are bounded: a fleet's findings need not fit into memory. Of 100,000 instances in 30,000
+spaces, each of another owner, they hold some 5 MiB.
 """
 
 import heapq
+from array import array
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
 
@@ -17,14 +19,14 @@ from backup_audit.judge.verdict import Verdict
 
 LATE_NAMED_MAX = 1_000
 ROWS_MAX = 100  # of a breakdown, by each of owner, space and offering
-_NAMES_MAX = 10_000  # that are counted apart, by each of them
+NAMES_MAX = 10_000  # that are counted apart, by each of them
 
 
 class Ages(msgspec.Struct, frozen=True, kw_only=True):
     """How old the newest backups are, as a share of max_age: instances in each of nine bins.
 
     Each bin ends where its name says, the end included. `none` are those whose list is empty. Who
-    has no list that could be read is in no bin.
+    has no list that could be read, or none with a believable time, is in no bin.
     """
 
     up_to_25_percent: int = 0
@@ -40,6 +42,7 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
 
 _BINS = Ages.__struct_fields__
 _ENDS = (0.25, 0.5, 0.75, 1, 2, 4, 8)  # times max_age, of all bins but the last two
+_NONE = len(_BINS) - 1
 
 
 class LateInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +75,11 @@ class By(StrEnum):
 class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     """How the instances of one owner, space or offering are.
 
-    What does not apply is null; so is what is not known. A row that sums up what there is no room
-    for has its number of names in `others`, 0 in any other. `open` counts the problems that are not
-    muted, and `new` the new and reopened ones of them; `muted` what is muted and not healthy.
+    What does not apply is null; so is what is not known. `others` is 0 in a row of one name; a row
+    that sums up the names for which there is no row of their own says how many they are, null if
+    they were too many to be counted. `open` counts the problems that are not muted, and `new` the
+    new and reopened ones of those whose instances are not being deleted, as the report's news do;
+    `muted` what is muted and not healthy.
     """
 
     by: By
@@ -82,7 +87,7 @@ class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     org: str | None = None
     space: str | None = None
     offering: str | None = None
-    others: int = 0
+    others: int | None = 0
     instances: int
     open: int
     new: int
@@ -94,31 +99,31 @@ class Figures:
     """Counts findings, one after the other. `late_count` is that of all, named or not."""
 
     def __init__(self) -> None:
-        self._bins: Counter[str] = Counter()
+        self._bins = [0] * len(_BINS)
         self._late: list[tuple[float, str, LateInstance]] = []
         self.late_count = 0
-        self._tallies = {by: _Tallies(by) for by in By}
+        self._tallies = [_Tallies(by) for by in By]
 
     @property
     def ages(self) -> Ages:
-        return Ages(**self._bins)
+        return Ages(**dict(zip(_BINS, self._bins, strict=True)))
 
     def add(self, finding: Finding) -> None:
-        if (name := _bin_of(finding)) is not None:
-            self._bins[name] += 1
+        if (number := _bin_of(finding)) is not None:
+            self._bins[number] += 1
         if finding.late:
             self._add_late(finding)
-        for tallies in self._tallies.values():
-            tallies.add(finding)
+        columns = _columns_of(finding)
+        for tallies in self._tallies:
+            tallies.add(finding, columns)
 
     def late(self) -> Iterator[LateInstance]:
         """Who is late, the largest share of the usual interval first; 1,000 at most."""
-        largest = heapq.nlargest(LATE_NAMED_MAX, self._late)
-        return (one for _, _, one in largest)
+        return (one for _, _, one in sorted(self._late, reverse=True))
 
     def breakdown(self) -> Iterator[BreakdownRow]:
         """The rows by owner, by space, and by offering; in each, most open problems first."""
-        for tallies in self._tallies.values():
+        for tallies in self._tallies:
             yield from tallies.rows()
 
     def _add_late(self, finding: Finding) -> None:
@@ -128,6 +133,10 @@ class Figures:
         if newest is None or age is None or not usual:
             return
         self.late_count += 1
+        key = (age / usual, finding.guid)
+        is_full = len(self._late) == LATE_NAMED_MAX
+        if is_full and key < self._late[0][:2]:
+            return
         one = LateInstance(
             guid=finding.guid,
             name=finding.name,
@@ -141,81 +150,86 @@ class Figures:
             usual_interval_seconds=usual,
             max_age_seconds=finding.max_age_seconds,
         )
-        entry = (age / usual, finding.guid, one)
-        if len(self._late) < LATE_NAMED_MAX:
-            heapq.heappush(self._late, entry)
-        else:
-            heapq.heappushpop(self._late, entry)
+        (heapq.heapreplace if is_full else heapq.heappush)(self._late, (*key, one))
 
 
-def _bin_of(finding: Finding) -> str | None:
+def _bin_of(finding: Finding) -> int | None:
+    """The number of the bin of an instance's age; None if it is in none."""
     evidence = finding.evidence
     if evidence.newest_backup_age_seconds is not None:
-        share = evidence.newest_backup_age_seconds / finding.max_age_seconds
-        return _BINS[bisect_left(_ENDS, share)]
-    return "none" if evidence.backup_count == 0 else None
+        return bisect_left(_ENDS, evidence.newest_backup_age_seconds / finding.max_age_seconds)
+    return _NONE if evidence.backup_count == 0 else None
 
 
-_Name = tuple[str | None, str | None]
-_OPEN, _NEW, _MUTED = range(len(Verdict), len(Verdict) + 3)
+_Name = str | tuple[str | None, ...] | None
+_OPEN, _NEW, _MUTED = range(len(Verdict), len(Verdict) + 3)  # columns after those of verdicts
+_NO_COUNTS = (0,) * (len(Verdict) + 3)
+_WIDTH = len(_NO_COUNTS)
+_FIELDS = {By.OWNER: ("owner",), By.SPACE: ("org", "space"), By.OFFERING: ("offering",)}
+
+
+def _columns_of(finding: Finding) -> tuple[int, ...]:
+    """The columns in which an instance counts."""
+    verdict = finding.verdict
+    if verdict is Verdict.HEALTHY:
+        return (verdict.rank,)
+    if finding.mute is not None:
+        return (verdict.rank, _MUTED)
+    if not finding.is_problem:
+        return (verdict.rank,)
+    is_new = finding.change in (Change.NEW, Change.REOPENED) and not finding.is_being_deleted
+    return (verdict.rank, _OPEN, _NEW) if is_new else (verdict.rank, _OPEN)
 
 
 class _Tallies:
-    """Counts by one of owner, space and offering: of each name a count per verdict and three more.
+    """Counts by one of owner, space and offering: of each name one per verdict, and three more.
 
-    What comes after 10,000 names is summed: it has no names, and so no number of them either.
+    All counts stand in one array, those of a name beside each other; the first are of all names
+    that come once 10,000 are known.
     """
 
     def __init__(self, by: By) -> None:
         self._by = by
-        self._named: dict[_Name, list[int]] = {}
-        self._rest = _zeros()
-        self._unnamed = 0
+        self._name_of = attrgetter(*_FIELDS[by])
+        self._at: dict[_Name, int] = {}
+        self._counts = array("I", _NO_COUNTS)
 
-    def add(self, finding: Finding) -> None:
+    def add(self, finding: Finding, columns: tuple[int, ...]) -> None:
         name = self._name_of(finding)
-        tally = self._named.get(name)
-        if tally is None and len(self._named) < _NAMES_MAX:
-            tally = self._named[name] = _zeros()
-        tally = self._rest if tally is None else tally
-        tally[finding.verdict.rank] += 1
-        if finding.mute is not None:
-            tally[_MUTED] += finding.verdict is not Verdict.HEALTHY
-        elif finding.is_problem:
-            tally[_OPEN] += 1
-            tally[_NEW] += finding.change in (Change.NEW, Change.REOPENED)
+        at = self._at.get(name)
+        if at is None:
+            at = self._place_for(name)
+        for column in columns:
+            self._counts[at + column] += 1
 
     def rows(self) -> Iterator[BreakdownRow]:
-        def order(item: tuple[_Name, list[int]]) -> tuple[int, int, str, str]:
-            (first, second), tally = item
-            return -tally[_OPEN], -sum(tally[: len(Verdict)]), first or "", second or ""
-
-        ordered = sorted(self._named.items(), key=order)
-        for name, tally in ordered[:ROWS_MAX]:
-            yield self._row(name, tally, others=0)
-        rest, others = self._rest, ordered[ROWS_MAX:]
-        for _, tally in others:
-            rest = [one + more for one, more in zip(rest, tally, strict=True)]
+        """A row for each of the names with most open problems, then a sum of the rest."""
+        rest = [sum(self._counts[column::_WIDTH]) for column in range(_WIDTH)]
+        for name, at in heapq.nsmallest(ROWS_MAX, self._at.items(), key=self._order):
+            tally = self._counts[at : at + _WIDTH]
+            rest = [one - less for one, less in zip(rest, tally, strict=True)]
+            yield self._row(name, tally)
         if any(rest):
-            yield self._row((None, None), rest, others=len(others) or 1)
+            are_known = not any(self._counts[:_WIDTH])
+            others = len(self._at) - ROWS_MAX if are_known else None
+            yield self._row(None, rest, others)
 
-    def _name_of(self, finding: Finding) -> _Name:
-        match self._by:
-            case By.OWNER:
-                return finding.owner, None
-            case By.SPACE:
-                return finding.org, finding.space
-            case By.OFFERING:
-                return finding.offering, None
+    def _place_for(self, name: _Name) -> int:
+        if len(self._at) == NAMES_MAX:
+            return 0
+        at = self._at[name] = len(self._counts)
+        self._counts.extend(_NO_COUNTS)
+        return at
 
-    def _row(self, name: _Name, tally: list[int], *, others: int) -> BreakdownRow:
-        first, second = name
+    def _order(self, item: tuple[_Name, int]) -> tuple[int, int, tuple[str, ...]]:
+        name, at = item
+        instances = sum(self._counts[at : at + len(Verdict)])
+        return -self._counts[at + _OPEN], -instances, tuple(part or "" for part in _parts(name))
+
+    def _row(self, name: _Name, tally: Sequence[int], others: int | None = 0) -> BreakdownRow:
         return BreakdownRow(
             by=self._by,
-            owner=first if self._by is By.OWNER else None,
-            org=first if self._by is By.SPACE else None,
-            space=second,
-            offering=first if self._by is By.OFFERING else None,
+            **dict(zip(_FIELDS[self._by], _parts(name), strict=False)),
             others=others,
             instances=sum(tally[: len(Verdict)]),
             open=tally[_OPEN],
@@ -225,5 +239,5 @@ class _Tallies:
         )
 
 
-def _zeros() -> list[int]:
-    return [0] * (len(Verdict) + 3)
+def _parts(name: _Name) -> tuple[str | None, ...]:
+    return name if isinstance(name, tuple) else (name,)
