@@ -40,9 +40,9 @@ A map of the package, in the order in which a run passes through it:
     notify/     digest (one message for people), listing (what it names, what it counts), headline
                 (the answer, attributes), problem_lines (open ones, and ends), fleet_news (what it
                 says of the fleet), unheard (and of runs whose messages were not taken), mute_news
-                (of the mutes), room (what does not fit is counted), advice (what to do about a
-                verdict, where to read on), links (to the AWS console), run_failure (what is said of
-                a run that failed), send_failure (to whom), events (for programs), event_documents
+                (of the mutes), room (what does not fit is counted), links (to the AWS console),
+                run_failure (what is said of a run that failed), send_failure (to whom), events (for
+                programs), event_documents
                 (their form), chat (for channels), message (attributes, sizes), progress (how far
                 messages are out), send (messages once, the dead man's switch), sns (the topic)
     telemetry   log lines and metrics

@@ -1,4 +1,4 @@
-"""Makes a committed report known: to queries, the pointer, the messages, the heartbeat.
+"""Makes a committed report known: to queries, the next run, the readers, the dead man's switch.
 
 The delivery that committed the report does it; if it dies first, its retry does.
 docs/decisions/0002-commit-protocol.md has the order and its reasons.
@@ -13,8 +13,7 @@ from backup_audit.report.commit import StoredReport
 from backup_audit.report.failing import FailingRuns
 from backup_audit.report.latest import advance_latest
 from backup_audit.report.rendering import as_line
-from backup_audit.report.report import Answer, Report, RunLine
-from backup_audit.report.store import settle
+from backup_audit.report.report import Answer, Report, run_line_of
 
 
 def publish(
@@ -32,7 +31,7 @@ def publish(
     NotificationFailed once all messages were tried.
     """
     report, telemetry = stored.head, edges.telemetry
-    settle(stored.store, stored.keys.run_line, _run_line(stored), as_line)
+    stored.store.put_new(stored.keys.run_line, as_line(run_line_of(report, stored.address.key)))
     is_late = not advance_latest(stored)
     if is_late:
         telemetry.warned(
@@ -54,24 +53,6 @@ def publish(
         coverage=report.coverage,
         report=stored.address,
         messages_sent=sent,
-    )
-
-
-def _run_line(stored: StoredReport) -> RunLine:
-    report = stored.head
-    return RunLine(
-        foundation=report.foundation,
-        run_id=report.run.run_id,
-        scope=report.run.scope,
-        due_at=report.run.due_at,
-        started_at=report.run.started_at,
-        finished_at=report.finished_at,
-        complete=report.complete,
-        configured=report.coverage.configured,
-        audited=report.coverage.audited,
-        percent=report.coverage.percent,
-        counts=report.counts,
-        report_key=stored.keys.report_json,
     )
 
 

@@ -1,8 +1,8 @@
 """Verifies whether the reports below a place are those that were written.
 
 The place is a bucket, a prefix, or a folder with a copy of either, however deep. Every object of
-every committed run is compared with the run's manifest, and every run with what the runs after it
-say of it.
+every committed run is compared with the run's manifest, its line for queries with its report, and
+every run with what the runs after it say of it.
 """
 
 import hashlib
@@ -14,7 +14,14 @@ import msgspec
 
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Run
-from backup_audit.report.report import KeptObject, Latest, Manifest, Report
+from backup_audit.report.report import (
+    KeptObject,
+    Latest,
+    Manifest,
+    Report,
+    RunLine,
+    run_line_of,
+)
 from backup_audit.strict import UNDECODABLE
 from backup_audit.text import brief_duration
 from backup_audit_cli.archives import Archive, archive_at
@@ -33,8 +40,12 @@ from backup_audit_cli.output import say
 T = TypeVar("T")
 
 _OF_A_RUN = re.compile(
-    r"(?P<root>(.*/)?)(findings|reports)/(?P<place>dt=[^/]+/run=[^/]+)/(?P<name>[^/]+)"
+    r"(?P<root>(.*/)?)((findings|reports)/(?P<place>dt=[^/]+/run=[^/]+)/[^/]+"
+    r"|runs/(?P<line>dt=[^/]+/run=[^/]+)\.json)"
 )
+
+# What people open, or programs read: where its manifest names none, it is nobody's.
+_DESCRIBED = ("findings.csv", "fleet.jsonl", "report.html", "report.json")
 
 Places = Mapping[str, Sequence[str]]  # the keys of each run, by "dt=2026-01-31/run=..."
 
@@ -64,7 +75,7 @@ def verified(archive: Archive) -> list[Verified]:
     for key in sorted(archive.keys()):
         if found := _OF_A_RUN.fullmatch(key):
             places = roots.setdefault(found["root"], {})
-            places.setdefault(found["place"], []).append(key)
+            places.setdefault(found["place"] or found["line"], []).append(key)
     return [_Verification(archive, root).of(places) for root, places in roots.items()]
 
 
@@ -111,8 +122,10 @@ class _Verification:
         """The run at a place; None if it is not committed, or cannot be read."""
         manifest_key = f"{self._root}reports/{place}/manifest.json"
         report_key = f"{self._root}reports/{place}/report.json"
+        line_key = f"{self._root}runs/{place}.json"
         if manifest_key not in keys:
-            self._remarks.append(note(f"{place} has no manifest: it is not committed"))
+            counted = f", and queries count it: {line_key} is there" if line_key in keys else ""
+            self._remarks.append(note(f"{place} has no manifest: it is not committed{counted}"))
             return None
         manifest_body = self._body(manifest_key)
         manifest = self._read(manifest_key, manifest_body, Manifest)
@@ -123,6 +136,7 @@ class _Verification:
         report = self._read(report_key, body, Report)
         if report is None:
             return None
+        self._check_line(line_key, report, place, keys)
         self._remarks += _lateness(report.run)
         return Link(
             run_id=report.run.run_id,
@@ -145,8 +159,22 @@ class _Verification:
             elif not self._is_as_described(key, kept):
                 yield fault(f"{key} is not what run {manifest.run.run_id} wrote")
         for key in keys:
-            if key.startswith(f"{self._root}findings/{place}/") and key not in described:
+            is_findings = key.startswith(f"{self._root}findings/{place}/")
+            is_described = is_findings or key.rpartition("/")[2] in _DESCRIBED
+            if is_described and key not in described:
                 yield fault(f"{key} is no part of run {manifest.run.run_id}: its manifest has none")
+
+    def _check_line(self, key: str, report: Report, place: str, keys: Sequence[str]) -> None:
+        run_id = report.run.run_id
+        if key not in keys:
+            self._remarks.append(note(f"{key} is missing: queries leave run {run_id} out"))
+            return
+        line = self._read(key, self._body(key), RunLine)
+        if line is None:
+            return
+        is_beside = line.report_key.endswith(f"reports/{place}/report.json")
+        if not is_beside or line != run_line_of(report, line.report_key):
+            self._remarks.append(fault(f"{key} is not what the report of run {run_id} says"))
 
     def _key(self, kept: KeptObject) -> str:
         """The key below our place: the manifest has that of the bucket, with the prefix."""

@@ -42,6 +42,11 @@ class Copy:
         [path] = self.folder.glob(f"backup-audit/{kind}/dt={day}/*/{name}")
         return path
 
+    def line(self, day: str) -> Path:
+        """The line of the run of a day."""
+        [path] = self.folder.glob(f"backup-audit/runs/dt={day}/*.json")
+        return path
+
     def verify(self) -> tuple[int, str]:
         """The exit status, and what was said."""
         status = main(["verify", str(self.folder)])
@@ -88,13 +93,18 @@ def test_a_bucket_in_s3_is_read_as_a_copy_of_it(
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("part-00000.jsonl", "findings"), ("findings.csv", "reports"), ("report.json", "reports")],
+    [
+        ("part-00000.jsonl", "findings"),
+        ("findings.csv", "reports"),
+        ("report.json", "reports"),
+        ("report.html", "reports"),
+    ],
 )
 def test_a_changed_object_is_not_what_the_manifest_describes(
     copy: Copy, name: str, kind: str
 ) -> None:
     path = copy.path(DAYS[0], name, kind)
-    path.write_bytes(path.read_bytes().replace(b"stale", b"healthy"))
+    path.write_bytes(path.read_bytes().replace(b"stale", b"healthy") + b" ")
 
     status, said = copy.verify()
 
@@ -165,6 +175,84 @@ def test_findings_that_no_run_wrote_are_found(copy: Copy) -> None:
 
     assert status == 1
     assert f"part-00001.jsonl is no part of run {RUNS[2]}" in said
+
+
+@pytest.mark.parametrize("name", ["report.html", "findings.csv"])
+def test_what_people_open_and_no_manifest_names_is_found(copy: Copy, name: str) -> None:
+    path = copy.path(DAYS[2], "manifest.json")
+    document = json.loads(path.read_bytes())
+    document["objects"] = [one for one in document["objects"] if not one["key"].endswith(name)]
+    path.write_text(json.dumps(document))
+
+    status, said = copy.verify()
+
+    assert status == 1
+    assert f"{name} is no part of run {RUNS[2]}: its manifest has none" in said
+
+
+def test_a_run_whose_page_could_not_be_drawn_is_as_it_was_written(copy: Copy) -> None:
+    [path] = copy.folder.glob("backup-audit/reports/*/run=*-partial-*/manifest.json")
+    document = json.loads(path.read_bytes())
+    named = [one for one in document["objects"] if not one["key"].endswith("report.html")]
+    path.write_text(json.dumps(document | {"objects": named}))
+    path.with_name("report.html").unlink()
+
+    status, said = copy.verify()
+
+    assert status == 0, said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"complete": False},
+        {"audited": 0},
+        {"scope": "partial"},
+        {"report_key": "reports/report.json"},
+        {"counts": {}},
+    ],
+)
+def test_a_line_that_says_other_than_its_report_is_a_fault(
+    copy: Copy, change: dict[str, object]
+) -> None:
+    path = copy.line(DAYS[1])
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | change))
+
+    status, said = copy.verify()
+
+    assert status == 1
+    line = f"backup-audit/runs/dt={DAYS[1]}/run={RUNS[1]}.json"
+    assert f"FAULT: {line} is not what the report of run {RUNS[1]} says" in said
+
+
+def test_a_line_that_cannot_be_read_is_a_fault_and_no_crash(copy: Copy) -> None:
+    copy.line(DAYS[1]).write_text("[]")
+
+    status, said = copy.verify()
+
+    assert status == 1
+    assert f"run={RUNS[1]}.json cannot be read: Expected `object`" in said
+
+
+def test_a_run_that_died_before_its_line_is_noted(copy: Copy) -> None:
+    copy.line(DAYS[1]).unlink()
+
+    status, said = copy.verify()
+
+    assert status == 0, said
+    line = f"backup-audit/runs/dt={DAYS[1]}/run={RUNS[1]}.json"
+    assert f"note: {line} is missing: queries leave run {RUNS[1]} out" in said
+
+
+def test_a_line_without_a_committed_run_is_noted(copy: Copy) -> None:
+    removed(f"*/dt={DAYS[0]}/*/*")(copy)
+
+    status, said = copy.verify()
+
+    assert status == 0, said
+    place = f"dt={DAYS[0]}/run={RUNS[0]}"
+    counted = f"and queries count it: backup-audit/runs/{place}.json is there"
+    assert f"note: {place} has no manifest: it is not committed, {counted}" in said
 
 
 def test_a_run_that_never_was_committed_is_said(copy: Copy) -> None:

@@ -16,12 +16,12 @@ import msgspec
 import pytest
 
 from backup_audit.audit import Audit
-from backup_audit.fleet.run import AuditRequest, plan_run
+from backup_audit.fleet.run import AuditRequest, Run, plan_run
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.report.alerts import Audience
 from backup_audit.report.failing import FailingRuns
-from backup_audit.report.report import Latest, Manifest
+from backup_audit.report.report import Latest, Manifest, RunLine, WholeReport, run_line_of
 from tests.doubles.builders import NOW, SETTINGS, a_list
 from tests.doubles.crashing import Died, Effects, OneByOne, dies
 from tests.doubles.days import row
@@ -51,6 +51,7 @@ ANSWERS: dict[str, Answer | tuple[Answer, int | None]] = {
 # Yesterday one had another problem, which is news today, and two were as they are today.
 BEFORE = {**ANSWERS, "mended": a_list(50), "stale": a_list(3), "never": a_list(50)}
 DUE = {"stale": "opened", "never": "worsened", "mended": "ended"}  # what programs hear today
+BESIDE = ("fleet.jsonl", "findings.csv", "report.json", "report.html")
 LATEST = "backup-audit/latest.json"
 FAILING = "backup-audit/failing.json"
 
@@ -149,13 +150,38 @@ every_point = pytest.mark.parametrize(("deliver", "names", "at"), CASES)
 
 
 def assert_pointer_leads_to_a_committed_run(world: World) -> None:
-    """latest.json never points at anything half written."""
+    """latest.json never points at anything half written, nor at a run that has no line."""
     latest = msgspec.json.decode(world.store.objects[LATEST], type=Latest)
     manifest = msgspec.json.decode(world.store.objects[latest.manifest_key], type=Manifest)
     assert manifest.run == latest.run
-    for kept in manifest.objects:
-        body = world.store.objects[kept.key]
-        assert (len(body), hashlib.sha256(body).hexdigest()) == (kept.bytes, kept.sha256)
+    assert_lines_are_of_committed_runs(world)
+    assert line_of(world, latest.run).report_key == latest.report_key
+
+
+def assert_lines_are_of_committed_runs(world: World) -> None:
+    """What queries count is committed, and its objects are those that its manifest describes."""
+    lines = [key for key in world.store.objects if "/runs/" in key]
+    for key in lines:
+        line = msgspec.json.decode(world.store.objects[key], type=RunLine)
+        body = world.store.objects[line.report_key]
+        report = msgspec.json.decode(body, type=WholeReport)
+        assert line == run_line_of(report, line.report_key)
+        [mine] = [one for one in report.history if one.run_id == line.run_id]
+        assert (mine.due_at, mine.counts) == (line.due_at, line.counts)
+        manifest_key = line.report_key.replace("report.json", "manifest.json")
+        manifest = msgspec.json.decode(world.store.objects[manifest_key], type=Manifest)
+        names = Counter(kept.key.rpartition("/")[2].partition("-")[0] for kept in manifest.objects)
+        assert names.pop("part") >= 1
+        assert names == dict.fromkeys(BESIDE, 1)
+        for kept in manifest.objects:
+            stored = world.store.objects[kept.key]
+            assert (len(stored), hashlib.sha256(stored).hexdigest()) == (kept.bytes, kept.sha256)
+
+
+def line_of(world: World, run: Run) -> RunLine:
+    """The line of a run in runs/."""
+    key = f"backup-audit/runs/dt={run.due_at:%Y-%m-%d}/run={run.run_id}.json"
+    return msgspec.json.decode(world.store.objects[key], type=RunLine)
 
 
 def assert_one_report_of_everything(world: World) -> None:
@@ -172,8 +198,11 @@ def assert_one_report_of_everything(world: World) -> None:
     assert sorted(line["guid"] for line in lines) == sorted(ANSWERS)
     fleet = world.store.objects[latest.report_key.replace("report.json", "fleet.jsonl")]
     assert sorted(json.loads(line)["guid"] for line in fleet.splitlines()) == sorted(ANSWERS)
-    reports = [key for key in world.store.objects if key.endswith("/report.json")]
-    assert len(reports) == 2, "yesterday's and today's"
+    for name in ("/report.json", "/report.html", "/manifest.json"):
+        found = [key for key in world.store.objects if key.endswith(name)]
+        assert len(found) == 2, "yesterday's and today's"
+    report = msgspec.json.decode(world.store.objects[latest.report_key], type=WholeReport)
+    assert [one.due_at for one in report.history] == [due(YESTERDAY), due(TODAY)]
 
 
 def published(world: World) -> dict[Audience, Counter[str]]:
@@ -267,6 +296,7 @@ def test_killed_at_this_point_and_never_delivered_again_the_next_run_says_what_w
 
     deliver(world, Effects(), TOMORROW)
 
+    assert_pointer_leads_to_a_committed_run(world)
     heard = Counter(
         (event["instance"]["guid"], event["action"])
         for event in map(json.loads, (one.body for one in world.topics[Audience.EVENTS].messages))
@@ -334,6 +364,8 @@ def test_every_kind_of_effect_is_among_the_points() -> None:
         }
         for key in (FAILING, *(audience.mark for audience in Audience)):
             assert any(name.startswith("after put") and key in name for name in names)
+        for name in ("report.html", "/runs/"):
+            assert [one for one in names if one.startswith("after") and name in one]
         fleets = [name for name in names if name.endswith("fleet.jsonl")]
         written = [name for name in fleets if name.startswith("before the end of new_object")]
         assert len(written) == 2, "beside the batches, and beside the report"

@@ -36,7 +36,8 @@ class Previous(msgspec.Struct, frozen=True):
 
     `alerts` is what it decided on notifying, `marked` whose messages are all out. `inventory` is
     what it says of the fleet, `fleet` its fleet.jsonl, if it has one, `listeners` how many
-    listened, `history` the full runs up to it. `warning` says what of it cannot be read.
+    listened. `history` has the full runs up to it, but for those that were due after the one that
+    asks: that one is late. `warning` says what of it cannot be read.
     """
 
     report: PreviousReport | None = None
@@ -68,7 +69,7 @@ def previous_of(store: ObjectStore, keys: RunKeys, due_at: datetime) -> Previous
     body = Measured(key, store.lines(key))
     try:
         reader = ReportReader(body, key)
-        history = tuple(reader.history())
+        history = tuple(one for one in reader.history() if one.due_at <= due_at)
         opened = open_problems(reader.findings())
         state = State(opened, memory_of(reader.resolved(), due_at))
     except UNDECODABLE as error:

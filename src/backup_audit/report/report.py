@@ -264,7 +264,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     """A committed run in one line, for queries: findings of a run that has none count nowhere.
 
-    Times are UTC; `percent` is the coverage from 0 to 100.
+    All of it follows from the run's report, which `report_key` names. `configured`, `audited` and
+    `percent` (0 to 100) are its coverage. Times are UTC.
     """
 
     schema_version: Literal[1] = 1
@@ -295,6 +296,24 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
     findings_prefix: str
     coverage: Coverage
     counts: dict[str, int]
+
+
+def run_line_of(report: Report, report_key: str) -> RunLine:
+    """The line of a committed run, from its report and the key at which that is stored."""
+    return RunLine(
+        foundation=report.foundation,
+        run_id=report.run.run_id,
+        scope=report.run.scope,
+        due_at=report.run.due_at,
+        started_at=report.run.started_at,
+        finished_at=report.finished_at,
+        complete=report.complete,
+        configured=report.coverage.configured,
+        audited=report.coverage.audited,
+        percent=report.coverage.percent,
+        counts=report.counts,
+        report_key=report_key,
+    )
 
 
 def open_problems(news: News) -> int:
