@@ -1,6 +1,6 @@
 """Reports, committed to a bucket in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,10 @@ from tests.doubles.fakes import InMemoryStore
 _EARLIER = "earlier/report.json"
 
 
+def _raised(error: Exception) -> None:
+    raise error
+
+
 def stored(
     findings: Sequence[Finding],
     *,
@@ -48,12 +52,13 @@ def stored(
     mutes: Sequence[MuteRecord] = (),
     warnings: Sequence[str] = (),
     draw: Draw = sketched,
+    page_failed: Callable[[Exception], None] = _raised,
 ) -> StoredReport:
     """The report of these findings, in a bucket of its own.
 
     `remembered` are the ended problems that the report before it names, `after` is that report, and
     `alerts` what the run goes on with. The foundation is "test"; a prefix that is given is its name
-    too.
+    too. `draw` draws the page, `page_failed` hears why it could not; unless given, the test fails.
     """
     store, of = store or InMemoryStore(), of or run()
     previous = _previous(after) if after else None
@@ -97,13 +102,9 @@ def stored(
         finished_at=NOW,
         invocation_id="i",
         draw=draw,
-        page_failed=_raised,
+        page_failed=page_failed,
     )
     return report
-
-
-def _raised(error: Exception) -> None:
-    raise error
 
 
 def _with_readers(alerts: Alerts, findings: Sequence[Finding]) -> Alerts:
