@@ -57,7 +57,7 @@ def row(instances: int, latency: float = LATENCY) -> Row:
     in_parallel = min(batches, MAP_WORKERS // WORKERS)
     run_gb = instances * (FINDING + CSV_ROW) / 1e9
     lambda_cost = (asking + concluding) * MEMORY * GB_SECOND
-    machine_cost = (2 * batches + 3) * TRANSITION + 4 * batches * PUT
+    machine_cost = (2 * batches + 3) * TRANSITION + writes(batches) * PUT
     return Row(
         instances=instances,
         seconds=1 + asking + concluding,
@@ -66,6 +66,14 @@ def row(instances: int, latency: float = LATENCY) -> Row:
         run_cost=lambda_cost + machine_cost,
         storage_cost=run_gb * DAYS * GB_MONTH,
     )
+
+
+def writes(batches: int) -> int:
+    """How many objects a full run of mode map writes: of each batch its list, findings and cost.
+
+    The others are the plan's, the report's, the page, the run's line, pointers, claims and marks.
+    """
+    return 3 * batches + 17
 
 
 def metrics_cost(metrics: int, hours_a_day: int) -> float:

@@ -42,8 +42,8 @@ environment. Nothing is written, and nobody is notified. The exit status is 1 if
 instance, if a label of it is ignored, or if there is no such instance, listed or not.
 """
 _VERIFY = """\
-Compare every object of every committed run with the run's manifest, and every run with what the
-runs after it say of it.
+Compare every object of every committed run with the run's manifest, its line for queries with its
+report, and every run with what the runs after it say of it.
 """
 
 

@@ -13,6 +13,8 @@ from backup_audit.probe.paging import PER_PAGE, REQUESTS_MAX, ROWS_MAX, SHARE
 from backup_audit.report.alerts import Audience
 from backup_audit.telemetry import METRICS
 from tests.doubles.builders import PLACE, SETTINGS, finding
+from tests.doubles.days import Days
+from tests.doubles.days import row as row_of
 from tests.doubles.reports import stored
 from tools import scale
 from tools.scale import (
@@ -28,6 +30,7 @@ from tools.scale import (
     inventory_row,
     metrics_cost,
     row,
+    writes,
 )
 from tools.template import Template
 
@@ -53,6 +56,18 @@ def test_a_page_of_the_inventory_begins_with_the_last_instance_of_the_one_before
 ) -> None:
     assert inventory_requests(instances) == requests
     assert PER_PAGE == scale.PAGE
+
+
+@pytest.mark.parametrize(("instances", "batches"), [(3, 1), (4, 2), (10, 4)])
+def test_the_objects_that_a_run_writes_are_counted(instances: int, batches: int) -> None:
+    days = Days([row_of(f"guid-{number}") for number in range(instances)], mapped=True)
+    days.run()
+    before = len(days.store.writes)
+
+    days.run()
+
+    assert len(days.store.writes) - before == writes(batches)
+    assert f"(3 · batches + {writes(0)}) writes to S3" in PAGE.replace("\n  ", " ")
 
 
 def test_how_long_a_page_of_a_large_inventory_may_take_is_computed() -> None:
