@@ -1,5 +1,6 @@
 """What the manifest says of a run's objects, whoever wrote them, and the page among them."""
 
+import gc
 import hashlib
 from collections.abc import Iterator, Sequence
 
@@ -9,8 +10,11 @@ import pytest
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.commit import StoredReport
+from backup_audit.report.figures import Figures
+from backup_audit.report.groups import Grouping
 from backup_audit.report.report import KeptObject, Manifest, WholeReport
 from backup_audit.report.store import RunKeys
+from backup_audit.report.summary import Summary
 from tests.doubles.builders import finding, inventory, run
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.reports import stored
@@ -93,6 +97,17 @@ def test_the_page_is_drawn_from_the_stored_report_and_the_hashes_of_all_before_i
     expected = "".join(f"{kept.key} {kept.sha256}\n" for kept in before).encode()
     assert store.objects[page.key] == expected + store.objects[KEYS.report_json]
     assert len(before) == len(ROWS) - 1
+
+
+def test_what_was_summed_up_is_let_go_before_the_page_is_drawn() -> None:
+    def draw(_: StoredReport, __: Sequence[KeptObject]) -> Iterator[bytes]:
+        held = [one for one in gc.get_objects() if isinstance(one, Summary | Figures | Grouping)]
+        yield f"{len(held)} held".encode()
+
+    store = InMemoryStore()
+    stored(FINDINGS, store=store, draw=draw)
+
+    assert store.objects[KEYS.report("report.html")] == b"0 held"
 
 
 @pytest.mark.parametrize("pieces", [0, 1, 1_000])

@@ -126,6 +126,41 @@ def commit(
     hears why a page could not be drawn: no verdict waits for it. `only_complete`: raise
     InvalidEvent, and write nothing, if an instance was not reached.
     """
+    objects = _reported(
+        store,
+        keys,
+        planned,
+        foundation=foundation,
+        effort=effort,
+        finished_at=finished_at,
+        only_complete=only_complete,
+    )
+    report = StoredReport(store, keys)
+    objects += _page(report, objects, draw, page_failed)
+    ours = Manifest(
+        run=report.head.run,
+        complete=report.head.complete,
+        invocation_id=invocation_id,
+        objects=objects,
+    )
+    # Our own write may be answered "exists" when the first answer was lost and the client retried.
+    return report, settle(store, keys.manifest, ours).invocation_id == invocation_id
+
+
+def _reported(
+    store: ObjectStore,
+    keys: RunKeys,
+    planned: StoredPlan,
+    *,
+    foundation: str,
+    effort: Effort,
+    finished_at: datetime,
+    only_complete: bool,
+) -> list[KeptObject]:
+    """Write fleet, CSV and report; describe all objects up to the report, which comes last.
+
+    What is summed up is let go of here: the page needs memory of its own.
+    """
     parts = [keys.findings(number) for number in range(planned.batches)]
     plan, due_at = planned.plan, planned.run.due_at
     before = planned.alerts
@@ -179,16 +214,7 @@ def commit(
         )
         body = _written(store, keys.report_json, pieces)
         objects += [csv.described(sum(counts.values())), body.described(summary.unhealthy_count)]
-    report = StoredReport(store, keys)
-    objects += _page(report, objects, draw, page_failed)
-    ours = Manifest(
-        run=report.head.run,
-        complete=report.head.complete,
-        invocation_id=invocation_id,
-        objects=objects,
-    )
-    # Our own write may be answered "exists" when the first answer was lost and the client retried.
-    return report, settle(store, keys.manifest, ours).invocation_id == invocation_id
+        return objects
 
 
 def _history(head: Report, planned: StoredPlan) -> tuple[HistoryPoint, ...]:
