@@ -413,6 +413,7 @@ def test_an_object_deleted_meanwhile_is_not_changed() -> None:
         ("a.json", "application/json"),
         ("a.jsonl", "application/x-ndjson"),
         ("a.csv", "text/csv; charset=utf-8"),
+        ("a.html", "text/html; charset=utf-8"),
     ],
 )
 def test_the_end_of_a_key_says_what_the_object_is(key: str, content_type: str) -> None:

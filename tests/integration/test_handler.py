@@ -73,8 +73,10 @@ def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
             f"{PREFIX}/reports/{PLACE}/fleet.jsonl",
             f"{PREFIX}/reports/{PLACE}/manifest.json",
             *(f"{PREFIX}/reports/{PLACE}/{mark}" for mark in MARKS),
+            f"{PREFIX}/reports/{PLACE}/report.html",
             f"{PREFIX}/reports/{PLACE}/report.json",
             f"{PREFIX}/running.json",
+            f"{PREFIX}/runs/{PLACE}.json",
         ]
         assert answer["report"]["key"] == f"{PREFIX}/reports/{PLACE}/report.json"
 
@@ -84,7 +86,7 @@ def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
         function.invoke(SCHEDULED)
 
         manifest = json.loads(function.read(f"{PREFIX}/reports/{PLACE}/manifest.json"))
-        assert [described["rows"] for described in manifest["objects"]] == [3, 3, 3, 1]
+        assert [described["rows"] for described in manifest["objects"]] == [3, 3, 3, 1, 1]
         for described in manifest["objects"]:
             body = function.read(described["key"])
             assert described["bytes"] == len(body)
