@@ -26,8 +26,9 @@ A map of the package, in the order in which a run passes through it:
                 secret (and what is wrong with it), authorization (UAA's tokens), http (one
                 request), session (connections), authorities (private CAs)
     judge/      pure: evidence (what the API answered), verdict (the rules, reasons, severities),
-                under_way (what an operation excuses), finding (evidence and verdict, as they are
-                stored), advice (what to do about a verdict, where to read on)
+                interval (how often an instance is backed up), under_way (what an operation
+                excuses), finding (evidence and verdict, as they are stored), advice (what to do
+                about a verdict, where to read on)
     report/     store (keys, conditional writes, one full run at a time), s3 (the bucket), changes
                 (new, ongoing, resolved, reopened), summary (counts, order), figures (ages, who is
                 late, the fleet by owner, space and offering), history (the full runs before),
@@ -40,11 +41,11 @@ A map of the package, in the order in which a run passes through it:
     notify/     digest (one message for people), listing (what it names, what it counts), headline
                 (the answer, attributes), problem_lines (open ones, and ends), fleet_news (what it
                 says of the fleet), unheard (and of runs whose messages were not taken), mute_news
-                (of the mutes), room (what does not fit is counted), links (to the AWS console),
-                run_failure (what is said of a run that failed), send_failure (to whom), events (for
-                programs), event_documents
-                (their form), chat (for channels), message (attributes, sizes), progress (how far
-                messages are out), send (messages once, the dead man's switch), sns (the topic)
+                (of the mutes), late_news (of who is late), room (what does not fit is counted),
+                links (to the AWS console), run_failure (what is said of a run that failed),
+                send_failure (to whom), events (for programs), event_documents (their form), chat
+                (for channels), message (attributes, sizes), progress (how far messages are out),
+                send (messages once, the dead man's switch), sns (the topic)
     telemetry   log lines and metrics
 
 All of them use errors (those that end a run), aws (clients, and what they raise), strict (reads
