@@ -76,10 +76,11 @@ class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     """How the instances of one owner, space or offering are.
 
     What does not apply is null; so is what is not known. `others` is 0 in a row of one name; a row
-    that sums up the names for which there is no row of their own says how many they are, null if
-    they were too many to be counted. `open` counts the problems that are not muted, and `new` the
-    new and reopened ones of those whose instances are not being deleted, as the report's news do;
-    `muted` what is muted and not healthy.
+    that sums up the names for which there is no row of their own says how many they are: exactly up
+    to 9,900, and 9,901 where they are so many or more: only the first 10,000 names are counted
+    apart. `open` counts the problems that are not muted, and `new` the new and reopened ones of
+    those whose instances are not being deleted, as the report's news do; `muted` what is muted and
+    not healthy.
     """
 
     by: By
@@ -87,7 +88,7 @@ class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     org: str | None = None
     space: str | None = None
     offering: str | None = None
-    others: int | None = 0
+    others: int = 0
     instances: int
     open: int
     new: int
@@ -210,9 +211,8 @@ class _Tallies:
             rest = [one - less for one, less in zip(rest, tally, strict=True)]
             yield self._row(name, tally)
         if any(rest):
-            are_known = not any(self._counts[:_WIDTH])
-            others = len(self._at) - ROWS_MAX if are_known else None
-            yield self._row(None, rest, others)
+            are_more = any(self._counts[:_WIDTH])
+            yield self._row(None, rest, others=len(self._at) - ROWS_MAX + are_more)
 
     def _place_for(self, name: _Name) -> int:
         if len(self._at) == NAMES_MAX:
@@ -226,7 +226,7 @@ class _Tallies:
         instances = sum(self._counts[at : at + len(Verdict)])
         return -self._counts[at + _OPEN], -instances, tuple(part or "" for part in _parts(name))
 
-    def _row(self, name: _Name, tally: Sequence[int], others: int | None = 0) -> BreakdownRow:
+    def _row(self, name: _Name, tally: Sequence[int], others: int = 0) -> BreakdownRow:
         return BreakdownRow(
             by=self._by,
             **dict(zip(_FIELDS[self._by], _parts(name), strict=False)),
