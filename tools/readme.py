@@ -44,6 +44,8 @@ PAGES = (README, CONFIGURE, INVOKE, REPORTS, NOTIFICATIONS, OPERATE, COMMAND_LIN
 _TRIED = 5  # instances
 _PROBLEM_LINES = 6  # of the table: its head, and a problem with its place
 
+_ADDRESS = re.compile(r"file:///\S+/report\.html")
+
 _PART = re.compile(r"<!-- generated: ([\w-]+) -->\n(.*?)\n?<!-- end -->", re.DOTALL)
 
 
@@ -90,14 +92,14 @@ def make_run() -> str:
 
 
 def essential(printed: str) -> str:
-    """A run's head, its worst problems, and the first message's subject; `…` for the rest."""
+    """A run's head, its worst problem, what was published, and its page; `…` for the rest."""
     lines = printed.splitlines()
     problems = _first(lines, "  verdict .* reason")
-    published = _first(lines, "Published")
+    page = _ADDRESS.sub("file:///…/report.html", lines[_first(lines, "Open the report")])
     shown = [
         *(lines[_first(lines, "run ")], "  …"),
         *(*lines[problems : problems + _PROBLEM_LINES], "  …", ""),
-        *(*lines[published : published + 2], "  …"),
+        *(lines[_first(lines, "Published")], "  …", page),
     ]
     return "\n".join(shown)
 

@@ -108,6 +108,7 @@ def test_the_readme_is_short_with_the_promise_and_what_to_try_in_its_first_scree
     assert len(text.partition("no wrong all-clear")[0].split()) <= 60
     assert len(text.partition("    make run\n")[0].split()) <= 200
     assert text.index("docs/runbook.md") < text.index("## Try it")
+    assert text.index("](docs/report.png)") < text.index("## Try it")
     assert len(TEXTS[README].splitlines()) <= 130
 
 
