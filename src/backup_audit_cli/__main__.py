@@ -3,6 +3,8 @@
 import argparse
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from backup_audit import __version__
 from backup_audit.errors import AuditError, named
@@ -45,6 +47,20 @@ _VERIFY = """\
 Compare every object of every committed run with the run's manifest, its line for queries with its
 report, and every run with what the runs after it say of it.
 """
+_SHOW = """\
+Show the newest full report of each foundation below a place: the answer first, then the problems,
+the worst first, the trend, what ended, who is late. The exit status is 1 if an instance has a
+problem, muted or not, or if the run is incomplete; with --owner or --org, only their instances
+count. To read a bucket takes s3:ListBucket and s3:GetObject.
+"""
+_EVIDENCE = """\
+Say what the reports of a period prove: which days have a complete full run and which have none, the
+lowest coverage, whether the chain of reports holds, the problems that opened and ended, mutes and
+excludes in force, and the sha256 of every report that this rests on. Both days are included, in
+UTC. The exit status is 0 only if every day has a complete full run and the chain holds.
+"""
+_WHERE = "s3://bucket[/prefix] or a folder, with reports/ below it"
+_OR_BUCKET = f"{_WHERE} (default: REPORT_BUCKET and REPORT_PREFIX of the environment)"
 
 
 def new_parser() -> argparse.ArgumentParser:
@@ -100,10 +116,17 @@ def new_parser() -> argparse.ArgumentParser:
     why.add_argument("--json", action="store_true", help="print the function's answer")
     why.set_defaults(carry_out=_explain)
 
+    shown = command("show", "what does the newest report say?", _SHOW)
+    shown.add_argument("where", metavar="WHERE", nargs="?", help=_OR_BUCKET)
+    shown.add_argument("--owner", metavar="NAME", help="only instances of this owner")
+    shown.add_argument("--org", metavar="NAME", help="only instances in this org")
+    shown.add_argument("--run", metavar="ID", help="this run, of any scope, and not the newest")
+    shown.add_argument("--all", action="store_true", help="print all problems, not the first 25")
+    shown.add_argument("--json", action="store_true", help="print a JSON document of each report")
+    shown.set_defaults(carry_out=_show)
+
     verify = command("verify", "are stored reports what was written?", _VERIFY)
-    verify.add_argument(
-        "where", metavar="WHERE", help="s3://bucket[/prefix] or a folder, with reports/ below it"
-    )
+    verify.add_argument("where", metavar="WHERE", help=_WHERE)
     verify.set_defaults(carry_out=_verify)
     return parser
 
@@ -131,13 +154,20 @@ def main(arguments: list[str] | None = None) -> ExitStatus:
 # Each is imported when it is called: `verify` needs no rich, and `try` no AWS.
 
 
-def _try(chosen: argparse.Namespace) -> ExitStatus:
+@contextmanager
+def _needs_rich() -> Iterator[None]:
+    """Raise WrongUsage if what is imported in the block needs rich, and it is not there."""
     try:
-        from backup_audit_cli.try_out import Wanted, try_out
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "rich":
             raise
         raise WrongUsage("rich is not installed: pip install 'backup-audit[cli]'") from None
+
+
+def _try(chosen: argparse.Namespace) -> ExitStatus:
+    with _needs_rich():
+        from backup_audit_cli.try_out import Wanted, try_out
     return try_out(
         Wanted(
             api=chosen.api,
@@ -166,6 +196,22 @@ def _explain(chosen: argparse.Namespace) -> ExitStatus:
     from backup_audit_cli.explain import explain
 
     return explain(chosen.what, as_json=chosen.json)
+
+
+def _show(chosen: argparse.Namespace) -> ExitStatus:
+    with _needs_rich():
+        from backup_audit_cli.show import Asked, show
+    from backup_audit_cli.glance import Wanted
+
+    return show(
+        Asked(
+            where=chosen.where,
+            wanted=Wanted(owner=chosen.owner, org=chosen.org),
+            run_id=chosen.run,
+            all_of_them=chosen.all,
+            as_json=chosen.json,
+        )
+    )
 
 
 def _verify(chosen: argparse.Namespace) -> ExitStatus:

@@ -153,6 +153,13 @@ class ReportReader:
         raise msgspec.DecodeError("it ends within a list")
 
 
+def newer_version(body: bytes) -> int | None:
+    """The schema_version of a document, or of its first two lines, if we do not know it yet."""
+    found = _VERSION.match(body)
+    version = int(found[1]) if found else 1
+    return version if version > 1 else None
+
+
 def refuse_newer(
     body: bytes, where: str, *, to_go_back: str = "remove latest.json, and all problems are new"
 ) -> None:
@@ -160,10 +167,9 @@ def refuse_newer(
 
     `to_go_back` says what a person does who does not want the newer version again.
     """
-    found = _VERSION.match(body)
-    if found and int(found[1]) > 1:
+    if (version := newer_version(body)) is not None:
         raise ReportStoreFailed(
-            f"{where} is of schema_version {int(found[1])}, and this version of backup-audit reads "
+            f"{where} is of schema_version {version}, and this version of backup-audit reads "
             f"1: deploy the newer version again; to go back for good, {to_go_back}"
         )
 

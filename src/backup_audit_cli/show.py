@@ -1,0 +1,258 @@
+"""Shows the newest full report to a person at a terminal, or a run that they name."""
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import groupby, islice
+from textwrap import indent
+
+import msgspec
+from rich.text import Text
+
+from backup_audit.errors import ReportStoreFailed
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Finding
+from backup_audit.report.changes import Resolved
+from backup_audit.report.figures import LateInstance
+from backup_audit.report.report import Report
+from backup_audit.strict import UNDECODABLE
+from backup_audit.text import at, brief_duration, named, one_line, placed, printable
+from backup_audit.wiring import now
+from backup_audit_cli.archives import archive_at, place_or_bucket
+from backup_audit_cli.exit_status import ExitStatus, WrongUsage
+from backup_audit_cli.glance import Glance, Glancing, Wanted, shown_findings
+from backup_audit_cli.output import say
+from backup_audit_cli.runs import Place, Root, newest_full, opened, roots, run_named
+from backup_audit_cli.sparkline import trend_line
+from backup_audit_cli.table import new_console, plain_lines, row_of, table_of
+
+FINDINGS_MAX = 25  # without --all
+_FOUNDATION_MAX = 100  # characters
+_SAID_MAX = 500  # characters of a text of others
+_AT_A_TIME = 500  # findings that are printed together
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asks for; without `where`, the bucket of the environment."""
+
+    where: str | None
+    wanted: Wanted
+    run_id: str | None = None
+    all_of_them: bool = False
+    as_json: bool = False
+
+
+def show(asked: Asked) -> ExitStatus:
+    """Print the report of each root; raise ReportStoreFailed, or WrongUsage for names in vain."""
+    where = place_or_bucket(asked.where, os.environ)
+    found = list(_places(where, asked.run_id))
+    glances = []
+    for number, (root, place, note) in enumerate(found):
+        if number and not asked.as_json:
+            say("")
+        glance = _glance(root, place, note, asked)
+        _refuse_nobody(glance, asked.wanted)
+        glances.append(glance)
+        _print(root, place, glance, asked)
+    return ExitStatus.WRONG if any(map(_is_wrong, glances)) else ExitStatus.FINE
+
+
+def _places(where: str, run_id: str | None) -> Iterator[tuple[Root, Place, str | None]]:
+    """The run to show of each root, and what is wrong with its latest.json."""
+    found = [(root, *_place(root, run_id)) for root in roots(archive_at(where))]
+    shown = [(root, place, note) for root, place, note in found if place is not None]
+    if not shown:
+        what = f"run {run_id}" if run_id else "full run"
+        none_below = "no reports/dt=.../run=.../manifest.json of one is below it"
+        raise ReportStoreFailed(f"{where} holds no committed {what}: {none_below}")
+    yield from shown
+
+
+def _place(root: Root, run_id: str | None) -> tuple[Place | None, str | None]:
+    return (run_named(root, run_id), None) if run_id else newest_full(root)
+
+
+def _glance(root: Root, place: Place, note: str | None, asked: Asked) -> Glance:
+    where = root.shown(place.key("report.json"))
+    try:
+        reader, _ = opened(root, place)
+        return Glancing(asked.wanted, FINDINGS_MAX).glance(reader, where, note)
+    except UNDECODABLE as error:
+        raise ReportStoreFailed(f"{where} is damaged: {error}") from error
+
+
+def _refuse_nobody(glance: Glance, wanted: Wanted) -> None:
+    """Of a name that nobody has, no problem is found: that would be a wrong all-clear."""
+    if glance.instances == 0:
+        raise WrongUsage(
+            f"{glance.head.where} has no instance with {one_line(wanted.said, _SAID_MAX)}: "
+            "names are compared letter by letter"
+        )
+
+
+def _is_wrong(glance: Glance) -> bool:
+    return glance.has_problem or not glance.head.report.complete
+
+
+def _print(root: Root, place: Place, glance: Glance, asked: Asked) -> None:
+    if asked.as_json:
+        for text in _json(root, place, glance, asked):
+            say(text)
+        return
+    console = new_console()
+    with console.capture() as captured:
+        console.print(Text(one_line(glance.answer, _SAID_MAX), style="bold"), soft_wrap=True)
+        for line in _head(glance, console.width):
+            console.print(Text(line), soft_wrap=True)
+        if glance.findings and not asked.all_of_them:
+            rows = [row_of(one, one.change or "") for one in glance.findings]
+            console.print(table_of(rows, console.width))
+    say(plain_lines(captured.get()))
+    if asked.all_of_them:
+        for text in _whole(root, place, asked.wanted):
+            say(text)
+    say("\n".join(_tail(glance, asked)))
+
+
+def _head(glance: Glance, width: int) -> Iterator[str]:
+    """The lines between the answer and the problems."""
+    head, report = glance.head, glance.head.report
+    run = report.run
+    if not head.asked.is_all:
+        yield f"of the whole report: {head.answer}"
+    age = brief_duration(now() - run.due_at)
+    whole = "complete" if report.complete else f"INCOMPLETE: {report.why_incomplete}"
+    parts = [one_line(report.foundation, _FOUNDATION_MAX), _SCOPES[run.scope], run.run_id]
+    yield one_line(" · ".join([*parts, f"due {at(run.due_at)}, {age} ago", whole]), _SAID_MAX)
+    yield _counts(report)
+    if trend := trend_line(head.history, width):
+        yield trend
+    yield from (f"note: {printable(note)}" for note in _notes(glance))
+
+
+def _notes(glance: Glance) -> Iterator[str]:
+    run = glance.head.report.run
+    if run.delay is not None:
+        yield f"it was made {brief_duration(run.delay)} after it was due"
+    if run.scope is not Scope.FULL:
+        yield "it is compared with no other run, and no evidence of the whole fleet"
+    if glance.head.note:
+        yield glance.head.note
+
+
+_SCOPES = {Scope.FULL: "full run", Scope.PARTIAL: "partial run", Scope.WHAT_IF: "what-if"}
+
+
+def _counts(report: Report) -> str:
+    coverage = report.coverage
+    audited = f"audited {coverage.audited:,} of {coverage.configured:,} ({coverage.percent:g} %)"
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in report.counts.items() if count)
+    return f"{audited}: {counts}" if counts else audited
+
+
+def _tail(glance: Glance, asked: Asked) -> Iterator[str]:
+    """The lines below the problems."""
+    tail = glance.tail
+    if tail.left_out and not asked.all_of_them:
+        yield f"  … and {tail.left_out:,} more: --all prints them, findings.csv has them too"
+    if asked.wanted.is_all and glance.head.report.run.scope.is_compared:
+        news = glance.head.report.news
+        yield f"since the run before: {news.new:,} new, {tail.resolved_count:,} ended"
+    yield from _some("ended", map(_ended, tail.resolved), tail.resolved_count)
+    if tail.late_count:
+        yield from _some("late", map(_late, tail.late), tail.late_count)
+    counts = {
+        "muted": tail.muted,
+        "in grace": tail.in_grace,
+        "not reached, and without a problem before": tail.not_reached,
+        "problems of others": tail.others,
+    }
+    left_out = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    if left_out:
+        yield f"not shown: {left_out}"
+    yield from _mutes(glance)
+    yield one_line(glance.head.where, _SAID_MAX)
+
+
+def _mutes(glance: Glance) -> Iterator[str]:
+    mutes = glance.mutes
+    counts = {
+        "in force": mutes.in_force,
+        "over": mutes.over,
+        "for no audited instance": mutes.unmatched,
+    }
+    if said := ", ".join(f"{count:,} {what}" for what, count in counts.items() if count):
+        yield f"mutes: {said}"
+
+
+def _some(what: str, lines: Iterable[str], count: int) -> Iterator[str]:
+    named_ones = list(lines)
+    yield from (f"{what}: {line}" for line in named_ones)
+    if count > len(named_ones):
+        yield f"{what}: … and {count - len(named_ones):,} more"
+
+
+def _ended(one: Resolved) -> str:
+    lasted = brief_duration(one.resolved_at - one.opened_at)
+    how = one.ended.replace("_", " ")
+    return f"{named(one.guid, one.name)}: {one.verdict}, after {lasted} {how}"
+
+
+def _late(one: LateInstance) -> str:
+    age, usual = (
+        brief_duration(timedelta(seconds=seconds))
+        for seconds in (one.newest_backup_age_seconds, one.usual_interval_seconds)
+    )
+    return f"{named(one.guid, one.name)}: newest backup is {age} old, usually one every {usual}"
+
+
+def _whole(root: Root, place: Place, wanted: Wanted) -> Iterator[str]:
+    """All open problems, as a narrow terminal has them: a table of 100,000 takes minutes."""
+    reader, _ = opened(root, place)
+    lines: list[str] = []
+    for verdict, findings in groupby(shown_findings(reader, wanted), key=lambda one: one.verdict):
+        lines += [verdict.value]
+        for finding in findings:
+            lines += _lines(finding)
+            if len(lines) >= _AT_A_TIME:
+                yield "\n".join(lines)
+                lines.clear()
+    yield "\n".join([*lines, ""])
+
+
+def _lines(one: Finding) -> Iterator[str]:
+    mark = f" [{one.change}]" if one.change else ""
+    yield f"  {named(one.guid, one.name)}{mark}"
+    if place := placed(one.org, one.space, one.offering, one.plan):
+        yield f"      {place}"
+    yield f"      {printable(one.reason)}"
+
+
+def _json(root: Root, place: Place, glance: Glance, asked: Asked) -> Iterator[str]:
+    """The document of a report, in pieces: what is printed of 100,000 need not fit into memory."""
+    yield _members(glance.head).removesuffix("\n}") + ',\n  "findings": ['
+    findings: Iterable[Finding] = glance.findings
+    tail = glance.tail
+    if asked.all_of_them:
+        findings = shown_findings(opened(root, place)[0], asked.wanted)
+        tail = msgspec.structs.replace(tail, left_out=0)
+    comma = ""
+    for some in _batched(map(_encoded, findings)):
+        yield comma + ",\n".join(some)
+        comma = ","
+    yield '  ],\n  "found": ' + indent(_members(tail), "  ").lstrip() + "\n}"
+
+
+def _members(document: msgspec.Struct) -> str:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def _encoded(finding: Finding) -> str:
+    return msgspec.json.encode(finding).decode()
+
+
+def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
+    some = list(islice(iterator := iter(texts), _AT_A_TIME))
+    while some:
+        yield some
+        some = list(islice(iterator, _AT_A_TIME))
