@@ -125,6 +125,16 @@ def new_parser() -> argparse.ArgumentParser:
     shown.add_argument("--json", action="store_true", help="print a JSON document of each report")
     shown.set_defaults(carry_out=_show)
 
+    proof = command("evidence", "what do the reports of a period prove?", _EVIDENCE)
+    proof.add_argument("first", metavar="FROM", help="the first day (UTC), such as 2026-10-01")
+    proof.add_argument("last", metavar="TO", help="the last day (UTC), such as 2026-12-31")
+    proof.add_argument("where", metavar="WHERE", nargs="?", help=_OR_BUCKET)
+    proof.add_argument(
+        "--json", action="store_true", help="print a JSON document of each foundation"
+    )
+    proof.add_argument("--html", metavar="FILE", help="write a page to print and to sign, too")
+    proof.set_defaults(carry_out=_evidence)
+
     verify = command("verify", "are stored reports what was written?", _VERIFY)
     verify.add_argument("where", metavar="WHERE", help=_WHERE)
     verify.set_defaults(carry_out=_verify)
@@ -210,6 +220,20 @@ def _show(chosen: argparse.Namespace) -> ExitStatus:
             run_id=chosen.run,
             all_of_them=chosen.all,
             as_json=chosen.json,
+        )
+    )
+
+
+def _evidence(chosen: argparse.Namespace) -> ExitStatus:
+    from backup_audit_cli.evidence import Asked, evidence
+
+    return evidence(
+        Asked(
+            first=chosen.first,
+            last=chosen.last,
+            where=chosen.where,
+            as_json=chosen.json,
+            html=chosen.html,
         )
     )
 

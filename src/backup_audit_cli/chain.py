@@ -41,23 +41,34 @@ def note(text: str) -> Remark:
     return Remark(text, is_fault=False)
 
 
-def check_chain(links: Sequence[Link]) -> Iterator[Remark]:
-    """Compare what each run says of the run before it with that run."""
-    by_run = {link.run_id: link for link in links}
+def check_chain(links: Sequence[Link], older: Sequence[Link] = ()) -> Iterator[Remark]:
+    """Compare what each run says of the run before it with that run.
+
+    `older` are compared with as well, and not checked themselves.
+    """
+    by_run = {link.run_id: link for link in (*older, *links)}
     for link in links:
         yield from _check(link, by_run)
 
 
 def chain_of(links: Sequence[Link], newest: Link) -> list[Link]:
-    """The runs that a run vouches for, each through the one after it: itself first."""
+    """The runs that a run vouches for, each through the one after it: itself first.
+
+    Nothing vouches for a run that was changed, nor for those before it.
+    """
     by_run = {link.run_id: link for link in links}
     chain: list[Link] = []
     current: Link | None = newest
     while current is not None:
         chain.append(current)
         del by_run[current.run_id]
-        current = by_run.get(current.previous.run_id) if current.previous else None
+        current = _vouched(current.previous, by_run) if current.previous else None
     return chain
+
+
+def _vouched(said: PreviousReport, by_run: Mapping[str, Link]) -> Link | None:
+    before = by_run.get(said.run_id)
+    return before if before is not None and not any(_differing(said, before)) else None
 
 
 def newest_full(links: Sequence[Link]) -> Link | None:
@@ -73,10 +84,16 @@ def _check(link: Link, by_run: Mapping[str, Link]) -> Iterator[Remark]:
     if before is None:
         yield _gone(link, link.previous.run_id, by_run)
         return
-    if link.previous.report_sha256 != before.report_sha256:
-        yield fault(_differs("report.json", before, link))
-    if link.previous.manifest_sha256 not in (None, before.manifest_sha256):
-        yield fault(_differs("manifest.json", before, link))
+    for name in _differing(link.previous, before):
+        yield fault(f"{name} of run {before.run_id} is not the one that run {link.run_id} followed")
+
+
+def _differing(said: PreviousReport, before: Link) -> Iterator[str]:
+    """Which objects of a run are not those that the run after it followed."""
+    if said.report_sha256 != before.report_sha256:
+        yield "report.json"
+    if said.manifest_sha256 not in (None, before.manifest_sha256):
+        yield "manifest.json"
 
 
 def _gone(link: Link, run_id: str, by_run: Mapping[str, Link]) -> Remark:
@@ -86,7 +103,3 @@ def _gone(link: Link, run_id: str, by_run: Mapping[str, Link]) -> Remark:
     if older:
         return fault(f"{text}, though older runs are there ({min(older)})")
     return note(f"{text}: the chain begins after it")
-
-
-def _differs(name: str, before: Link, link: Link) -> str:
-    return f"{name} of run {before.run_id} is not the one that run {link.run_id} followed"

@@ -88,6 +88,12 @@ class Root(msgspec.Struct, frozen=True):
             )
 
 
+def place_of(key: str) -> Place | None:
+    """The place of the run that an object belongs to, whatever its root; None if it is of none."""
+    found = _OF_A_RUN.search(key)
+    return Place(found["day"], found["run"]) if found else None
+
+
 def is_committed(names: Iterable[str]) -> bool:
     """Whether the objects of a run include those of a committed one."""
     return {"manifest.json", "report.json"} <= set(names)
@@ -157,8 +163,7 @@ def _pointed_at(root: Root) -> tuple[Place | None, str | None]:
         latest = msgspec.json.decode(root.body("latest.json"), type=Latest)
     except UNDECODABLE as error:
         return None, f"latest.json is damaged ({error}): this is the newest run that is there"
-    found = _OF_A_RUN.search(latest.report_key)
-    place = Place(found["day"], found["run"]) if found else None
+    place = place_of(latest.report_key)
     if place is None or not is_committed(root.runs_on(place.day).get(place, ())):
         gone = f"run {latest.run.run_id}, which latest.json names, is gone"
         return None, f"{gone}: this is the newest run that is there"

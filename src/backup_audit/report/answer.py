@@ -3,40 +3,37 @@
 It never says that all is well while an instance is in grace, muted, not reached or unknown.
 """
 
+from backup_audit.fleet.run import Scope
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.report import Report, open_problems
 from backup_audit.text import instances
 
 
 def answer_of(report: Report) -> str:
-    """How many instances have a problem, by the numbers that messages count; without a full stop.
-
-    Problems that are muted are no news, and named apart.
-    """
-    configured = report.coverage.configured
-    if configured and not report.coverage.audited:
+    """How many instances have a problem, as messages count them; without a full stop."""
+    configured, found = report.coverage.configured, open_problems(report.news)
+    if configured == 0:
+        return "No instance was audited: there was none to audit"
+    if not report.coverage.audited:
         return f"Nothing is known: no usable answer for any of {instances(configured)}"
-    found = open_problems(report.news)
-    if found:
-        have = "has" if found == 1 else "have"
-        said = f"{found:,} of {instances(configured)} {have} a backup problem"
-        return said if report.complete else f"{said}, and the audit is incomplete"
-    rest = "".join(f", {count:,} {what}" for what, count in _not_healthy(report) if count)
-    said = f"No problem found: {report.counts[Verdict.HEALTHY]:,} of {instances(configured)} "
-    return f"{said}backed up{rest}{'' if report.complete else '; the audit is incomplete'}"
+    if not found:
+        return _no_problem(report)
+    have = "has" if found == 1 else "have"
+    if report.run.scope is Scope.WHAT_IF:
+        have = "would have"
+    return f"{found:,} of {instances(configured)} {have} a backup problem"
 
 
-def _not_healthy(report: Report) -> tuple[tuple[str, int], ...]:
-    """Why fewer instances are backed up than there are, though none has an open problem.
-
-    Muted ones can be in grace, too: then they are counted as muted, which is why they are not
-    named.
-    """
-    news, counts = report.news, report.counts
-    healthy = counts[Verdict.HEALTHY]
-    in_grace = report.coverage.configured - healthy - news.muted - news.not_reached
-    return (
-        ("in grace", in_grace),
-        ("muted", news.muted),
-        ("not reached", news.not_reached),
-    )
+def _no_problem(report: Report) -> str:
+    configured, counts = report.coverage.configured, report.counts
+    problems = sum(count for verdict, count in counts.items() if Verdict(verdict).is_problem)
+    muted = problems - report.news.not_reached
+    others = {
+        "muted with a problem": muted,
+        "in grace": counts[Verdict.IN_GRACE],
+        "not reached": report.news.not_reached,
+    }
+    said = [f"{count:,} {what}" for what, count in others.items() if count]
+    backed_up = f"{counts[Verdict.HEALTHY]:,} of {instances(configured)} backed up"
+    found = "No open problem" if muted else "No problem found"
+    return f"{found}: {', '.join([backed_up, *said])}"
