@@ -18,12 +18,15 @@ from backup_audit.notify.chat import ChatMessage
 from backup_audit.notify.event_documents import GroupEvent, ProblemEvent, RunEvent
 from backup_audit.report.failing import Failing
 from backup_audit.report.report import Answer, Latest, Manifest, RunLine, WholeReport
+from backup_audit_cli.glance import ShownReport
+from backup_audit_cli.period import PeriodEvidence
 
 DOCUMENTS = {
     "answer": Answer,
     "chat": ChatMessage,
     "configuration": ConfigurationDocument,
     "event": AuditRequest,
+    "evidence": PeriodEvidence,
     "explanation": Explained,
     "failing": Failing,
     "finding": Finding,
@@ -34,6 +37,7 @@ DOCUMENTS = {
     "report": WholeReport,
     "run-event": RunEvent,
     "run-line": RunLine,
+    "shown-report": ShownReport,
 }
 
 # Keys of which one is needed, or just one: types cannot say it, backup_audit.fleet.faults does.
