@@ -105,8 +105,8 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     """A report at a glance.
 
     `findings` are the worst open problems of those who were asked for. `instances` counts those who
-    were asked for, healthy ones included, None if the report does not say. `has_problem`: whether
-    one of them has a problem, muted or not.
+    were asked for, healthy ones included, None if the report does not say. `is_nobody`: it does
+    not know of any of them. `has_problem`: whether one of them has a problem, muted or not.
     """
 
     head: GlanceHead
@@ -114,6 +114,7 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     mutes: Mutes
     instances: int | None
+    is_nobody: bool
     has_problem: bool
 
     @property
@@ -138,7 +139,7 @@ class Glancing:
         self._most = most
         self._findings: list[Finding] = []
         self._open = self._all_open = self._muted = self._in_grace = self._not_reached = 0
-        self._has_problem = False
+        self._is_somebody = self._has_problem = False
 
     def glance(self, reader: ReportReader, where: str, note: str | None) -> Glance:
         """Read it all; raise MsgspecError or UnicodeDecodeError if it is damaged."""
@@ -150,7 +151,7 @@ class Glancing:
             report=reader.head,
             history=list(reader.history()),
         )
-        known = known_instances(reader.breakdown(), self._asked)
+        known = _Known(reader.breakdown(), self._asked)
         late = [one for one in reader.late() if self._asked.has(one)]
         mutes = _counted(reader.mutes())
         for finding in reader.findings():
@@ -161,7 +162,8 @@ class Glancing:
             tail=self._tail(reader.head, late, ended, count),
             findings=tuple(self._findings),
             mutes=mutes,
-            instances=known,
+            instances=known.instances,
+            is_nobody=known.has_unknown and not self._is_somebody,
             has_problem=self._has_problem,
         )
 
@@ -170,6 +172,7 @@ class Glancing:
         self._all_open += is_open
         if not self._asked.has(finding):
             return
+        self._is_somebody = True
         self._has_problem |= finding.verdict.is_problem
         if is_open:
             self._open += 1
@@ -209,26 +212,40 @@ def shown_findings(reader: ReportReader, asked: Wanted) -> Iterator[Finding]:
     return (one for one in reader.findings() if is_shown(one) and asked.has(one))
 
 
-def known_instances(rows: Iterator[BreakdownRow], asked: Wanted) -> int | None:
-    """How many instances those who are asked for have, as far as the breakdown has room for them.
+class _Known:
+    """How many instances each name that is asked for has, as far as a breakdown has room."""
 
-    None if it does not say, 0 if there is nobody of that name.
-    """
-    by = By.OWNER if asked.owner is not None else By.SPACE
-    if asked.is_all or (asked.owner is not None and asked.org is not None):
-        return None
-    wanted = asked.owner if by is By.OWNER else asked.org
-    counted, is_whole = 0, True
-    for row in rows:
-        if row.by is not by:
-            continue
+    def __init__(self, rows: Iterator[BreakdownRow], asked: Wanted) -> None:
+        self._wanted = {
+            by: name
+            for by, name in {By.OWNER: asked.owner, By.SPACE: asked.org}.items()
+            if name is not None
+        }
+        self._counted = dict.fromkeys(self._wanted, 0)
+        self._is_whole = dict.fromkeys(self._wanted, True)
+        for row in rows:
+            if row.by in self._wanted:
+                self._add(row)
+
+    @property
+    def instances(self) -> int | None:
+        """How many instances have the name; None if several are asked for, or it is not said."""
+        if len(self._wanted) != 1:
+            return None
+        [(by, count)] = self._counted.items()
+        is_one_row = count and by is By.OWNER
+        return count if is_one_row or self._is_whole[by] else None
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether no instance is known to have one of the names."""
+        return not all(self._counted.values())
+
+    def _add(self, row: BreakdownRow) -> None:
         if row.others:
-            is_whole = False
-        elif (row.owner if by is By.OWNER else row.org) == (wanted or None):
-            counted += row.instances
-            if by is By.OWNER:
-                return counted
-    return counted if is_whole else None
+            self._is_whole[row.by] = False
+        elif (row.owner if row.by is By.OWNER else row.org) == (self._wanted[row.by] or None):
+            self._counted[row.by] += row.instances
 
 
 def _counted(mutes: Iterator[MuteRecord]) -> Mutes:

@@ -83,10 +83,10 @@ def _glance(root: Root, place: Place, note: str | None, asked: Asked) -> Glance:
 
 def _refuse_nobody(glance: Glance, wanted: Wanted) -> None:
     """Of a name that nobody has, no problem is found: that would be a wrong all-clear."""
-    if glance.instances == 0:
+    if glance.is_nobody:
         raise WrongUsage(
-            f"{glance.head.where} has no instance with {one_line(wanted.said, _SAID_MAX)}: "
-            "names are compared letter by letter"
+            f"{glance.head.where} knows of no instance with {one_line(wanted.said, _SAID_MAX)}: "
+            "names are compared letter by letter; findings.csv has all"
         )
 
 

@@ -1,0 +1,552 @@
+"""What the newest report says, shown at a shell from a bucket or from a copy of one."""
+
+import json
+import re
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from backup_audit.aws import CLIENTS
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Change, Finding
+from backup_audit.judge.verdict import Verdict
+from backup_audit_cli import show
+from backup_audit_cli.__main__ import main
+from backup_audit_cli.exit_status import ExitStatus
+from backup_audit_cli.table import new_console
+from tests.doubles.builders import HOUR, MUTE, NOW, PLACE, ended_problem, finding
+from tests.doubles.report_folder import ReportFolder, mute_record
+from tests.integration.deployment import deployed
+from tools.local_cloud.aws import BUCKET
+
+DAY = 24 * HOUR
+SCHEMA = json.loads(Path("docs/schemas/shown-report.schema.json").read_text("utf-8"))
+
+
+class Shell:
+    """Types `show` and the folder."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def shows(self, *options: str) -> tuple[int, str, str]:
+        """The exit status, and what was said to stdout and to stderr."""
+        status = main(["show", str(self.folder), *options])
+        said = self._capsys.readouterr()
+        return status, said.out, said.err
+
+    def document(self, *options: str) -> dict[str, Any]:
+        """What --json prints; it fits its schema."""
+        _, said, _ = self.shows("--json", *options)
+        document: dict[str, Any] = json.loads(said)
+        jsonschema.validate(document, SCHEMA)
+        return document
+
+
+@pytest.fixture(autouse=True)
+def _an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "now", lambda: NOW + 26 * HOUR)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> ReportFolder:
+    return ReportFolder(tmp_path)
+
+
+def of(owner: str, guid: str, org: str = "prod-eu", **parts: Any) -> Finding:  # noqa: ANN401
+    """A stale instance of an owner."""
+    return msgspec.structs.replace(
+        finding(guid=guid, owner=owner, name=f"db-{guid}"), **{**PLACE, "org": org, **parts}
+    )
+
+
+# ── The answer ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_answer_comes_first_then_the_run_the_counts_and_the_problems(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    stale = of("dba", "guid-1", change=Change.NEW)
+    young = msgspec.structs.replace(finding(Verdict.HEALTHY, "g"), verdict=Verdict.IN_GRACE)
+    reports.run(NOW, [stale, young], healthy=8)
+
+    status, said, _ = shell.shows()
+
+    assert status == ExitStatus.WRONG
+    lines = said.splitlines()
+    assert lines[:3] == [
+        "1 of 10 instances has a backup problem",
+        "prod · full run · 20260131T050000Z · due 2026-01-31 05:00 UTC, 26 h ago · complete",
+        "audited 10 of 10 (100 %): 1 stale, 1 in_grace, 8 healthy",
+    ]
+    assert re.search(r"stale +db-guid-1 +new +newest backup is 2 d 2 h old", said)
+    assert lines[-3:] == [
+        "since the run before: 1 new, 0 ended",
+        "not shown: 1 in grace",
+        f"{reports.path('20260131T050000Z', 'report.json')}",
+    ]
+
+
+def test_without_a_problem_the_status_is_0(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW, healthy=3)
+
+    status, said, error = shell.shows()
+
+    assert (status, error) == (ExitStatus.FINE, "")
+    assert said.startswith("No problem found: 3 of 3 instances backed up\n")
+    assert "verdict " not in said
+
+
+def test_a_muted_problem_is_a_problem_of_which_nobody_is_notified(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    mutes = [mute_record(), mute_record(state="expired"), mute_record(state="unmatched")]
+    reports.run(NOW, [finding(mute=MUTE)], mutes=mutes)
+
+    status, said, _ = shell.shows()
+
+    assert status == ExitStatus.WRONG
+    assert said.startswith("No open problem: 1 of 2 instances backed up, 1 muted with a problem\n")
+    assert "not shown: 1 muted\nmutes: 1 in force, 1 over, 1 for no audited instance\n" in said
+
+
+def test_an_incomplete_run_is_wrong_and_says_why(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW, complete=False)
+
+    status, said, _ = shell.shows()
+
+    assert status == ExitStatus.WRONG
+    assert "26 h ago · INCOMPLETE: the run's time was over" in said
+
+
+def test_a_run_that_was_made_late_says_so(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW, made_after=3 * DAY)
+
+    assert "note: it was made 3 d after it was due" in shell.shows()[1]
+
+
+# ── Which run ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_newest_full_run_is_shown_and_no_run_of_some_instances(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    reports.run(NOW)
+    reports.run(NOW + DAY, healthy=2)
+    reports.run(NOW + DAY + HOUR, [finding()], scope=Scope.PARTIAL)
+
+    assert "No problem found: 2 of 2" in shell.shows()[1]
+
+
+@pytest.mark.parametrize(
+    ("happens", "note"),
+    [
+        ("gone", "note: latest.json is gone: this is the newest run that is there"),
+        ("damaged", "note: latest.json is damaged (Input data was truncated): this is the newest"),
+        ("lost", "note: run 20260202T050000Z, which latest.json names, is gone: this is the newe"),
+    ],
+)
+def test_without_the_pointer_the_newest_manifest_counts(
+    shell: Shell, reports: ReportFolder, happens: str, note: str
+) -> None:
+    reports.run(NOW)
+    reports.run(NOW + DAY, healthy=2)
+    reports.run(NOW + DAY + HOUR, scope=Scope.PARTIAL)
+    lost = reports.run(NOW + 2 * DAY, healthy=3)
+    latest = reports.root / "latest.json"
+    reports.delete(lost, *([] if happens == "lost" else ["manifest.json"]))
+    if happens == "gone":
+        latest.unlink()
+    if happens == "damaged":
+        latest.write_text("{", "utf-8")
+
+    _, said, _ = shell.shows()
+
+    assert said.startswith("No problem found: 2 of 2")
+    assert note in said
+
+
+def test_a_damaged_manifest_is_none(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW)
+    damaged = reports.run(NOW + DAY, healthy=2)
+    reports.path(damaged, "manifest.json").write_text("[]", "utf-8")
+    (reports.root / "latest.json").unlink()
+
+    assert shell.shows()[1].startswith("No problem found: 1 of 1")
+
+
+def test_a_run_can_be_named_and_may_be_of_any_scope(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW)
+    partial = reports.run(NOW + HOUR, [finding()], scope=Scope.PARTIAL, healthy=0)
+    reports.run(NOW + DAY)
+
+    _, said, _ = shell.shows("--run", partial)
+
+    assert said.startswith("1 of 1 instance has a backup problem\n")
+    assert "· partial run ·" in said
+    assert "note: it is compared with no other run, and no evidence of the whole fleet" in said
+
+
+@pytest.mark.parametrize("run_id", ["20260131T060000Z", "x", "../../20260131T050000Z"])
+def test_a_run_that_is_not_there_is_said(shell: Shell, reports: ReportFolder, run_id: str) -> None:
+    reports.run(NOW)
+
+    status, _, error = shell.shows("--run", run_id)
+
+    assert status == ExitStatus.UNAVAILABLE
+    assert f"holds no committed run {run_id}" in error
+
+
+def test_each_foundation_below_a_place_is_shown(shell: Shell, tmp_path: Path) -> None:
+    ReportFolder(tmp_path, "eu", "prod-eu").run(NOW)
+    ReportFolder(tmp_path, "deep/us", "prod-us").run(NOW, [finding()])
+
+    status, said, _ = shell.shows()
+
+    assert status == ExitStatus.WRONG
+    assert re.findall(r"^prod-\w+", said, re.MULTILINE) == ["prod-us", "prod-eu"]
+    assert "\n\nNo problem found" in said
+    documents = [
+        json.loads(one)
+        for one in re.split(r"(?<=^})\n", shell.shows("--json")[1], flags=re.MULTILINE)
+        if one
+    ]
+    assert [one["report"]["foundation"] for one in documents] == ["prod-us", "prod-eu"]
+
+
+def test_a_place_without_a_full_run_cannot_be_shown(
+    shell: Shell, reports: ReportFolder, tmp_path: Path
+) -> None:
+    reports.run(NOW, scope=Scope.WHAT_IF)
+
+    status, _, error = shell.shows()
+
+    assert status == ExitStatus.UNAVAILABLE
+    assert f"{tmp_path} holds no committed full run: no reports/dt=.../run=" in error
+    assert main(["show", str(tmp_path / "none")]) == ExitStatus.UNAVAILABLE
+
+
+def test_a_report_that_is_damaged_or_newer_cannot_be_shown(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    run_id = reports.run(NOW, [finding()])
+    path = reports.path(run_id, "report.json")
+    body = path.read_bytes()
+
+    path.write_bytes(body.replace(b'"schema_version": 1', b'"schema_version": 7', 1))
+    status, _, error = shell.shows()
+    assert status == ExitStatus.UNAVAILABLE
+    assert "report.json is of schema_version 7, and this version of backup-audit reads 1" in error
+
+    path.write_bytes(body[:-200])
+    status, _, error = shell.shows()
+    assert status == ExitStatus.UNAVAILABLE
+    assert "report.json is damaged: " in error
+
+
+@pytest.mark.loopback
+def test_a_bucket_is_shown_as_a_copy_of_it(
+    reports: ReportFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports.run(NOW, healthy=4)
+    with deployed():
+        for path in reports.folder.rglob("*.json"):
+            key = path.relative_to(reports.folder).as_posix()
+            CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+        assert main(["show", f"s3://{BUCKET}"]) == ExitStatus.FINE
+        monkeypatch.setenv("REPORT_BUCKET", BUCKET)
+        assert main(["show"]) == ExitStatus.FINE
+        assert main(["show", f"s3://{BUCKET}/other"]) == ExitStatus.UNAVAILABLE
+        CLIENTS.s3.delete_object(Bucket=BUCKET, Key="backup-audit/latest.json")
+        assert main(["show"]) == ExitStatus.FINE
+
+    said = capsys.readouterr().out
+    assert said.count("No problem found: 4 of 4 instances backed up\n") == 3
+    assert said.count("note: latest.json is gone") == 1
+
+
+# ── How much of it ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("count", [24, 25, 26])
+def test_the_first_25_problems_are_printed_and_the_others_counted(
+    shell: Shell, reports: ReportFolder, count: int
+) -> None:
+    reports.run(NOW, [finding(guid=f"guid-{n:02d}") for n in range(count)])
+
+    _, said, _ = shell.shows()
+
+    assert len(re.findall(r"^ +stale ", said, re.MULTILINE)) == min(count, 25)
+    assert ("  … and 1 more: --all prints them, findings.csv has them too\n" in said) is (
+        count > 25
+    )
+
+
+def test_all_problems_are_printed_on_request(shell: Shell, reports: ReportFolder) -> None:
+    findings = [finding(guid=f"guid-{n:03d}") for n in range(300)]
+    reports.run(NOW, [*findings, finding(Verdict.UNKNOWN, "last", name="the-last")])
+
+    _, said, _ = shell.shows("--all")
+
+    assert said.count("\n  guid-") == 300
+    assert "\nunknown\n  the-last (last)\n      no usable answer from the API" in said
+    assert "more:" not in said
+
+
+@pytest.mark.parametrize(("width", "is_table"), [(80, False), (109, False), (110, True)])
+def test_where_columns_are_few_the_reason_has_a_line_of_its_own(
+    shell: Shell,
+    reports: ReportFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    *,
+    is_table: bool,
+) -> None:
+    reports.run(NOW, [finding()])
+    console = new_console()
+    console.width = width
+    monkeypatch.setattr(show, "new_console", lambda: console)
+
+    _, said, _ = shell.shows()
+
+    assert ("  verdict " in said) is is_table
+    assert ("\n      newest backup is 2 d 2 h old" in said) is not is_table
+
+
+def test_new_and_ended_problems_and_late_instances_are_said(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    new = msgspec.structs.replace(finding(), change=Change.NEW)
+    ended = [ended_problem(f"old-{n}", name="orders") for n in range(7)]
+    before = ended_problem("older", resolved_at=NOW - DAY)
+    reports.run(NOW, [new, *map(_late, range(6))], resolved=[*ended, before], late_count=6)
+
+    _, said, _ = shell.shows()
+
+    assert "since the run before: 1 new, 7 ended\n" in said
+    assert said.count("\nended: orders (old-") == 5
+    assert "ended: orders (old-0): stale, after 24 h healthy\n" in said
+    assert "\nended: … and 2 more\n" in said
+    assert said.count("\nlate: late-") == 5
+    assert "): newest backup is 5 h old, usually one every 3 h\n" in said or (
+        ": newest backup is 5 h old, usually one every 3 h\n" in said
+    )
+    assert "\nlate: … and 1 more\n" in said
+    assert "older" not in said
+
+
+def _late(number: int) -> Finding:
+    healthy = finding(Verdict.HEALTHY, f"late-{number}")
+    evidence = msgspec.structs.replace(
+        healthy.evidence, usual_interval_seconds=3 * 3600, newest_backup_age_seconds=5 * 3600
+    )
+    return msgspec.structs.replace(healthy, evidence=evidence, late=True)
+
+
+def test_the_trend_marks_the_runs_that_say_little(shell: Shell, reports: ReportFolder) -> None:
+    for day, count in enumerate([0, 1, 8, 2]):
+        reports.run(NOW + day * DAY, [finding(guid=f"g{n}") for n in range(count)], healthy=20)
+    reports.run(NOW + 4 * DAY, [finding(Verdict.UNKNOWN, f"g{n}") for n in range(30)])
+    reports.run(NOW + 5 * DAY, complete=False)
+    reports.run(NOW + 6 * DAY, [finding()], healthy=20)
+
+    _, said, _ = shell.shows()
+
+    assert (
+        "open problems over 7 runs: ▁▂█▂?×▂  from 0 to 8, 1 in the last"  # noqa: RUF001
+        "  × incomplete  ? most unknown\n"  # noqa: RUF001
+    ) in said
+
+
+def test_with_one_run_there_is_no_trend(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW, [finding()])
+
+    assert "open problems over" not in shell.shows()[1]
+
+
+# ── Whose ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def _teams(reports: ReportFolder) -> ReportFolder:
+    """A report with problems of two owners and of nobody, in two orgs."""
+    ours = [of("team-a", f"a{n}") for n in range(3)]
+    theirs = [of("team-b", f"b{n}", org="other") for n in range(4)]
+    muted = of("team-a", "m", mute=MUTE)
+    fine = msgspec.structs.replace(finding(Verdict.HEALTHY, "h", owner="team-c"), **PLACE)
+    reports.run(NOW, [*ours, *theirs, muted, finding(guid="nobodys"), fine])
+    return reports
+
+
+@pytest.mark.usefixtures("_teams")
+@pytest.mark.parametrize(
+    ("options", "answer", "left_out", "status"),
+    [
+        (["--owner", "team-a"], "3 of 4 instances with owner team-a have", 5, 1),
+        (["--org", "other"], "4 of 4 instances with org other have", 4, 1),
+        (["--owner", "team-b", "--org", "other"], "4 instances with owner team-b, org other", 4, 1),
+        (["--owner", "team-c"], "No problem found among 1 instance with owner team-c", 8, 0),
+    ],
+)
+def test_a_team_sees_its_own_problems_and_how_many_are_left_out(
+    shell: Shell,
+    options: Sequence[str],
+    *,
+    answer: str,
+    left_out: int,
+    status: int,
+) -> None:
+    found, said, _ = shell.shows(*options)
+
+    assert (found, said.splitlines()[0].startswith(answer)) == (status, True), said
+    assert said.splitlines()[1] == "of the whole report: 8 of 11 instances have a backup problem"
+    assert f"{left_out} problems of others" in said
+    assert "since the run before" not in said
+
+
+@pytest.mark.usefixtures("_teams")
+def test_an_empty_name_asks_for_what_nobody_owns(shell: Shell) -> None:
+    _, said, _ = shell.shows("--owner", "")
+
+    assert said.startswith("1 of 2 instances with no owner has a backup problem\n")
+    assert "nobodys" in said
+
+
+@pytest.mark.usefixtures("_teams")
+@pytest.mark.parametrize("options", [["--owner", "team-A"], ["--org", "prod"]])
+def test_a_name_that_nobody_has_is_no_all_clear(shell: Shell, options: Sequence[str]) -> None:
+    status, said, error = shell.shows(*options)
+
+    assert (status, said) == (ExitStatus.USAGE, "")
+    assert f"knows of no instance with {options[0][2:]} {options[1]}: names are compared" in error
+
+
+@pytest.mark.parametrize("org", ["prod-eu", "other", "p"])
+def test_of_an_owner_in_an_org_both_names_must_be_known(
+    shell: Shell, reports: ReportFolder, org: str
+) -> None:
+    reports.run(NOW, [of("team-a", "a"), of("team-b", "b", org="other")])
+
+    status, said, _ = shell.shows("--owner", "team-a", "--org", org)
+
+    said_of = {
+        "prod-eu": "1 instance with owner team-a, org prod-eu has a backup problem\n",
+        "other": "No problem found with owner team-a, org other\n",
+        "p": "",
+    }
+    assert status == {"prod-eu": 1, "other": 0, "p": 2}[org]
+    assert said.startswith(said_of[org])
+
+
+@pytest.mark.parametrize(("number", "status"), [(99, 1), (100, 1), (101, 2)])
+def test_a_name_is_found_among_the_problems_if_the_breakdown_has_no_room(
+    shell: Shell, reports: ReportFolder, number: int, status: int
+) -> None:
+    """It has room for 100."""
+    reports.run(NOW, [of(f"team-{n:03d}", f"g{n}") for n in range(101)])
+
+    found, said, error = shell.shows("--owner", f"team-{number:03d}")
+
+    assert found == status
+    in_all = " of 1 instance" if number < 100 else " instance"
+    assert said.startswith(f"1{in_all} with owner team-" if status == 1 else "")
+    assert ("knows of no instance with owner team-101" in error) is (status == 2)
+
+
+# ── For programs ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("_teams")
+def test_the_document_has_the_head_and_the_problems_that_are_shown(shell: Shell) -> None:
+    document = shell.document("--owner", "team-a")
+
+    assert document["answer"] == "8 of 11 instances have a backup problem"
+    assert document["report"]["run"]["run_id"] == "20260131T050000Z"
+    assert [one["guid"] for one in document["findings"]] == ["a0", "a1", "a2"]
+    found = document["found"]
+    assert (found["problems"], found["muted"], found["others"], found["left_out"]) == (3, 1, 5, 0)
+    assert document["asked"] == {"owner": "team-a", "org": None}
+
+
+@pytest.mark.parametrize("count", [0, 1, 26, 501])
+def test_the_document_is_json_whatever_its_length(
+    shell: Shell, reports: ReportFolder, count: int
+) -> None:
+    reports.run(NOW, [finding(guid=f"guid-{n}") for n in range(count)])
+
+    first, whole = shell.document(), shell.document("--all")
+
+    assert len(first["findings"]) == min(count, 25)
+    assert first["found"]["left_out"] == max(count - 25, 0)
+    assert len(whole["findings"]) == count
+    assert whole["found"]["left_out"] == 0
+
+
+def test_hostile_names_stay_on_their_line(shell: Shell, reports: ReportFolder) -> None:
+    evil = "a\n\x1b[2J\u202eb"
+    found = of(evil, "guid-1", org=evil, name=evil)
+    ended = ended_problem(name=evil, owner=evil)
+    reports.run(NOW, [found], foundation=evil, resolved=[ended], why_incomplete=evil)
+
+    for options in ([], ["--all"], ["--owner", evil]):
+        _, said, _ = shell.shows(*options)
+        assert all(line.isprintable() for line in said.splitlines()), said
+        assert "a b" in said or "a [2J b" in said
+
+
+def test_without_rich_it_is_said_how_to_get_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['rich'] = None\n"
+        "from backup_audit_cli.__main__ import main\n"
+        f"sys.exit(main(['show', {str(tmp_path)!r}]))"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert said.returncode == ExitStatus.USAGE
+    assert said.stderr == "error: rich is not installed: pip install 'backup-audit[cli]'\n"
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(reports: ReportFolder) -> None:
+    reports.run(NOW, [finding(guid=f"guid-{n:04d}") for n in range(3_000)])
+
+    said = subprocess.run(
+        f"{sys.executable} -m backup_audit_cli show {reports.folder} --all | head -n 3",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert len(said.stdout.splitlines()) == 3
+    assert said.stderr == ""
+
+
+def test_a_large_report_is_read_as_a_stream(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW, [finding(guid=f"guid-{n:05d}") for n in range(5_000)])
+    size = reports.path("20260131T050000Z", "report.json").stat().st_size
+
+    tracemalloc.start()
+    _, said, _ = shell.shows()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "… and 4,975 more" in said
+    assert size > 4 * 2**20
+    assert peak < 3 * 2**20
