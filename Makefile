@@ -149,7 +149,8 @@ wheel: $(VENV)/ready ## build dist/*.whl, install it with its extra in an empty 
 	$(BIN)/uv pip install --quiet --python $(WHEEL_VENV)/bin/python --constraint requirements/cli.txt \
 		"$$(ls dist/*.whl)[cli]"
 	$(WHEEL_VENV)/bin/backup-audit verify tests/golden/today/bucket
-	for command in try check run; do $(WHEEL_VENV)/bin/backup-audit $$command --help >/dev/null || exit 1; done
+	$(WHEEL_VENV)/bin/backup-audit evidence 2026-01-28 2026-01-29 tests/golden/today/bucket --html dist/evidence.html
+	for command in try check run show evidence; do $(WHEEL_VENV)/bin/backup-audit $$command --help >/dev/null || exit 1; done
 
 # Environments that hold our code hold the versions that ship; the others are by themselves.
 lock: $(VENV)/ready ## pin what pyproject.toml states, with hashes; UPGRADE=1 takes the newest of everything

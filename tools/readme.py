@@ -19,6 +19,7 @@ from backup_audit.fleet.explain import Explanation, explained
 from backup_audit.fleet.inventory import ServiceInstance
 from backup_audit.fleet.selection import Selection, Standing
 from backup_audit.telemetry import METRICS
+from backup_audit_cli import evidence, show
 from backup_audit_cli.__main__ import main as command_line
 from backup_audit_cli.exit_status import ExitStatus
 from backup_audit_cli.explain import text_of
@@ -30,6 +31,7 @@ from tools.local_cloud.simulated_cloud_controller import (
     CLIENT_SECRET,
     SimulatedCloudController,
 )
+from tools.report_samples import READ_AT, write_month
 from tools.template import Template
 
 README = Path("README.md")
@@ -42,6 +44,7 @@ COMMAND_LINE = Path("docs/command-line.md")
 PAGES = (README, CONFIGURE, INVOKE, REPORTS, NOTIFICATIONS, OPERATE, COMMAND_LINE)
 
 _TRIED = 5  # instances
+_CHECKSUM_LINES = 3  # with the heading
 _PROBLEM_LINES = 6  # of the table: its head, and a problem with its place
 
 _ADDRESS = re.compile(r"file:///\S+/report\.html")
@@ -160,6 +163,30 @@ def checked() -> str:
     return f"```text\n{printed.strip()}\n```"
 
 
+def shown() -> str:
+    """What `backup-audit show` prints of a month's last report."""
+    return f"```text\n{_of_the_month('show').strip()}\n```"
+
+
+def proved() -> str:
+    """What `backup-audit evidence` prints of that month; checksums change with any version."""
+    printed = _of_the_month("evidence", "2026-11-01", "2026-11-30").strip()
+    *lines, last = printed.split("\n\n")
+    few = "\n".join([*last.splitlines()[:_CHECKSUM_LINES], "…"])
+    text = re.sub(r"\b[0-9a-f]{64}\b", "…", "\n\n".join([*lines, few]))
+    return f"```text\n{text}\n```"
+
+
+def _of_the_month(*arguments: str) -> str:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(show, "now", return_value=READ_AT),
+        mock.patch.object(evidence, "now", return_value=READ_AT),
+    ):
+        write_month(Path(folder))
+        return commanded(*arguments, folder).replace(folder, "copy")
+
+
 def sample_of(page: Path, name: str) -> str:
     """The block of a page that is marked as a sample of this name."""
     [block] = re.findall(
@@ -264,11 +291,15 @@ PARTS: dict[str, Callable[[], str]] = {
     "check": checked,
     "decisions": decisions,
     "explain": explained_sample,
+    "show": shown,
+    "evidence": proved,
     "exit-statuses": exit_statuses,
     "help-try": partial(help_of, "try"),
     "help-check": partial(help_of, "check"),
     "help-run": partial(help_of, "run"),
     "help-explain": partial(help_of, "explain"),
+    "help-show": partial(help_of, "show"),
+    "help-evidence": partial(help_of, "evidence"),
     "help-verify": partial(help_of, "verify"),
     "metrics": metrics,
     "parameters": parameters,

@@ -83,7 +83,21 @@ def test_its_command_runs_outside_the_source_tree(environment: Path, tmp_path: P
     assert "all is as it was written" in said.stdout
 
 
-@pytest.mark.parametrize("command", ["check", "run", "try", "verify"])
+def test_the_page_of_the_evidence_is_in_the_wheel(environment: Path, tmp_path: Path) -> None:
+    bucket = Path("tests/golden/today/bucket").absolute()
+
+    command = ["evidence", "2026-01-28", "2026-01-29", bucket, "--html", "evidence.html"]
+    subprocess.run(
+        [environment / "bin" / "backup-audit", *command],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+
+    assert "<h1>Proved: each of 2 days" in (tmp_path / "evidence.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["check", "evidence", "explain", "run", "show", "try", "verify"])
 def test_every_command_says_how_it_is_used(command: str, environment: Path, tmp_path: Path) -> None:
     said = subprocess.run(
         [environment / "bin" / "backup-audit", command, "--help"],
