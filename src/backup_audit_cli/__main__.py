@@ -125,6 +125,10 @@ def new_parser() -> argparse.ArgumentParser:
     shown.add_argument("--json", action="store_true", help="print a JSON document of each report")
     shown.set_defaults(carry_out=_show)
 
+    verify = command("verify", "are stored reports what was written?", _VERIFY)
+    verify.add_argument("where", metavar="WHERE", help=_WHERE)
+    verify.set_defaults(carry_out=_verify)
+
     proof = command("evidence", "what do the reports of a period prove?", _EVIDENCE)
     proof.add_argument("first", metavar="FROM", help="the first day (UTC), such as 2026-10-01")
     proof.add_argument("last", metavar="TO", help="the last day (UTC), such as 2026-12-31")
@@ -134,10 +138,6 @@ def new_parser() -> argparse.ArgumentParser:
     )
     proof.add_argument("--html", metavar="FILE", help="write a page to print and to sign, too")
     proof.set_defaults(carry_out=_evidence)
-
-    verify = command("verify", "are stored reports what was written?", _VERIFY)
-    verify.add_argument("where", metavar="WHERE", help=_WHERE)
-    verify.set_defaults(carry_out=_verify)
     return parser
 
 

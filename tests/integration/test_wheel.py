@@ -49,8 +49,8 @@ def test_it_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if not name.startswith(INFO)}
 
-    modules = {path.relative_to("src").as_posix() for path in Path("src").rglob("*.py")}
-    assert packed == modules
+    ours = (path for path in Path("src").rglob("*.*") if path.suffix in (".py", ".html", ".css"))
+    assert packed == {path.relative_to("src").as_posix() for path in ours}
 
 
 def test_it_needs_what_ships_to_lambda_and_for_a_terminal_an_extra(wheel: Path) -> None:
@@ -86,7 +86,7 @@ def test_its_command_runs_outside_the_source_tree(environment: Path, tmp_path: P
 def test_the_page_of_the_evidence_is_in_the_wheel(environment: Path, tmp_path: Path) -> None:
     bucket = Path("tests/golden/today/bucket").absolute()
 
-    command = ["evidence", "2026-01-28", "2026-01-29", bucket, "--html", "evidence.html"]
+    command = ["evidence", "2026-01-28", "2026-01-29", str(bucket), "--html", "evidence.html"]
     subprocess.run(
         [environment / "bin" / "backup-audit", *command],
         cwd=tmp_path,
@@ -97,7 +97,9 @@ def test_the_page_of_the_evidence_is_in_the_wheel(environment: Path, tmp_path: P
     assert "<h1>Proved: each of 2 days" in (tmp_path / "evidence.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize("command", ["check", "evidence", "explain", "run", "show", "try", "verify"])
+@pytest.mark.parametrize(
+    "command", ["check", "evidence", "explain", "run", "show", "try", "verify"]
+)
 def test_every_command_says_how_it_is_used(command: str, environment: Path, tmp_path: Path) -> None:
     said = subprocess.run(
         [environment / "bin" / "backup-audit", command, "--help"],

@@ -282,7 +282,8 @@ def test_every_command_has_its_section() -> None:
 
 
 def test_verdicts_end_with_the_status_that_is_described() -> None:
-    [rows] = re.findall(r"\| verdict \| `try` and `run` \|\n.*\n((?:\|.*\n)+)", TEXTS[COMMAND_LINE])
+    head = r"\| verdict \| `try`, `run` and `show` \|\n"
+    [rows] = re.findall(head + r".*\n((?:\|.*\n)+)", TEXTS[COMMAND_LINE])
     described = {
         name: int(status)
         for verdicts, status in re.findall(r"^\| (.*) \| (\d)", rows, re.MULTILINE)

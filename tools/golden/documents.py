@@ -6,7 +6,7 @@ of some instances, a what-if, and one that failed.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,11 @@ from backup_audit.report.failing import FailingRuns
 from backup_audit.report.rendering import as_json
 from backup_audit.report.store import RunKeys
 from backup_audit.wiring import drawn
+from backup_audit_cli.gathering import Gathering
+from backup_audit_cli.glance import Glancing, ShownReport, Wanted
+from backup_audit_cli.period import Period
+from backup_audit_cli.runs import newest_full, opened, roots
+from tests.doubles.archives import InMemoryArchive
 from tests.doubles.builders import SETTINGS
 from tests.doubles.edges import FakeEdges
 from tests.doubles.fakes import (
@@ -102,7 +107,27 @@ def bucket_and_messages() -> dict[str, bytes]:
             f"messages-{audience}.json": _pretty([_shown(one) for one in topic.messages])
             for audience, topic in world.topics.items()
         },
+        **_of_the_command_line(world.store.objects),
         **{f"bucket/{key}": body for key, body in sorted(world.store.objects.items())},
+    }
+
+
+def _of_the_command_line(objects: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What `show --json` and `evidence --json` print of this bucket, a day after the last run."""
+    [root] = roots(InMemoryArchive(objects))
+    period = Period(FIRST_DAY.date(), (FIRST_DAY + 4 * _DAY).date())
+    place, _ = newest_full(root)
+    assert place is not None
+    key = place.key("report.json")
+    glance = Glancing(Wanted(owner="team-orders"), most=25).glance(
+        opened(root, place)[0], root.shown(key), None
+    )
+    shown = ShownReport(
+        **msgspec.structs.asdict(glance.head), findings=list(glance.findings), found=glance.tail
+    )
+    return {
+        "evidence.json": as_json(Gathering(root, period).of(FIRST_DAY + 5 * _DAY)),
+        "shown-report.json": as_json(shown),
     }
 
 

@@ -31,8 +31,8 @@ def by_kind(documents: Documents) -> Iterator[tuple[str, Any]]:
             yield from (("answer", answer) for answer in json.loads(body))
         elif last == "explanations.json":
             yield from (("explanation", explained) for explained in json.loads(body))
-        elif last == "failing.json":
-            yield "failing", json.loads(body)
+        elif last in ("evidence.json", "failing.json", "shown-report.json"):
+            yield last.removesuffix(".json"), json.loads(body)
         elif last == "messages-events.json":
             bodies = [message["body"] for message in json.loads(body)]
             yield from ((f"{one['event']}-event", one) for one in bodies)
