@@ -73,9 +73,7 @@ class BucketArchive:
 
     def has(self, key: str) -> bool:
         """Whether there is an object: of all keys that begin like it, it is the first."""
-        for page in self._pages(key):
-            return any(entry["Key"] == self._prefix + key for entry in page.get("Contents", []))
-        return False
+        return next(self.keys(key), None) == key
 
     def _pages(self, under: str, *, is_flat: bool = True) -> "Iterator[ListObjectsV2OutputTypeDef]":
         whole = self._prefix + under

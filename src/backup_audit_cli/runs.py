@@ -16,7 +16,7 @@ from backup_audit_cli.archives import Archive
 _OURS = ("findings/", "plans/", "reports/", "runs/")  # beside latest.json
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
 _OF_A_RUN = re.compile(
-    r"reports/dt=(?P<day>\d{4}-\d{2}-\d{2})/run=(?P<run>[\w.-]+)/(?P<name>[^/]+)"
+    r"(?:.*/)?reports/dt=(?P<day>\d{4}-\d{2}-\d{2})/run=(?P<run>[\w.-]+)/(?P<name>[^/]+)"
 )
 _VERSION_WITHIN = 2  # lines: it is the first member
 
@@ -60,7 +60,7 @@ class Root(msgspec.Struct, frozen=True):
         """The runs due on a day (UTC), by place, each with the names of its objects."""
         runs: dict[Place, set[str]] = {}
         for key in self.archive.keys(f"{self.path}reports/dt={day}/"):
-            if found := _OF_A_RUN.fullmatch(key.removeprefix(self.path)):
+            if found := _OF_A_RUN.fullmatch(key):
                 place = Place(found["day"], found["run"])
                 runs.setdefault(place, set()).add(found["name"])
         return dict(sorted(runs.items()))
@@ -90,7 +90,7 @@ class Root(msgspec.Struct, frozen=True):
 
 def place_of(key: str) -> Place | None:
     """The place of the run that an object belongs to, whatever its root; None if it is of none."""
-    found = _OF_A_RUN.search(key)
+    found = _OF_A_RUN.fullmatch(key)
     return Place(found["day"], found["run"]) if found else None
 
 

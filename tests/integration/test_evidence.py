@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from backup_audit.aws import CLIENTS
+from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Scope
 from backup_audit.fleet.selection import ExcludeState, ExcludeUse
 from backup_audit.judge.verdict import Verdict
@@ -23,7 +24,11 @@ from backup_audit.report.changes import Ended
 from backup_audit.report.report import PreviousReport
 from backup_audit_cli import bounded, evidence
 from backup_audit_cli.__main__ import main
+from backup_audit_cli.archives import FolderArchive, archive_at
 from backup_audit_cli.exit_status import ExitStatus
+from backup_audit_cli.gathering import Gathering
+from backup_audit_cli.period import Period
+from backup_audit_cli.runs import roots
 from tests.doubles.builders import MUTE, PLACE, ended_problem, finding, inventory
 from tests.doubles.report_folder import ReportFolder, mute_record
 from tests.integration.deployment import deployed
@@ -278,6 +283,9 @@ def test_a_bucket_is_read_as_a_copy_of_it(
         monkeypatch.setenv("REPORT_PREFIX", "backup-audit")
         assert main(["evidence", "2026-10-01", "2026-10-03"]) == ExitStatus.FINE
         assert main(["evidence", "2026-10-01", "2026-10-03", "s3://gone"]) == 5
+        with pytest.raises(ReportStoreFailed, match=r"/none could not be read: NoSuchKey"):
+            list(archive_at(f"s3://{BUCKET}").pieces("none"))
+        assert not archive_at(f"s3://{BUCKET}/").has("none")
 
     said = capsys.readouterr()
     assert said.out.count("Proved: each of 3 days has a complete full run") == 3
@@ -495,6 +503,25 @@ def test_a_last_report_whose_findings_are_damaged_is_a_fault_and_no_crash(
 
     assert status == ExitStatus.WRONG
     assert "report.json cannot be read: Expected `str`, got `int`" in said
+
+
+def test_a_report_that_changes_while_it_is_read_is_an_error(
+    reports: ReportFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last full report is read twice."""
+    run_id = reports.run(FIRST)
+    root = next(roots(FolderArchive(reports.folder)))
+    gathering = Gathering(root, Period(FIRST.date(), FIRST.date()))
+    problems = gathering._problems  # noqa: SLF001
+
+    def later() -> object:
+        changed(reports, run_id)
+        return problems()
+
+    monkeypatch.setattr(gathering, "_problems", later)
+
+    with pytest.raises(ReportStoreFailed, match="changed while it was read: try again"):
+        gathering.of(TODAY)
 
 
 # ── Problems, mutes, excludes, versions ───────────────────────────────────────────────────────────

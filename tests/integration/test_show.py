@@ -15,13 +15,24 @@ import pytest
 
 from backup_audit.aws import CLIENTS
 from backup_audit.fleet.run import Scope
-from backup_audit.judge.finding import Change, Finding
+from backup_audit.judge.evidence import Cause, Silence
+from backup_audit.judge.finding import Change, Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit_cli import show
 from backup_audit_cli.__main__ import main
 from backup_audit_cli.exit_status import ExitStatus
 from backup_audit_cli.table import new_console
-from tests.doubles.builders import HOUR, MUTE, NOW, PLACE, ended_problem, finding
+from tests.doubles.builders import (
+    HOUR,
+    MUTE,
+    NOW,
+    PLACE,
+    ended_problem,
+    evidence,
+    finding,
+    instance,
+    run,
+)
 from tests.doubles.report_folder import ReportFolder, mute_record
 from tests.integration.deployment import deployed
 from tools.local_cloud.aws import BUCKET
@@ -131,6 +142,17 @@ def test_an_incomplete_run_is_wrong_and_says_why(shell: Shell, reports: ReportFo
 
     assert status == ExitStatus.WRONG
     assert "26 h ago · INCOMPLETE: the run's time was over" in said
+
+
+def test_instances_that_were_not_reached_are_counted(shell: Shell, reports: ReportFolder) -> None:
+    silence = Silence(Cause.NOT_REACHED, "the time was over")
+    missed = finding_of(instance("n"), evidence(silence, None), run(), None)
+    reports.run(NOW, [missed], complete=False)
+
+    _, said, _ = shell.shows()
+
+    assert said.startswith("No problem found: 1 of 2 instances backed up, 1 not reached\n")
+    assert "not shown: 1 not reached, and without a problem before\n" in said
 
 
 def test_a_run_that_was_made_late_says_so(shell: Shell, reports: ReportFolder) -> None:

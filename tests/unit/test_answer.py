@@ -58,3 +58,11 @@ def test_a_what_if_says_what_would_be() -> None:
     what_if = msgspec.structs.replace(head, run=run(Scope.WHAT_IF))
 
     assert answer_of(what_if) == "1 of 2 instances would have a backup problem"
+
+
+def test_a_run_that_had_nothing_to_audit_is_no_all_clear() -> None:
+    head = report([HEALTHY])
+    none = msgspec.structs.replace(head.coverage, configured=0, audited=0)
+    nothing = msgspec.structs.replace(head, coverage=none)
+
+    assert answer_of(nothing) == "No instance was audited: there was none to audit"
