@@ -28,6 +28,7 @@ _LONGEST = 300  # characters of a text of others
 PROOFS: Mapping[Proof, str] = {
     Proof.PROVED: "proved",
     Proof.UNVOUCHED: "complete full runs that no later run vouches for",
+    Proof.NOTHING_KNOWN: "complete full runs, in which no instance could be audited",
     Proof.INCOMPLETE: "full runs, and none of them complete",
     Proof.NO_RUN: "no full run",
     Proof.TO_COME: "not over yet, and no complete full run",

@@ -31,11 +31,15 @@ from backup_audit_cli.tally import Facts, Tally, of_open
 
 
 class _FullRun(msgspec.Struct, frozen=True):
-    """A full run of the period that is what its manifest describes."""
+    """A full run of the period that is what its manifest describes.
+
+    `knows`: an instance could be audited, or there was none to audit.
+    """
 
     place: Place
     ref: RunRef
     complete: bool
+    knows: bool
     sha256: str
 
 
@@ -101,7 +105,9 @@ class Gathering:
             return
         if self._tally.foundation not in (None, head.foundation):
             self._say(note(f"run {stored.ref.run_id} is of the foundation {head.foundation}"))
-        self._full.append(_FullRun(stored.place, stored.ref, head.complete, stored.report.sha256))
+        coverage, sha256 = head.coverage, stored.report.sha256
+        knows = coverage.audited > 0 or coverage.configured == 0
+        self._full.append(_FullRun(stored.place, stored.ref, head.complete, knows, sha256))
         self._tally.add(head, facts)
 
     def _stored(self, place: Place, facts: Facts | None = None) -> StoredRun | None:
@@ -176,7 +182,7 @@ class Gathering:
             first_day=self._period.first,
             last_day=self._period.last,
             is_proved=chain.holds and days.proved == days.count,
-            answer=answer_of(self._period, days, runs, chain),
+            answer=answer_of(self._period, days, runs, tally.lowest, chain),
             days=days,
             runs=runs,
             lowest_coverage=tally.lowest,
@@ -235,8 +241,7 @@ class Gathering:
         ids, ranks = {link.run_id for link in vouched}, list(Proof)
         proofs: dict[date, Proof] = {}
         for one in self._full:
-            proof = Proof.PROVED if one.ref.run_id in ids else Proof.UNVOUCHED
-            proof = proof if one.complete else Proof.INCOMPLETE
+            proof = _proof_of(one, is_vouched=one.ref.run_id in ids)
             day = one.ref.due_at.date()
             proofs[day] = min(proof, proofs.get(day, proof), key=ranks.index)
         return proofs
@@ -269,3 +274,12 @@ class Gathering:
             return
         if body.sha256 != last.sha256:
             raise ReportStoreFailed(f"{self._root.shown(key)} changed while it was read: try again")
+
+
+def _proof_of(one: _FullRun, *, is_vouched: bool) -> Proof:
+    """What a run proves of its day."""
+    if not one.complete:
+        return Proof.INCOMPLETE
+    if not one.knows:
+        return Proof.NOTHING_KNOWN
+    return Proof.PROVED if is_vouched else Proof.UNVOUCHED

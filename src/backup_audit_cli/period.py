@@ -43,6 +43,7 @@ class Proof(StrEnum):
 
     PROVED = "proved"  # a complete full run, which the newest run vouches for, or is
     UNVOUCHED = "unvouched"  # a complete full run that the chain does not reach
+    NOTHING_KNOWN = "nothing_known"  # complete full runs, in which no instance could be audited
     INCOMPLETE = "incomplete"  # full runs, and none of them complete
     NO_RUN = "no_run"
     TO_COME = "to_come"  # it is not over, or has not begun, and has no complete run yet
@@ -319,7 +320,7 @@ def _extend(ranges: list[DayRange], proof: Proof, day: date) -> None:
     ranges.append(DayRange(proof=proof, first=day, last=day, days=1))
 
 
-def answer_of(period: Period, days: Days, runs: Runs, chain: Chain) -> str:
+def answer_of(period: Period, days: Days, runs: Runs, lowest: Lowest | None, chain: Chain) -> str:
     """What is proved, in a sentence; without a full stop."""
     if not runs.complete + runs.incomplete:
         what = "full run" if runs.partial + runs.what_if + runs.uncommitted else "run"
@@ -328,11 +329,14 @@ def answer_of(period: Period, days: Days, runs: Runs, chain: Chain) -> str:
     whole = "a complete full run"
     if any(one.proof is Proof.UNVOUCHED for one in days.not_proved):
         whole += " that later runs vouch for"
-    if days.proved < days.count:
-        have = "has" if days.proved == 1 else "have"
-        said = f"Not proved: {days.proved:,} of {days.count:,} days {have} {whole}"
-        return said if chain.holds else f"{said}, and the chain of reports is broken"
-    each = f"each of {days.count:,} days has" if days.count > 1 else f"{period} has"
-    if chain.holds:
-        return f"Proved: {each} {whole}, and the chain of reports holds"
-    return f"Not proved: {each} {whole}, but the chain of reports is broken"
+    has = "has" if days.proved == 1 else "have"
+    said = f"{days.proved:,} of {days.count:,} days {has} {whole}"
+    if days.proved == days.count:
+        said = f"{f'each of {days.count:,} days' if days.count > 1 else period} has {whole}"
+    never = "always" if lowest and lowest.percent == 100 else "never below"
+    covered = f", coverage is {never} {lowest.percent:g} %" if lowest else ""
+    holds = (
+        "and the chain of reports holds" if chain.holds else "but the chain of reports is broken"
+    )
+    is_proved = days.proved == days.count and chain.holds
+    return f"{'Proved' if is_proved else 'Not proved'}: {said}{covered}, {holds}"

@@ -21,7 +21,7 @@ from backup_audit.fleet.run import Scope
 from backup_audit.fleet.selection import ExcludeState, ExcludeUse
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Ended
-from backup_audit.report.report import PreviousReport
+from backup_audit.report.report import Coverage, PreviousReport
 from backup_audit_cli import bounded, evidence
 from backup_audit_cli.__main__ import main
 from backup_audit_cli.archives import FolderArchive, archive_at
@@ -88,8 +88,9 @@ def test_a_quarter_in_which_each_day_has_a_complete_full_run_is_proved(
     status, said, _ = auditor.asks("2026-10-01", "2026-12-31")
 
     assert status == ExitStatus.FINE
+    whole = "a complete full run, coverage is always 100 %, and the chain of reports holds"
     assert said.splitlines()[:2] == [
-        "Proved: each of 92 days has a complete full run, and the chain of reports holds",
+        f"Proved: each of 92 days has {whole}",
         "Evidence of the backup audit of prod, 2026-10-01 to 2026-12-31 (UTC)",
     ]
     assert "92, of which 92 have a complete full run" in said
@@ -103,7 +104,10 @@ def test_a_day_without_a_run_is_named(auditor: Auditor, reports: ReportFolder) -
     status, said, _ = auditor.asks("2026-10-01", "2026-12-31")
 
     assert status == ExitStatus.WRONG
-    assert said.startswith("Not proved: 91 of 92 days have a complete full run\n")
+    assert said.splitlines()[0] == (
+        "Not proved: 91 of 92 days have a complete full run, coverage is always 100 %, and "
+        "the chain of reports holds"
+    )
     assert "  2026-11-14: no full run\n" in said
     assert "longest time between two complete ones: 2 d, after run 20261113T050000Z due" in said
 
@@ -192,6 +196,27 @@ def test_a_day_whose_runs_are_all_incomplete_is_not_proved_and_the_reasons_are_s
     assert "2026-10-02: full runs, and none of them complete" in said
     assert "lowest coverage: 70 % (7 of 10), run 20261002T050000Z due 2026-10-02 05:00" in said
     assert "incomplete: run 20261002T050000Z due 2026-10-02 05:00 UTC, 70 %: the run's time" in said
+
+
+def test_a_complete_run_that_found_nothing_out_proves_nothing(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    for day, healthy in enumerate([1, 0]):
+        reports.run(FIRST + day * DAY, [finding(Verdict.UNKNOWN)], healthy=healthy)
+
+    status, said, _ = auditor.asks("2026-10-01", "2026-10-02")
+
+    assert status == ExitStatus.WRONG
+    assert said.startswith("Not proved: 1 of 2 days has a complete full run, coverage is never")
+    assert "2026-10-02: complete full runs, in which no instance could be audited" in said
+
+
+def test_a_fleet_without_instances_is_audited_as_a_whole(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    reports.run(FIRST, coverage=Coverage(configured=0, audited=0, unknown=0, percent=100.0))
+
+    assert auditor.asks("2026-10-01", "2026-10-01")[0] == ExitStatus.FINE
 
 
 @pytest.mark.parametrize(("ahead", "is_to_come"), [(-1, False), (0, True), (1, True)])
@@ -303,9 +328,10 @@ def test_each_foundation_below_a_place_has_an_evidence_of_its_own(
     assert status == ExitStatus.WRONG
     assert "of prod-eu, 2026-10-01 to 2026-10-02 (UTC)\n" in said
     assert "of prod-us, 2026-10-01 to 2026-10-02 (UTC)\n" in said
+    rest = "a complete full run, coverage is always 100 %, and the chain of reports holds"
     assert re.findall(r"^(?:Not p|P)roved: .*$", said, re.MULTILINE) == [
-        "Proved: each of 2 days has a complete full run, and the chain of reports holds",
-        "Not proved: 1 of 2 days has a complete full run",
+        f"Proved: each of 2 days has {rest}",
+        f"Not proved: 1 of 2 days has {rest}",
     ]
     assert {path.name for path in tmp_path.glob("*.html")} == {"e-eu.html", "e-us-deep.html"}
 
@@ -397,7 +423,7 @@ def test_a_run_that_somebody_put_there_is_vouched_for_by_none(
 
     assert status == ExitStatus.WRONG
     assert said.startswith(
-        "Not proved: 4 of 5 days have a complete full run that later runs vouch for\n"
+        "Not proved: 4 of 5 days have a complete full run that later runs vouch for, coverage"
     )
     assert "2026-10-03: complete full runs that no later run vouches for" in said
     assert f"not vouched for: run {THIRD} due 2026-10-03 05:00 UTC" in said
