@@ -54,6 +54,22 @@ def test_a_run_that_was_changed_is_not_the_one_that_was_followed(name: str) -> N
     ]
 
 
+@pytest.mark.parametrize("name", ["report", "manifest"])
+def test_nothing_vouches_for_a_run_that_was_changed_and_for_those_before_it(name: str) -> None:
+    changed = msgspec.structs.replace(SECOND, **{f"{name}_sha256": "another"})
+
+    assert chain_of([FIRST, changed, THIRD], THIRD) == [THIRD]
+
+
+def test_older_runs_are_compared_with_and_not_checked_themselves() -> None:
+    found = check_chain([THIRD], [msgspec.structs.replace(SECOND, manifest_sha256="another")])
+
+    assert [remark.text for remark in found] == [
+        "manifest.json of run run-2 is not the one that run run-3 followed"
+    ]
+    assert list(check_chain([THIRD], [SECOND])) == []
+
+
 def test_a_run_that_is_gone_while_older_ones_are_there_was_deleted() -> None:
     assert said(FIRST, THIRD) == [
         (True, "run run-2, which run run-3 follows, is gone, though older runs are there (run-1)")
