@@ -118,7 +118,7 @@ def test_without_a_problem_the_status_is_0(shell: Shell, reports: ReportFolder) 
     status, said, error = shell.shows()
 
     assert (status, error) == (ExitStatus.FINE, "")
-    assert said.startswith("No problem found: 3 of 3 instances backed up\n")
+    assert said.startswith("No problem found: all 3 instances backed up\n")
     assert "verdict " not in said
 
 
@@ -171,7 +171,7 @@ def test_the_newest_full_run_is_shown_and_no_run_of_some_instances(
     reports.run(NOW + DAY, healthy=2)
     reports.run(NOW + DAY + HOUR, [finding()], scope=Scope.PARTIAL)
 
-    assert "No problem found: 2 of 2" in shell.shows()[1]
+    assert "No problem found: all 2" in shell.shows()[1]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_without_the_pointer_the_newest_manifest_counts(
 
     _, said, _ = shell.shows()
 
-    assert said.startswith("No problem found: 2 of 2")
+    assert said.startswith("No problem found: all 2")
     assert note in said
 
 
@@ -208,7 +208,7 @@ def test_a_damaged_manifest_is_none(shell: Shell, reports: ReportFolder) -> None
     reports.path(damaged, "manifest.json").write_text("[]", "utf-8")
     (reports.root / "latest.json").unlink()
 
-    assert shell.shows()[1].startswith("No problem found: 1 of 1")
+    assert shell.shows()[1].startswith("No problem found: 1 instance backed")
 
 
 def test_a_run_can_be_named_and_may_be_of_any_scope(shell: Shell, reports: ReportFolder) -> None:
@@ -297,7 +297,7 @@ def test_a_bucket_is_shown_as_a_copy_of_it(
         assert main(["show"]) == ExitStatus.FINE
 
     said = capsys.readouterr().out
-    assert said.count("No problem found: 4 of 4 instances backed up\n") == 3
+    assert said.count("No problem found: all 4 instances backed up\n") == 3
     assert said.count("note: latest.json is gone") == 1
 
 

@@ -31,7 +31,8 @@ def report(findings: Sequence[Finding]) -> Report:
 @pytest.mark.parametrize(
     ("findings", "answer"),
     [
-        ([HEALTHY], "No problem found: 1 of 1 instance backed up"),
+        ([HEALTHY], "No problem found: 1 instance backed up"),
+        ([HEALTHY, HEALTHY], "No problem found: all 2 instances backed up"),
         ([STALE, HEALTHY], "1 of 2 instances has a backup problem"),
         ([STALE, UNKNOWN, HEALTHY], "2 of 3 instances have a backup problem"),
         ([HEALTHY, GRACE], "No problem found: 1 of 2 instances backed up, 1 in grace"),

@@ -26,6 +26,9 @@ def answer_of(report: Report) -> str:
 
 def _no_problem(report: Report) -> str:
     configured, counts = report.coverage.configured, report.counts
+    if counts[Verdict.HEALTHY] == configured:
+        all_of_them = "" if configured == 1 else "all "
+        return f"No problem found: {all_of_them}{instances(configured)} backed up"
     problems = sum(count for verdict, count in counts.items() if Verdict(verdict).is_problem)
     muted = problems - report.news.not_reached
     others = {
