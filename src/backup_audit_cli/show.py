@@ -1,7 +1,7 @@
 """Shows the newest full report to a person at a terminal, or a run that they name."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby, islice
 from textwrap import indent
@@ -21,7 +21,7 @@ from backup_audit.wiring import now
 from backup_audit_cli.archives import archive_at, place_or_bucket
 from backup_audit_cli.exit_status import ExitStatus, WrongUsage
 from backup_audit_cli.glance import Glance, Glancing, Wanted, shown_findings
-from backup_audit_cli.output import say
+from backup_audit_cli.output import complain, say
 from backup_audit_cli.runs import Place, Root, newest_full, opened, roots, run_named
 from backup_audit_cli.sparkline import trend_line
 from backup_audit_cli.table import new_console, plain_lines, row_of, table_of
@@ -42,76 +42,92 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool = False
 
 
+class _Found(msgspec.Struct, frozen=True):
+    """The run to show of a root; None if it has no such run."""
+
+    root: Root
+    place: Place | None
+    glance: Glance | None
+
+
 def show(asked: Asked) -> ExitStatus:
     """Print the report of each root; raise ReportStoreFailed, or WrongUsage for names in vain."""
     where = place_or_bucket(asked.where, os.environ)
-    found = list(_places(where, asked.run_id))
-    glances = []
-    for number, (root, place, note) in enumerate(found):
+    found = [_found(root, asked) for root in roots(archive_at(where))]
+    _refuse_nothing(found, where, asked)
+    is_wrong = False
+    for number, one in enumerate(found):
         if number and not asked.as_json:
             say("")
-        glance = _glance(root, place, note, asked)
-        _refuse_nobody(glance, asked.wanted)
-        glances.append(glance)
-        _print(root, place, glance, asked)
-    return ExitStatus.WRONG if any(map(_is_wrong, glances)) else ExitStatus.FINE
+        is_wrong |= _print(one, asked)
+    return ExitStatus.WRONG if is_wrong else ExitStatus.FINE
 
 
-def _places(where: str, run_id: str | None) -> Iterator[tuple[Root, Place, str | None]]:
-    """The run to show of each root, and what is wrong with its latest.json."""
-    found = [(root, *_place(root, run_id)) for root in roots(archive_at(where))]
-    shown = [(root, place, note) for root, place, note in found if place is not None]
-    if not shown:
-        what = f"run {run_id}" if run_id else "full run"
-        none_below = "no reports/dt=.../run=.../manifest.json of one is below it"
-        raise ReportStoreFailed(f"{where} holds no committed {what}: {none_below}")
-    yield from shown
-
-
-def _place(root: Root, run_id: str | None) -> tuple[Place | None, str | None]:
-    return (run_named(root, run_id), None) if run_id else newest_full(root)
-
-
-def _glance(root: Root, place: Place, note: str | None, asked: Asked) -> Glance:
+def _found(root: Root, asked: Asked) -> _Found:
+    """What a root has, with the first findings only; raise ReportStoreFailed if it is damaged."""
+    place, note = (run_named(root, asked.run_id), None) if asked.run_id else newest_full(root)
+    if place is None:
+        return _Found(root, None, None)
     where = root.shown(place.key("report.json"))
     try:
         reader, _ = opened(root, place)
-        return Glancing(asked.wanted, FINDINGS_MAX).glance(reader, where, note)
+        glance = Glancing(asked.wanted, FINDINGS_MAX).glance(reader, where, note)
     except UNDECODABLE as error:
         raise ReportStoreFailed(f"{where} is damaged: {error}") from error
+    return _Found(root, place, glance)
 
 
-def _refuse_nobody(glance: Glance, wanted: Wanted) -> None:
-    """Of a name that nobody has, no problem is found: that would be a wrong all-clear."""
-    if glance.is_nobody:
+def _refuse_nothing(found: Sequence[_Found], where: str, asked: Asked) -> None:
+    """Refuse a place without such a run, and names that nobody has: of those no problem is found.
+
+    That would be a wrong all-clear.
+    """
+    glances = [one.glance for one in found if one.glance is not None]
+    if not glances:
+        none_below = "no reports/dt=.../run=.../manifest.json of one is below it"
+        raise ReportStoreFailed(f"{where} holds no committed {_what(asked)}: {none_below}")
+    if all(glance.is_nobody for glance in glances):
         raise WrongUsage(
-            f"{glance.head.where} knows of no instance with {one_line(wanted.said, _SAID_MAX)}: "
-            "names are compared letter by letter; findings.csv has all"
+            f"{where} knows of no instance with {_line(asked.wanted.said)}: names are compared "
+            "letter by letter; findings.csv has all"
         )
+
+
+def _what(asked: Asked) -> str:
+    return f"run {asked.run_id}" if asked.run_id else "full run"
 
 
 def _is_wrong(glance: Glance) -> bool:
     return glance.has_problem or not glance.head.report.complete
 
 
-def _print(root: Root, place: Place, glance: Glance, asked: Asked) -> None:
+def _print(one: _Found, asked: Asked) -> bool:
+    """Print the report of a root; whether something is not in order."""
+    place, glance = one.place, one.glance
+    if place is None or glance is None:
+        complain(f"{one.root.where} holds no committed {_what(asked)}")
+        return not asked.run_id
+    if glance.is_nobody:
+        complain(f"{glance.head.where} knows of no instance with {_line(asked.wanted.said)}")
+        return False
     if asked.as_json:
-        for text in _json(root, place, glance, asked):
+        for text in _json(one.root, place, glance, asked):
             say(text)
-        return
+        return _is_wrong(glance)
     console = new_console()
     with console.capture() as captured:
-        console.print(Text(one_line(glance.answer, _SAID_MAX), style="bold"), soft_wrap=True)
+        console.print(Text(_line(glance.answer), style="bold"), soft_wrap=True)
         for line in _head(glance, console.width):
             console.print(Text(line), soft_wrap=True)
         if glance.findings and not asked.all_of_them:
-            rows = [row_of(one, one.change or "") for one in glance.findings]
+            rows = [row_of(finding, finding.change or "") for finding in glance.findings]
             console.print(table_of(rows, console.width))
     say(plain_lines(captured.get()))
     if asked.all_of_them:
-        for text in _whole(root, place, asked.wanted):
+        for text in _whole(one.root, place, asked.wanted):
             say(text)
     say("\n".join(_tail(glance, asked)))
+    return _is_wrong(glance)
 
 
 def _head(glance: Glance, width: int) -> Iterator[str]:
@@ -123,7 +139,7 @@ def _head(glance: Glance, width: int) -> Iterator[str]:
     age = brief_duration(now() - run.due_at)
     whole = "complete" if report.complete else f"INCOMPLETE: {report.why_incomplete}"
     parts = [one_line(report.foundation, _FOUNDATION_MAX), _SCOPES[run.scope], run.run_id]
-    yield one_line(" · ".join([*parts, f"due {at(run.due_at)}, {age} ago", whole]), _SAID_MAX)
+    yield _line(" · ".join([*parts, f"due {at(run.due_at)}, {age} ago", whole]))
     yield _counts(report)
     if trend := trend_line(head.history, width):
         yield trend
@@ -171,7 +187,7 @@ def _tail(glance: Glance, asked: Asked) -> Iterator[str]:
     if left_out:
         yield f"not shown: {left_out}"
     yield from _mutes(glance)
-    yield one_line(glance.head.where, _SAID_MAX)
+    yield _line(glance.head.where)
 
 
 def _mutes(glance: Glance) -> Iterator[str]:
@@ -256,3 +272,7 @@ def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
     while some:
         yield some
         some = list(islice(iterator, _AT_A_TIME))
+
+
+def _line(text: str) -> str:
+    return one_line(text, _SAID_MAX)

@@ -250,6 +250,32 @@ def test_each_foundation_below_a_place_is_shown(shell: Shell, tmp_path: Path) ->
     assert [one["report"]["foundation"] for one in documents] == ["prod-us", "prod-eu"]
 
 
+def test_a_foundation_without_a_full_run_is_not_in_order(shell: Shell, tmp_path: Path) -> None:
+    ReportFolder(tmp_path, "eu", "prod-eu").run(NOW)
+    ReportFolder(tmp_path, "us", "prod-us").run(NOW, scope=Scope.PARTIAL)
+
+    status, said, error = shell.shows()
+
+    assert status == ExitStatus.WRONG
+    assert said.startswith("No problem found: 1 instance backed up\n")
+    assert error == f"{tmp_path}/us holds no committed full run\n"
+
+
+@pytest.mark.parametrize(("owner", "status"), [("team-a", 0), ("team-b", 1), ("team-c", 2)])
+def test_an_owner_may_be_known_in_one_foundation_of_several(
+    shell: Shell, tmp_path: Path, owner: str, status: int
+) -> None:
+    healthy = msgspec.structs.replace(finding(Verdict.HEALTHY, "h"), owner="team-a")
+    ReportFolder(tmp_path, "eu", "prod-eu").run(NOW, [healthy])
+    ReportFolder(tmp_path, "us", "prod-us").run(NOW, [of("team-b", "guid-1")])
+
+    found, said, error = shell.shows("--owner", owner)
+
+    assert found == status
+    assert error.count(f"knows of no instance with owner {owner}") == 1
+    assert said.count("· full run ·") == int(status < 2)
+
+
 def test_a_place_without_a_full_run_cannot_be_shown(
     shell: Shell, reports: ReportFolder, tmp_path: Path
 ) -> None:
