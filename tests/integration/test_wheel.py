@@ -49,7 +49,8 @@ def test_it_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if not name.startswith(INFO)}
 
-    ours = (path for path in Path("src").rglob("*.*") if path.suffix in (".py", ".html", ".css"))
+    kinds = (".py", ".html", ".css", ".js")
+    ours = (path for path in Path("src").rglob("*.*") if path.suffix in kinds)
     assert packed == {path.relative_to("src").as_posix() for path in ours}
 
 
