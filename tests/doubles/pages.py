@@ -434,7 +434,7 @@ def _age(verdict: Verdict, number: int, max_age: int, usual: int, rng: random.Ra
         times = (1.05, 1.3, 1.7, 2.5, 3.3, 5, 7, 12)[number % 8]
         return times * rng.uniform(1, 1.02) * max_age
     if number % 90 == 3 and 1.6 * usual < max_age:
-        return rng.uniform(1.6 * usual, max_age)
+        return rng.uniform(1.6 * usual, 0.99 * max_age)
     return rng.uniform(0.02 * max_age, min(1.4 * usual, 0.95 * max_age))
 
 
