@@ -1,0 +1,232 @@
+"""The answer in words: the heading, the lines below it, and what a reader must know before all."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.verdict import Verdict
+from backup_audit.page.causes import Cause
+from backup_audit.page.words import (
+    VERDICTS,
+    duration,
+    instances,
+    joined,
+    long_time,
+    machine_time,
+    number,
+    percent,
+)
+from backup_audit.report.figures import BreakdownRow, By
+from backup_audit.report.history import HistoryPoint
+from backup_audit.report.report import Report, open_problems
+from backup_audit.text import at, one_line
+
+_LARGEST = 3  # owners that a sentence names
+_MANY = 100  # problems: from there on the owners with most of them are named in a sentence
+_OWNER_MAX = 100  # characters
+_REPORTS_LOST = "all is new"  # how warnings end that say why there is no report to go on from
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in numbers that add up.
+
+    `configured` is the sum of all others but `problems`, which are those with a verdict that is a
+    problem: `open`, `muted` and `not_reached` among them. `being_deleted` are some of the open.
+    """
+
+    configured: int
+    healthy: int
+    in_grace: int
+    open: int
+    muted: int
+    not_reached: int
+    being_deleted: int
+    unknown: int
+    problems: int
+
+    @property
+    def is_nothing_known(self) -> bool:
+        """Whether not one instance could be audited."""
+        return self.configured > 0 and self.unknown == self.configured
+
+
+def figures_of(report: Report) -> Figures:
+    """Sort the counts out; raise ValueError if they have other verdicts than ours."""
+    counts = verdicts_in(report.counts)
+    problems = sum(count for verdict, count in counts.items() if verdict.is_problem)
+    found, not_reached = open_problems(report.news), report.news.not_reached
+    return Figures(
+        configured=sum(counts.values()),
+        healthy=counts[Verdict.HEALTHY],
+        in_grace=counts[Verdict.IN_GRACE],
+        open=found,
+        muted=problems - found - not_reached,
+        not_reached=not_reached,
+        being_deleted=report.news.being_deleted,
+        unknown=counts[Verdict.UNKNOWN],
+        problems=problems,
+    )
+
+
+def verdicts_in(counts: dict[str, int]) -> dict[Verdict, int]:
+    """Counts by verdict, worst first; raise ValueError if one is unknown, or lacks its words."""
+    found = {Verdict(name): count for name, count in counts.items()}
+    return {verdict: found.get(verdict, 0) for verdict in VERDICTS}
+
+
+def heading(report: Report, figures: Figures, causes: Sequence[Cause] = ()) -> str:
+    """The answer in a sentence; `causes` are needed where nothing is known."""
+    if figures.configured == 0:
+        return "No instance was audited: there was none to audit"
+    if figures.is_nothing_known:
+        return _nothing_known(figures, causes)
+    if figures.open:
+        return _problems(report, figures)
+    return _no_problem(figures)
+
+
+def _nothing_known(figures: Figures, causes: Sequence[Cause]) -> str:
+    everybody = f"of {instances(figures.configured)}"
+    if causes and all(cause.is_not_reached for cause in causes):
+        return f"Nothing is known: none {everybody} was reached"
+    if any(cause.http_status is not None for cause in causes):
+        return f"Nothing is known: the API gave no usable answer for any {everybody}"
+    return f"Nothing is known: the API answered for none {everybody}"
+
+
+def _problems(report: Report, figures: Figures) -> str:
+    have = "has" if figures.open == 1 else "have"
+    if report.run.scope is Scope.WHAT_IF:
+        have = "would have"
+    return f"{figures.open:,} of {instances(figures.configured)} {have} a backup problem"
+
+
+def _no_problem(figures: Figures) -> str:
+    """Never that all are backed up while some are in grace, muted or not reached."""
+    everybody = instances(figures.configured)
+    if figures.healthy == figures.configured:
+        return f"No problem found: {everybody if figures.configured == 1 else f'all {everybody}'} backed up"
+    others = {
+        "muted with a problem": figures.muted,
+        "in grace": figures.in_grace,
+        "not reached": figures.not_reached,
+    }
+    said = [f"{count:,} {what}" for what, count in others.items() if count]
+    found = "No open problem" if figures.muted else "No problem found"
+    return f"{found}: {', '.join([f'{figures.healthy:,} of {everybody} backed up', *said])}"
+
+
+def lead(report: Report, figures: Figures) -> str:
+    """What was audited, and what is new, ended, muted, in grace, being deleted, not reached."""
+    coverage, news = report.coverage, report.news
+    whole = f"{coverage.audited:,} of {coverage.configured:,} ({percent(coverage.percent)})"
+    counts = {
+        "new": news.new,
+        "worse than before": news.worse,
+        "ended": news.resolved,
+    }
+    if not report.run.scope.is_compared or is_first(report):
+        counts = {}
+    counts |= {
+        "muted": figures.muted,
+        "in grace": figures.in_grace,
+        "not reached": figures.not_reached,
+        "open ones being deleted": figures.being_deleted,
+    }
+    said = [f"{count:,} {what}" for what, count in counts.items() if count]
+    if figures.is_nothing_known:
+        said = [one for one in said if one.endswith(("muted", "reached"))]
+    return f"Audited {whole}." + (f" {joined(said)}." if said else "")
+
+
+def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:
+    """The owners with most problems, where there are many; None if nobody is named as an owner."""
+    if figures.open < _MANY or figures.is_nothing_known:
+        return None
+    named = [one for one in rows if one.by is By.OWNER and one.owner and one.open][:_LARGEST]
+    if not named:
+        return None
+    shares = joined([f"{one_line(one.owner or '', _OWNER_MAX)} {one.open:,}" for one in named])
+    return f"Most of them: {shares}." if len(named) > 1 else f"Most of them: {shares}."
+
+
+def is_first(report: Report) -> bool:
+    """Whether there was no report to compare with."""
+    return report.plan.previous is None
+
+
+class Banner(msgspec.Struct, frozen=True):
+    """What a reader must know before all; `is_grave` if the run cannot be relied on as ever."""
+
+    title: str
+    text: str
+    is_grave: bool = True
+
+
+def banners(report: Report, figures: Figures, history: Sequence[HistoryPoint]) -> Iterator[Banner]:
+    """What limits what the page proves, the gravest first."""
+    run = report.run
+    if run.scope is Scope.PARTIAL:
+        asked = instances(figures.configured)
+        text = f"{asked} were asked for by hand." if figures.configured != 1 else f"{asked} was asked for by hand."
+        yield Banner(
+            "Only some instances.",
+            f"{text} This says nothing of the others, and is no evidence of the fleet.",
+        )
+    if run.scope is Scope.WHAT_IF:
+        yield Banner(
+            "A what-if.",
+            f"{joined(list(_asked(report)))}: not the configured policy, and no evidence.",
+        )
+    if not report.complete:
+        since = report.alerts.incomplete_since
+        still = f" Runs are incomplete since {at(since)}." if since and since != run.due_at else ""
+        yield Banner("The audit is incomplete.", f"{report.why_incomplete}.{still}")
+    if run.delay is not None:
+        late = duration(int(run.delay.total_seconds()))
+        yield Banner("Late.", f"The run was due at {at(run.due_at)}, and began {late} later.")
+    if run.scope is Scope.FULL and is_first(report):
+        yield from _first_banner(report, history)
+
+
+def _asked(report: Report) -> Iterator[str]:
+    run = report.run
+    if run.as_of is not None:
+        yield f"judged as of {at(run.as_of)}"
+    if run.max_age_seconds is not None:
+        yield f"judged with a max_age of {duration(run.max_age_seconds)} for each instance"
+
+
+def _first_banner(report: Report, history: Sequence[HistoryPoint]) -> Iterator[Banner]:
+    lost = [one for one in report.plan.warnings if one.endswith(_REPORTS_LOST)]
+    if lost:
+        text = f"{'; '.join(lost)}. History and changes start anew with this run."
+        yield Banner("The report before is lost.", text)
+    elif len(history) <= 1:
+        text = "There is no run before to compare with: nothing is marked as new."
+        yield Banner("First full run.", text, is_grave=False)
+
+
+class LastKnown(msgspec.Struct, frozen=True, kw_only=True):
+    """The last full run that knew something, where this one knows nothing."""
+
+    point: HistoryPoint
+    when: str
+    machine_time: str
+    said: str
+
+
+def last_known(report: Report, history: Sequence[HistoryPoint]) -> LastKnown | None:
+    """The last of the runs before that could audit an instance; None if there is none."""
+    for point in reversed(history):
+        if point.run_id == report.run.run_id or point.percent == 0:
+            continue
+        configured = sum(point.counts.values())
+        return LastKnown(
+            point=point,
+            when=long_time(point.due_at),
+            machine_time=machine_time(point.due_at),
+            said=f"{number(point.open)} of {instances(configured)} had a problem",
+        )
+    return None
