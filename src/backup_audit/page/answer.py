@@ -132,12 +132,13 @@ def lead(report: Report, figures: Figures) -> str:
         "muted": figures.muted,
         "in grace": figures.in_grace,
         "not reached": figures.not_reached,
-        "open ones being deleted": figures.being_deleted,
     }
     said = [f"{count:,} {what}" for what, count in counts.items() if count]
     if figures.is_nothing_known:
         said = [one for one in said if one.endswith(("muted", "reached"))]
-    return f"Audited {whole}." + (f" {joined(said)}." if said else "")
+    deleted = figures.being_deleted
+    of_deleted = f" Of {deleted:,} open the instance is being deleted." if deleted else ""
+    return f"Audited {whole}." + (f" {joined(said)}." if said else "") + of_deleted
 
 
 def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:
@@ -148,7 +149,21 @@ def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:
     if not named:
         return None
     shares = joined([f"{one_line(one.owner or '', _OWNER_MAX)} {one.open:,}" for one in named])
-    return f"Most of them: {shares}." if len(named) > 1 else f"Most of them: {shares}."
+    return f"Most of them: {shares}."
+
+
+def quiet(report: Report, history: Sequence[HistoryPoint]) -> str | None:
+    """Since when no full run has found an open problem; None if this one did, or is the only one."""
+    if not report.run.scope.is_compared:
+        return None
+    since = None
+    for count, point in enumerate(reversed(history), 1):
+        if point.open or point.percent == 0:
+            break
+        since, runs = point.due_at, count
+    if since is None or runs < 2:
+        return None
+    return f"No open problem in {runs:,} full runs in a row, since {at(since)}."
 
 
 def is_first(report: Report) -> bool:

@@ -174,7 +174,7 @@ def _days(slots: Sequence[Slot], step: float, wide: float) -> Iterable[Tick]:
     last = -_RIGHT
     for one in wanted if dated else ():
         index, when = dated[one]
-        at = round(_LEFT + index * step + wide / 2, 1)
+        at = min(round(_LEFT + index * step + wide / 2, 1), _RIGHT - _LABEL / 4)
         if at - last >= _LABEL:
             yield Tick(at, day(when))
             last = at
@@ -184,12 +184,13 @@ _LABEL = 70.0  # between the middles of two labels
 
 
 def _round_up(most: int) -> int:
-    """The next number of the kind 1, 2, 3, 4, 6, 8, 10, 20 ... that is as large; 2 at least."""
+    """The next round number, such as 2, 4, 5, 8, 12, 15, 20, 25: that large, and 2 at least."""
     power = 1
     while True:
-        for digit in (2, 3, 4, 6, 8, 10):
-            if digit * power >= most:
-                return digit * power
+        for tenths in (10, 12, 15, 20, 25, 30, 40, 50, 60, 80):
+            top, rest = divmod(tenths * power, 10)
+            if not rest and top >= max(most, 2):
+                return top
         power *= 10
 
 
@@ -229,7 +230,7 @@ _BINS: Mapping[str, tuple[str, str, Verdict]] = {
 def ages(found: Ages) -> list[AgeBar]:
     """The nine bins, the highest bar as high as the chart."""
     counts: dict[str, int] = msgspec.structs.asdict(found)
-    most, room = max(counts.values()), _BOTTOM - _TOP - 10
+    most, room = max(counts.values()), _BOTTOM - _TOP - 22
     bars = []
     for place, (name, count) in enumerate(counts.items()):
         label, said, verdict = _BINS[name]

@@ -20,6 +20,7 @@ from backup_audit.page.answer import (
     largest,
     last_known,
     lead,
+    quiet,
     verdicts_in,
 )
 from backup_audit.page.causes import causes_of
@@ -85,6 +86,7 @@ def _first_screen(
     return {
         "heading": heading(head, figures, causes),
         "lead": lead(head, figures),
+        "quiet": quiet(head, history),
         "largest": largest(breakdown, figures),
         "banners": list(banners(head, figures, history)),
         "causes": causes,
@@ -110,14 +112,14 @@ def _problems(
     block = PackedBlock() if is_packed else Block()
     held = [block.begin()]
     for chunk in _in_chunks(islice(findings, REAL_ROWS), _ROWS_AT_ONCE):
-        held += (block.add(maker.values(one)) for one in chunk)
+        held += (block.add(maker.values(one, is_real=True)) for one in chunk)
         yield rendered("rows.html", rows=[maker.row(one) for one in chunk])
     yield rendered("end.html", **shared)
     kind, name = ("text/plain", "packed") if is_packed else ("application/json", "data")
     yield f'<script type="{kind}" id="{name}">'.encode()
     yield from held
     for one in findings:
-        if ready := block.add(maker.values(one)):
+        if ready := block.add(maker.values(one, is_real=False)):
             yield ready
     yield block.end(maker.steps)
     yield b"</script>\n"

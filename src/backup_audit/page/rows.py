@@ -21,6 +21,7 @@ from backup_audit.page.words import (
     service_of,
     short_time,
 )
+from backup_audit.text import printable
 
 REAL_ROWS = 500  # in HTML: all of the table that is there without the script
 
@@ -60,9 +61,14 @@ class RowMaker:
         """What is shown to have changed."""
         return None if self._is_first else finding.change
 
-    def values(self, finding: Finding) -> tuple[object, ...]:
-        """A row as the script gets it: texts, numbers, times in RFC 3339, seconds."""
+    def values(self, finding: Finding, *, is_real: bool) -> tuple[object, ...]:
+        """A row as the script gets it: texts, numbers, times in RFC 3339, seconds.
+
+        Unless it is among the first, `is_real`, it has a request id only where the API gave no
+        list: in a large block these take a third of the room, and a list is its own evidence.
+        """
         evidence, policy, hidden = finding.evidence, finding.policy, finding.hidden
+        request_id = evidence.request_id if is_real or evidence.backup_count is None else None
         return (
             finding.guid,
             _shown(finding.name),
@@ -87,7 +93,7 @@ class RowMaker:
             evidence.http_status,
             evidence.code,
             _shown(evidence.title),
-            _shown(evidence.request_id),
+            _shown(request_id),
             self.steps.index_of(finding),
             int(check_command_of(finding) is not None),
             (hidden.verdict, hidden.since) if hidden else None,
@@ -179,7 +185,7 @@ BLANK = Row(verdict=Verdict.UNKNOWN)
 
 
 def _shown(text: str | None) -> str | None:
-    return foreign(text) if text is not None else None
+    return None if text is None else printable(text).strip()
 
 
 def _time(when: datetime | None) -> Moment | None:
