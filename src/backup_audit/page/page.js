@@ -1,2 +1,273 @@
-"use strict";
-document.documentElement.dataset.scripted = "";
+// The list of problems: search, filters, order, pages, and links to all of them. Everything else is
+// there without a script. The state lives in the address alone; foreign text enters as text alone.
+(() => {
+  "use strict";
+
+  const ON_A_PAGE = 100;
+  const COLUMN_OF = { v: "verdict", o: "owner", c: "change", org: "org", space: "space", offering: "offering" };
+  const SEARCHED = ["name", "guid", "owner", "org", "space", "offering", "plan", "reason", "request_id"];
+  const NOBODY = "-"; // in the address: those without an owner, without an org and so on
+
+  const [table, form, pages, shown, beyond] = ["problems", "filter", "pages", "shown", "beyond"].map((id) =>
+    document.getElementById(id),
+  );
+  const headers = [...document.querySelectorAll("th[data-s]")];
+  const state = () => {
+    const parts = [...new URLSearchParams(location.hash.slice(1))];
+    return new URLSearchParams(parts.filter(([name]) => name in COLUMN_OF || "ipqs".includes(name)));
+  };
+  const number = new Intl.NumberFormat("en").format;
+  const make = (name, text) => Object.assign(document.createElement(name), { textContent: text });
+  const isMissing = (value) => value === null || value === undefined || value === "";
+
+  // As all of the report says durations: days with hours, hours with minutes, minutes with seconds.
+  const duration = (seconds) => {
+    const units = { d: 86400, h: 3600, min: 60, s: 1 };
+    const [large, small] = seconds >= 172800 ? ["d", "h"] : seconds >= 3600 ? ["h", "min"] : ["min", "s"];
+    const [many, few] = [Math.floor(seconds / units[large]), Math.floor((seconds % units[large]) / units[small])];
+    return [many && `${many} ${large}`, few && `${few} ${small}`].filter(Boolean).join(" ") || "0 s";
+  };
+
+  // How old the page is when it is read: an old one must not pass for today's.
+  const sayAges = () => {
+    for (const time of document.querySelectorAll("time[data-ago]")) {
+      const seconds = Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000);
+      if (time.nextElementSibling?.className !== "ago") time.after(Object.assign(make("span"), { className: "ago" }));
+      time.nextElementSibling.textContent = seconds < 0 ? "" : ` (${duration(seconds).split(" ", 2).join(" ")} ago)`;
+    }
+  };
+
+  const copy = async (button) => {
+    const source = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source); // a sandbox refuses: then a person copies
+      button.textContent = "Selected";
+    }
+  };
+
+  const comeTo = (place) => {
+    place.tabIndex = -1;
+    place.scrollIntoView({ block: place === shown ? "start" : "center" });
+    place.focus({ preventScroll: true });
+  };
+
+  // The address of the state with other parts. Other rows have other pages: it begins at the first.
+  const addressWith = (parts) => {
+    const next = state();
+    for (const [name, value] of Object.entries({ i: "", p: "", ...parts })) {
+      if (value) next.set(name, value);
+      else next.delete(name);
+    }
+    return `#${next}`;
+  };
+
+  const unpacked = async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const stream = new Response(bytes).body.pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).json();
+  };
+
+  const listOf = ({ columns, rows, steps }) => {
+    const at = Object.fromEntries(columns.map((name, place) => [name, place]));
+    const [verdicts, changes] = ["v", "c"].map(
+      (name) => new Map([...form.elements[name].options].map((option) => [option.value, option.text])),
+    );
+    const worst = [...verdicts.keys()];
+    const orders = new Map([["", [...rows.keys()]]]);
+    const template = document.getElementById("row").content.firstElementChild;
+    let texts = null;
+
+    const placeOf = (row) => {
+      const [org, space] = [row[at.org], row[at.space]];
+      return org || space ? `${org || "?"} / ${space || "?"}` : null;
+    };
+
+    const keyOf = (row, name) => {
+      if (name === "verdict") return worst.indexOf(row[at.verdict]);
+      const value = name === "place" ? placeOf(row) : row[at[name]];
+      return typeof value === "string" ? value.toLowerCase() : (value ?? null);
+    };
+
+    // The numbers of all rows in an order, such as "-age": what is not known comes last either way.
+    const ordered = (by) => {
+      const name = by.replace(/^-/, "");
+      if (!orders.has(by) && headers.some((header) => header.dataset.s === name)) {
+        const keys = rows.map((row) => keyOf(row, name));
+        const before = by === name ? -1 : 1;
+        const compared = (one, other) => {
+          const [a, b] = [keys[one], keys[other]];
+          if (a === b) return one - other;
+          return a === null ? 1 : b === null || a < b === (before === -1) ? -1 : 1;
+        };
+        orders.set(by, [...rows.keys()].sort(compared));
+      }
+      return orders.get(by) ?? orders.get("");
+    };
+
+    // The numbers of the rows that a state asks for.
+    const found = (wanted) => {
+      const asked = Object.keys(COLUMN_OF).filter((key) => wanted.get(key));
+      const tests = asked.map((key) => {
+        const [place, value] = [at[COLUMN_OF[key]], wanted.get(key)];
+        return (number) => (rows[number][place] || NOBODY) === value;
+      });
+      const words = (wanted.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+      if (words.length) {
+        texts ??= rows.map((row) => SEARCHED.map((name) => row[at[name]] ?? "").join("\n").toLowerCase());
+        tests.push((number) => words.every((word) => texts[number].includes(word)));
+      }
+      const order = ordered(wanted.get("s") ?? "");
+      return tests.length ? order.filter((number) => tests.every((test) => test(number))) : order;
+    };
+
+    const saidOf = (row) => {
+      const said = Object.fromEntries(columns.map((name, place) => [name, row[place]]));
+      [said.muted_owner, said.muted_reason, said.muted_until] = said.muted ?? [];
+      [said.hidden_verdict, said.hidden_since] = said.hidden ?? [];
+      said.verdict = verdicts.get(said.verdict);
+      said.change = changes.get(said.change);
+      said.hidden_verdict = verdicts.get(said.hidden_verdict);
+      said.place = placeOf(row);
+      said.service = [said.offering, said.plan].filter(Boolean).join(" ");
+      said.command ||= null;
+      said.step = steps[said.step]?.length ? steps[said.step] : null;
+      for (const name of ["age", "max_age", "usual"]) said[name] = isMissing(said[name]) ? null : duration(said[name]);
+      for (const name of ["count", "min_backups"]) said[name] = isMissing(said[name]) ? null : number(said[name]);
+      return said;
+    };
+
+    const fill = (element, said) => {
+      const value = said[element.dataset.f];
+      if (element.dataset.f === "step") element.replaceChildren(...(value ?? []).map((step) => make("li", step)));
+      else if (element.dataset.f === "command") element.textContent = element.textContent.replace("GUID", said.guid);
+      else if (element.localName === "time" && value) {
+        element.dateTime = value;
+        element.textContent = `${value.slice(0, 16).replace("T", " ")} UTC`;
+      } else element.textContent = isMissing(value) ? (element.dataset.none ?? "") : value;
+    };
+
+    const drawn = (row) => {
+      const [said, element] = [saidOf(row), template.cloneNode(true)];
+      element.id = `i=${said.guid}`;
+      element.dataset.v = row[at.verdict];
+      if (row[at.change]) element.dataset.c = row[at.change];
+      if (said.muted) element.dataset.m = "";
+      for (const one of element.querySelectorAll("[data-if]")) if (isMissing(said[one.dataset.if])) one.remove();
+      for (const one of element.querySelectorAll("[data-f]")) fill(one, said);
+      for (const one of element.querySelectorAll("[data-copy]")) one.hidden = !navigator.clipboard;
+      return element;
+    };
+
+    const drawPages = (page, last) => {
+      const link = (text, to) => Object.assign(make("a", text), { href: addressWith({ p: to > 1 && to }) });
+      const parts = [make("span", `Page ${number(page)} of ${number(last)}`)];
+      if (page > 1) parts.unshift(link("Previous page", page - 1));
+      if (page < last) parts.push(link("Next page", page + 1));
+      pages.replaceChildren(...parts);
+      pages.hidden = last === 1;
+    };
+
+    const say = (wanted, count, first, last) => {
+      for (const name of ["q", "v", "o", "c"]) form.elements[name].value = wanted.get(name) ?? "";
+      for (const header of headers) {
+        const way = { [header.dataset.s]: "ascending", [`-${header.dataset.s}`]: "descending" };
+        header.ariaSort = way[wanted.get("s")] ?? null;
+      }
+      const only = ["org", "space", "offering"].map((name) => wanted.get(name)).filter(Boolean).join(" / ");
+      const part = last > 1 ? `, ${number(first + 1)} to ${number(Math.min(first + ON_A_PAGE, count))} here` : "";
+      shown.textContent = `${number(count)} of ${number(rows.length)} shown${only && `, of ${only}`}${part}`;
+    };
+
+    // Draw what the address asks for; `comes`: whoever reads has followed a link to it.
+    const draw = (comes) => {
+      const guid = state().get("i");
+      const wanted = guid ? new URLSearchParams() : state();
+      const order = found(wanted);
+      const place = guid ? rows.findIndex((row) => row[at.guid] === guid) : -1;
+      const last = Math.max(1, Math.ceil(order.length / ON_A_PAGE));
+      const asked = guid ? Math.floor(place / ON_A_PAGE) + 1 : Math.trunc(wanted.get("p"));
+      const page = Math.min(Math.max(asked, 1) || 1, last);
+      const first = (page - 1) * ON_A_PAGE;
+      const here = order.slice(first, first + ON_A_PAGE);
+      table.tBodies[0].replaceChildren(...here.map((number) => drawn(rows[number])));
+      drawPages(page, last);
+      say(wanted, order.length, first, last);
+      if (guid && place < 0) sayUnknown(guid);
+      else if (guid) open(document.getElementById(`i=${guid}`));
+      else if (comes) comeTo(shown);
+    };
+
+    const open = (row) => {
+      for (const details of row.querySelectorAll("details")) details.open = true;
+      comeTo(row);
+    };
+
+    const offer = () => {
+      const owners = new Set(rows.map((row) => row[at.owner] || NOBODY));
+      for (const { value } of form.elements.o.options) owners.delete(value);
+      const names = [...owners].sort();
+      form.elements.o.append(...names.map((name) => new Option(name === NOBODY ? "nobody named" : name, name)));
+      for (const header of headers) {
+        header.replaceChildren(Object.assign(make("button", header.textContent), { type: "button" }));
+      }
+      form.hidden = false;
+      beyond?.remove(); // what a list without a script lacks
+    };
+    offer();
+    return draw;
+  };
+
+  const sayUnknown = (guid) => {
+    shown.textContent = `${guid} is not in this list: it is healthy, or this run did not audit it.`;
+    comeTo(shown);
+  };
+
+  const listen = (draw) => {
+    const go = (parts, how = "pushState") => {
+      history[how](null, "", addressWith(parts));
+      draw(false);
+    };
+    let comes = false;
+    addEventListener("click", ({ target }) => {
+      comes = target.closest("a") !== null;
+      const by = target.closest("th[data-s] button")?.parentNode.dataset.s;
+      if (by) go({ s: { [by]: `-${by}`, [`-${by}`]: "" }[state().get("s")] ?? by });
+    });
+    addEventListener("hashchange", () => {
+      draw(comes && state().size > 0);
+      comes = false;
+    });
+    form.addEventListener("input", ({ target }) => {
+      const goesOn = target.name === "q" && state().has("q"); // a search is one step back, however long
+      go({ [target.name]: target.value }, goesOn ? "replaceState" : "pushState");
+    });
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      history.pushState(null, "", "#");
+      draw(false);
+    });
+  };
+
+  const start = async () => {
+    sayAges();
+    addEventListener("visibilitychange", sayAges, true);
+    addEventListener("click", ({ target }) => target.closest("[data-copy]") && copy(target.closest("[data-copy]")));
+    if (table.hidden) {
+      if (state().has("i")) sayUnknown(state().get("i"));
+      return;
+    }
+    const [plain, packed] = ["data", "packed"].map((id) => document.getElementById(id)?.textContent);
+    const draw = listOf(plain ? JSON.parse(plain) : await unpacked(packed));
+    listen(draw);
+    draw(state().size > 0);
+  };
+
+  start().catch((error) => {
+    shown.textContent = `This browser cannot search and filter the list: ${error.message}`;
+    throw error;
+  });
+})();

@@ -59,12 +59,13 @@ def page_pieces(stored: StoredReport, objects: Sequence[KeptObject]) -> Iterator
         "csv_key": stored.keys.report("findings.csv"),
         "mutes": mutes,
     }
-    yield rendered("begin.html", **shared, late=late, **_first_screen(stored, history, breakdown))
+    yield rendered("begin.html", **shared, **_first_screen(stored, history, breakdown))
     findings = _seen(_read(stored, reader.findings()), seen)
     yield from _problems(findings, maker, shared, row_count)
     yield rendered(
         "rest.html",
         **shared,
+        late=late,
         ended=sections.ends_of(_read(stored, reader.resolved()), head.run.due_at),
         period=period_of(history),
         equation=sections.equation(head),

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from backup_audit.fleet.mutes import Mute
-from backup_audit.judge.advice import check_command_of, next_step_of
+from backup_audit.judge.advice import check_command, check_command_of, next_step_of
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.page.words import (
@@ -180,8 +180,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-BLANK = Row(verdict=Verdict.UNKNOWN)
-"""The row that the script fills: nothing in it is known."""
+BLANK = Row(verdict=Verdict.UNKNOWN, command=check_command("GUID"))
+"""The row that the script fills: in its command, GUID stands for that of the instance."""
 
 
 def _shown(text: str | None) -> str | None:

@@ -116,9 +116,10 @@ def foreign(text: str | None) -> str:
 
 def place_of(org: str | None, space: str | None) -> str:
     """Say "org / space", with "?" for what is not known of one."""
-    if not org and not space:
+    shown_org, shown_space = foreign(org), foreign(space)
+    if not shown_org and not shown_space:
         return "not known"
-    return f"{foreign(org) or '?'} / {foreign(space) or '?'}"
+    return f"{shown_org or '?'} / {shown_space or '?'}"
 
 
 def service_of(offering: str | None, plan: str | None) -> str:
