@@ -154,6 +154,13 @@ def none() -> StoredReport:
 
 
 @cache
+def all_healthy() -> StoredReport:
+    """Nothing to list."""
+    fleet = _fleet(_Made(Verdict.HEALTHY, 2_314))
+    return _kept(fleet, history=_history(88, (0, 0, 0, 0, 0, 0), quiet=34))
+
+
+@cache
 def some() -> StoredReport:
     """20 problems of 2,314 instances, one of them new; one more is muted, and 4 have ended."""
     return _kept([*_muted(1), *_fleet(*_some(2_282))], history=_history(88), ended=4)
@@ -300,6 +307,7 @@ def hostile() -> StoredReport:
             instances=1,
         )
         for text in HOSTILE_TEXTS
+        if text.isprintable() and text.strip()  # the configuration takes no other
     ]
     fleet[0] = msgspec.structs.replace(
         fleet[0], mute=Mute(None, HOSTILE_TEXTS[0], HOSTILE_TEXTS[1], date(2026, 3, 31))
@@ -337,7 +345,7 @@ def size(problems: int) -> StoredReport:
 STATES: Mapping[str, Callable[[], StoredReport]] = {
     one.__name__: one
     for one in (
-        *(none, some, sixty, many, all_unknown, first),
+        *(none, all_healthy, some, sixty, many, all_unknown, first),
         *(partial, what_if, incomplete, all_muted, hostile),
     )
 }
