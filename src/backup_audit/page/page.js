@@ -211,7 +211,7 @@
       const names = [...owners].sort();
       form.elements.o.append(...names.map((name) => new Option(name === NOBODY ? "nobody named" : name, name)));
       for (const header of headers) {
-        header.replaceChildren(Object.assign(make("button", header.textContent), { type: "button" }));
+        header.append(Object.assign(make("button", header.textContent), { type: "button" })); // the plain text is printed
       }
       form.hidden = false;
       beyond?.remove(); // what a list without a script lacks

@@ -14,7 +14,7 @@ from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.changes import Ended
 from backup_audit.report.drift import Departure
-from backup_audit.text import brief_duration, printable
+from backup_audit.text import brief_duration, printable, rough_duration
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.NEVER_BACKED_UP: "Never backed up",
@@ -107,6 +107,11 @@ def machine_time(when: datetime) -> str:
 def duration(seconds: int) -> str:
     """Say a duration briefly: "3 d 3 h"."""
     return brief_duration(timedelta(seconds=seconds))
+
+
+def rough(seconds: int) -> str:
+    """Say a duration that is never exact, such as a usual interval."""
+    return rough_duration(timedelta(seconds=seconds))
 
 
 def foreign(text: str | None) -> str:
