@@ -53,6 +53,7 @@ def _inventory_age(report: Report) -> float | None:
 
 
 _COUNT, _SECONDS = MetricUnit.Count, MetricUnit.Seconds
+_PAGES_FAILED = "PagesFailed"
 
 METRICS = (
     *(_instances(verdict) for verdict in Verdict),
@@ -113,6 +114,12 @@ METRICS = (
         "say why (`why_incomplete`)",
     ),
     Metric("RunsFailed", _COUNT, lambda _: 0, "1 if a run, full or not, failed, else 0"),
+    Metric(
+        _PAGES_FAILED,
+        _COUNT,
+        lambda _: 0,
+        "1 if the page of a run, full or not, could not be drawn, else 0",
+    ),
 )
 
 
@@ -146,6 +153,7 @@ class PowertoolsTelemetry:
         _LOGGER.append_keys(invocation_id=invocation_id, run_id=None)
         self._monotonic = monotonic
         self._progress_due = monotonic() + _PROGRESS_EVERY
+        self._page_failed = False
 
     def identified(self, run_id: str) -> None:
         _LOGGER.append_keys(run_id=run_id)
@@ -203,12 +211,18 @@ class PowertoolsTelemetry:
         metrics = self._metrics(report.foundation)
         for metric in METRICS:
             value = metric.value(report)
-            if value is not None:
+            is_said = metric.name == _PAGES_FAILED and self._page_failed
+            if value is not None and not is_said:
                 metrics.add_metric(metric.name, metric.unit, value)
         metrics.flush_metrics()
 
     def page_failed(self, error: Exception) -> None:
+        """Log and count it; the fault is ours, so the line has its traceback."""
+        self._page_failed = True
         _LOGGER.error("the page could not be drawn", exc_info=error)
+        metrics = self._metrics(None)
+        metrics.add_metric(_PAGES_FAILED, MetricUnit.Count, 1)
+        metrics.flush_metrics()
 
     def failed(self, error: Exception, foundation: str | None) -> None:
         """Log and count it; where an error is ours the reason is enough, without a traceback."""

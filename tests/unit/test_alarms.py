@@ -153,6 +153,18 @@ def test_a_failure_is_counted_for_the_alarm_where_no_foundation_is_known(
     assert alarm("FailedRun").metric in counted
 
 
+def test_a_page_that_failed_rings_although_the_run_is_reported_after_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = PowertoolsTelemetry("invocation-1", FUNCTION)
+    telemetry.page_failed(ValueError("no words"))
+    telemetry.reported(stored([finding()]).head, messages_sent=1)
+
+    watched = alarm("PageFailed").metric
+    points = [one for one in emitted(capsys.readouterr().out) if one.metric == watched]
+    assert [one.value for one in points] == [1]
+
+
 def test_verdicts_are_stacked_worst_first_and_add_up() -> None:
     [stacked] = [w["properties"] for w in dashboard()["widgets"] if w["properties"].get("stacked")]
     names = [m.name for m, stat in metrics_of_the_dashboard() if stat == "Average"]
@@ -290,6 +302,9 @@ THRESHOLDS = [
     ("FailedRun", 0, OK),
     ("FailedRun", 1, RINGS),
     ("FailedRun", 2, RINGS),
+    ("PageFailed", 0, OK),
+    ("PageFailed", 1, RINGS),
+    ("PageFailed", 2, RINGS),
     ("IncompleteRun", 0, OK),
     ("IncompleteRun", 1, RINGS),
     ("NobodySubscribed", 0, OK),
@@ -349,7 +364,9 @@ def test_coverage_is_low_below_nine_tenths_or_where_an_instance_is_unknown_twice
     assert watching.watched(points, T - HOUR, T + timedelta(days=1)) is expected
 
 
-@pytest.mark.parametrize("name", ["FailedRun", "IncompleteRun", "InventoryOld", "NearTimeout"])
+@pytest.mark.parametrize(
+    "name", ["FailedRun", "IncompleteRun", "PageFailed", "InventoryOld", "NearTimeout"]
+)
 def test_what_the_last_run_said_holds_until_the_next_says_otherwise(name: str) -> None:
     bad = {"NearTimeout": 900_000, "InventoryOld": 49}.get(name, 1)
     next_day = T + timedelta(days=1)

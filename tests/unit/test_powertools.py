@@ -150,6 +150,23 @@ def test_no_other_run_moves_the_metrics(scope: Scope, output: Output) -> None:
     assert line["scope"] == scope
 
 
+def test_a_page_that_could_not_be_drawn_is_an_error_with_its_traceback_and_counted(
+    output: Output,
+) -> None:
+    telemetry().page_failed(ValueError("no words for it"))
+
+    logged, emitted = output.lines()
+    assert (logged["level"], logged["message"]) == ("ERROR", "the page could not be drawn")
+    assert "no words for it" in logged["exception"]
+    assert emitted["PagesFailed"] == [1]
+
+
+def test_a_run_with_its_page_says_so_in_zeros(output: Output) -> None:
+    telemetry().reported(stored([finding()]).head, messages_sent=1)
+
+    assert output.lines()[1]["PagesFailed"] == [0]
+
+
 @pytest.mark.parametrize("foundation", ["test", None])
 def test_a_failed_run_is_logged_with_its_reason_and_counted(
     foundation: str | None, output: Output
