@@ -49,3 +49,10 @@ def test_boto3_comes_with_the_first_request_to_aws() -> None:
     _, modules = imported()
 
     assert not {name for name in modules if name.startswith(("boto3", "botocore.", "s3transfer"))}
+
+
+def test_what_draws_the_page_comes_with_the_page() -> None:
+    packages, modules = imported()
+
+    assert not packages & {"jinja2", "markupsafe"}
+    assert not {name for name in modules if name.startswith("backup_audit.page")}

@@ -48,7 +48,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_nothing_known(self) -> bool:
         """Whether not one instance could be audited."""
-        return self.configured > 0 and self.unknown == self.configured
+        return self.unknown == self.configured
 
 
 def figures_of(report: Report) -> Figures:
@@ -77,8 +77,6 @@ def verdicts_in(counts: dict[str, int]) -> dict[Verdict, int]:
 
 def heading(report: Report, figures: Figures, causes: Sequence[Cause] = ()) -> str:
     """The answer in a sentence; `causes` are needed where nothing is known."""
-    if figures.configured == 0:
-        return "No instance was audited: there was none to audit"
     if figures.is_nothing_known:
         return _nothing_known(figures, causes)
     if figures.open:
@@ -184,7 +182,11 @@ def banners(report: Report, figures: Figures, history: Sequence[HistoryPoint]) -
     run = report.run
     if run.scope is Scope.PARTIAL:
         asked = instances(figures.configured)
-        text = f"{asked} were asked for by hand." if figures.configured != 1 else f"{asked} was asked for by hand."
+        text = (
+            f"{asked} were asked for by hand."
+            if figures.configured != 1
+            else f"{asked} was asked for by hand."
+        )
         yield Banner(
             "Only some instances.",
             f"{text} This says nothing of the others, and is no evidence of the fleet.",

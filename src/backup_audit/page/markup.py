@@ -18,7 +18,8 @@ from markupsafe import Markup
 
 from backup_audit.fleet.inventory import Read, Sees
 from backup_audit.fleet.selectors import Selector
-from backup_audit.judge.advice import MEANINGS, next_step
+from backup_audit.judge.advice import MEANINGS as OF_PROBLEMS
+from backup_audit.judge.advice import next_step
 from backup_audit.judge.finding import Change
 from backup_audit.judge.verdict import Verdict
 from backup_audit.page import charts, words
@@ -29,23 +30,23 @@ from backup_audit.report.alerts import Audience
 _HERE = Path(__file__).parent
 LISTED_MAX = 50  # instances, excludes, rules and warnings that a section names
 
-_MEANINGS: Mapping[Verdict, str] = {
-    **MEANINGS,
+MEANINGS: Mapping[Verdict, str] = {
+    **OF_PROBLEMS,
     Verdict.IN_GRACE: "no backup yet, and young enough to have none",
     Verdict.HEALTHY: "the newest listed backup is young enough, and enough are listed",
 }
-_READS: Mapping[Read, str] = {
+READS: Mapping[Read, str] = {
     Read.COMPLETE: "read completely",
     Read.PARTIAL: "read in part",
     Read.FAILED: "could not be read",
     Read.LISTED: "only the listed instances were looked up",
 }
-_SEES: Mapping[Sees, str] = {
+SEES: Mapping[Sees, str] = {
     Sees.ALL: "everything",
     Sees.ROLES: "what its roles let it see",
     Sees.UNKNOWN: "nobody knows how much",
 }
-_AUDIENCES: Mapping[str, str] = {
+AUDIENCES: Mapping[str, str] = {
     Audience.PEOPLE: "people",
     Audience.EVENTS: "programs",
     Audience.CHAT: "chat",
@@ -99,11 +100,11 @@ def _globals() -> dict[str, Any]:
         "PROBLEMS": charts.PROBLEMS,
         "REAL_ROWS": REAL_ROWS,
         "LISTED_MAX": LISTED_MAX,
-        "MEANINGS": _MEANINGS,
+        "MEANINGS": MEANINGS,
         "STEPS": {verdict: next_step(verdict) for verdict in Verdict},
-        "READS": _READS,
-        "SEES": _SEES,
-        "AUDIENCES": _AUDIENCES,
+        "READS": READS,
+        "SEES": SEES,
+        "AUDIENCES": AUDIENCES,
         "LISTED_CHANGES": _LISTED_CHANGES,
         "BLANK": BLANK,
         "said_counts": said_counts,

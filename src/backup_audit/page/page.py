@@ -24,9 +24,9 @@ from backup_audit.page.answer import (
     verdicts_in,
 )
 from backup_audit.page.causes import causes_of
+from backup_audit.page.markup import rendered
 from backup_audit.page.period import period_of, slots_of
 from backup_audit.page.rows import REAL_ROWS, Block, PackedBlock, RowMaker
-from backup_audit.page.markup import rendered
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.figures import BreakdownRow
 from backup_audit.report.history import HistoryPoint

@@ -32,8 +32,10 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 def usual_distance(history: Sequence[HistoryPoint]) -> timedelta | None:
     """The median distance of runs; None where there are too few to say."""
-    distances = [after.due_at - before.due_at for before, after in pairwise(history)]
-    return median(distances) if distances else None
+    distances = [
+        (after.due_at - before.due_at).total_seconds() for before, after in pairwise(history)
+    ]
+    return timedelta(seconds=median(distances)) if distances else None
 
 
 def gaps_in(history: Sequence[HistoryPoint]) -> Iterator[Gap]:

@@ -25,7 +25,7 @@ from backup_audit.page.words import (
     signed,
 )
 from backup_audit.report.changes import Ended, Resolved
-from backup_audit.report.figures import BreakdownRow, By
+from backup_audit.report.figures import NAMES_MAX, ROWS_MAX, BreakdownRow, By
 from backup_audit.report.history import HistoryPoint
 from backup_audit.report.report import Report
 
@@ -102,7 +102,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActorGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A breakdown; `without` counts the names that have no open problem."""
+    """A breakdown; `without` counts the rows that have no open problem."""
 
     title: str
     noun: str
@@ -146,7 +146,9 @@ def _actors(rows: Sequence[BreakdownRow]) -> Iterator[Actor]:
 
 def _named(one: BreakdownRow) -> str:
     if one.others:
-        return "1 more name" if one.others == 1 else f"{one.others:,} more names, or more"
+        counted = min(one.others, NAMES_MAX - ROWS_MAX)
+        at_least = " at least" if one.others > counted else ""
+        return "1 more name" if one.others == 1 else f"{counted:,} more names{at_least}"
     match one.by:
         case By.OWNER:
             return foreign(one.owner) or "nobody named"
@@ -177,8 +179,7 @@ class Mutes(msgspec.Struct, frozen=True, kw_only=True):
 
 def mutes_of(records: Iterable[MuteRecord]) -> Mutes:
     """Count the mutes; 500 are shown."""
-    states: Counter[MuteState] = Counter()
-    named = []
+    states, named = Counter[MuteState](), list[MuteRecord]()
     for one in records:
         states[one.state] += 1
         if len(named) < MUTES_MAX:
@@ -197,8 +198,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
 
 def ends_of(resolved: Iterable[Resolved], due_at: datetime) -> Ends:
     """Count what ended in the run due then; 100 are shown."""
-    how: Counter[Ended] = Counter()
-    named = []
+    how, named = Counter[Ended](), list[Resolved]()
     for one in resolved:
         if one.resolved_at != due_at:
             continue
@@ -210,7 +210,7 @@ def ends_of(resolved: Iterable[Resolved], due_at: datetime) -> Ends:
 
 
 class Seen:
-    """What is counted of the listed findings while they pass: when they were seen, by which max_age.
+    """What is counted of the listed findings while they pass: when they were seen, by what max_age.
 
     `first` and `last` are UTC, None as long as there is none.
     """
