@@ -37,7 +37,10 @@ A map of the package, in the order in which a run passes through it:
                 and when), listeners (whether anybody subscribes), groups (problems of one cause),
                 marks (whose messages are out), commit (the order of writing), latest (the pointer
                 to the newest), previous (what the last report left)
-    page/       page (the report for people, drawn from the stored one)
+    page/       the page for people: page (streams it), answer (heading and banners), causes (why
+                nothing is known), sections (what each shows), charts (SVG), period (runs and gaps),
+                rows (the list, packed for the script), words (how values are said), markup (the
+                templates, style and script), which is the only one to know Jinja2
     notify/     digest (one message for people), listing (what it names, what it counts), headline
                 (the answer, attributes), problem_lines (open ones, and ends), fleet_news (what it
                 says of the fleet), unheard (and of runs whose messages were not taken), mute_news

@@ -61,8 +61,10 @@ def multiplied(report: StoredReport, times: int) -> StoredReport:
     store: Any = Multiplied(report, times)
     other = StoredReport(store, report.keys)
     head = report.head
-    unhealthy = {verdict: count * times for verdict, count in head.counts.items()}
-    counts = unhealthy | {Verdict.HEALTHY.value: head.counts[Verdict.HEALTHY]}
+    counts: dict[str, int] = {
+        verdict.value: head.counts[verdict] * (1 if verdict is Verdict.HEALTHY else times)
+        for verdict in Verdict
+    }
     parts = ("problems", "new", "muted", "being_deleted", "not_reached", "still_unknown")
     news = {part: getattr(head.news, part) * times for part in parts}
     other.head = msgspec.structs.replace(

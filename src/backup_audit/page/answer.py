@@ -104,7 +104,8 @@ def _no_problem(figures: Figures) -> str:
     """Never that all are backed up while some are in grace, muted or not reached."""
     everybody = instances(figures.configured)
     if figures.healthy == figures.configured:
-        return f"No problem found: {everybody if figures.configured == 1 else f'all {everybody}'} backed up"
+        all_of = "" if figures.configured == 1 else "all "
+        return f"No problem found: {all_of}{everybody} backed up"
     others = {
         "muted with a problem": figures.muted,
         "in grace": figures.in_grace,
@@ -151,7 +152,7 @@ def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:
 
 
 def quiet(report: Report, history: Sequence[HistoryPoint]) -> str | None:
-    """Since when no full run has found an open problem; None if this one did, or is the only one."""
+    """Since when full runs find no open problem; None if this one did, or is the only one."""
     if not report.run.scope.is_compared:
         return None
     since = None
