@@ -144,6 +144,13 @@ def test_what_limits_the_page_is_said_first(state: str, banner: str) -> None:
     assert 'class="banner' not in page("some").html
 
 
+def test_the_time_of_the_run_is_there_for_the_script() -> None:
+    [ago] = [one for one in page("some").all("time") if "data-ago" in one]
+
+    assert ago["datetime"] == "2026-01-31T05:00:52Z"
+    assert "Sat 31 Jan 2026, 05:00 UTC" in page("some").text
+
+
 def test_of_a_lost_predecessor_the_page_says_that_all_starts_anew() -> None:
     lost = "latest.json points at r.json, which is gone: all is new"
 

@@ -33,7 +33,7 @@ class Multiplied:
         self._report = report
         self._times = times
 
-    def lines(self, _: str) -> Iterator[bytes]:
+    def lines(self, key: str) -> Iterator[bytes]:
         lines = self._report.store.lines(self._report.address.key)
         for line in lines:
             yield line
