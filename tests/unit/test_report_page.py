@@ -98,7 +98,9 @@ def test_the_answer_is_that_of_the_digest_but_for_what_is_being_deleted(
     shown = page_of(report)
     assert digest.open + being_deleted == count + being_deleted
     assert shown.h1.startswith(f"{count + being_deleted:,} of {len(fleet):,} instances ")
-    assert ("Of 1 open the instance is being deleted." in shown.text) is (being_deleted == 1)
+    assert ("One open problem is of an instance that is being deleted." in shown.text) is (
+        being_deleted == 1
+    )
 
 
 def _being_deleted(guid: str) -> Finding:
@@ -135,8 +137,8 @@ def test_who_has_most_of_many_problems_is_said_and_of_few_nobody() -> None:
             "First full run. There is no run before to compare with: nothing is marked as new.",
         ),
         ("partial", "Only some instances. 12 instances were asked for by hand."),
-        ("what_if", "A what-if. judged with a max_age of 12 h for each instance"),
-        ("incomplete", "The audit is incomplete. the run's time was over."),
+        ("what_if", "A what-if: judged with a max_age of 12 h for each instance"),
+        ("incomplete", "The audit is incomplete: the run's time was over."),
     ],
 )
 def test_what_limits_the_page_is_said_first(state: str, banner: str) -> None:
@@ -274,7 +276,7 @@ def test_without_a_row_the_table_is_not_shown() -> None:
 def test_what_ended_in_this_run_is_named_with_how() -> None:
     shown = page("sixty")
 
-    assert "4 problems: 2 healthy, on proof, 1 in grace, by a policy and 1 gone" in shown.text
+    assert "4 problems: 2 healthy on proof, 1 in grace by a policy and 1 gone" in shown.text
     assert shown.section("ended").count("<tr>") == 5
 
 

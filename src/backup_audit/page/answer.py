@@ -136,8 +136,16 @@ def lead(report: Report, figures: Figures) -> str:
     if figures.is_nothing_known:
         said = [one for one in said if one.endswith(("muted", "reached"))]
     deleted = figures.being_deleted
-    of_deleted = f" Of {deleted:,} open the instance is being deleted." if deleted else ""
-    return f"Audited {whole}." + (f" {joined(said)}." if said else "") + of_deleted
+    return f"Audited {whole}." + (f" {joined(said)}." if said else "") + _deleted(figures)
+
+
+def _deleted(figures: Figures) -> str:
+    """Of how many open problems messages say nothing, since their instances are about to go."""
+    if not figures.being_deleted:
+        return ""
+    if figures.being_deleted == 1:
+        return " One open problem is of an instance that is being deleted."
+    return f" {figures.being_deleted:,} open problems are of instances that are being deleted."
 
 
 def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:
@@ -194,13 +202,13 @@ def banners(report: Report, figures: Figures, history: Sequence[HistoryPoint]) -
         )
     if run.scope is Scope.WHAT_IF:
         yield Banner(
-            "A what-if.",
+            "A what-if:",
             f"{joined(list(_asked(report)))}: not the configured policy, and no evidence.",
         )
     if not report.complete:
         since = report.alerts.incomplete_since
         still = f" Runs are incomplete since {at(since)}." if since and since != run.due_at else ""
-        yield Banner("The audit is incomplete.", f"{report.why_incomplete}.{still}")
+        yield Banner("The audit is incomplete:", f"{report.why_incomplete}.{still}")
     if run.delay is not None:
         late = duration(int(run.delay.total_seconds()))
         yield Banner("Late.", f"The run was due at {at(run.due_at)}, and began {late} later.")

@@ -35,6 +35,7 @@ MEANINGS: Mapping[Verdict, str] = {
     Verdict.IN_GRACE: "no backup yet, and young enough to have none",
     Verdict.HEALTHY: "the newest listed backup is young enough, and enough are listed",
 }
+_OF_UNKNOWN = {Verdict.UNKNOWN: ("The next step of each says who acts.",)}
 READS: Mapping[Read, str] = {
     Read.COMPLETE: "read completely",
     Read.PARTIAL: "read in part",
@@ -101,7 +102,7 @@ def _globals() -> dict[str, Any]:
         "REAL_ROWS": REAL_ROWS,
         "LISTED_MAX": LISTED_MAX,
         "MEANINGS": MEANINGS,
-        "STEPS": {verdict: next_step(verdict) for verdict in Verdict},
+        "STEPS": {verdict: next_step(verdict) for verdict in Verdict} | _OF_UNKNOWN,
         "READS": READS,
         "SEES": SEES,
         "AUDIENCES": AUDIENCES,

@@ -50,7 +50,8 @@
 
   const comeTo = (place) => {
     place.tabIndex = -1;
-    place.scrollIntoView({ block: place === shown ? "start" : "center" });
+    const isList = place === shown && !form.hidden; // then its filters are seen too
+    (isList ? form : place).scrollIntoView({ block: isList ? "start" : "center" });
     place.focus({ preventScroll: true });
   };
 

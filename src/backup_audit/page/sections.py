@@ -30,7 +30,7 @@ from backup_audit.report.history import HistoryPoint
 from backup_audit.report.report import Report
 
 MUTES_MAX = 500  # mutes that the page shows
-LATE_MAX = 100
+LATE_MAX = 50
 ENDS_MAX = 100
 _SOURCES_MAX = 1_000  # places of a max_age that are counted apart
 _SOURCES_NAMED = 10

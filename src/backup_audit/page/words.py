@@ -37,22 +37,22 @@ SCOPES: Mapping[Scope, str] = {
     Scope.WHAT_IF: "what-if",
 }
 ENDED: Mapping[Ended, str] = {
-    Ended.HEALTHY: "healthy, on proof",
-    Ended.IN_GRACE: "in grace, by a policy",
+    Ended.HEALTHY: "healthy on proof",
+    Ended.IN_GRACE: "in grace by a policy",
     Ended.DROPPED: "no longer listed",
     Ended.GONE: "gone from the foundation",
     Ended.LEFT_SELECTION: "no longer selected, or excluded",
 }
 MUTES: Mapping[MuteState, str] = {
     MuteState.ACTIVE: "active",
-    MuteState.ENDING: "active, ends within 7 days",
+    MuteState.ENDING: "ending within 7 days",
     MuteState.EXPIRED: "expired",
-    MuteState.UNMATCHED: "matches nothing",
+    MuteState.UNMATCHED: "matching nothing",
 }
 EXCLUDES: Mapping[ExcludeState, str] = {
     ExcludeState.ACTIVE: "active",
     ExcludeState.EXPIRED: "expired",
-    ExcludeState.UNMATCHED: "matches nothing",
+    ExcludeState.UNMATCHED: "matching nothing",
 }
 DEPARTURES: Mapping[Departure, str] = {
     Departure.GONE: "gone from the foundation",
