@@ -135,7 +135,6 @@ def lead(report: Report, figures: Figures) -> str:
     said = [f"{count:,} {what}" for what, count in counts.items() if count]
     if figures.is_nothing_known:
         said = [one for one in said if one.endswith(("muted", "reached"))]
-    deleted = figures.being_deleted
     return f"Audited {whole}." + (f" {joined(said)}." if said else "") + _deleted(figures)
 
 
