@@ -6,6 +6,7 @@ The policy names the style by its hash: nothing else is taken, and nothing is fe
 import base64
 import hashlib
 from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 
 import jinja2
@@ -28,7 +29,7 @@ _LONGEST = 1_000  # characters of a text of others
 
 def page_of(evidence: PeriodEvidence) -> bytes:
     """The page in UTF-8; it follows from the evidence alone."""
-    style = (_TEMPLATES / "evidence.css").read_text("utf-8")
+    style = _style()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -55,6 +56,12 @@ def page_of(evidence: PeriodEvidence) -> bytes:
         style=Markup(style),  # noqa: S704  # our own
     )
     return page.encode()
+
+
+def _style() -> str:
+    """That of a report's page, and what is ours."""
+    of_reports = files("backup_audit.page").joinpath("page.css").read_text("utf-8")
+    return of_reports + (_TEMPLATES / "evidence.css").read_text("utf-8")
 
 
 def _policy(style: str) -> str:

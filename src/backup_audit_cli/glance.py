@@ -1,6 +1,6 @@
 """A report at a glance: what `show` says of it, found in one pass over the stored report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Literal
@@ -9,7 +9,8 @@ import msgspec
 
 from backup_audit.fleet.mutes import MuteRecord, MuteState
 from backup_audit.judge.finding import Finding
-from backup_audit.report.answer import answer_of
+from backup_audit.page.answer import figures_of, heading
+from backup_audit.page.causes import Cause
 from backup_audit.report.changes import Resolved
 from backup_audit.report.figures import BreakdownRow, By, LateInstance
 from backup_audit.report.history import HistoryPoint
@@ -50,8 +51,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class GlanceHead(msgspec.Struct, frozen=True, kw_only=True):
     """What a report says of the whole fleet, whoever is asked for.
 
-    `where` is the address of report.json, `answer` its first sentence. `note` says what is wrong
-    with latest.json, null: nothing.
+    `where` is the address of report.json, `answer` the heading of its page. `note` says what is
+    wrong with latest.json, null: nothing.
     """
 
     schema_version: Literal[1] = 1
@@ -132,10 +133,14 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Glancing:
-    """Takes a report in, in one pass; `most` findings are kept."""
+    """Takes a report in, in one pass; `most` findings are kept.
 
-    def __init__(self, asked: Wanted, most: int) -> None:
+    `causes` say why nothing is known, where that is so.
+    """
+
+    def __init__(self, asked: Wanted, most: int, causes: Sequence[Cause] = ()) -> None:
         self._asked = asked
+        self._causes = causes
         self._most = most
         self._findings: list[Finding] = []
         self._open = self._all_open = self._muted = self._in_grace = self._not_reached = 0
@@ -145,7 +150,7 @@ class Glancing:
         """Read it all; raise MsgspecError or UnicodeDecodeError if it is damaged."""
         head = GlanceHead(
             where=where,
-            answer=answer_of(reader.head),
+            answer=heading(reader.head, figures_of(reader.head), self._causes),
             note=note,
             asked=self._asked,
             report=reader.head,

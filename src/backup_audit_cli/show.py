@@ -12,6 +12,8 @@ from rich.text import Text
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Finding
+from backup_audit.page.answer import figures_of
+from backup_audit.page.causes import Cause, causes_of
 from backup_audit.report.changes import Resolved
 from backup_audit.report.figures import LateInstance
 from backup_audit.report.report import Report
@@ -69,9 +71,13 @@ def _found(root: Root, asked: Asked) -> _Found:
     if place is None:
         return _Found(root, None, None)
     where = root.shown(place.key("report.json"))
+    causes: Sequence[Cause] = ()
     try:
         reader, _ = opened(root, place)
-        glance = Glancing(asked.wanted, FINDINGS_MAX).glance(reader, where, note)
+        if figures_of(reader.head).is_nothing_known:
+            causes = causes_of(reader.findings())
+            reader, _ = opened(root, place)
+        glance = Glancing(asked.wanted, FINDINGS_MAX, causes).glance(reader, where, note)
     except UNDECODABLE as error:
         raise ReportStoreFailed(f"{where} is damaged: {error}") from error
     return _Found(root, place, glance)

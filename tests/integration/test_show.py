@@ -15,7 +15,7 @@ import pytest
 
 from backup_audit.aws import CLIENTS
 from backup_audit.fleet.run import Scope
-from backup_audit.judge.evidence import Cause, Silence
+from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import Change, Finding, finding_of
 from backup_audit.judge.verdict import Verdict
 from backup_audit_cli import show
@@ -60,6 +60,11 @@ class Shell:
         document: dict[str, Any] = json.loads(said)
         jsonschema.validate(document, SCHEMA)
         return document
+
+
+REFUSED = finding_of(
+    instance("r"), evidence(Refusal(10003, "CF-NotAuthorized", "no"), 403), run(), None
+)
 
 
 @pytest.fixture(autouse=True)
@@ -153,6 +158,21 @@ def test_instances_that_were_not_reached_are_counted(shell: Shell, reports: Repo
 
     assert said.startswith("No problem found: 1 of 2 instances backed up, 1 not reached\n")
     assert "not shown: 1 not reached, and without a problem before\n" in said
+
+
+@pytest.mark.parametrize(
+    ("unknown", "answer"),
+    [
+        (finding(Verdict.UNKNOWN), "Nothing is known: the API answered for none of 1 instance"),
+        (REFUSED, "Nothing is known: the API gave no usable answer for any of 1 instance"),
+    ],
+)
+def test_the_answer_of_a_run_that_knows_nothing_says_why(
+    shell: Shell, reports: ReportFolder, unknown: Finding, answer: str
+) -> None:
+    reports.run(NOW, [unknown], healthy=0)
+
+    assert shell.shows()[1].startswith(f"{answer}\n")
 
 
 def test_a_run_that_was_made_late_says_so(shell: Shell, reports: ReportFolder) -> None:
