@@ -2,11 +2,12 @@
 
 import atexit
 import gc
+import itertools
 from collections.abc import Generator
-from functools import cache
+from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import Loader
 from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 
@@ -20,26 +21,43 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-# Every boto3 session parses the descriptions of its services, megabytes of JSON, for itself.
-# The suite opens hundreds of sessions, and for them all once is enough.
-_load_file = cache(JSONFileLoader().load_file)
-setattr(JSONFileLoader, "load_file", lambda _, file_path: _load_file(file_path))  # noqa: B010
+# Every boto3 session looks the descriptions of its services up in hundreds of folders, and parses
+# megabytes of JSON, for itself. The suite opens hundreds of sessions, and for them all once is
+# enough: the clients of one session share what is found, too.
+_found: dict[object, object] = {}
+_made = Loader.__init__
+
+
+def _sharing(loader: Loader, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+    _made(loader, *arguments, **named)
+    setattr(loader, "_cache", _found)  # noqa: B010
+
+
+setattr(Loader, "__init__", _sharing)  # noqa: B010
+
+_COLLECTS_EVERY = 50  # tests
+
+_tests = itertools.count(1)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Keep the garbage collector off modules and tests, which live as long as the suite.
 
-    It would go through all of them again and again, a third of the time of a collection.
+    It would go through all of them again and again, a third of the time of a collection, and a
+    quarter of that of the tests: between them it is called by hand.
     """
     gc.disable()
-    try:
-        collected = yield
-        gc.freeze()
-    finally:
-        gc.enable()
+    collected = yield
+    gc.freeze()
     atexit.register(gc.unfreeze)  # duckdb complains of what is left when Python ends
     return collected
+
+
+def pytest_runtest_logfinish() -> None:
+    """Collect what tests leave behind, but not after each of thousands."""
+    if next(_tests) % _COLLECTS_EVERY == 0:
+        gc.collect()
 
 
 @pytest.hookimpl(tryfirst=True)
