@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
@@ -69,7 +70,7 @@ class InMemoryStore:
         stored = self.get(key)
         if stored is None:
             raise ReportStoreFailed(f"s3://{self.bucket}/{key} could not be read: NoSuchKey")
-        yield from stored.body.splitlines(keepends=True)
+        yield from io.BytesIO(stored.body)
 
     def exists(self, key: str) -> bool:
         return self.get(key) is not None
@@ -89,6 +90,7 @@ class InMemoryStore:
         self.writes.append(key)
 
 
+@lru_cache(maxsize=64)  # the same objects are read again and again
 def _etag(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
