@@ -97,7 +97,7 @@ def site(fault: Fault, channel: Channel, script: Script | None = None) -> Iterat
                 return
 
     def _filled(does: Does, head: bytes) -> Does:
-        if not isinstance(does, bytes):
+        if not isinstance(does, bytes) or not _has_gaps(does):
             return does
         token = head.partition(b"Authorization: ")[2].partition(b"\r\n")[0]
         places = {OUR_TOKEN: token, SAME_HOST: there.url.encode(), FOREIGN_HOST: foreign_url}
@@ -121,6 +121,12 @@ def site(fault: Fault, channel: Channel, script: Script | None = None) -> Iterat
         there.proxy_url = f"http://127.0.0.1:{proxy.port}" if fault.proxy is not None else None
         yield there
     there.foreign_connections = foreign.connections
+
+
+@functools.cache  # some are megabytes, and are sent again and again
+def _has_gaps(does: bytes) -> bool:
+    """Whether something is filled in when it is sent."""
+    return any(place in does for place in (OUR_TOKEN, SAME_HOST, FOREIGN_HOST))
 
 
 class _Overheard(socket.socket):

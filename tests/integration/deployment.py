@@ -5,11 +5,15 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
+from unittest.mock import patch
 
+from backup_audit import handler as entry
+from backup_audit import wiring
 from backup_audit.aws import CLIENTS
 from backup_audit.handler import handler
 from backup_audit.report.alerts import Audience
+from tests.doubles.fakes import InMemoryStore
 from tools.local_cloud.aws import BUCKET, LocalAws, local_aws
 from tools.local_cloud.behaviours import Backups, Behaviour, SimulatedInstance
 from tools.local_cloud.environment import settings
@@ -76,12 +80,63 @@ class Context:
         return 900_000
 
 
+class Bucket(Protocol):
+    """The bucket of the reports."""
+
+    def keys(self) -> list[str]:
+        """All of them."""
+
+    def read(self, key: str) -> bytes:
+        """An object."""
+
+    def write(self, key: str, body: bytes) -> None:
+        """Put an object, in the place of the one that is there."""
+
+
+class _InS3:
+    def keys(self) -> list[str]:
+        listed = CLIENTS.s3.list_objects_v2(Bucket=BUCKET)
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        return CLIENTS.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def write(self, key: str, body: bytes) -> None:
+        CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+class _InMemory:
+    def __init__(self, store: InMemoryStore) -> None:
+        self._objects = store.objects
+
+    def keys(self) -> list[str]:
+        return sorted(self._objects)
+
+    def read(self, key: str) -> bytes:
+        return self._objects[key]
+
+    def write(self, key: str, body: bytes) -> None:
+        self._objects[key] = body
+
+
+class _Store(InMemoryStore):
+    """Has the items of the map in S3 as well: the state machine reads them by itself."""
+
+    bucket = BUCKET
+
+    def _write(self, key: str, body: bytes) -> None:
+        super()._write(key, body)
+        if key.endswith("/items.json"):
+            CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
 class Deployment:
     """A deployed function and what it leaves behind."""
 
-    def __init__(self, aws: LocalAws, foundation: SimulatedCloudController) -> None:
+    def __init__(self, aws: LocalAws, foundation: SimulatedCloudController, bucket: Bucket) -> None:
         self._aws = aws
         self.foundation = foundation
+        self._bucket = bucket
 
     def invoke(self, event: object = None) -> dict[str, Any]:
         """Invoke the function; an empty event unless told otherwise."""
@@ -90,16 +145,15 @@ class Deployment:
     @property
     def keys(self) -> list[str]:
         """The keys in the bucket."""
-        listed = CLIENTS.s3.list_objects_v2(Bucket=BUCKET)
-        return [entry["Key"] for entry in listed.get("Contents", [])]
+        return self._bucket.keys()
 
     def read(self, key: str) -> bytes:
         """An object of the bucket."""
-        return CLIENTS.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return self._bucket.read(key)
 
     def write(self, key: str, body: bytes) -> None:
         """Put an object into the bucket."""
-        CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        self._bucket.write(key, body)
 
     def report(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """The report that an answer points at."""
@@ -144,9 +198,13 @@ def deployed(
     *,
     configuration: Mapping[str, Any] | None = None,
     secret: str = CLIENT_SECRET,
+    in_memory: bool = False,
     **environment: str,
 ) -> Iterator[Deployment]:
-    """Deploy the function for a fleet; `environment` replaces settings."""
+    """Deploy the function for a fleet; `environment` replaces settings.
+
+    `in_memory`: the bucket is the fake that keeps S3's contract, for those who run it many times.
+    """
     document = configuration or {"instances": [member.guid for member in fleet]}
     with (
         SimulatedCloudController(fleet) as foundation,
@@ -156,5 +214,19 @@ def deployed(
             client_secret=secret,
         ) as aws,
         settings(aws.settings(foundation.url) | environment),
+        _bucket(in_memory=in_memory) as bucket,
     ):
-        yield Deployment(aws, foundation)
+        yield Deployment(aws, foundation, bucket)
+
+
+@contextmanager
+def _bucket(*, in_memory: bool) -> Iterator[Bucket]:
+    if not in_memory:
+        yield _InS3()
+        return
+    store = _Store()
+    with (
+        patch.object(entry, "store_of", lambda _: store),
+        patch.object(wiring, "store_of", lambda _: store),
+    ):
+        yield _InMemory(store)

@@ -92,10 +92,11 @@ def deploy(capsys: pytest.CaptureFixture[str]) -> Iterator[Deploy]:
     with ExitStack() as deployments:
 
         def deploy(*fleet: SimulatedInstance, **environment: str) -> Function:
-            name: dict[str, Any] = {
-                "AWS_LAMBDA_FUNCTION_NAME": TEMPLATE.resolved({"Ref": "AuditFunction"})
+            more: dict[str, Any] = {
+                "AWS_LAMBDA_FUNCTION_NAME": TEMPLATE.resolved({"Ref": "AuditFunction"}),
+                "in_memory": True,
             }
-            deployments.enter_context(deployed(fleet or (HEALTHY, STALE), **environment | name))
+            deployments.enter_context(deployed(fleet or (HEALTHY, STALE), **environment | more))
             return Function(lambda: capsys.readouterr().out)
 
         yield deploy

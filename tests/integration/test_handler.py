@@ -283,7 +283,7 @@ def test_the_next_run_knows_what_the_last_one_found() -> None:
 def test_every_event_file_is_a_run_or_a_question(path: Path) -> None:
     event = sample(path)
 
-    with deployed() as function:
+    with deployed(in_memory=True) as function:
         answer = function.invoke(event)
 
         _validate(event, "event")

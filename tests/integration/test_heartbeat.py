@@ -25,7 +25,10 @@ def beating(
     **environment: Any,  # noqa: ANN401  # the settings, and the configuration
 ) -> Iterator[tuple[Deployment, ScriptedServer]]:
     """A deployment whose secret has the address of a switch that answers with this status."""
-    with scripted_server([Answer(status)]) as switch, deployed(**environment) as function:
+    with (
+        scripted_server([Answer(status)]) as switch,
+        deployed(in_memory=True, **environment) as function,
+    ):
         keep_in_the_secret(f"{switch.url}/{KEY}")
         yield function, switch
 

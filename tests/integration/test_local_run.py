@@ -415,12 +415,12 @@ def test_under_a_limit_each_run_begins_with_what_was_not_reached_until_all_were_
 def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FLEETS, "small", partial(bad, size=800))
+    monkeypatch.setitem(FLEETS, "small", partial(bad, size=200))
 
     days = [run(tmp_path / "out", "small") for _ in range(2)]
 
     changes = [Counter(finding.change for finding in report_of(day).findings) for day in days]
-    assert changes == [{"new": 600}, {"ongoing": 600}]
+    assert changes == [{"new": 150}, {"ongoing": 150}]
     assert [len(day.messages) for day in days] == [1, 0]
     assert days[0].output.index("/report.json  (") < days[0].output.index("/plans/")
     first = days[0].output.partition("The first one's text:")[2].partition("Files in ")[0]

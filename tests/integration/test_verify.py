@@ -24,7 +24,7 @@ RUNS = [f"{due:%Y%m%dT%H%M%SZ}" for due in DUES]
 @pytest.fixture(scope="module")
 def written() -> dict[str, bytes]:
     """Three scheduled runs, and one of a single instance."""
-    with deployed() as function:
+    with deployed(in_memory=True) as function:
         for due in DUES:
             function.invoke(scheduled(due))
         function.invoke({"instance_guids": [ONE_INSTANCE]})

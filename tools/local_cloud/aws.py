@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import boto3
 import msgspec
 from moto import mock_aws
 
@@ -46,7 +45,7 @@ class LocalAws:
         self._s3.create_bucket(Bucket=BUCKET)
         self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         self._topic_arns = {
-            audience: _topic_with_a_queue(name) for audience, name in TOPICS.items()
+            audience: _topic_with_a_reader(name) for audience, name in TOPICS.items()
         }
         self.secret_arn = CLIENTS.secretsmanager.create_secret(
             Name=SECRET, SecretString=json.dumps(credentials)
@@ -117,17 +116,16 @@ def local_aws(configuration: bytes, *, client_id: str, client_secret: str) -> It
         yield LocalAws(configuration, credentials)
 
 
-def _topic_with_a_queue(name: str) -> str:
-    """The ARN of a new topic to which a queue subscribes, as a program would."""
+def _topic_with_a_reader(name: str) -> str:
+    """The ARN of a new topic with a confirmed subscription, as that of an archive would be.
+
+    moto delivers nothing to a stream; to a queue it would, and slower with each message.
+    """
     topic_arn = CLIENTS.sns.create_topic(Name=name)["TopicArn"]
-    # Queues are named by region and account, as topics are.
-    queue_arn = f"{topic_arn.replace(':sns:', ':sqs:')}-reader"
-    boto3.client("sqs").create_queue(QueueName=f"{name}-reader")
+    # Streams are named by region and account, as topics are.
+    place = topic_arn.removesuffix(name).replace(":sns:", ":firehose:")
     CLIENTS.sns.subscribe(
-        TopicArn=topic_arn,
-        Protocol="sqs",
-        Endpoint=queue_arn,
-        Attributes={"RawMessageDelivery": "true"},
+        TopicArn=topic_arn, Protocol="firehose", Endpoint=f"{place}deliverystream/{name}"
     )
     return topic_arn
 
