@@ -203,7 +203,15 @@ def _check(name: str, place: Place, fleet: Fleet) -> None:
         check(tried)
 
 
-@pytest.mark.parametrize(("number", "name"), list(enumerate(FAULTS)), ids=list(FAULTS))
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        pytest.param(
+            number, name, id=name, marks=() if name in _IN_ALL_PLACES else pytest.mark.exhaustive
+        )
+        for number, name in enumerate(FAULTS)
+    ],
+)
 @pytest.mark.usefixtures("small_pages")
 def test_a_fault_in_the_list_breaks_no_promise(
     number: int, name: str, monkeypatch: pytest.MonkeyPatch

@@ -124,9 +124,16 @@ def test_requests_for_fleets_of_every_size(
 # Rows that come and go.
 
 
+def seeds(some: int, all_of_them: int) -> pytest.MarkDecorator:
+    """Random histories by number: some, and all the others."""
+    others = pytest.param(range(some, all_of_them), marks=pytest.mark.exhaustive)
+    return pytest.mark.parametrize("seeds", [range(some), others], ids=["some", "others"])
+
+
+@seeds(200, 1_000)
 @pytest.mark.usefixtures("five_a_page")
-def test_no_living_instance_is_missed_whatever_comes_and_goes() -> None:
-    for seed in range(1_000):
+def test_no_living_instance_is_missed_whatever_comes_and_goes(seeds: range) -> None:
+    for seed in seeds:
         history = History(seed)
 
         reading = scanned(history.foundation)
@@ -135,10 +142,11 @@ def test_no_living_instance_is_missed_whatever_comes_and_goes() -> None:
         assert history.lived_throughout <= set(reading.rows) <= history.ever, seed
 
 
+@seeds(100, 300)
 @pytest.mark.usefixtures("five_a_page")
-def test_by_offsets_it_is_complete_only_if_two_passes_agree() -> None:
+def test_by_offsets_it_is_complete_only_if_two_passes_agree(seeds: range) -> None:
     reads = []
-    for seed in range(300):
+    for seed in seeds:
         history = History(seed, by_time=False)
 
         reading = scanned(history.foundation)
