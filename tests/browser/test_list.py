@@ -1,0 +1,313 @@
+"""The list: search, filters, order, pages, links, by mouse and by keyboard."""
+
+from collections.abc import Sequence
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from backup_audit.judge.finding import Finding
+from backup_audit.judge.verdict import Verdict
+from tests.browser.visitor import Visitor, names
+from tests.doubles.pages import STATES
+
+
+def findings(state: str) -> list[Finding]:
+    return list(STATES[state]().reader().findings())
+
+
+def guids(findings: Sequence[Finding]) -> list[str]:
+    return [one.guid for one in findings]
+
+
+def shows(page: Page, text: str) -> None:
+    expect(page.locator("#shown")).to_have_text(text)
+
+
+@pytest.mark.parametrize("state", ["sixty", "first", "all_unknown", "partial", "hostile"])
+def test_the_script_draws_a_row_as_the_page_has_it(visitor: Visitor, state: str) -> None:
+    rows = "rows => rows.slice(0, 100).map(row => row.innerText.replace(/\\s+/g, ' ').trim())"
+    opened = "all => all.forEach(one => { one.open = true })"
+    texts = []
+    for script in (False, True):
+        page = visitor.opens(state, java_script_enabled=script)
+        page.eval_on_selector_all("#rows details", opened)
+        page.eval_on_selector_all("#rows [data-copy]", "all => all.forEach(one => one.remove())")
+        texts.append(page.eval_on_selector_all("#rows > tr", rows))
+
+    served, drawn = texts
+    assert drawn == served
+
+
+def test_a_row_that_the_script_draws_has_the_marks_of_one_that_is_served(visitor: Visitor) -> None:
+    marks = (
+        "rows => rows.map(row => [row.id, {...row.dataset}, row.querySelectorAll('time').length])"
+    )
+
+    served, drawn = (
+        visitor.opens("sixty", java_script_enabled=script).eval_on_selector_all("#rows > tr", marks)
+        for script in (False, True)
+    )
+
+    assert drawn == served
+
+
+def test_a_verdict_is_picked(visitor: Visitor) -> None:
+    page = visitor.opens("sixty")
+    stale = [one for one in findings("sixty") if one.verdict is Verdict.STALE]
+
+    page.locator("#filter [name=v]").select_option("stale")
+
+    shows(page, f"{len(stale)} of {len(findings('sixty'))} shown")
+    assert names(page) == guids(stale)
+    assert page.url.endswith("#v=stale")
+
+
+def test_a_tile_leads_to_its_rows(visitor: Visitor) -> None:
+    page = visitor.opens("sixty")
+    stale = [one for one in findings("sixty") if one.verdict is Verdict.STALE]
+
+    page.locator("#verdicts a[href='#v=stale']").click()
+
+    shows(page, f"{len(stale)} of {len(findings('sixty'))} shown")
+    expect(page.locator("#shown")).to_be_in_viewport()
+    expect(page.locator("#shown")).to_be_focused()
+    assert page.locator("#filter [name=v]").input_value() == "stale"
+
+
+def test_a_space_is_picked_by_its_link_and_left_by_a_button(visitor: Visitor) -> None:
+    page = visitor.opens("sixty")
+    link = page.locator("#who a[href^='#org=']").first
+    org, space = link.inner_text().split(" / ")
+    there = [one for one in findings("sixty") if (one.org, one.space) == (org, space)]
+
+    link.click()
+    shows(page, f"{len(there)} of {len(findings('sixty'))} shown, of {org} / {space}")
+    assert names(page) == guids(there)
+
+    page.get_by_role("button", name="Show all").click()
+    assert len(names(page)) == len(findings("sixty"))
+
+
+def test_an_owner_is_picked_and_so_is_nobody(visitor: Visitor) -> None:
+    page = visitor.opens("sixty")
+    found = findings("sixty")
+
+    page.locator("#filter [name=o]").select_option("team-search")
+    assert names(page) == guids([one for one in found if one.owner == "team-search"])
+
+    page.locator("#filter [name=o]").select_option("-")
+    assert names(page) == guids([one for one in found if one.owner is None])
+
+
+def test_what_is_new_is_picked(visitor: Visitor) -> None:
+    page = visitor.opens("sixty", "#c=new")
+
+    assert names(page) == guids([one for one in findings("sixty") if one.change == "new"])
+
+
+def test_each_word_of_a_search_has_to_be_there_in_whatever_case(visitor: Visitor) -> None:
+    page = visitor.opens("sixty")
+    word = "DB-1"
+    found = [one for one in findings("sixty") if "db-1" in (one.name or "")]
+    retail = [one for one in found if one.org == "retail"]
+    assert 0 < len(retail) < len(found)
+
+    page.locator("#filter [name=q]").press_sequentially(word)
+    assert set(names(page)) >= set(guids(found))
+
+    page.locator("#filter [name=q]").press_sequentially("  retail")
+    assert set(names(page)) >= set(guids(retail))
+    assert len(names(page)) < len(found)
+
+
+def test_a_search_without_a_result_says_so_and_leaves_the_table(visitor: Visitor) -> None:
+    page = visitor.opens("some")
+
+    page.locator("#filter [name=q]").fill("there is no such thing")
+
+    shows(page, f"0 of {len(findings('some'))} shown")
+    assert names(page) == []
+    expect(page.locator("#problems thead")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("way", "by"), [("ascending", "age"), ("descending", "-age")], ids=["up", "down"]
+)
+def test_rows_are_ordered_by_a_header_and_what_is_not_known_comes_last(
+    visitor: Visitor, way: str, by: str
+) -> None:
+    page = visitor.opens("sixty")
+    found = findings("sixty")
+    known = [one for one in found if one.newest_backup_age_seconds is not None]
+    unknown = [one for one in found if one.newest_backup_age_seconds is None]
+    header = page.locator("th[data-s=age]")
+
+    for _ in range(1 + (way == "descending")):
+        header.get_by_role("button").click()
+
+    sign = -1 if way == "descending" else 1
+    known.sort(key=lambda one: sign * (one.newest_backup_age_seconds or 0))
+    assert names(page) == guids([*known, *unknown])
+    assert header.get_attribute("aria-sort") == way
+    assert page.url.endswith(f"#s={by}")
+    assert page.locator("[aria-sort]").count() == 1
+
+
+def test_a_header_pressed_three_times_gives_the_order_of_the_report_back(visitor: Visitor) -> None:
+    page = visitor.opens("some")
+
+    for _ in range(3):
+        page.locator("th[data-s=owner]").get_by_role("button").click()
+
+    assert names(page) == guids(findings("some"))
+    assert page.locator("[aria-sort]").count() == 0
+
+
+def test_a_link_brings_filter_and_order(visitor: Visitor) -> None:
+    page = visitor.opens("sixty", "#v=stale&o=team-search&s=-age")
+    stale = [
+        one
+        for one in findings("sixty")
+        if one.verdict is Verdict.STALE and one.owner == "team-search"
+    ]
+
+    assert sorted(names(page)) == sorted(guids(stale))
+    assert page.locator("#filter [name=o]").input_value() == "team-search"
+    assert page.locator("th[data-s=age]").get_attribute("aria-sort") == "descending"
+    expect(page.locator("#shown")).to_be_in_viewport()
+
+
+def test_what_an_address_asks_for_and_nothing_has_shows_none(visitor: Visitor) -> None:
+    page = visitor.opens("some", "#v=nonsense&s=nonsense&p=nonsense")
+
+    shows(page, f"0 of {len(findings('some'))} shown")
+
+
+def test_a_hundred_rows_are_on_a_page_and_links_lead_to_the_others(visitor: Visitor) -> None:
+    page, found = visitor.opens("many"), findings("many")
+
+    assert names(page) == guids(found[:100])
+    assert "Page 1 of 50" in page.locator("#pages").inner_text()
+    page.get_by_role("link", name="Next page").click()
+    expect(page.locator("#pages")).to_contain_text("Page 2 of 50")
+    assert names(page) == guids(found[100:200])
+    page.get_by_role("link", name="Previous page").click()
+    expect(page.locator("#pages")).to_contain_text("Page 1 of 50")
+    assert names(page) == guids(found[:100])
+
+
+@pytest.mark.parametrize(("asked", "got"), [("49", 49), ("50", 50), ("51", 50), ("-1", 1)])
+def test_a_page_past_the_end_is_the_last(visitor: Visitor, asked: str, got: int) -> None:
+    page = visitor.opens("many", f"#p={asked}")
+
+    assert f"Page {got} of 50" in page.locator("#pages").inner_text()
+
+
+def test_another_filter_begins_at_its_first_page(visitor: Visitor) -> None:
+    page = visitor.opens("many", "#p=7")
+
+    page.locator("#filter [name=v]").select_option("unknown")
+
+    assert "Page 1 of 7" in page.locator("#pages").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("row", "of"), [(0, 1), (99, 1), (100, 2), (499, 5), (500, 6), (4_999, 50)]
+)
+def test_a_link_to_an_instance_opens_it_on_its_page(visitor: Visitor, row: int, of: int) -> None:
+    wanted = findings("many")[row]
+
+    page = visitor.opens("many", f"#i={wanted.guid}")
+
+    there = page.locator(f"[id='i={wanted.guid}']")
+    expect(there).to_be_focused()
+    expect(there).to_be_in_viewport()
+    assert there.locator("details").get_attribute("open") is not None
+    assert f"Page {of} of 50" in page.locator("#pages").inner_text()
+
+
+def test_a_link_to_an_instance_that_is_not_there_says_so(visitor: Visitor) -> None:
+    page = visitor.opens("many", "#i=6f1c0000-0000-4000-8000-000000000000")
+
+    said = page.locator("#shown")
+    expect(said).to_contain_text("6f1c0000-0000-4000-8000-000000000000 is not in this list")
+    expect(said).to_be_focused()
+    assert len(names(page)) == 100
+
+
+def test_a_link_to_an_instance_says_so_where_there_is_no_list(visitor: Visitor) -> None:
+    page = visitor.opens("all_healthy", "#i=6f1c0000-0000-4000-8000-000000000000")
+
+    expect(page.locator("#shown")).to_contain_text("is not in this list")
+
+
+def test_a_link_to_an_instance_works_without_a_script(visitor: Visitor) -> None:
+    wanted = findings("many")[499]
+
+    page = visitor.opens("many", f"#i={wanted.guid}", java_script_enabled=False)
+
+    expect(page.locator(f"[id='i={wanted.guid}']")).to_be_in_viewport()
+
+
+def test_the_back_button_goes_one_state_back_and_a_search_is_one(visitor: Visitor) -> None:
+    page = visitor.opens("many")
+
+    page.locator("#filter [name=v]").select_option("stale")
+    page.locator("#filter [name=q]").press_sequentially("orders")
+    searched = names(page)
+    page.get_by_role("link", name="Next page").click()
+    expect(page.locator("#pages")).to_contain_text("Page 2")
+
+    page.go_back()
+    expect(page.locator("#pages")).to_contain_text("Page 1")
+    assert names(page) == searched
+    page.go_back()
+    expect(page.locator("#filter [name=q]")).to_have_value("")
+    assert page.url.endswith("#v=stale")
+    page.go_back()
+    expect(page.locator("#filter [name=v]")).to_have_value("")
+    page.go_forward()
+    expect(page.locator("#filter [name=v]")).to_have_value("stale")
+
+
+def test_a_link_within_the_page_leaves_the_list_alone(visitor: Visitor) -> None:
+    page = visitor.opens("many")
+
+    page.goto(page.url + "#evidence")
+
+    expect(page.locator("#evidence")).to_be_in_viewport()
+    assert names(page) == guids(findings("many")[:100])
+
+
+def test_all_can_be_done_by_keyboard(visitor: Visitor) -> None:
+    page = visitor.opens("many")
+    page.locator("#q").focus()
+
+    page.keyboard.type("stock")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "v"
+    page.keyboard.type("Stale")
+    expect(page.locator("#filter [name=v]")).to_have_value("stale")
+    page.locator("th[data-s=age] button").focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#q=stock&v=stale&s=age")
+    page.locator("#rows summary").first.focus()
+    page.keyboard.press("Space")
+    assert page.locator("#rows details").first.get_attribute("open") is not None
+    page.get_by_role("link", name="Next page").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#pages")).to_contain_text("Page 2")
+    expect(page.locator("#shown")).to_be_focused()
+
+
+def test_a_command_is_copied(visitor: Visitor) -> None:
+    page = visitor.opens("some", permissions=["clipboard-read", "clipboard-write"])
+    first = page.locator("#rows > tr").first
+    first.locator("summary").click()
+
+    first.get_by_role("button", name="Copy").click()
+
+    expect(first.get_by_role("button", name="Copied")).to_be_visible()
+    guid = findings("some")[0].guid
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f'cf curl "/v3/service_instances/{guid}/backups"'
