@@ -168,7 +168,7 @@ def some() -> StoredReport:
 
 @cache
 def sixty() -> StoredReport:
-    """60 problems of 2,314 instances, 5 of them new; 2 more are muted."""
+    """60 problems of 2,314 instances, 5 of them new; 2 more are muted, and 1 is being deleted."""
     fleet = _fleet(
         _Made(Verdict.NEVER_BACKED_UP, 9, new=3),
         _Made(Verdict.STALE, 30),
@@ -176,9 +176,10 @@ def sixty() -> StoredReport:
         _Made(Verdict.NOT_FOUND, 4),
         _Made(Verdict.UNKNOWN, 9, new=1),
         _Made(Verdict.IN_GRACE, 11),
-        _Made(Verdict.HEALTHY, 2_241),
+        _Made(Verdict.HEALTHY, 2_240),
     )
-    return _kept([*_muted(2), *fleet], history=_history(88, (9, 42, 8, 6, 1, 11)), ended=4)
+    others = [*_muted(2), _being_deleted()]
+    return _kept([*others, *fleet], history=_history(88, (9, 42, 8, 6, 1, 11)), ended=4)
 
 
 @cache
@@ -398,7 +399,6 @@ def _finding(
         offering=offering,
         plan=plan,
         created_at=NOW - rng.randint(3, 900) * DAY,
-        operation=_deletion() if verdict is Verdict.STALE and number % 40 == 7 else None,
     )
     taken = Evidence(
         answer=answer,
@@ -452,8 +452,12 @@ def _list(newest: float, usual: int, count: int) -> BackupList:
     return BackupList(tuple(Backup(NOW - timedelta(seconds=age)) for age in ages))
 
 
-def _deletion() -> Operation:
-    return Operation(type="delete", state="in progress", updated_at=NOW - HOUR)
+def _being_deleted() -> Finding:
+    """A problem of an instance that is about to go."""
+    stale = _finding(Verdict.STALE, 0, random.Random(3))
+    deletion = Operation(type="delete", state="in progress", updated_at=NOW - HOUR)
+    one = msgspec.structs.replace(stale, operation=deletion)
+    return compared(one, open_problem(Verdict.STALE, NOW - 9 * DAY))
 
 
 def _muted(count: int) -> list[Finding]:

@@ -25,7 +25,7 @@ from backup_audit.report.figures import (
     Figures,
     LateInstance,
 )
-from backup_audit.report.report import Report, open_problems
+from backup_audit.report.report import Report
 from tests.doubles.builders import MUTE, NOW, PLACE, a_list, evidence, finding, instance, run
 from tests.doubles.reports import whole
 
@@ -395,7 +395,7 @@ def figures_of(report: Report) -> dict[str, object]:
     news = report.news
     return {
         "counts": report.counts,
-        "open": open_problems(news),
+        "open": news.problems,
         "new": news.new,
         "muted": news.muted,
     }

@@ -10,7 +10,7 @@ from backup_audit.fleet.run import AuditRequest, plan_run
 from backup_audit.judge.evidence import BackupList, Cause, Silence
 from backup_audit.plan import PlanAnswer, read_plan
 from backup_audit.report.history import HISTORY_MAX, HistoryPoint, continued
-from backup_audit.report.report import Answer, StoredPlan, WholeReport, open_problems
+from backup_audit.report.report import Answer, StoredPlan, WholeReport
 from tests.doubles.builders import NOW, a_list
 from tests.doubles.days import DAY, EVERYTHING, Days, row
 
@@ -86,7 +86,7 @@ def test_a_run_stands_in_its_history_with_its_own_figures(days: Days) -> None:
         complete=False,
         percent=75.0,
         counts=report.counts,
-        open=open_problems(report.news),
+        open=report.news.problems,
         new=1,
         resolved=1,
         muted=1,

@@ -81,7 +81,7 @@ def test_the_history_is_shown_from_day_to_day(report: WholeReport) -> None:
     days = [one.due_at for one in report.history]
     assert [day for day, *_ in found] == [f"{day:%Y-%m-%dT%H:%M:%SZ}" for day in days]
     assert float(found[-1][1].removesuffix(" %")) == report.coverage.percent
-    assert found[-1][2] == str(report.news.problems + report.news.being_deleted)
+    assert found[-1][2] == str(report.news.problems)
     assert len(found) > 1
 
 

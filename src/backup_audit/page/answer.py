@@ -19,7 +19,7 @@ from backup_audit.page.words import (
 )
 from backup_audit.report.figures import BreakdownRow, By
 from backup_audit.report.history import HistoryPoint
-from backup_audit.report.report import Report, open_problems
+from backup_audit.report.report import Report
 from backup_audit.text import at, one_line
 
 _LARGEST = 3  # owners that a sentence names
@@ -32,7 +32,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """A run in numbers that add up.
 
     `configured` is the sum of all others but `problems`, which are those with a verdict that is a
-    problem: `open`, `muted` and `not_reached` among them. `being_deleted` are some of the open.
+    problem: `open`, which is what digests count, `muted`, `being_deleted` and `not_reached`.
     """
 
     configured: int
@@ -55,15 +55,16 @@ def figures_of(report: Report) -> Figures:
     """Sort the counts out; raise ValueError if they have other verdicts than ours."""
     counts = verdicts_in(report.counts)
     problems = sum(count for verdict, count in counts.items() if verdict.is_problem)
-    found, not_reached = open_problems(report.news), report.news.not_reached
+    news = report.news
+    apart = news.problems + news.being_deleted + news.not_reached
     return Figures(
         configured=sum(counts.values()),
         healthy=counts[Verdict.HEALTHY],
         in_grace=counts[Verdict.IN_GRACE],
-        open=found,
-        muted=problems - found - not_reached,
-        not_reached=not_reached,
-        being_deleted=report.news.being_deleted,
+        open=news.problems,
+        muted=problems - apart,
+        not_reached=news.not_reached,
+        being_deleted=news.being_deleted,
         unknown=counts[Verdict.UNKNOWN],
         problems=problems,
     )
@@ -109,10 +110,12 @@ def _no_problem(figures: Figures) -> str:
     others = {
         "muted with a problem": figures.muted,
         "in grace": figures.in_grace,
+        "with a problem and being deleted": figures.being_deleted,
         "not reached": figures.not_reached,
     }
     said = [f"{count:,} {what}" for what, count in others.items() if count]
-    found = "No open problem" if figures.muted else "No problem found"
+    is_hidden = figures.muted or figures.being_deleted
+    found = "No open problem" if is_hidden else "No problem found"
     return f"{found}: {', '.join([f'{figures.healthy:,} of {everybody} backed up', *said])}"
 
 
@@ -130,21 +133,13 @@ def lead(report: Report, figures: Figures) -> str:
     counts |= {
         "muted": figures.muted,
         "in grace": figures.in_grace,
+        "with a problem and being deleted": figures.being_deleted,
         "not reached": figures.not_reached,
     }
     said = [f"{count:,} {what}" for what, count in counts.items() if count]
     if figures.is_nothing_known:
         said = [one for one in said if one.endswith(("muted", "reached"))]
-    return f"Audited {whole}." + (f" {joined(said)}." if said else "") + _deleted(figures)
-
-
-def _deleted(figures: Figures) -> str:
-    """Of how many open problems messages say nothing, since their instances are about to go."""
-    if not figures.being_deleted:
-        return ""
-    if figures.being_deleted == 1:
-        return " One open problem is of an instance that is being deleted."
-    return f" {figures.being_deleted:,} open problems are of instances that are being deleted."
+    return f"Audited {whole}." + (f" {joined(said)}." if said else "")
 
 
 def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:

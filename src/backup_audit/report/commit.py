@@ -52,7 +52,6 @@ from backup_audit.report.report import (
     ReportAddress,
     StoredPlan,
     coverage_of,
-    open_problems,
     why_incomplete,
 )
 from backup_audit.report.store import (
@@ -227,7 +226,7 @@ def _history(head: Report, planned: StoredPlan) -> tuple[HistoryPoint, ...]:
         complete=head.complete,
         percent=head.coverage.percent,
         counts=head.counts,
-        open=open_problems(head.news),
+        open=head.news.problems,
         new=head.news.new,
         resolved=head.news.resolved,
         muted=head.news.muted,

@@ -78,9 +78,9 @@ class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     What does not apply is null; so is what is not known. `others` is 0 in a row of one name; a row
     that sums up the names for which there is no row of their own says how many they are: exactly up
     to 9,900, and 9,901 where they are so many or more: only the first 10,000 names are counted
-    apart. `open` counts the problems that are not muted, and `new` the new and reopened ones of
-    those whose instances are not being deleted, as the report's news do; `muted` what is muted and
-    not healthy.
+    apart. `open` counts the problems that messages count, neither muted nor of instances that are
+    being deleted, and `new` the new and reopened ones of them; `muted` what is muted and not
+    healthy.
     """
 
     by: By
@@ -176,9 +176,9 @@ def _columns_of(finding: Finding) -> tuple[int, ...]:
         return (verdict.rank,)
     if finding.mute is not None:
         return (verdict.rank, _MUTED)
-    if not finding.is_problem:
+    if not finding.is_notified:
         return (verdict.rank,)
-    is_new = finding.change in (Change.NEW, Change.REOPENED) and not finding.is_being_deleted
+    is_new = finding.change in (Change.NEW, Change.REOPENED)
     return (verdict.rank, _OPEN, _NEW) if is_new else (verdict.rank, _OPEN)
 
 

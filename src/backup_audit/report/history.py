@@ -11,8 +11,7 @@ HISTORY_MAX = 90  # points: a quarter of daily runs; 90 take some 25 KB of repor
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A full run. `due_at` is UTC, `percent` the coverage from 0 to 100.
 
-    `open` counts the problems that were not muted, those of instances that were being deleted
-    included; `new` and `resolved` are those of the run's news.
+    `open`, `new`, `resolved` and `muted` are those of the run's news.
     """
 
     run_id: str

@@ -316,11 +316,6 @@ def run_line_of(report: Report, report_key: str) -> RunLine:
     )
 
 
-def open_problems(news: News) -> int:
-    """How many problems digests and pages call open: those of instances being deleted are, too."""
-    return news.problems + news.being_deleted
-
-
 def why_incomplete(not_reached: str | None, inventory: InventoryRecord | None) -> str | None:
     """Why a run is incomplete: what the inventory says of the fleet, then who was not reached."""
     reasons = (inventory.why_incomplete if inventory else None, not_reached)
