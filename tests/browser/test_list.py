@@ -270,6 +270,18 @@ def test_the_back_button_goes_one_state_back_and_a_search_is_one(visitor: Visito
     expect(page.locator("#filter [name=v]")).to_have_value("stale")
 
 
+def test_a_browser_that_cannot_unpack_the_list_says_so_and_leaves_what_is_there(
+    visitor: Visitor,
+) -> None:
+    page = visitor.opens("many", waits=False, before="delete window.DecompressionStream")
+
+    expect(page.locator("#shown")).to_contain_text("This browser cannot search and filter the list")
+    expect(page.locator("#filter")).to_be_hidden()
+    assert names(page) == guids(findings("many")[:500])
+    assert [one for one in visitor.complaints if "DecompressionStream" not in one] == []
+    visitor.complaints.clear()
+
+
 def test_a_link_within_the_page_leaves_the_list_alone(visitor: Visitor) -> None:
     page = visitor.opens("many")
 

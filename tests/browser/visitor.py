@@ -37,15 +37,24 @@ class Visitor:
         stripped.write_text(_SCRIPT.sub("", path.read_text("utf-8")), "utf-8")
         return self.goes_to(stripped.as_uri(), waits=False, **how)
 
-    def goes_to(self, address: str, *, waits: bool = True, **how: Any) -> Page:  # noqa: ANN401
+    def goes_to(
+        self,
+        address: str,
+        *,
+        waits: bool = True,
+        before: str = "",
+        **how: Any,  # noqa: ANN401
+    ) -> Page:
         """Open an address on a screen of 1,280 by 900; `how` are options of a context.
 
-        `waits`: until the list can be used, where there is one and scripts run.
+        `waits`: until the list can be used, where there is one and scripts run. `before` is a
+        script that runs before those of the page.
         """
         context = self._browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
         self._contexts.append(context)
         context.set_default_timeout(5_000)
         page = context.new_page()
+        page.add_init_script(before or "0")
         page.on("pageerror", self._failed)
         page.on("console", self._logged)
         page.goto(address)

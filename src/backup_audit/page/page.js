@@ -99,11 +99,12 @@
       const name = by.replace(/^-/, "");
       if (!orders.has(by) && headers.some((header) => header.dataset.s === name)) {
         const keys = rows.map((row) => keyOf(row, name));
-        const before = by === name ? -1 : 1;
+        const isUp = by === name;
         const compared = (one, other) => {
           const [a, b] = [keys[one], keys[other]];
           if (a === b) return one - other;
-          return a === null ? 1 : b === null || a < b === (before === -1) ? -1 : 1;
+          if (a === null || b === null) return a === null ? 1 : -1;
+          return a < b === isUp ? -1 : 1;
         };
         orders.set(by, [...rows.keys()].sort(compared));
       }
@@ -199,11 +200,11 @@
       drawPages(page, last);
       say(wanted, order.length, first, last);
       if (guid && place < 0) sayUnknown(guid);
-      else if (guid) open(document.getElementById(`i=${guid}`));
+      else if (guid) unfold(document.getElementById(`i=${guid}`));
       else if (comes) comeTo(shown);
     };
 
-    const open = (row) => {
+    const unfold = (row) => {
       for (const details of row.querySelectorAll("details")) details.open = true;
       comeTo(row);
     };
@@ -257,7 +258,7 @@
 
   const start = async () => {
     sayAges();
-    addEventListener("visibilitychange", sayAges, true);
+    addEventListener("visibilitychange", sayAges);
     addEventListener("click", ({ target }) => target.closest("[data-copy]") && copy(target.closest("[data-copy]")));
     if (table.hidden) {
       if (state().has("i")) sayUnknown(state().get("i"));
