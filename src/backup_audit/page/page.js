@@ -4,6 +4,7 @@
   "use strict";
 
   const ON_A_PAGE = 100;
+  const AT_A_TIME = 5000;
   const COLUMN_OF = { v: "verdict", o: "owner", c: "change", org: "org", space: "space", offering: "offering" };
   const SEARCHED = ["name", "guid", "owner", "org", "space", "offering", "plan", "reason", "request_id"];
   const NOBODY = "-"; // in the address: those without an owner, without an org and so on
@@ -81,7 +82,17 @@
     const worst = [...verdicts.keys()];
     const orders = new Map([["", [...rows.keys()]]]);
     const template = document.getElementById("row").content.firstElementChild;
-    let texts = null;
+    const texts = new Array(rows.length);
+
+    const textOf = (number) =>
+      (texts[number] ??= SEARCHED.map((name) => rows[number][at[name]] ?? "").join("\n").toLowerCase());
+
+    // What a search looks through is made while nobody waits: of 100,000 rows it takes longer than a search.
+    const prepare = (first) => {
+      const end = Math.min(first + AT_A_TIME, rows.length);
+      for (let number = first; number < end; number += 1) textOf(number);
+      if (end < rows.length) setTimeout(prepare, 0, end);
+    };
 
     const placeOf = (row) => {
       const [org, space] = [row[at.org], row[at.space]];
@@ -120,8 +131,7 @@
       });
       const words = (wanted.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
       if (words.length) {
-        texts ??= rows.map((row) => SEARCHED.map((name) => row[at[name]] ?? "").join("\n").toLowerCase());
-        tests.push((number) => words.every((word) => texts[number].includes(word)));
+        tests.push((number) => words.every((word) => textOf(number).includes(word)));
       }
       const order = ordered(wanted.get("s") ?? "");
       return tests.length ? order.filter((number) => tests.every((test) => test(number))) : order;
@@ -221,6 +231,7 @@
       beyond?.remove(); // what a list without a script lacks
     };
     offer();
+    setTimeout(prepare, 0, 0);
     return draw;
   };
 
