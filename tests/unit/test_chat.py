@@ -133,7 +133,7 @@ def test_a_digest_has_the_form_that_is_read() -> None:
                 (
                     "Report: https://eu-central-1.console.aws.amazon.com/s3/object/reports?"
                     "region=eu-central-1&amp;prefix=backup-audit/reports/dt%3D2026-01-31/"
-                    "run%3D20260131T050000Z/report.json"
+                    "run%3D20260131T050000Z/report.html"
                 ),
                 "stale: https://git.example.com/docs/verdicts.md#stale",
             ],

@@ -1,6 +1,7 @@
 """What people read of a run: the answer, what is new, what ended, and what to do."""
 
 import itertools
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -1030,15 +1031,28 @@ def test_mutes_that_are_large_or_end_are_said_after_a_full_run() -> None:
         ("arn:aws-iso:sns:us-iso-east-1:123456789012:t", None),
     ],
 )
-def test_the_report_is_named_for_a_browser_and_for_a_program(arn: str, console: str | None) -> None:
+def test_a_digest_leads_to_the_page_in_the_console_and_by_a_command(
+    arn: str, console: str | None
+) -> None:
     links = replace(LINKS, topic_arn=arn)
 
     [message] = digests(stored([new()]), Audience.PEOPLE, links)
 
-    key = "backup-audit/reports/dt=2026-01-31/run=20260131T050000Z/report.json"
+    key = "backup-audit/reports/dt=2026-01-31/run=20260131T050000Z/report.html"
     *_, before, last = lines_of(message)
-    assert last == f"s3://reports/{key}"
+    assert last == f"aws s3 presign s3://reports/{key}"
     assert before.startswith(console or "The report:")
+
+
+def test_without_a_page_a_digest_leads_to_the_report_for_programs() -> None:
+    def fails(*_: object) -> Iterator[bytes]:
+        raise ZeroDivisionError
+
+    report = stored([new()], draw=fails, page_failed=lambda _: None)
+
+    [message] = digests(report, Audience.PEOPLE, LINKS)
+
+    assert lines_of(message)[-1].endswith("/report.json")
 
 
 def test_without_an_address_pages_are_named_by_their_paths() -> None:
@@ -1310,7 +1324,7 @@ def test_the_largest_day_with_the_widest_names_fits_and_still_names_the_news() -
     assert f"({'g' * 190}-000)" in message.body
     assert f"({'e' * 190}-000)" in message.body
     assert "(d-000)" in message.body
-    assert lines_of(message)[-1].startswith("s3://")
+    assert lines_of(message)[-1].startswith("aws s3 presign s3://")
 
 
 @given(st.text(), st.text(min_size=1))

@@ -5,6 +5,7 @@ names stand whole on lines of their own.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from shlex import quote
 
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.advice import Runbook, runbook_page
@@ -157,7 +158,8 @@ def _mutes(content: DigestContent) -> Iterator[str]:
 
 
 def _tail(content: DigestContent, links: Links) -> Iterator[str]:
+    """Where the report is. Who wants a signed address makes it: ours would die with our session."""
     yield from ("", "The report:")
     if shown_at := links.report(content.address):
         yield shown_at
-    yield content.address.uri
+    yield f"aws s3 presign {quote(content.address.uri)}"

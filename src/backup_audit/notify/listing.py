@@ -397,7 +397,7 @@ class _Chooser:
             self._list(one)
         return DigestContent(
             report=stored.head,
-            address=stored.address,
+            address=stored.for_people,
             reader=reader,
             reasons=self._reasons(stored.head, reader, recovered),
             counts={part: dict(counts) for part, counts in self._counts.items() if counts},

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
@@ -73,6 +74,14 @@ class StoredReport:
         self.keys = keys
         self.address = ReportAddress(bucket=store.bucket, key=keys.report_json)
         self.head = self.reader().head
+
+    @cached_property
+    def for_people(self) -> ReportAddress:
+        """The page, or report.json if none could be drawn."""
+        page = self.keys.report("report.html")
+        if not self.store.exists(page):
+            return self.address
+        return ReportAddress(bucket=self.store.bucket, key=page)
 
     def entries(self) -> Iterator[Finding | Resolved]:
         """What messages are made of: all findings not healthy, worst first, then all ends."""
