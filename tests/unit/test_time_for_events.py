@@ -20,7 +20,7 @@ from tests.doubles.fakes import (
 )
 
 FULL = AuditRequest(scheduled_time=NOW)
-FINDING, EVENT = 0.0002, 0.0015  # seconds
+FINDING, EVENT = 0.0003, 0.0015  # seconds
 
 
 def kept(request: AuditRequest = FULL, *, instances: int = 4, has_topic: bool = True) -> float:
