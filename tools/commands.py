@@ -39,7 +39,7 @@ def aws_commands(text: str) -> list[list[str]]:
 def unknown_words(command: list[str]) -> set[str]:
     """What the AWS CLI would not know: the operation, or options of it."""
     _, service, name, *rest = command
-    if service == "s3" and name in ("cp", "sync"):
+    if service == "s3" and name in ("cp", "presign", "sync"):
         return set()
     model = get_session().get_service_model("s3" if service == "s3api" else service)
     operations = {xform_name(operation, "-"): operation for operation in model.operation_names}
