@@ -132,8 +132,14 @@ def _print(one: _Found, asked: Asked) -> bool:
     if asked.all_of_them:
         for text in _whole(one.root, place, asked.wanted):
             say(text)
-    say("\n".join(_tail(glance, asked)))
+    say("\n".join([*_tail(glance, asked), _line(_to_open(one.root, place))]))
     return _is_wrong(glance)
+
+
+def _to_open(root: Root, place: Place) -> str:
+    """The address of the page, or of report.json where no page could be drawn."""
+    page = place.key("report.html")
+    return root.shown(page if root.archive.has(root.path + page) else place.key("report.json"))
 
 
 def _head(glance: Glance, width: int) -> Iterator[str]:
@@ -193,7 +199,6 @@ def _tail(glance: Glance, asked: Asked) -> Iterator[str]:
     if left_out:
         yield f"not shown: {left_out}"
     yield from _mutes(glance)
-    yield _line(glance.head.where)
 
 
 def _mutes(glance: Glance) -> Iterator[str]:

@@ -1040,7 +1040,8 @@ def test_a_digest_leads_to_the_page_in_the_console_and_by_a_command(
 
     key = "backup-audit/reports/dt=2026-01-31/run=20260131T050000Z/report.html"
     *_, before, last = lines_of(message)
-    assert last == f"aws s3 presign s3://reports/{key}"
+    region = arn.split(":")[3]
+    assert last == f"aws s3 presign s3://reports/{key} --region {region}"
     assert before.startswith(console or "The report:")
 
 
@@ -1052,7 +1053,7 @@ def test_without_a_page_a_digest_leads_to_the_report_for_programs() -> None:
 
     [message] = digests(report, Audience.PEOPLE, LINKS)
 
-    assert lines_of(message)[-1].endswith("/report.json")
+    assert "/report.json --region " in lines_of(message)[-1]
 
 
 def test_without_an_address_pages_are_named_by_their_paths() -> None:

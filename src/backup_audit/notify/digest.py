@@ -5,7 +5,6 @@ names stand whole on lines of their own.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from shlex import quote
 
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.advice import Runbook, runbook_page
@@ -162,4 +161,4 @@ def _tail(content: DigestContent, links: Links) -> Iterator[str]:
     yield from ("", "The report:")
     if shown_at := links.report(content.address):
         yield shown_at
-    yield f"aws s3 presign {quote(content.address.uri)}"
+    yield links.command(content.address)

@@ -1,5 +1,6 @@
 """Addresses in the AWS console that a person who is signed in can open."""
 
+import shlex
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -40,6 +41,11 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
     runbook_url: str | None
     topic_arn: str
+
+    def command(self, address: ReportAddress) -> str:
+        """What makes an address of a report that opens in any browser, for an hour."""
+        region = self.topic_arn.split(":")[3]
+        return f"aws s3 presign {shlex.quote(address.uri)} --region {region}"
 
     def report(self, address: ReportAddress) -> str | None:
         """Where the console shows a report, None if it is not known."""
