@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable
 from contextlib import closing
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.run import Scope
 from backup_audit.fleet.selection import ExcludeState, ExcludeUse, RuleUse
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Change, Finding, finding_of, in_short
+from backup_audit.judge.finding import Change, Finding, Problem, finding_of, in_short
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import policy_digest
 from backup_audit.report.changes import Resolved, compared
@@ -66,6 +67,35 @@ def written(findings: Iterable[Finding], resolved: Iterable[Resolved]) -> bytes:
 def rows_of(findings: Iterable[Finding]) -> list[dict[str, str]]:
     body = (CSV_HEADER + b"".join(map(csv_line, findings))).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(body, newline="")))
+
+
+def test_of_unknown_ones_the_known_problems_that_nobody_can_see_come_first() -> None:
+    since = NOW - timedelta(days=3)
+    hidden = {
+        "a-hides-unsupported": Problem(Verdict.UNSUPPORTED, since),
+        "b-hides-stale": Problem(Verdict.STALE, since),
+        "c-hides-stale-longer": Problem(Verdict.STALE, since - timedelta(seconds=1)),
+        "d-hides-never": Problem(Verdict.NEVER_BACKED_UP, since),
+    }
+    unknown = [
+        msgspec.structs.replace(finding(Verdict.UNKNOWN, guid), before=before)
+        for guid, before in hidden.items()
+    ]
+    others = [finding(Verdict.UNKNOWN, "0-unknown"), finding(Verdict.NOT_FOUND, "z-gone")]
+
+    young = msgspec.structs.replace(finding(Verdict.HEALTHY, "0-young"), verdict=Verdict.IN_GRACE)
+
+    listed = whole([*others, *unknown, young]).findings
+
+    assert [one.guid for one in listed] == [
+        "z-gone",
+        "d-hides-never",
+        "c-hides-stale-longer",
+        "b-hides-stale",
+        "a-hides-unsupported",
+        "0-unknown",
+        "0-young",
+    ]
 
 
 def test_problems_come_worst_first_and_the_longest_without_a_backup_before_the_others() -> None:

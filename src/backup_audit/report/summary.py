@@ -53,7 +53,7 @@ class Summary:
         self._known = known or {}
         self._counted: Counter[Verdict] = Counter()
         self._news: Counter[str] = Counter()
-        self._unhealthy: list[tuple[int, int, str, int]] = []  # rank, -age, GUID, position
+        self._unhealthy: list[tuple[int, int, str, int]] = []  # place, position
         self._ended: list[int] = []  # positions
         self._why_not_reached: Counter[str] = Counter()
         self.oldest: int | None = None
@@ -79,8 +79,7 @@ class Summary:
             self.add_end(ended)
         if verdict is not Verdict.HEALTHY:
             self._count_open(finding)
-            key = (verdict.rank, -(age or 0), finding.guid)
-            self._unhealthy.append((*key, self._store(line or json_line(finding))))
+            self._unhealthy.append((*_place_of(finding), self._store(line or json_line(finding))))
 
     def add_end(self, ended: Resolved) -> None:
         """Sum up the end of a problem, of this run or of one before."""
@@ -123,7 +122,10 @@ class Summary:
         return News(**{name: self._news[name] for name in News.__struct_fields__})
 
     def unhealthy(self) -> Iterator[bytes]:
-        """The lines of findings not healthy: by verdict, the longest without a backup first."""
+        """The lines of findings not healthy: by verdict, the longest without a backup first.
+
+        Of those that are unknown, a known problem that nobody can see now comes first.
+        """
         self._unhealthy.sort()
         return (self._line(position) for *_, position in self._unhealthy)
 
@@ -187,3 +189,13 @@ class Summary:
     def _line(self, position: int) -> bytes:
         self._lines.seek(position)
         return self._lines.readline()
+
+
+def _place_of(finding: Finding) -> tuple[int, int, str]:
+    """What the order of a report goes by: how bad it is, for how long, and the GUID."""
+    verdicts, hidden = len(Verdict), finding.hidden
+    if hidden is not None:
+        rank = finding.verdict.rank * verdicts + hidden.verdict.rank
+        return rank, -int((finding.due_at - hidden.since).total_seconds()), finding.guid
+    age = finding.evidence.newest_backup_age_seconds or 0
+    return (finding.verdict.rank + 1) * verdicts - 1, -age, finding.guid
