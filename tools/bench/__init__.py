@@ -10,6 +10,7 @@ aws, aws_server             AWS for whole jobs
 invoke, invocation          the packaged function, and one invocation of it
 memory, inventory           large fleets on bad days, and what discovers them
 alerts, fake_sns            problems from day to day, and the messages about them
+report_page, reader         report.html: what drawing it takes, and opening it in a browser
 whole_job, cold_start       an invocation's time, memory and start
 results, tables, __main__   one run, kept as .local/bench.json and printed
 pictures, page, docs        the same for people who read

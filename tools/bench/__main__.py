@@ -31,6 +31,7 @@ from tools.bench.figures import Figure
 from tools.bench.inventory import inventory
 from tools.bench.invoke import package
 from tools.bench.memory import large_bad_days
+from tools.bench.report_page import report_page
 from tools.bench.results import THROTTLED_SIZES, Client, Machine, Results, When
 from tools.bench.tables import tables
 from tools.bench.throttled import CASE as THROTTLED
@@ -52,6 +53,7 @@ SECTIONS = (
     "memory",
     "inventory",
     "alerts",
+    "report-page",
 )
 
 
@@ -142,6 +144,9 @@ def _measure(
             "memory": lambda: {"memory": large_bad_days(quick=quick, tell=_tell)},
             "inventory": lambda: {"inventory": inventory(quick=quick, tell=_tell)},
             "alerts": lambda: {"alerts": alerts(repeats=repeats, quick=quick, tell=_tell)},
+            "report-page": lambda: {
+                "report_page": report_page(repeats=repeats, quick=quick, tell=_tell)
+            },
         }
         for section in SECTIONS:
             if section in sections:

@@ -30,6 +30,7 @@ from backup_audit.probe.attempt import Attempt
 from backup_audit.probe.engine import Engine
 from backup_audit.report.alerts import Audience
 from backup_audit.report.report import Ceilings
+from backup_audit.wiring import drawn
 from tests.doubles.builders import NOW, SETTINGS
 from tests.doubles.days import EVERYTHING, row
 from tests.doubles.edges import FakeEdges
@@ -198,6 +199,7 @@ def _carry_out(task: Task) -> AlertDay | int:
         heartbeat=CountingHeartbeat(),
         telemetry=RecordingTelemetry(),
         at=due,
+        draw=drawn,
     )
     edges.list_url, edges.meter = task.list_url, meter
     settings = msgspec.structs.replace(SETTINGS, digest_per_owner=life.per_owner)

@@ -17,6 +17,7 @@ from tools.bench.results import (
     MEMORY_CASES,
     NEW_PROBLEMS,
     OFFSETS,
+    PAGE_SIZES,
     THROTTLED_SIZES,
     Aimd,
     AlertDay,
@@ -26,6 +27,7 @@ from tools.bench.results import (
     Figures,
     Inventory,
     MemoryDay,
+    ReportPage,
     Results,
     Throttled,
     life_key,
@@ -75,6 +77,7 @@ def goals(results: Results) -> list[Goal]:
         *_discovered(results.memory),
         *_messages(results.alerts),
         *_alerts(results.alerts),
+        *_pages(results.report_page),
     ]
 
 
@@ -350,6 +353,62 @@ def _alerts(measured: Alerts | None) -> list[Goal]:
                 "{:.0f} MB",
             ),
         )
+    ]
+
+
+# The most that a page of so many problems takes: KB, and milliseconds until it can be used.
+_PAGES = dict(zip(PAGE_SIZES, ((250, 200), (1_000, 600), (10_000, 2_000)), strict=True))
+
+
+def _pages(measured: ReportPage | None) -> list[Goal]:
+    """Of report.html; the slowest size counts for what is done with the list."""
+    pages = measured.pages if measured else {}
+    of_sizes = {problems: pages.get(str(problems)) for problems in PAGE_SIZES}
+    most = of_sizes[PAGE_SIZES[-1]]
+    slowest = max(
+        (max(page.opened.filtered, page.opened.searched) for page in pages.values()), default=None
+    )
+    more = measured.peak_mib - measured.sketched_peak_mib if measured else None
+    return [
+        goal
+        for problems, page in of_sizes.items()
+        for kilobytes, milliseconds in [_PAGES[problems]]
+        for goal in (
+            _at_most(
+                f"report.html of {problems:,} problems: size",
+                kilobytes,
+                page.bytes / 1_000 if page else None,
+                "{:,.0f} KB",
+            ),
+            _at_most(
+                f"report.html of {problems:,} problems: time until it can be used",
+                milliseconds,
+                page.opened.usable if page else None,
+                "{:,.0f} ms",
+            ),
+        )
+    ] + [
+        _at_most(
+            "report.html: to filter or search the list, the slowest size", 200, slowest, "{:.0f} ms"
+        ),
+        _at_most(
+            "report.html of 100,000 problems: CPU of drawing it",
+            2.5,
+            most.cpu_seconds if most else None,
+            "{:.1f} s",
+        ),
+        _at_most(
+            "report.html of 100,000 problems: above the peak memory without it",
+            8,
+            more,
+            "{:.0f} MiB",
+        ),
+        _at_most(
+            "report.html of 60 problems, printed: sheets of A4",
+            9,
+            measured.sheets if measured else None,
+            "{}",
+        ),
     ]
 
 

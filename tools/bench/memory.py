@@ -37,8 +37,9 @@ from backup_audit.probe.attempt import Again, Attempt
 from backup_audit.probe.engine import Engine
 from backup_audit.report.report import Ceilings, Latest
 from backup_audit.report.store import StoredObject
+from backup_audit.wiring import drawn
 from tests.doubles.builders import NOW, SETTINGS, a_list
-from tests.doubles.edges import FakeEdges
+from tests.doubles.edges import FakeEdges, sketched
 from tests.doubles.fake_time import FakeTime
 from tests.doubles.fakes import (
     CountingHeartbeat,
@@ -233,13 +234,36 @@ def _days(case: str, instances: int, batch_size: int | None = None) -> Iterator[
         )
         for day in range(len(CASES[case])):
             task = msgspec.structs.replace(of_all, day=day)
-            if batch_size:
-                planned = children.ask([*_SELF, "--task"], str, told=task)
-                task = msgspec.structs.replace(task, plan_key=planned)
-            done = children.ask([*_SELF, "--task"], MemoryDay, told=task)
+            done = _lived(_up_to_its_end(task) if batch_size else task)
             is_discovered = case in DISCOVERED_CASES
             _check(folder, day, discovered.audited(instances) if is_discovered else instances)
             yield done
+
+
+def committed(instances: int, *, with_page: bool) -> MemoryDay:
+    """The last step in mode `map` of a day on which all are stale."""
+    with tempfile.TemporaryDirectory() as folder, list_server.running(instances) as url:
+        Path(folder, "configuration.json").write_bytes(_configuration("stale", instances))
+        task = Task(
+            case="stale",
+            day=0,
+            instances=instances,
+            folder=folder,
+            list_url=url,
+            batch_size=5_000,
+            sketched=not with_page,
+        )
+        return _lived(_up_to_its_end(task))
+
+
+def _lived(task: "Task") -> MemoryDay:
+    """Carry a task out in a process of its own."""
+    return children.ask([*_SELF, "--task"], MemoryDay, told=task)
+
+
+def _up_to_its_end(task: "Task") -> "Task":
+    """What remains of a day in mode `map` when its batches are audited: the last step."""
+    return msgspec.structs.replace(task, plan_key=children.ask([*_SELF, "--task"], str, told=task))
 
 
 def _configuration(case: str, instances: int) -> bytes:
@@ -252,7 +276,7 @@ _SELF = ("-m", "tools.bench.memory")
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A day, or the last step of one, for a process of its own."""
+    """A day, or the last step of one, for a process of its own; its page may be a sketch."""
 
     case: str
     day: int
@@ -261,6 +285,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     list_url: str
     batch_size: int | None = None
     plan_key: str | None = None
+    sketched: bool = False
 
 
 def _carry_out(task: Task) -> MemoryDay | str:
@@ -282,6 +307,7 @@ def _carry_out(task: Task) -> MemoryDay | str:
         heartbeat=CountingHeartbeat(),
         telemetry=RecordingTelemetry(),
         at=due,
+        draw=sketched if task.sketched else drawn,
     )
     edges.list_url = task.list_url
     settings = msgspec.structs.replace(SETTINGS, batch_size=task.batch_size or SETTINGS.batch_size)

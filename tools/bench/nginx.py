@@ -34,7 +34,7 @@ _STARTS_WITHIN = 10.0  # seconds
 
 
 class ProgramMissing(Exception):
-    """nginx, its module or curl is not on this machine; the text says how to get it."""
+    """nginx, its module, curl or Chromium is not on this machine; the text says how to get it."""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +132,7 @@ def _module() -> str:
 def _how_to_get(what: str) -> str:
     return (
         f"{what} is not on this machine. The benchmark needs nginx with a module to wait without "
-        "work, and curl: apt-get install nginx-light libnginx-mod-http-echo curl"
+        "work, curl and Chromium: apt-get install nginx-light libnginx-mod-http-echo curl chromium"
     )
 
 

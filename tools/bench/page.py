@@ -9,8 +9,8 @@ _METHOD = """\
 
 `make bench` does it all again, in 45 minutes; `make bench REPEATS=1` in 25, `make bench QUICK=1`
 in 3. `make bench ONLY="fan-out memory"` measures these sections and keeps the others. It needs
-nginx with a module that waits without work (`apt-get install nginx-light libnginx-mod-http-echo`)
-and curl. The figures are kept in `.local/bench.json`.
+nginx with a module that waits without work (`apt-get install nginx-light libnginx-mod-http-echo`),
+curl, and a Chromium (`$CHROMIUM`, or one on the PATH). The figures are kept in `.local/bench.json`.
 
 - **Work**: GET the list of backups, parse it, take the newest timestamp. Each answer is checked.
 - **Server**: one nginx worker on loopback, HTTPS, keep-alive. It waits L ms and then sends a fixed
@@ -49,6 +49,10 @@ and curl. The figures are kept in `.local/bench.json`.
 - **New problems**, **Messages of a fleet**, **Problems from day to day**: the use case with real
   documents; the inventory is read over HTTP from another process, objects are files, and the API
   answers at once. Of new problems the round counts whose events took the median of CPU time.
+- **The report's page**: pages of the fleets that the tests look at, opened from a disk on a screen
+  of 1,280 by 900, each time in a fresh profile; a step ends when the new rows have their places.
+  The page is drawn with templates compiled. The peaks are of the step `conclude` of mode `map` over
+  100,000 stale instances, each in a process of its own.
 - **AIMD**: the product with 96 workers, against the best of 32, 48 and 64, which that server
   never refuses. nginx counts the refusals.
 """

@@ -25,6 +25,8 @@ KEYSET, CROWDED, OFFSETS = "keyset", "keyset, a page within a second", "pages by
 ONE_PASS = "pages by number, one pass: no client of ours"
 
 
+PAGE_SIZES = (60, 2_000, 100_000)  # problems on a page
+PRINTED = PAGE_SIZES[0]  # problems of the page that is printed
 NEW_PROBLEMS = (1_000, 10_000, 20_000)  # in one run
 ALERT_SIZES = (1_000, 10_000, 100_000)  # instances
 PLAN, AUDIT, COMMIT, NOTIFY = STEPS = ("plan", "audit", "commit", "notify")
@@ -234,6 +236,46 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     digests_in_a_week: int
 
 
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """Milliseconds in a browser; the first three since the page is asked for, from a disk.
+
+    `usable`: its list can be searched, and its rows have their places. `linked`: the last problem
+    is found by its link, and focused. The others take one step until the new rows have their
+    places.
+    """
+
+    first_paint: float
+    usable: float
+    linked: float
+    filtered: float
+    searched: float
+    sorted: float
+
+
+class DrawnPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of so many problems: its size, and the CPU seconds of drawing it."""
+
+    bytes: int
+    cpu_seconds: float
+    opened: Opened
+
+
+class ReportPage(msgspec.Struct, frozen=True, kw_only=True):
+    """report.html; `pages` by the number of problems.
+
+    `import_cpu_ms` is what the first page of a process imports, Jinja2 among it, and
+    `templates_cpu_ms` what compiling the templates takes. The peaks are of the step `conclude` over
+    100,000 problems, with the page and with a sketch of a line. `sheets` of A4 are of 60 problems.
+    """
+
+    pages: dict[str, DrawnPage]
+    import_cpu_ms: float
+    templates_cpu_ms: float
+    peak_mib: float
+    sketched_peak_mib: float
+    sheets: int
+
+
 class When(msgspec.Struct, frozen=True, kw_only=True):
     """When a section was measured (UTC, ISO 8601), and how."""
 
@@ -267,6 +309,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     memory: dict[str, list[MemoryDay]] = {}  # by the case, a day after the other
     inventory: Inventory | None = None
     alerts: Alerts | None = None
+    report_page: ReportPage | None = None
     machine: Machine | None = None
     measured: dict[str, When] = {}  # by the section
 
