@@ -122,7 +122,7 @@ mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notic
 fuzz: $(FUZZ_VENV)/ready ## look for inputs that break a rule, SECONDS for each target; Linux, Python 3.11 to 3.13
 	@PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tools.fuzz --seconds $(SECONDS)
 
-bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients, and on bad days (45 minutes); needs nginx
+bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients, and on bad days (50 minutes); needs nginx, Chromium
 	@PYTHONPATH=src $(BENCH_VENV)/bin/python -m tools.bench --repeats $(if $(QUICK),1 --quick,$(REPEATS)) \
 		$(if $(ONLY),--only $(ONLY))
 

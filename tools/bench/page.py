@@ -7,7 +7,7 @@ from tools.bench.tables import Table, tables
 _METHOD = """\
 ## Method
 
-`make bench` does it all again, in 45 minutes; `make bench REPEATS=1` in 25, `make bench QUICK=1`
+`make bench` does it all again, in 50 minutes; `make bench REPEATS=1` in 25, `make bench QUICK=1`
 in 3. `make bench ONLY="fan-out memory"` measures these sections and keeps the others. It needs
 nginx with a module that waits without work (`apt-get install nginx-light libnginx-mod-http-echo`),
 curl, and a Chromium (`$CHROMIUM`, or one on the PATH). The figures are kept in `.local/bench.json`.
