@@ -12,9 +12,7 @@ _AXE = Axe()
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 _SCRIPT = re.compile("<script>.*?</script>", re.DOTALL)
-_CAN_BE_USED = (
-    "!document.querySelector('#filter').hidden || document.querySelector('#problems').hidden"
-)
+_CAN_BE_USED = "#filter:not([hidden]), #problems[hidden]"
 
 
 class Visitor:
@@ -59,7 +57,7 @@ class Visitor:
         page.on("console", self._logged)
         page.goto(address)
         if waits and how.get("java_script_enabled", True):
-            page.wait_for_function(_CAN_BE_USED)
+            page.locator(_CAN_BE_USED).first.wait_for(state="attached")
         return page
 
     def leave(self) -> None:
