@@ -9,6 +9,7 @@ import msgspec
 
 from backup_audit.fleet.mutes import MuteRecord, MuteState
 from backup_audit.judge.finding import Finding
+from backup_audit.judge.verdict import Verdict
 from backup_audit.page.answer import figures_of, heading
 from backup_audit.page.causes import Cause
 from backup_audit.report.changes import Resolved
@@ -16,7 +17,7 @@ from backup_audit.report.figures import BreakdownRow, By, LateInstance
 from backup_audit.report.history import HistoryPoint
 from backup_audit.report.rendering import ReportReader
 from backup_audit.report.report import Report
-from backup_audit.text import instances
+from backup_audit.text import at, instances
 
 NAMED_MAX = 5  # of those that are late, and of those that ended
 
@@ -48,17 +49,38 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return is_owned and (self.org is None or (one.org or "") == self.org)
 
 
+class RunsFail(msgspec.Struct, frozen=True, kw_only=True):
+    """That full runs fail, as failing.json says. Times are UTC.
+
+    `runs` counts those that failed since `since`; `cause` is what the last said, at
+    `last_failed_at`.
+    """
+
+    since: datetime
+    runs: int
+    cause: str
+    last_failed_at: datetime
+
+    @property
+    def said(self) -> str:
+        """It in a sentence; the cause may be foreign text."""
+        counted = f"{self.runs:,} so far, the last at {at(self.last_failed_at)}"
+        return f"Full runs have failed since {at(self.since)}, {counted}: {self.cause}"
+
+
 class GlanceHead(msgspec.Struct, frozen=True, kw_only=True):
     """What a report says of the whole fleet, whoever is asked for.
 
-    `where` is the address of report.json, `answer` the heading of its page. `note` says what is
-    wrong with latest.json, null: nothing.
+    `where` is the address of report.json, `answer` the heading of its page. `notes` say what is
+    wrong with latest.json and failing.json. `failing` is null unless full runs have failed since
+    this one, the newest; of a run that was asked for by its id it is not known.
     """
 
     schema_version: Literal[1] = 1
     where: str
     answer: str
-    note: str | None
+    notes: tuple[str, ...]
+    failing: RunsFail | None
     asked: Wanted
     report: Report
     history: list[HistoryPoint]
@@ -67,14 +89,20 @@ class GlanceHead(msgspec.Struct, frozen=True, kw_only=True):
 class GlanceTail(msgspec.Struct, frozen=True, kw_only=True):
     """The counts of those who were asked for, which are known once all findings have passed.
 
-    `problems` counts open problems, as `answer` does; of them `left_out` are not named in
-    `findings`. `muted`, `in_grace` and `not_reached` count other findings, `others` the open
-    problems of those who were not asked for. `resolved` are the problems that ended in this run.
+    `answer` is for those who were asked for. `problems` counts open problems, as it does; of them
+    `left_out` are not named in `findings`. `muted`, `being_deleted`, `in_grace` and `not_reached`
+    count other findings, `others` the open problems of those who were not asked for. `unknown`
+    counts all that are unknown, whatever else they are, and `unreached` those of them that the run
+    did not get to. `resolved` are the problems that ended in this run.
     """
 
+    answer: str
     problems: int
+    unknown: int
+    unreached: int
     left_out: int
     muted: int
+    being_deleted: int
     in_grace: int
     not_reached: int
     others: int
@@ -118,19 +146,6 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     is_nobody: bool
     has_problem: bool
 
-    @property
-    def answer(self) -> str:
-        """The answer for those who were asked for."""
-        if self.head.asked.is_all:
-            return self.head.answer
-        of = self.head.asked.said
-        found = self.tail.problems
-        all_of_them = f" of {instances(self.instances)}" if self.instances is not None else ""
-        if found:
-            counted = f"{found:,}{all_of_them}" if all_of_them else instances(found)
-            return f"{counted} with {of} {'has' if found == 1 else 'have'} a backup problem"
-        return f"No problem found{' among' + all_of_them[3:] if all_of_them else ''} with {of}"
-
 
 class Glancing:
     """Takes a report in, in one pass; `most` findings are kept.
@@ -144,14 +159,19 @@ class Glancing:
         self._most = most
         self._findings: list[Finding] = []
         self._open = self._all_open = self._muted = self._in_grace = self._not_reached = 0
+        self._being_deleted = self._unknown = self._unreached = self._open_known = 0
+        self._hidden = 0  # known problems that are not open
         self._is_somebody = self._has_problem = False
 
-    def glance(self, reader: ReportReader, where: str, note: str | None) -> Glance:
+    def glance(
+        self, reader: ReportReader, where: str, notes: Sequence[str], failing: RunsFail | None
+    ) -> Glance:
         """Read it all; raise MsgspecError or UnicodeDecodeError if it is damaged."""
         head = GlanceHead(
             where=where,
             answer=heading(reader.head, figures_of(reader.head), self._causes),
-            note=note,
+            notes=tuple(notes),
+            failing=failing,
             asked=self._asked,
             report=reader.head,
             history=list(reader.history()),
@@ -164,7 +184,7 @@ class Glancing:
         count, ended = _ended(reader.resolved(), reader.head.run.due_at, self._asked.has)
         return Glance(
             head=head,
-            tail=self._tail(reader.head, late, ended, count),
+            tail=self._tail(head, known.instances, late, ended, count),
             findings=tuple(self._findings),
             mutes=mutes,
             instances=known.instances,
@@ -179,37 +199,98 @@ class Glancing:
             return
         self._is_somebody = True
         self._has_problem |= finding.verdict.is_problem
+        is_unknown = finding.verdict is Verdict.UNKNOWN
+        self._unknown += is_unknown
+        self._unreached += not finding.is_reached
+        self._hidden += finding.verdict.is_problem and not is_unknown and not is_open
         if is_open:
             self._open += 1
+            self._open_known += not is_unknown
             if len(self._findings) < self._most:
                 self._findings.append(finding)
         elif finding.mute is not None:
             self._muted += 1
+        elif finding.is_problem:
+            self._being_deleted += 1
         elif finding.verdict.is_problem:
             self._not_reached += 1
         else:
             self._in_grace += 1
 
     def _tail(
-        self, head: Report, late: list[LateInstance], ended: list[Resolved], count: int
+        self,
+        head: GlanceHead,
+        everybody: int | None,
+        late: list[LateInstance],
+        ended: list[Resolved],
+        count: int,
     ) -> GlanceTail:
         return GlanceTail(
+            answer=head.answer if self._asked.is_all else self._answer(everybody),
             problems=self._open,
+            unknown=self._unknown,
+            unreached=self._unreached,
             left_out=self._open - len(self._findings),
             muted=self._muted,
+            being_deleted=self._being_deleted,
             in_grace=self._in_grace,
             not_reached=self._not_reached,
             others=self._all_open - self._open,
             late=late[:NAMED_MAX],
-            late_count=head.late_count if self._asked.is_all else len(late),
+            late_count=head.report.late_count if self._asked.is_all else len(late),
             resolved=ended,
             resolved_count=count,
         )
 
+    def _answer(self, everybody: int | None) -> str:
+        """The answer for some: what is not known of them comes first, never an all-clear."""
+        whose = f"with {self._asked.said}"
+        all_of_them = f"{instances(everybody)} {whose}" if everybody is not None else None
+        if self._unknown and self._unknown == everybody:
+            return f"Nothing is known of {all_of_them}: {self._why_nothing()}"
+        if self._unknown:
+            return f"{self._not_known(all_of_them, whose)}; {self._of_the_others()}"
+        if self._open:
+            of = f"{self._open:,} of {all_of_them}" if all_of_them else None
+            counted = of or f"{instances(self._open)} {whose}"
+            return f"{counted} {_have(self._open)} a backup problem"
+        found = "No open problem" if self._hidden else "No problem found"
+        return f"{found} {f'among {all_of_them}' if all_of_them else whose}"
+
+    def _why_nothing(self) -> str:
+        if self._unreached < self._unknown:
+            return "no usable answer"
+        return "it was not reached" if self._unknown == 1 else "none was reached"
+
+    def _not_known(self, all_of_them: str | None, whose: str) -> str:
+        counts = {
+            "not reached": (self._unreached, "was", "were"),
+            "unknown": (self._unknown - self._unreached, "is", "are"),
+        }
+        said = [
+            (count, f"{one if count == 1 else more} {what}")
+            for what, (count, one, more) in counts.items()
+            if count
+        ]
+        first, how = said[0]
+        who = f"{first:,} of {all_of_them}" if all_of_them else f"{instances(first)} {whose}"
+        return ", ".join([f"{who} {how}", *(f"{count:,} {what}" for count, what in said[1:])])
+
+    def _of_the_others(self) -> str:
+        if self._open_known:
+            others = "1 other" if self._open_known == 1 else f"{self._open_known:,} others"
+            return f"{others} {_have(self._open_known)} a backup problem"
+        found = "no open problem" if self._hidden else "no problem found"
+        return f"{found} among the others"
+
 
 def is_shown(finding: Finding) -> bool:
     """Whether it is an open problem, as messages count them."""
-    return finding.is_problem and finding.mute is None
+    return finding.is_notified
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"
 
 
 def shown_findings(reader: ReportReader, asked: Wanted) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import msgspec
 from backup_audit.errors import ReportStoreFailed
 from backup_audit.fleet.run import Scope
 from backup_audit.report.commit import Measured
+from backup_audit.report.failing import Failing
 from backup_audit.report.rendering import ReportReader, newer_version
 from backup_audit.report.report import Latest, Manifest
 from backup_audit.strict import UNDECODABLE
@@ -67,9 +68,13 @@ class Root(msgspec.Struct, frozen=True):
 
     def body(self, key: str) -> bytes:
         """A small object; raise ReportStoreFailed if it is of a newer version."""
-        body = b"".join(self.archive.pieces(self.path + key))
+        body = self.unread(key)
         self._refuse_newer(body, key)
         return body
+
+    def unread(self, key: str) -> bytes:
+        """A small object of any version."""
+        return b"".join(self.archive.pieces(self.path + key))
 
     def lines(self, key: str) -> Iterator[bytes]:
         """A large object, line by line with the line ends, as `body` reads a small one."""
@@ -124,6 +129,25 @@ def newest_full(root: Root) -> tuple[Place | None, str | None]:
     if place is None:
         place = next(_full_runs(root), None)
     return place, wrong if place else None
+
+
+def failing_runs(root: Root) -> tuple[Failing | None, str | None]:
+    """What failing.json says while full runs fail, and what is wrong with it; None: nothing.
+
+    It is beside the reports, which can be shown without it.
+    """
+    if not root.archive.has(f"{root.path}failing.json"):
+        return None, None
+    not_known = "whether full runs fail is not known"
+    body = root.unread("failing.json")
+    if (version := newer_version(body)) is not None:
+        newer = f"failing.json is of schema_version {version}, and this version of backup-audit"
+        return None, f"{newer} reads 1: {not_known}"
+    try:
+        failing = msgspec.json.decode(body, type=Failing)
+    except UNDECODABLE as error:
+        return None, f"failing.json is damaged ({error}): {not_known}"
+    return (failing if failing.ended_at is None else None), None
 
 
 def run_named(root: Root, run_id: str) -> Place | None:

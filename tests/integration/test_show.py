@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import msgspec
 import pytest
 
 from backup_audit.aws import CLIENTS
+from backup_audit.fleet.inventory import Operation
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.evidence import Cause, Refusal, Silence
 from backup_audit.judge.finding import Change, Finding, finding_of
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.failing import Failing
 from backup_audit_cli import show
 from backup_audit_cli.__main__ import main
 from backup_audit_cli.exit_status import ExitStatus
@@ -98,13 +101,14 @@ def test_the_answer_comes_first_then_the_run_the_counts_and_the_problems(
 ) -> None:
     stale = of("dba", "guid-1", change=Change.NEW)
     young = msgspec.structs.replace(finding(Verdict.HEALTHY, "g"), verdict=Verdict.IN_GRACE)
+    reports.run(NOW - DAY)
     reports.run(NOW, [stale, young], healthy=8)
 
     status, said, _ = shell.shows()
 
     assert status == ExitStatus.WRONG
     lines = said.splitlines()
-    assert lines[:3] == [
+    assert [line for line in lines if not line.startswith("open problems over")][:3] == [
         "1 of 10 instances has a backup problem",
         "prod · full run · 20260131T050000Z · due 2026-01-31 05:00 UTC, 26 h ago · complete",
         "audited 10 of 10 (100 %): 1 stale, 1 in_grace, 8 healthy",
@@ -138,6 +142,21 @@ def test_a_muted_problem_is_a_problem_of_which_nobody_is_notified(
     assert status == ExitStatus.WRONG
     assert said.startswith("No open problem: 1 of 2 instances backed up, 1 muted with a problem\n")
     assert "not shown: 1 muted\nmutes: 1 in force, 1 over, 1 for no audited instance\n" in said
+
+
+def test_a_problem_of_an_instance_that_is_being_deleted_is_counted_and_not_shown(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    """Nobody is notified of it, and the answer does not count it."""
+    deletion = Operation(type="delete", state="in progress", updated_at=NOW)
+    reports.run(NOW, [of("dba", "d", operation=deletion)])
+
+    status, said, _ = shell.shows("--owner", "dba")
+
+    assert status == ExitStatus.WRONG
+    assert said.startswith("No open problem among 1 instance with owner dba\n")
+    assert "not shown: 1 with a problem and being deleted\n" in said
+    assert "verdict " not in said
 
 
 def test_an_incomplete_run_is_wrong_and_says_why(shell: Shell, reports: ReportFolder) -> None:
@@ -181,6 +200,244 @@ def test_a_run_that_was_made_late_says_so(shell: Shell, reports: ReportFolder) -
     assert "note: it was made 3 d after it was due" in shell.shows()[1]
 
 
+# ── What comes before the answer ──────────────────────────────────────────────────────────────────
+
+
+def missed(owner: str, guid: str, **parts: Any) -> Finding:  # noqa: ANN401
+    """An instance that the run did not get to."""
+    silence = Silence(Cause.NOT_REACHED, "the time was over")
+    found = finding_of(instance(guid), evidence(silence, None), run(), None)
+    return msgspec.structs.replace(found, owner=owner, **parts)
+
+
+def fails(reports: ReportFolder, **parts: Any) -> Failing:  # noqa: ANN401
+    """failing.json of full runs that have failed since a day after the newest."""
+    given: dict[str, Any] = {
+        "foundation": "prod",
+        "since": NOW + DAY,
+        "runs": 3,
+        "cause": "the secret is\n\x1b[2Jgone",
+        "last_run_id": "20260203T050000Z",
+        "last_failed_at": NOW + 3 * DAY,
+        "counted": ("20260203T050000Z",),
+    }
+    failing = Failing(**(given | parts))
+    (reports.root / "failing.json").write_bytes(msgspec.json.encode(failing))
+    return failing
+
+
+def test_while_full_runs_fail_the_first_line_says_since_when_and_why(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    reports.run(NOW, healthy=3)
+    fails(reports)
+
+    status, said, _ = shell.shows()
+
+    assert status == ExitStatus.WRONG
+    assert said.splitlines()[:2] == [
+        (
+            "Full runs have failed since 2026-02-01 05:00 UTC, 3 so far, the last at "
+            "2026-02-03 05:00 UTC: the secret is [2Jgone"
+        ),
+        "No problem found: all 3 instances backed up",
+    ]
+    assert shell.document()["failing"] == {
+        "since": "2026-02-01T05:00:00Z",
+        "runs": 3,
+        "cause": "the secret is\n\x1b[2Jgone",
+        "last_failed_at": "2026-02-03T05:00:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"ended_at": NOW + 4 * DAY},
+        {"last_failed_at": NOW + timedelta(seconds=9)},
+        {"last_run_id": "20260131T050000Z"},
+    ],
+)
+def test_a_failure_that_is_over_is_not_said(
+    shell: Shell, reports: ReportFolder, parts: dict[str, Any]
+) -> None:
+    """The run is the newest, and had finished when the last one failed, or is that one."""
+    reports.run(NOW)
+    fails(reports, **parts)
+
+    status, said, _ = shell.shows()
+
+    assert (status, said.splitlines()[0]) == (0, "No problem found: 1 instance backed up")
+    assert shell.document()["failing"] is None
+
+
+def test_of_a_run_that_is_named_it_is_not_said_what_failed_later_nor_its_age(
+    shell: Shell, reports: ReportFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = reports.run(NOW)
+    fails(reports)
+    monkeypatch.setattr(show, "now", lambda: NOW + 28 * DAY)
+
+    assert shell.shows("--run", run_id)[:2][0] == ExitStatus.FINE
+    assert shell.shows("--run", run_id)[1].startswith("No problem found")
+
+
+@pytest.mark.parametrize(
+    ("body", "note"),
+    [
+        ("{", "failing.json is damaged (Input data was truncated): "),
+        ('{"schema_version": 2}', "failing.json is of schema_version 2, and this version of "),
+    ],
+)
+def test_a_failing_json_that_cannot_be_read_is_noted(
+    shell: Shell, reports: ReportFolder, body: str, note: str
+) -> None:
+    reports.run(NOW)
+    (reports.root / "failing.json").write_text(body, "utf-8")
+
+    status, said, _ = shell.shows()
+
+    assert status == ExitStatus.FINE
+    first, second = said.splitlines()[:2]
+    assert first.startswith(f"note: {note}")
+    assert first.endswith("whether full runs fail is not known")
+    assert second.startswith("No problem found")
+    assert len(shell.document()["notes"]) == 1
+
+
+def test_where_no_full_run_is_there_it_is_said_why_they_fail(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    reports.run(NOW, scope=Scope.PARTIAL)
+    fails(reports)
+
+    status, _, error = shell.shows()
+
+    assert status == ExitStatus.UNAVAILABLE
+    assert "holds no committed full run" in error
+    assert "Full runs have failed since 2026-02-01 05:00 UTC, 3 so far" in error
+
+
+@pytest.mark.parametrize(
+    ("age", "is_said"),
+    [(2 * DAY - timedelta(seconds=1), ""), (2 * DAY, ""), (2 * DAY + timedelta(seconds=1), "2 d")],
+)
+def test_a_newest_run_of_more_than_two_days_ago_is_said_to_be_old(
+    shell: Shell,
+    reports: ReportFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    age: timedelta,
+    is_said: str,
+) -> None:
+    reports.run(NOW)
+    monkeypatch.setattr(show, "now", lambda: NOW + age)
+
+    status, said, _ = shell.shows()
+
+    assert status == ExitStatus.FINE
+    lines = said.splitlines()
+    assert (lines[0] == f"note: the newest full run is {is_said} old") is bool(is_said)
+    assert "No problem found: 1 instance backed up" in lines[:2]
+
+
+@pytest.mark.parametrize(
+    ("scope", "note"),
+    [
+        (Scope.PARTIAL, "note: a run of some instances: it is compared with no other run, and no "),
+        (Scope.WHAT_IF, "note: a what-if, not the configured policy: it is compared with no othe"),
+    ],
+)
+def test_that_a_run_is_no_evidence_comes_before_its_answer(
+    shell: Shell, reports: ReportFolder, scope: Scope, note: str
+) -> None:
+    run_id = reports.run(NOW, scope=scope)
+
+    first, second = shell.shows("--run", run_id)[1].splitlines()[:2]
+
+    assert first.startswith(note)
+    assert second.startswith("No problem found")
+
+
+def test_the_first_full_run_has_nothing_new(shell: Shell, reports: ReportFolder) -> None:
+    reports.run(NOW, [of("dba", "guid-1", change=Change.NEW)])
+
+    for options in ([], ["--all"], ["--owner", "dba"]):
+        _, said, _ = shell.shows(*options)
+        assert "First full run. There is no run before to compare with" in said
+        assert "since the run before" not in said
+        assert not re.search(r"\[new\]|\bnew +newest", said)
+
+
+@pytest.mark.parametrize(
+    ("count", "healthy", "parts", "answer"),
+    [
+        (0, 2, {}, "No problem found among 2 instances with owner a"),
+        (1, 2, {}, "1 of 3 instances with owner a was not reached; no problem found among the oth"),
+        (20, 20, {}, "20 of 40 instances with owner a were not reached; no problem found among "),
+        (2, 0, {}, "Nothing is known of 2 instances with owner a: none was reached"),
+        (1, 0, {}, "Nothing is known of 1 instance with owner a: it was not reached"),
+        (2, 2, {"mute": MUTE}, "2 of 4 instances with owner a were not reached; no problem found"),
+        (2, 2, {"problem_id": "p"}, "2 of 4 instances with owner a were not reached; no problem "),
+    ],
+)
+def test_instances_of_a_team_that_were_not_reached_lead_the_sentence(
+    shell: Shell,
+    reports: ReportFolder,
+    *,
+    count: int,
+    healthy: int,
+    parts: dict[str, Any],
+    answer: str,
+) -> None:
+    fine = msgspec.structs.replace(finding(Verdict.HEALTHY, "h"), owner="a")
+    ours = [missed("a", f"n{n}", **parts) for n in range(count)]
+    reports.run(NOW, [*ours, *[fine] * healthy], complete=False)
+
+    status, said, _ = shell.shows("--owner", "a")
+
+    assert status == ExitStatus.WRONG
+    assert said.startswith(answer), said
+    assert shell.document("--owner", "a")["found"]["answer"].startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("found", "answer"),
+    [
+        ([of("a", "s")], "1 of 3 instances with owner a has a backup problem\n"),
+        (
+            [of("a", "s"), missed("a", "n"), finding(Verdict.UNKNOWN, "u", owner="a")],
+            "1 of 5 instances with owner a was not reached, 1 is unknown; 1 other has a backup pro",
+        ),
+        (
+            [of("a", "s"), of("a", "t"), finding(Verdict.UNKNOWN, "u", owner="a")],
+            "1 of 5 instances with owner a is unknown; 2 others have a backup problem\n",
+        ),
+        (
+            [of("a", "s", mute=MUTE), missed("a", "n")],
+            "1 of 4 instances with owner a was not reached; no open problem among the others\n",
+        ),
+        ([of("a", "s", mute=MUTE)], "No open problem among 3 instances with owner a\n"),
+    ],
+)
+def test_what_is_unknown_comes_before_what_is_known(
+    shell: Shell, reports: ReportFolder, found: list[Finding], answer: str
+) -> None:
+    fine = msgspec.structs.replace(finding(Verdict.HEALTHY, "h"), owner="a")
+    reports.run(NOW, [*found, fine, fine])
+
+    assert shell.shows("--owner", "a")[1].startswith(answer), shell.shows("--owner", "a")[1]
+
+
+def test_where_all_of_a_team_is_unknown_nothing_is_known(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    reports.run(NOW, [finding(Verdict.UNKNOWN, f"u{n}", owner="a") for n in range(2)])
+
+    said = shell.shows("--owner", "a")[1]
+
+    assert said.startswith("Nothing is known of 2 instances with owner a: no usable answer\n")
+
+
 # ── Which run ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -218,8 +475,8 @@ def test_without_the_pointer_the_newest_manifest_counts(
 
     _, said, _ = shell.shows()
 
-    assert said.startswith("No problem found: all 2")
-    assert note in said
+    assert said.startswith(note)
+    assert said.splitlines()[1].startswith("No problem found: all 2")
 
 
 def test_a_damaged_manifest_is_none(shell: Shell, reports: ReportFolder) -> None:
@@ -228,7 +485,7 @@ def test_a_damaged_manifest_is_none(shell: Shell, reports: ReportFolder) -> None
     reports.path(damaged, "manifest.json").write_text("[]", "utf-8")
     (reports.root / "latest.json").unlink()
 
-    assert shell.shows()[1].startswith("No problem found: 1 instance backed")
+    assert "\nNo problem found: 1 instance backed" in shell.shows()[1]
 
 
 def test_a_run_can_be_named_and_may_be_of_any_scope(shell: Shell, reports: ReportFolder) -> None:
@@ -238,9 +495,8 @@ def test_a_run_can_be_named_and_may_be_of_any_scope(shell: Shell, reports: Repor
 
     _, said, _ = shell.shows("--run", partial)
 
-    assert said.startswith("1 of 1 instance has a backup problem\n")
+    assert said.splitlines()[1] == "1 of 1 instance has a backup problem"
     assert "· partial run ·" in said
-    assert "note: it is compared with no other run, and no evidence of the whole fleet" in said
 
 
 @pytest.mark.parametrize("run_id", ["20260131T060000Z", "x", "../../20260131T050000Z"])
@@ -401,6 +657,7 @@ def test_new_and_ended_problems_and_late_instances_are_said(
     new = msgspec.structs.replace(finding(), change=Change.NEW)
     ended = [ended_problem(f"old-{n}", name="orders") for n in range(7)]
     before = ended_problem("older", resolved_at=NOW - DAY)
+    reports.run(NOW - DAY)
     reports.run(NOW, [new, *map(_late, range(6))], resolved=[*ended, before], late_count=6)
 
     _, said, _ = shell.shows()

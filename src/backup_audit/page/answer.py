@@ -207,7 +207,7 @@ def banners(report: Report, figures: Figures, history: Sequence[HistoryPoint]) -
         late = duration(int(run.delay.total_seconds()))
         yield Banner("Late.", f"The run was due at {at(run.due_at)}, and began {late} later.")
     if run.scope is Scope.FULL and is_first(report):
-        yield from _first_banner(report, history)
+        yield from first(report, history)
 
 
 def _asked(report: Report) -> Iterator[str]:
@@ -218,7 +218,8 @@ def _asked(report: Report) -> Iterator[str]:
         yield f"judged with a max_age of {duration(run.max_age_seconds)} for each instance"
 
 
-def _first_banner(report: Report, history: Sequence[HistoryPoint]) -> Iterator[Banner]:
+def first(report: Report, history: Sequence[HistoryPoint]) -> Iterator[Banner]:
+    """Why a full run is compared with none: it is the first, or the report before is lost."""
     lost = [one for one in report.plan.warnings if one.endswith(_REPORTS_LOST)]
     if lost:
         text = f"{'; '.join(lost)}. History and changes start anew with this run."
