@@ -50,14 +50,16 @@ report, and every run with what the runs after it say of it.
 _SHOW = """\
 Show the newest full report of each foundation below a place: the answer first, then the problems,
 the worst first, the trend, what ended, who is late. The exit status is 1 if an instance has a
-problem, muted or not, or if the run is incomplete; with --owner or --org, only their instances
-count. To read a bucket takes s3:ListBucket and s3:GetObject.
+problem, muted or not, if the run is incomplete, or if full runs have failed since; with --owner or
+--org, only problems of their instances count. To read a bucket takes s3:ListBucket and
+s3:GetObject.
 """
 _EVIDENCE = """\
 Say what the reports of a period prove: which days have a complete full run and which have none, the
 lowest coverage, whether the chain of reports holds, the problems that opened and ended, mutes and
 excludes in force, and the sha256 of every report that this rests on. Both days are included, in
-UTC. The exit status is 0 only if every day has a complete full run and the chain holds.
+UTC. The exit status is 0 only if every day has a complete full run, the chain holds, and no run of
+the period is gone; coverage is stated, and not judged.
 """
 _WHERE = "s3://bucket[/prefix] or a folder, with reports/ below it"
 _OR_BUCKET = f"{_WHERE} (default: REPORT_BUCKET and REPORT_PREFIX of the environment)"
@@ -136,7 +138,9 @@ def new_parser() -> argparse.ArgumentParser:
     proof.add_argument(
         "--json", action="store_true", help="print a JSON document of each foundation"
     )
-    proof.add_argument("--html", metavar="FILE", help="write a page to print and to sign, too")
+    proof.add_argument(
+        "--html", metavar="FILE", help="write a page to print and to sign, too; - prints it instead"
+    )
     proof.set_defaults(carry_out=_evidence)
     return parser
 

@@ -17,15 +17,19 @@ from backup_audit_cli.evidence_page import page_of
 from backup_audit_cli.evidence_text import text_of
 from backup_audit_cli.exit_status import ExitStatus, WrongUsage
 from backup_audit_cli.gathering import Gathering
-from backup_audit_cli.output import complain, say
+from backup_audit_cli.output import complain, hand_over, say
 from backup_audit_cli.period import Period, PeriodEvidence
 from backup_audit_cli.runs import Root, roots
 
+_STDOUT = "-"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asks for; without `where`, the bucket of the environment."""
+    """What a person asks for; without `where`, the bucket of the environment.
+
+    `html` is the file for a page, "-" for standard output.
+    """
 
     first: str
     last: str
@@ -43,16 +47,30 @@ def evidence(asked: Asked) -> ExitStatus:
     if not found:
         none_below = "no reports/dt=... is below it"
         raise ReportStoreFailed(f"{where} holds no reports: {none_below}")
+    _refuse_two_on_stdout(asked, len(found))
     is_proved = True
     for number, root in enumerate(found):
         proof = Gathering(root, period).of(made_at)
         is_proved &= proof.is_proved
+        if asked.html == _STDOUT:
+            _hand_over(proof)
+            continue
         if number and not asked.as_json:
             say("")
         _print(proof, as_json=asked.as_json)
         if asked.html is not None:
             _write(proof, _file_of(Path(asked.html), root, alone=len(found) == 1))
     return ExitStatus.FINE if is_proved else ExitStatus.WRONG
+
+
+def _refuse_two_on_stdout(asked: Asked, foundations: int) -> None:
+    """Refuse a page on standard output beside anything else."""
+    if asked.html != _STDOUT:
+        return
+    if asked.as_json:
+        raise WrongUsage("--html -: standard output is for --json already; name a file")
+    if foundations > 1:
+        raise WrongUsage(f"--html -: {foundations:,} foundations have a page each, name a file")
 
 
 def period_of(first: str, last: str, today: date) -> Period:
@@ -89,10 +107,23 @@ def _file_of(file: Path, root: Root, *, alone: bool) -> Path:
     return file.with_name(f"{file.stem}-{path}{file.suffix}")
 
 
+def _hand_over(proof: PeriodEvidence) -> None:
+    """The page on standard output, and nothing else there."""
+    body = page_of(proof)
+    hand_over(body)
+    _say_written("standard output", body)
+
+
 def _write(proof: PeriodEvidence, file: Path) -> None:
     body = page_of(proof)
     try:
         file.write_bytes(body)
+    except BrokenPipeError:
+        return  # a pipe, whose reader has seen enough
     except OSError as error:
         raise WrongUsage(f"--html {file}: {error.strerror}") from None
-    complain(f"written: {file}, sha256 {hashlib.sha256(body).hexdigest()}")
+    _say_written(f"{file}", body)
+
+
+def _say_written(where: str, body: bytes) -> None:
+    complain(f"written: {where}, sha256 {hashlib.sha256(body).hexdigest()}")

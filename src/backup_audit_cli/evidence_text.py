@@ -11,6 +11,7 @@ from backup_audit_cli.period import (
     Chain,
     ConfigurationUsed,
     DayRange,
+    Days,
     ExcludeSpan,
     MuteSpan,
     PeriodEvidence,
@@ -91,19 +92,33 @@ def selected(guid: str | None, match: object) -> str:
 
 def chain_text(chain: Chain) -> str:
     """Whether the chain holds, and how far it reaches."""
-    state = "The chain holds" if chain.holds else "The chain is broken"
     if chain.newest is None:
-        return f"{state}: there is no full run, in the period or after it"
-    runs = "1 full run" if chain.vouched == 1 else f"{chain.vouched:,} full runs"
-    said = f"{state}: the newest full run, {chain.newest.run_id}, vouches for {runs} of the period"
-    if chain.later:
-        return f"{said}, by way of those after it"
-    return f"{said}; for itself only a run to come will"
+        if chain.holds is None:
+            return "There is no chain: no full run, in the period or after it"
+        return "The chain is broken: no full run can be read, in the period or after it"
+    state = "The chain holds" if chain.holds else "The chain is broken"
+    other = " other" if chain.is_newest_within else ""
+    runs = f"full run{'' if chain.vouched in (0, 1) else 's'}"
+    count = f"{chain.vouched:,}" if chain.vouched else "no"
+    whom = f"{count}{other} {runs} of the period"
+    said = f"{state}: the newest full run, {chain.newest.run_id}, vouches for {whom}"
+    if chain.is_newest_within:
+        return f"{said}; for itself only a run to come will"
+    return f"{said}, through each run between" if chain.vouched else said
+
+
+def days_said(days: Days) -> str:
+    """How many days the period has, and how many of them are proved."""
+    whole = "complete full run that is the newest, or is vouched for"
+    if days.count == 1:
+        return f"1 day, which has {'a' if days.proved else 'no'} {whole}"
+    has = "has" if days.proved == 1 else "have"
+    return f"{days.count:,} days, of which {days.proved:,} {has} a {whole}"
 
 
 def _days(evidence: PeriodEvidence) -> Iterator[str]:
     days = evidence.days
-    yield f"{days.count:,}, of which {days.proved:,} have a complete full run, vouched for"
+    yield days_said(days)
     yield from _some(map(days_text, days.not_proved), len(days.not_proved))
 
 
@@ -115,6 +130,8 @@ def _runs(evidence: PeriodEvidence) -> Iterator[str]:
         yield f"no evidence, and counted nowhere else: {others}"
     if runs.uncommitted or runs.unreadable:
         yield f"not committed: {runs.uncommitted:,}; damaged: {runs.unreadable:,}"
+    if runs.gone:
+        yield f"gone, though named by what is there: {runs.gone:,}"
     if lowest:
         audited = f"{lowest.audited:,} of {lowest.configured:,}"
         yield f"lowest coverage: {lowest.percent:g} % ({audited}), {_run(lowest.run)}"

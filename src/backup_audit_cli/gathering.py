@@ -61,6 +61,8 @@ class Gathering:
         self._notes: Bounded[str] = Bounded()
         self._counts = dict.fromkeys(Scope, 0)
         self._uncommitted = self._unreadable = self._later = 0
+        self._committed: set[Place] = set()
+        self._gone: set[Place] = set()
 
     def of(self, made_at: datetime) -> PeriodEvidence:
         """Read the runs from the period's first day on; raise ReportStoreFailed."""
@@ -71,6 +73,7 @@ class Gathering:
                 for place, names in self._root.runs_on(day).items():
                     self._add(place, names, position)
         self._add_runs_before(days)
+        self._miss_runs()
         return self._concluded(made_at)
 
     def _add(self, place: Place, names: AbstractSet[str], position: Position) -> None:
@@ -83,6 +86,8 @@ class Gathering:
                 self._say(note(f"{place.key('')} has no {missing}: it is not committed"))
             return
         self._later += not is_within
+        if is_within:
+            self._committed.add(place)
         facts = Facts(self._period, self._tally.known_to) if is_within else None
         stored = self._stored(place, facts)
         if stored is None:
@@ -149,6 +154,26 @@ class Gathering:
         self._rest_on(stored, Position.BEFORE)
         return True
 
+    def _miss_runs(self) -> None:
+        """Note which runs of the period are gone: others follow them, or they have a line."""
+        followed = (link.previous for link in self._links if link.previous)
+        for place in filter(None, (place_of(one.report_key) for one in followed)):
+            self._miss(place)
+        for day in self._root.days_of_lines():
+            if self._period.position(day) is not Position.WITHIN:
+                continue
+            for place, key in self._root.lines_on(day).items():
+                if self._miss(place):
+                    self._say(note(f"{key} is there, and its run is not committed: it is gone"))
+
+    def _miss(self, place: Place) -> bool:
+        """Whether a run that was committed is of the period, and not there."""
+        is_within = self._period.position(place.day) is Position.WITHIN
+        if not is_within or place in self._committed:
+            return False
+        self._gone.add(place)
+        return True
+
     def _rest_on(self, stored: StoredRun, position: Position) -> None:
         self._rests_on.append(
             RestsOn(
@@ -181,7 +206,7 @@ class Gathering:
             foundation=tally.foundation,
             first_day=self._period.first,
             last_day=self._period.last,
-            is_proved=chain.holds and days.proved == days.count,
+            is_proved=bool(chain.holds) and days.proved == days.count and not runs.gone,
             answer=answer_of(self._period, days, runs, tally.lowest, chain),
             days=days,
             runs=runs,
@@ -209,6 +234,7 @@ class Gathering:
             what_if=self._counts[Scope.WHAT_IF],
             uncommitted=self._uncommitted,
             unreadable=self._unreadable,
+            gone=len(self._gone),
         )
 
     def _vouched(self) -> list[Link]:
@@ -220,15 +246,19 @@ class Gathering:
 
     def _chain(self, vouched: Sequence[Link]) -> Chain:
         newest = vouched[0] if vouched else None
+        is_within = any(
+            newest is not None and one.ref.run_id == newest.run_id for one in self._full
+        )
         ids = {link.run_id for link in vouched}
         others: Bounded[RunRef] = Bounded()
         for one in self._full:
             if one.ref.run_id not in ids:
                 others.add(one.ref)
         return Chain(
-            holds=not self._faults.count,
+            holds=None if newest is None and not self._faults.count else not self._faults.count,
             newest=RunRef(newest.run_id, newest.due_at) if newest else None,
-            vouched=len(self._full) - others.count,
+            is_newest_within=is_within,
+            vouched=len(self._full) - others.count - is_within,
             not_vouched=tuple(others.named),
             not_vouched_count=others.count,
             later=self._later,

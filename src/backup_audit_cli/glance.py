@@ -249,7 +249,7 @@ class Glancing:
         if self._unknown and self._unknown == everybody:
             return f"Nothing is known of {all_of_them}: {self._why_nothing()}"
         if self._unknown:
-            return f"{self._not_known(all_of_them, whose)}; {self._of_the_others()}"
+            return f"{self._not_known(all_of_them, whose)}; {self._of_others(everybody)}"
         if self._open:
             of = f"{self._open:,} of {all_of_them}" if all_of_them else None
             counted = of or f"{instances(self._open)} {whose}"
@@ -276,12 +276,12 @@ class Glancing:
         who = f"{first:,} of {all_of_them}" if all_of_them else f"{instances(first)} {whose}"
         return ", ".join([f"{who} {how}", *(f"{count:,} {what}" for count, what in said[1:])])
 
-    def _of_the_others(self) -> str:
+    def _of_others(self, everybody: int | None) -> str:
         if self._open_known:
             others = "1 other" if self._open_known == 1 else f"{self._open_known:,} others"
             return f"{others} {_have(self._open_known)} a backup problem"
         found = "no open problem" if self._hidden else "no problem found"
-        return f"{found} among the others"
+        return f"{found} besides" if everybody is None else f"{found} among the others"
 
 
 def is_shown(finding: Finding) -> bool:

@@ -1,6 +1,6 @@
 """What the reports of a period prove: the document that `backup-audit evidence` makes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -78,7 +78,8 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
 
     `complete` and `incomplete` are full runs. `partial` and `what_if` are no evidence.
     `uncommitted` have no manifest: they failed, or somebody deleted it. `unreadable` are damaged,
-    or not what their manifest describes.
+    or not what their manifest describes. `gone` were committed, as a run after them or their line
+    in runs/ says, and are not there any more.
     """
 
     complete: int
@@ -87,6 +88,7 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
     what_if: int
     uncommitted: int
     unreadable: int
+    gone: int
 
 
 class Lowest(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,13 +127,16 @@ class LateRun(msgspec.Struct, frozen=True, kw_only=True):
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the reports are those that were written, as far as the runs after them say.
 
-    `newest` is the newest full run of all, be it after the period; null if there is none. It
-    vouches for `vouched` full runs of the period, itself included, and not for `not_vouched`.
-    `later` counts the committed runs after the period that were read for that.
+    `holds` is null where nothing is wrong and there is no full run: then there is no chain.
+    `newest` is the newest full run of all, be it after the period; null if there is none.
+    `is_newest_within`: it is of the period. It vouches for `vouched` full runs of the period, never
+    for itself, and neither it nor a run after them vouches for `not_vouched`. `later` counts the
+    committed runs after the period that were read for that.
     """
 
-    holds: bool
+    holds: bool | None
     newest: RunRef | None
+    is_newest_within: bool
     vouched: int
     not_vouched: tuple[RunRef, ...]
     not_vouched_count: int
@@ -262,9 +267,10 @@ class RestsOn(msgspec.Struct, frozen=True, kw_only=True):
 class PeriodEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the reports of one foundation prove of a period. All times and days are UTC.
 
-    `is_proved`: every day has a complete full run, and the chain holds. `answer` says it in a
-    sentence. `made_at` is when this was read from `where`. Of lists with more than 5,000 entries
-    the rest is in `left_out`, by the list's name.
+    `is_proved`: every day has a complete full run that is the newest, or is vouched for, the chain
+    holds, and no run of the period is gone. `answer` says it in a sentence, with the lowest
+    coverage, which is not judged. `made_at` is when this was read from `where`. Of lists with more
+    than 5,000 entries the rest is in `left_out`, by the list's name.
     """
 
     schema_version: Literal[1] = 1
@@ -321,22 +327,38 @@ def _extend(ranges: list[DayRange], proof: Proof, day: date) -> None:
 
 
 def answer_of(period: Period, days: Days, runs: Runs, lowest: Lowest | None, chain: Chain) -> str:
-    """What is proved, in a sentence; without a full stop."""
+    """What is proved, in a sentence; without a full stop. Coverage is stated, and not judged."""
+    wrong = list(_wrong(runs, chain))
     if not runs.complete + runs.incomplete:
-        what = "full run" if runs.partial + runs.what_if + runs.uncommitted else "run"
-        at_all = f"No {what} at all, {period}: nothing is proved"
-        return at_all if chain.holds else f"{at_all}, and the chain of reports is broken"
+        others = runs.partial + runs.what_if + runs.uncommitted + runs.unreadable + runs.gone
+        at_all = f"No {'full run' if others else 'run'} at all, {period}: nothing is proved"
+        return ", and ".join([at_all, *wrong])
     whole = "a complete full run"
     if any(one.proof is Proof.UNVOUCHED for one in days.not_proved):
-        whole += " that later runs vouch for"
+        whole += " that is the newest, or is vouched for"
     has = "has" if days.proved == 1 else "have"
     said = f"{days.proved:,} of {days.count:,} days {has} {whole}"
     if days.proved == days.count:
         said = f"{f'each of {days.count:,} days' if days.count > 1 else period} has {whole}"
-    never = "always" if lowest and lowest.percent == 100 else "never below"
-    covered = f", coverage is {never} {lowest.percent:g} %" if lowest else ""
-    holds = (
-        "and the chain of reports holds" if chain.holds else "but the chain of reports is broken"
-    )
-    is_proved = days.proved == days.count and chain.holds
-    return f"{'Proved' if is_proved else 'Not proved'}: {said}{covered}, {holds}"
+    if chain.holds:
+        said += ", and the chain of reports holds"
+    if wrong:
+        said += f", but {', and '.join(wrong)}"
+    is_proved = days.proved == days.count and not wrong
+    said = f"{said[0].upper()}{said[1:]}" if is_proved else f"Not proved: {said}"
+    return f"{said}; {_coverage(lowest)}" if lowest else said
+
+
+def _wrong(runs: Runs, chain: Chain) -> Iterator[str]:
+    if chain.holds is False:
+        yield "the chain of reports is broken"
+    if runs.gone == 1:
+        yield "1 run of the period is gone"
+    elif runs.gone:
+        yield f"{runs.gone:,} runs of the period are gone"
+
+
+def _coverage(lowest: Lowest) -> str:
+    if lowest.percent == 100:
+        return "coverage always 100 %"
+    return f"lowest coverage {lowest.percent:g} % ({lowest.run.due_at:%Y-%m-%d})"

@@ -19,6 +19,7 @@ _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
 _OF_A_RUN = re.compile(
     r"(?:.*/)?reports/dt=(?P<day>\d{4}-\d{2}-\d{2})/run=(?P<run>[\w.-]+)/(?P<name>[^/]+)"
 )
+_LINE = re.compile(r"runs/dt=(?P<day>\d{4}-\d{2}-\d{2})/run=(?P<run>[\w.-]+)\.json")
 _VERSION_WITHIN = 2  # lines: it is the first member
 
 
@@ -53,8 +54,15 @@ class Root(msgspec.Struct, frozen=True):
 
     def days(self) -> list[str]:
         """The days (UTC) with a run, committed or not, oldest first."""
-        folders = self.archive.folders(f"{self.path}reports/")
-        found = (_DAY.fullmatch(folder.removeprefix(f"{self.path}reports/")) for folder in folders)
+        return self._days("reports/")
+
+    def days_of_lines(self) -> list[str]:
+        """The days (UTC) with a line in runs/, oldest first."""
+        return self._days("runs/")
+
+    def _days(self, under: str) -> list[str]:
+        folders = self.archive.folders(self.path + under)
+        found = (_DAY.fullmatch(folder.removeprefix(self.path + under)) for folder in folders)
         return sorted(day[1] for day in found if day)
 
     def runs_on(self, day: str) -> dict[Place, set[str]]:
@@ -65,6 +73,15 @@ class Root(msgspec.Struct, frozen=True):
                 place = Place(found["day"], found["run"])
                 runs.setdefault(place, set()).add(found["name"])
         return dict(sorted(runs.items()))
+
+    def lines_on(self, day: str) -> dict[Place, str]:
+        """The keys of the lines in runs/ of a day (UTC), by the place of the run."""
+        found: dict[Place, str] = {}
+        for whole in self.archive.keys(f"{self.path}runs/dt={day}/"):
+            key = whole.removeprefix(self.path)
+            if line := _LINE.fullmatch(key):
+                found[Place(line["day"], line["run"])] = key
+        return dict(sorted(found.items()))
 
     def body(self, key: str) -> bytes:
         """A small object; raise ReportStoreFailed if it is of a newer version."""

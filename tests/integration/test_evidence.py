@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -88,12 +89,12 @@ def test_a_quarter_in_which_each_day_has_a_complete_full_run_is_proved(
     status, said, _ = auditor.asks("2026-10-01", "2026-12-31")
 
     assert status == ExitStatus.FINE
-    whole = "a complete full run, coverage is always 100 %, and the chain of reports holds"
+    whole = "a complete full run, and the chain of reports holds; coverage always 100 %"
     assert said.splitlines()[:2] == [
-        f"Proved: each of 92 days has {whole}",
+        f"Each of 92 days has {whole}",
         "Evidence of the backup audit of prod, 2026-10-01 to 2026-12-31 (UTC)",
     ]
-    assert "92, of which 92 have a complete full run" in said
+    assert "92 days, of which 92 have a complete full run" in said
     assert "longest time between two complete ones: 24 h" in said
 
 
@@ -105,8 +106,8 @@ def test_a_day_without_a_run_is_named(auditor: Auditor, reports: ReportFolder) -
 
     assert status == ExitStatus.WRONG
     assert said.splitlines()[0] == (
-        "Not proved: 91 of 92 days have a complete full run, coverage is always 100 %, and "
-        "the chain of reports holds"
+        "Not proved: 91 of 92 days have a complete full run, and the chain of reports holds; "
+        "coverage always 100 %"
     )
     assert "  2026-11-14: no full run\n" in said
     assert "longest time between two complete ones: 2 d, after run 20261113T050000Z due" in said
@@ -207,7 +208,7 @@ def test_a_complete_run_that_found_nothing_out_proves_nothing(
     status, said, _ = auditor.asks("2026-10-01", "2026-10-02")
 
     assert status == ExitStatus.WRONG
-    assert said.startswith("Not proved: 1 of 2 days has a complete full run, coverage is never")
+    assert said.startswith("Not proved: 1 of 2 days has a complete full run, and the chain of")
     assert "2026-10-02: complete full runs, in which no instance could be audited" in said
 
 
@@ -313,7 +314,7 @@ def test_a_bucket_is_read_as_a_copy_of_it(
         assert not archive_at(f"s3://{BUCKET}/").has("none")
 
     said = capsys.readouterr()
-    assert said.out.count("Proved: each of 3 days has a complete full run") == 3
+    assert said.out.count("Each of 3 days has a complete full run") == 3
     assert "s3://gone/ could not be listed: NoSuchBucket" in said.err
 
 
@@ -328,9 +329,9 @@ def test_each_foundation_below_a_place_has_an_evidence_of_its_own(
     assert status == ExitStatus.WRONG
     assert "of prod-eu, 2026-10-01 to 2026-10-02 (UTC)\n" in said
     assert "of prod-us, 2026-10-01 to 2026-10-02 (UTC)\n" in said
-    rest = "a complete full run, coverage is always 100 %, and the chain of reports holds"
-    assert re.findall(r"^(?:Not p|P)roved: .*$", said, re.MULTILINE) == [
-        f"Proved: each of 2 days has {rest}",
+    rest = "a complete full run, and the chain of reports holds; coverage always 100 %"
+    assert re.findall(r"^(?:Not proved: |Each of ).*$", said, re.MULTILINE) == [
+        f"Each of 2 days has {rest}",
         f"Not proved: 1 of 2 days has {rest}",
     ]
     assert {path.name for path in tmp_path.glob("*.html")} == {"e-eu.html", "e-us-deep.html"}
@@ -423,7 +424,7 @@ def test_a_run_that_somebody_put_there_is_vouched_for_by_none(
 
     assert status == ExitStatus.WRONG
     assert said.startswith(
-        "Not proved: 4 of 5 days have a complete full run that later runs vouch for, coverage"
+        "Not proved: 4 of 5 days have a complete full run that is the newest, or is vouched for"
     )
     assert "2026-10-03: complete full runs that no later run vouches for" in said
     assert f"not vouched for: run {THIRD} due 2026-10-03 05:00 UTC" in said
@@ -548,6 +549,213 @@ def test_a_report_that_changes_while_it_is_read_is_an_error(
 
     with pytest.raises(ReportStoreFailed, match="changed while it was read: try again"):
         gathering.of(TODAY)
+
+
+# ── Whole or not ──────────────────────────────────────────────────────────────────────────────────
+
+
+def line_of(reports: ReportFolder, run_id: str, day: str = "2026-10-02") -> None:
+    """The line that queries read of a run."""
+    path = reports.root / f"runs/dt={day}/run={run_id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}", "utf-8")
+
+
+def hourly(reports: ReportFolder, first: datetime = FIRST, days: int = 2) -> None:
+    """Two runs a day."""
+    for hours in range(0, 24 * days, 12):
+        reports.run(first + hours * HOUR)
+
+
+def test_a_first_run_of_the_period_that_is_gone_leaves_it_not_whole(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    """Its day has another complete run, and no older run tells expiry from deletion."""
+    hourly(reports)
+    reports.delete("20261001T050000Z")
+
+    status, said, _ = auditor.asks("2026-10-01", "2026-10-02")
+    proof = auditor.proof("2026-10-01", "2026-10-02")
+
+    assert status == ExitStatus.WRONG
+    assert said.splitlines()[0] == (
+        "Not proved: each of 2 days has a complete full run, and the chain of reports holds, but "
+        "1 run of the period is gone; coverage always 100 %"
+    )
+    assert "note: run 20261001T050000Z, which run 20261001T170000Z follows, is gone" in said
+    assert "gone, though named by what is there: 1" in said
+    assert (proof["runs"]["gone"], proof["is_proved"]) == (1, False)
+
+
+def test_a_run_before_the_period_that_is_gone_is_a_note(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    hourly(reports, FIRST - HOUR * 12)
+    reports.delete("20260930T170000Z")
+
+    status, said, _ = auditor.asks("2026-10-01", "2026-10-01")
+
+    assert status == ExitStatus.FINE
+    assert "note: run 20260930T170000Z, which run 20261001T050000Z follows, is gone" in said
+
+
+def test_a_run_that_is_gone_and_is_missed_twice_counts_once(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    hourly(reports)
+    line_of(reports, "20261001T170000Z", "2026-10-01")
+    reports.delete("20261001T170000Z")
+
+    proof = auditor.proof("2026-10-01", "2026-10-02")
+
+    assert proof["runs"]["gone"] == 1
+    assert "but the chain of reports is broken, and 1 run of the period is gone" in proof["answer"]
+
+
+@pytest.mark.parametrize("names", [("manifest.json",), ()])
+def test_a_line_of_a_run_that_is_gone_says_that_there_was_one(
+    auditor: Auditor, reports: ReportFolder, names: tuple[str, ...]
+) -> None:
+    """It is the newest, so that no run after it misses it."""
+    hourly(reports)
+    for run_id in ("20261002T050000Z", "20261002T170000Z"):
+        line_of(reports, run_id)
+    reports.delete("20261002T170000Z", *names)
+
+    status, said, _ = auditor.asks("2026-10-01", "2026-10-02")
+
+    assert status == ExitStatus.WRONG
+    assert said.startswith("Not proved: each of 2 days has a complete full run, and the chain ")
+    assert "but 1 run of the period is gone" in said.splitlines()[0]
+    line = "runs/dt=2026-10-02/run=20261002T170000Z.json"
+    assert f"note: {line} is there, and its run is not committed" in said
+
+
+@pytest.mark.parametrize("day", ["2026-09-30", "2026-10-03"])
+def test_lines_of_other_days_are_not_of_the_period(
+    auditor: Auditor, reports: ReportFolder, day: str
+) -> None:
+    hourly(reports)
+    line_of(reports, f"{day.replace('-', '')}T050000Z", day)
+
+    assert auditor.asks("2026-10-01", "2026-10-02")[0] == ExitStatus.FINE
+
+
+def test_lines_alone_are_no_run_and_no_proof(auditor: Auditor, reports: ReportFolder) -> None:
+    reports.daily(FIRST - DAY, 1)
+    line_of(reports, "20261002T050000Z")
+    line_of(reports, "20261003T050000Z", "2026-10-03")
+
+    status, said, _ = auditor.asks("2026-10-01", "2026-10-03")
+
+    assert status == ExitStatus.WRONG
+    assert said.splitlines()[0] == (
+        "No full run at all, 2026-10-01 to 2026-10-03: nothing is proved, and 2 runs of the period "
+        "are gone"
+    )
+
+
+# ── Numbers and words ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("last", "days", "said_as"),
+    [
+        ("2026-10-01", 1, "1 day, which has a complete full run that is the newest, or"),
+        ("2026-10-01", 0, "1 day, which has no complete full run that is the newest, or"),
+        ("2026-10-03", 1, "3 days, of which 1 has a complete full run that is the newest, or"),
+        ("2026-10-03", 3, "3 days, of which 3 have a complete full run that is the newest, or"),
+    ],
+)
+def test_days_are_counted_in_words_that_fit(
+    auditor: Auditor, reports: ReportFolder, tmp_path: Path, *, last: str, days: int, said_as: str
+) -> None:
+    reports.run(FIRST - DAY)
+    reports.daily(FIRST, days)
+    file = tmp_path / "e.html"
+
+    _, said, _ = auditor.asks("2026-10-01", last, "--html", str(file))
+
+    assert f"\n  {said_as} is vouched for\n" in said
+    assert f"<p>{said_as} is vouched for.</p>" in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("after", "days", "said_as", "vouched"),
+    [
+        (
+            0,
+            1,
+            "vouches for no other full run of the period; for itself only a run to come will",
+            0,
+        ),
+        (0, 2, "vouches for 1 other full run of the period; for itself only a run to come", 1),
+        (0, 3, "vouches for 2 other full runs of the period; for itself only a run to come", 2),
+        (1, 1, "vouches for 1 full run of the period, through each run between", 1),
+        (1, 3, "vouches for 3 full runs of the period, through each run between", 3),
+        (1, 0, "vouches for no full run of the period", 0),
+    ],
+)
+def test_the_newest_run_vouches_for_those_before_it_and_not_for_itself(
+    auditor: Auditor, reports: ReportFolder, *, after: int, days: int, said_as: str, vouched: int
+) -> None:
+    reports.daily(FIRST, days)
+    reports.daily(FIRST + 5 * DAY, after)
+    reports.run(FIRST + 6 * DAY, scope=Scope.PARTIAL)
+
+    _, said, _ = auditor.asks("2026-10-01", "2026-10-03")
+
+    assert f"Z, {said_as}" in said
+    assert auditor.proof("2026-10-01", "2026-10-03")["chain"]["vouched"] == vouched
+
+
+def test_without_a_full_run_there_is_no_chain(
+    auditor: Auditor, reports: ReportFolder, tmp_path: Path
+) -> None:
+    reports.run(FIRST, scope=Scope.PARTIAL)
+    file = tmp_path / "e.html"
+
+    _, said, _ = auditor.asks("2026-10-01", "2026-10-01", "--html", str(file))
+
+    no_chain = "There is no chain: no full run, in the period or after it"
+    assert f"Chain of reports\n  {no_chain}\n" in said
+    assert f"{no_chain}.</p>" in file.read_text("utf-8")
+    assert "chain holds" not in said
+    assert auditor.proof("2026-10-01", "2026-10-01")["chain"]["holds"] is None
+
+
+def test_a_chain_whose_only_run_is_damaged_is_broken(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    reports.run(FIRST)
+    damaged(reports, "20261001T050000Z")
+
+    _, said, _ = auditor.asks("2026-10-01", "2026-10-01")
+
+    assert "The chain is broken: no full run can be read, in the period or after it" in said
+    assert said.startswith("No run at all") is False
+    assert "and the chain of reports is broken" in said.splitlines()[0]
+
+
+def test_coverage_is_stated_and_not_judged(
+    auditor: Auditor, reports: ReportFolder, tmp_path: Path
+) -> None:
+    reports.daily(FIRST, 1)
+    unknown = [finding(Verdict.UNKNOWN, f"guid-{n}") for n in range(2)]
+    reports.run(FIRST + DAY, unknown, healthy=8)
+    reports.daily(FIRST + 2 * DAY, 1)
+    file = tmp_path / "e.html"
+
+    status, said, _ = auditor.asks("2026-10-01", "2026-10-03", "--html", str(file))
+
+    answer = (
+        "Each of 3 days has a complete full run, and the chain of reports holds; lowest coverage "
+        "80 % (2026-10-02)"
+    )
+    assert (status, said.splitlines()[0]) == (ExitStatus.FINE, answer)
+    assert f"<h1>{answer}</h1>" in file.read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    proof = auditor.proof("2026-10-01", "2026-10-03")
+    assert (proof["answer"], proof["is_proved"]) == (answer, True)
 
 
 # ── Problems, mutes, excludes, versions ───────────────────────────────────────────────────────────
@@ -835,3 +1043,56 @@ def test_hourly_runs_are_read_one_after_the_other(auditor: Auditor, reports: Rep
     assert "full: 96 complete, 0 incomplete" in said
     assert "96 ended, 100 open as of run 20261004T230000Z" in said
     assert peak < 2 * 2**20
+
+
+# ── Pipes ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def piped(reports: ReportFolder, options: str, then: str) -> subprocess.CompletedProcess[str]:
+    command = f"{sys.executable} -m backup_audit_cli evidence 2026-10-01 2026-11-20"
+    return subprocess.run(
+        f"{command} {reports.folder} {options} | {then}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("options", ["", "--json", "--html -", "--html /dev/stdout", "2>&1"])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(
+    reports: ReportFolder, options: str, tmp_path: Path
+) -> None:
+    for day in range(2):
+        reports.run(FIRST + day * DAY, mutes=_mutes(2_000))
+
+    said = piped(reports, options, "head -c 50")
+
+    assert len(said.stdout) == 50
+    assert "Traceback" not in said.stderr
+    assert "Error" not in said.stderr
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_page_for_standard_output_comes_alone(reports: ReportFolder) -> None:
+    reports.daily(FIRST, 2)
+
+    said = piped(reports, "--html -", "cat")
+
+    assert said.stdout.startswith("<!doctype html>\n")
+    assert said.stdout.rstrip().endswith("</html>")
+    digest = hashlib.sha256(said.stdout.encode()).hexdigest()
+    assert said.stderr == f"written: standard output, sha256 {digest}\n"
+
+
+def test_standard_output_takes_one_document(
+    auditor: Auditor, reports: ReportFolder, tmp_path: Path
+) -> None:
+    reports.daily(FIRST, 1)
+    both = auditor.asks("2026-10-01", "2026-10-01", "--json", "--html", "-")
+    ReportFolder(tmp_path, "us", "prod-us").daily(FIRST, 1)
+    two = auditor.asks("2026-10-01", "2026-10-01", "--html", "-")
+
+    assert both[:2] == two[:2] == (ExitStatus.USAGE, "")
+    assert "--html -: standard output is for --json" in both[2]
+    assert "--html -: 2 foundations have a page each, name a file" in two[2]

@@ -428,6 +428,16 @@ def test_what_is_unknown_comes_before_what_is_known(
     assert shell.shows("--owner", "a")[1].startswith(answer), shell.shows("--owner", "a")[1]
 
 
+def test_where_it_is_not_known_how_many_there_are_nothing_is_said_of_others(
+    shell: Shell, reports: ReportFolder
+) -> None:
+    reports.run(NOW, [missed("a", "n", org="o")], complete=False)
+
+    said = shell.shows("--owner", "a", "--org", "o")[1]
+
+    assert said.startswith("1 instance with owner a, org o was not reached; no problem found bes")
+
+
 def test_where_all_of_a_team_is_unknown_nothing_is_known(
     shell: Shell, reports: ReportFolder
 ) -> None:

@@ -95,7 +95,7 @@ def test_the_page_of_the_evidence_is_in_the_wheel(environment: Path, tmp_path: P
         capture_output=True,
     )
 
-    assert "<h1>Proved: each of 2 days" in (tmp_path / "evidence.html").read_text("utf-8")
+    assert "<h1>Each of 2 days" in (tmp_path / "evidence.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def _of_the_command_line(objects: Mapping[str, bytes]) -> dict[str, bytes]:
     assert place is not None
     key = place.key("report.json")
     glance = Glancing(Wanted(owner="team-orders"), most=25).glance(
-        opened(root, place)[0], root.shown(key), None
+        opened(root, place)[0], root.shown(key), [], None
     )
     shown = ShownReport(
         **msgspec.structs.asdict(glance.head), findings=list(glance.findings), found=glance.tail
