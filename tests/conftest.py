@@ -19,7 +19,8 @@ settings.register_profile(
     max_examples=100,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("suite")
+# As many as show that a rule holds at all, where the tests marked exhaustive are left out.
+settings.register_profile("some", settings.get_profile("suite"), max_examples=30)
 
 # Every boto3 session looks the descriptions of its services up in hundreds of folders, and parses
 # megabytes of JSON, for itself. The suite opens hundreds of sessions, and for them all once is
@@ -38,6 +39,12 @@ setattr(Loader, "__init__", _sharing)  # noqa: B010
 _COLLECTS_EVERY = 50  # tests
 
 _tests = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of a property in `make test`."""
+    is_some = "not exhaustive" in config.getoption("markexpr")
+    settings.load_profile("some" if is_some else "suite")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -37,6 +37,7 @@ from tests.doubles.builders import (
     run,
 )
 from tests.doubles.report_folder import ReportFolder, mute_record
+from tests.doubles.some import rest
 from tests.integration.deployment import deployed
 from tools.local_cloud.aws import BUCKET
 
@@ -817,7 +818,7 @@ def test_the_document_has_the_head_and_the_problems_that_are_shown(shell: Shell)
     assert document["asked"] == {"owner": "team-a", "org": None}
 
 
-@pytest.mark.parametrize("count", [0, 1, 26, 501])
+@pytest.mark.parametrize("count", [0, rest(1), 26, rest(501)])
 def test_the_document_is_json_whatever_its_length(
     shell: Shell, reports: ReportFolder, count: int
 ) -> None:

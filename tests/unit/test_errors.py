@@ -105,10 +105,10 @@ def test_thousands_that_differ_in_what_they_quote_are_one() -> None:
 
 
 def test_faults_are_of_a_kind_whatever_the_value_is() -> None:
-    error = error_of({"instances": [f"no guid {number}" for number in range(50_000)]})
+    error = error_of({"instances": [f"no guid {number}" for number in range(10_000)]})
 
     [fault] = error.faults
-    assert fault.startswith("50,000 × instances[]: … is not a GUID")  # noqa: RUF001
+    assert fault.startswith("10,000 × instances[]: … is not a GUID")  # noqa: RUF001
     assert len(str(error)) < 300
 
 

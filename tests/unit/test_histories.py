@@ -16,6 +16,7 @@ from backup_audit import audit
 from backup_audit.report import changes
 from backup_audit.report.alerts import Alerts, Audience, planned
 from tests.doubles.histories import History, histories
+from tests.doubles.some import rest
 from tests.doubles.troubles import DAY, HOUR
 
 PEOPLE, EVENTS, CHAT = Audience
@@ -23,18 +24,18 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
-    ("large", "small"),
-    [([1], range(3, 8)), pytest.param([2], range(8, 13), marks=pytest.mark.exhaustive)],
-    ids=["some", "others"],
+    ("large", "instances", "small"),
+    [([1], 15, range(3, 8)), rest([1], 60, range(8, 13)), rest([2], 60, range(13, 18))],
+    ids=["some", "larger", "others"],
 )
 def test_in_random_histories_nothing_is_lost_doubled_or_cleared_that_is_not(
-    large: list[int], small: range
+    large: list[int], instances: int, small: range
 ) -> None:
-    tally = histories(large, 60, 30)
+    tally = histories(large, instances, 30)
     tally.add(histories(small, 4, 30))
 
     assert tally.faults == []
-    assert tally.histories == 2 * (60 + 5 * 4)
+    assert tally.histories == 2 * (instances + 5 * 4)
     assert min(tally.opened, tally.ended, tally.messages, tally.doubled_in_windows) > 0
 
 
@@ -89,9 +90,10 @@ def digests(world: History) -> list[datetime]:
     return [datetime.strptime(run, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) for run in runs]
 
 
-def test_fifty_open_problems_make_eight_digests_in_a_week_of_hourly_runs() -> None:
-    world = a_calm_world(60)
-    for number in range(50):
+@pytest.mark.parametrize("problems", [5, rest(50)])
+def test_fifty_open_problems_make_eight_digests_in_a_week_of_hourly_runs(problems: int) -> None:
+    world = a_calm_world(problems + 1)
+    for number in range(problems):
         world.services[f"g{number}"].verdict = "stale"
 
     for _ in range(7 * 24):

@@ -23,6 +23,7 @@ from tests.doubles.builders import NOW, a_message, finding
 from tests.doubles.crashing import Died, MortalNotifier
 from tests.doubles.fakes import InMemoryStore, RecordingNotifier
 from tests.doubles.reports import stored
+from tests.doubles.some import rest
 
 KEY = "notified-events.json"
 LINKS = Links(runbook_url=None, topic_arn="arn:aws:sns:us-east-1:123456789012:backup-audit")
@@ -151,7 +152,7 @@ def test_only_what_was_refused_is_sent_again() -> None:
     assert mark(report, Audience.EVENTS) == Mark(next=26, done=True)
 
 
-@pytest.mark.parametrize("lives", [0, 5, 499, 500, 509, 510, 1000, 1200])
+@pytest.mark.parametrize("lives", [0, rest(5), 499, 500, rest(509), rest(510), rest(1000), 1200])
 def test_killed_after_so_many_messages_the_retry_goes_on_from_the_mark(lives: int) -> None:
     report, notifiers = report_of(1200), topics()
     first, second = MortalNotifier(lives), RecordingNotifier()
