@@ -394,10 +394,11 @@ def test_a_hung_broker_costs_no_other_instance_its_verdict_on_day_one_and_two(
         assert "time is scaled 1:60" in day.output
 
 
+@pytest.mark.exhaustive
 def test_under_a_limit_each_run_begins_with_what_was_not_reached_until_all_were_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FLEETS, "small", partial(limited, size=60, requests=25))
+    monkeypatch.setitem(FLEETS, "small", partial(limited, size=120, requests=40))
 
     days = []
     for due in scheduled(6):
@@ -406,11 +407,11 @@ def test_under_a_limit_each_run_begins_with_what_was_not_reached_until_all_were_
             break
 
     judged = [line for day in days for line in day.output.splitlines() if "at least once" in line]
-    assert "of 60 instances judged at least once in 1 run; " in judged[0]
-    in_all = f"60 of 60 instances judged at least once in {len(days)} runs; none is left"
+    assert "of 120 instances judged at least once in 1 run; " in judged[0]
+    in_all = f"120 of 120 instances judged at least once in {len(days)} runs; none is left"
     assert judged[-1] == in_all
     # A request that breaks off on a busy machine has used up its part of the limit.
-    assert all(20 <= report_of(day).counts[Verdict.HEALTHY] <= 25 for day in days)
+    assert all(35 <= report_of(day).counts[Verdict.HEALTHY] <= 40 for day in days)
     assert all("incomplete" in day.output for day in days)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_audit.errors import (
@@ -1034,7 +1034,6 @@ a_day = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(a_day, min_size=2, max_size=6), some, st.booleans())
 def test_whatever_the_list_gives_each_is_reported_once_and_no_living_one_is_called_gone(
     history: list[tuple[set[str], set[str], str, set[str], set[str], set[str]]],

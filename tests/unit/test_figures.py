@@ -28,6 +28,7 @@ from backup_audit.report.figures import (
 from backup_audit.report.report import Report
 from tests.doubles.builders import MUTE, NOW, PLACE, a_list, evidence, finding, instance, run
 from tests.doubles.reports import whole
+from tests.doubles.some import rest
 
 HOUR = 3600
 DELETING = Operation("delete", "in progress", NOW)
@@ -305,7 +306,7 @@ def test_a_hundred_names_have_rows_and_the_others_a_sum(names: int, others: list
         (NAMES_MAX, NAMES_MAX - ROWS_MAX),
         (NAMES_MAX + 1, NAMES_MAX + 1 - ROWS_MAX),
         (NAMES_MAX + 2, NAMES_MAX + 1 - ROWS_MAX),
-        (2 * NAMES_MAX, NAMES_MAX + 1 - ROWS_MAX),
+        rest(2 * NAMES_MAX, NAMES_MAX + 1 - ROWS_MAX),
     ],
 )
 def test_how_many_the_others_are_is_said_exactly_or_at_least(names: int, others: int) -> None:

@@ -32,6 +32,7 @@ from tests.doubles.builders import finding, run
 from tests.doubles.days import EVERYTHING, Days, row
 from tests.doubles.fakes import InMemoryStore
 from tests.doubles.month import ANSWERS, FORMULA, MANY, UMLAUTS, day, month, published
+from tests.doubles.some import rest
 from tools.commands import code_blocks, shell_lines
 from tools.readme import OPERATE, REPORTS
 from tools.tables import MACROS, TABLES
@@ -336,7 +337,7 @@ def _read_by(select: exp.Select) -> set[str]:
     return {one.this.name for one in read}
 
 
-@pytest.mark.parametrize("prefix", ["eu", "us"])
+@pytest.mark.parametrize("prefix", ["eu", rest("us")])
 def test_the_queries_find_in_duckdb_what_they_find_in_translation(
     prefix: str, bucket: Path, athena: _Athena
 ) -> None:
