@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 
@@ -31,6 +30,7 @@ from backup_audit_cli.gathering import Gathering
 from backup_audit_cli.period import Period
 from backup_audit_cli.runs import roots
 from tests.doubles.builders import MUTE, PLACE, ended_problem, finding, inventory
+from tests.doubles.fits import assert_fits
 from tests.doubles.report_folder import ReportFolder, mute_record
 from tests.integration.deployment import deployed
 from tools.local_cloud.aws import BUCKET
@@ -39,7 +39,7 @@ FIRST = datetime(2026, 10, 1, 5, tzinfo=UTC)
 TODAY = datetime(2027, 1, 4, 9, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-SCHEMA = json.loads(Path("docs/schemas/evidence.schema.json").read_text("utf-8"))
+SCHEMA = Path("docs/schemas/evidence.schema.json")
 
 
 class Auditor:
@@ -59,7 +59,7 @@ class Auditor:
         """The document; it fits its schema."""
         _, said, _ = self.asks(first, last, "--json")
         document: dict[str, Any] = json.loads(said)
-        jsonschema.validate(document, SCHEMA)
+        assert_fits(document, SCHEMA)
         return document
 
 

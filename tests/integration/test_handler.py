@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from backup_audit.errors import (
@@ -21,6 +20,7 @@ from backup_audit.errors import (
     InvalidSettings,
 )
 from backup_audit.report.alerts import Audience
+from tests.doubles.fits import assert_fits
 from tests.doubles.samples import sample
 from tests.integration.deployment import (
     DUE,
@@ -576,7 +576,7 @@ def _event(name: str) -> dict[str, Any]:
 
 
 def _validate(document: object, schema: str) -> None:
-    jsonschema.validate(document, json.loads((SCHEMAS / f"{schema}.schema.json").read_text()))
+    assert_fits(document, SCHEMAS / f"{schema}.schema.json")
 
 
 def _assert_told_of_failure(function: Deployment, error: str, reason: str) -> None:

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 
@@ -36,13 +35,14 @@ from tests.doubles.builders import (
     instance,
     run,
 )
+from tests.doubles.fits import assert_fits
 from tests.doubles.report_folder import ReportFolder, mute_record
 from tests.doubles.some import rest
 from tests.integration.deployment import deployed
 from tools.local_cloud.aws import BUCKET
 
 DAY = 24 * HOUR
-SCHEMA = json.loads(Path("docs/schemas/shown-report.schema.json").read_text("utf-8"))
+SCHEMA = Path("docs/schemas/shown-report.schema.json")
 
 
 class Shell:
@@ -62,7 +62,7 @@ class Shell:
         """What --json prints; it fits its schema."""
         _, said, _ = self.shows("--json", *options)
         document: dict[str, Any] = json.loads(said)
-        jsonschema.validate(document, SCHEMA)
+        assert_fits(document, SCHEMA)
         return document
 
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
@@ -48,6 +47,7 @@ from tests.doubles.builders import (
     run,
     unaudited,
 )
+from tests.doubles.fits import assert_fits
 from tests.doubles.reports import alerts_from, stored
 
 PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]
@@ -57,7 +57,7 @@ LINKS = Links(
     topic_arn="arn:aws:sns:eu-central-1:123456789012:backup-audit-chat",
 )
 HEALTHY = finding(Verdict.HEALTHY, "well")
-SCHEMA = json.loads(Path("docs/schemas/chat.schema.json").read_text("utf-8"))
+SCHEMA = Path("docs/schemas/chat.schema.json")
 
 HOSTILE = [
     "<!channel> <!here> <@U012AB3CD> @channel @everyone",
@@ -97,7 +97,7 @@ def chat(*findings: Finding, recovered: Failing | None = None, **parts: Any) -> 
 
 def valid(message: Message) -> ChatMessage:
     """The message as it is read, if it keeps to the form."""
-    jsonschema.validate(json.loads(message.body), SCHEMA)
+    assert_fits(json.loads(message.body), SCHEMA)
     return msgspec.json.decode(message.body, type=ChatMessage)
 
 
@@ -489,7 +489,7 @@ def test_no_reason_can_mislead(text: str) -> None:
 
 
 def test_the_limits_are_in_the_schema() -> None:
-    content = SCHEMA["$defs"]["ChatContent"]["properties"]
+    content = json.loads(SCHEMA.read_text("utf-8"))["$defs"]["ChatContent"]["properties"]
 
     assert content["title"]["maxLength"] == TITLE_MAX
     assert content["description"]["maxLength"] == DESCRIPTION_MAX
