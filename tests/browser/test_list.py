@@ -11,6 +11,9 @@ from tests.browser.visitor import Visitor, names
 from tests.doubles.pages import STATES
 
 
+_NONE = ": no instance of this list fits. The list has only what is not healthy"
+
+
 def findings(state: str) -> list[Finding]:
     return list(STATES[state]().reader().findings())
 
@@ -23,7 +26,9 @@ def shows(page: Page, text: str) -> None:
     expect(page.locator("#shown")).to_have_text(text)
 
 
-@pytest.mark.parametrize("state", ["sixty", "first", "all_unknown", "partial", "hostile"])
+@pytest.mark.parametrize(
+    "state", ["sixty", "first", "all_unknown", "partial", "incomplete", "hostile"]
+)
 def test_the_script_draws_a_row_as_the_page_has_it(visitor: Visitor, state: str) -> None:
     rows = "rows => rows.slice(0, 100).map(row => row.innerText.replace(/\\s+/g, ' ').trim())"
     opened = "all => all.forEach(one => { one.open = true })"
@@ -125,7 +130,7 @@ def test_a_search_without_a_result_says_so_and_leaves_the_table(visitor: Visitor
 
     page.locator("#filter [name=q]").fill("there is no such thing")
 
-    shows(page, f"0 of {len(findings('some'))} shown")
+    shows(page, f"0 of {len(findings('some'))} shown{_NONE}.")
     assert names(page) == []
     expect(page.locator("#problems thead")).to_be_visible()
 
@@ -180,7 +185,40 @@ def test_a_link_brings_filter_and_order(visitor: Visitor) -> None:
 def test_what_an_address_asks_for_and_nothing_has_shows_none(visitor: Visitor) -> None:
     page = visitor.opens("some", "#v=nonsense&s=nonsense&p=nonsense")
 
-    shows(page, f"0 of {len(findings('some'))} shown")
+    shows(page, f"0 of {len(findings('some'))} shown{_NONE}.")
+
+
+def test_of_an_owner_who_is_not_in_the_list_it_says_so(visitor: Visitor) -> None:
+    page = visitor.opens("some", "#o=nosuchteam")
+
+    nobody = "; nobody of that name owns an instance in it."
+    shows(page, f"0 of {len(findings('some'))} shown{_NONE}{nobody}")
+
+
+def test_a_verdict_is_found_behind_an_unknown_one(visitor: Visitor) -> None:
+    found = findings("incomplete")
+    hiding = [one for one in found if one.hidden and one.hidden.verdict is Verdict.STALE]
+    stale = [one for one in found if one.verdict is Verdict.STALE]
+
+    page = visitor.opens("incomplete", "#v=stale")
+
+    shows(page, f"{len(stale) + 2} of {len(found)} shown, 2 of them unknown now")
+    assert names(page) == guids([*stale, *hiding])
+    cell = page.locator(f"[id='i={hiding[0].guid}'] td").first
+    expect(cell).to_contain_text("Unknown, was stale since 28 Jan 2026")
+
+
+def test_a_search_finds_what_is_behind_an_unknown_one(visitor: Visitor) -> None:
+    hiding = [
+        one
+        for one in findings("incomplete")
+        if one.hidden and one.hidden.verdict is Verdict.NEVER_BACKED_UP
+    ]
+    page = visitor.opens("incomplete")
+
+    page.locator("#filter [name=q]").fill("unknown, was never backed up")
+
+    assert names(page) == guids(hiding)
 
 
 def test_a_hundred_rows_are_on_a_page_and_links_lead_to_the_others(visitor: Visitor) -> None:

@@ -44,6 +44,16 @@ def test_sixty_problems_take_nine_pages_at_most(printed: Printed) -> None:
     assert len(printed("sixty")) <= 9
 
 
+@pytest.mark.parametrize(
+    ("state", "mark"),
+    [("what_if", "WHAT-IF"), ("partial", "PARTIAL"), ("incomplete", "INCOMPLETE")],
+)
+def test_each_sheet_says_what_kind_of_run_it_is_of(printed: Printed, state: str, mark: str) -> None:
+    run_id = STATES[state]().head.run.run_id
+
+    assert all(f"run{run_id}:{mark}" in sheet for sheet in printed(state))
+
+
 @pytest.mark.parametrize("state", ["none", "sixty", "partial", "hostile"])
 def test_each_sheet_says_which_run_and_which_page_it_is(printed: Printed, state: str) -> None:
     sheets = printed(state)

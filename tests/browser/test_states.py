@@ -89,6 +89,28 @@ def test_a_page_without_a_script_says_what_it_lacks(visitor: Visitor) -> None:
     assert "findings.csv" in text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-60, None),
+        (172_800, None),
+        (172_801, "This page is 2 days old: it says what was so on 31 Jan 2026."),
+        (299 * 86_400, "This page is 299 days old: it says what was so on 31 Jan 2026."),
+    ],
+)
+def test_an_old_page_says_first_that_it_is_old(
+    visitor: Visitor, seconds: int, words: str | None
+) -> None:
+    finished_at = STATES["some"]().head.finished_at
+    now = int(finished_at.timestamp()) + seconds
+
+    page = visitor.opens("some", before=f"Date.now = () => {now * 1000}")
+
+    assert page.locator("#old").is_visible() is (words is not None)
+    if words:
+        assert page.locator("#old").inner_text() == words
+
+
 def test_a_page_says_how_old_it_is_when_it_is_read(visitor: Visitor) -> None:
     page = visitor.opens("some")
 

@@ -240,9 +240,10 @@ def what_if() -> StoredReport:
 
 @cache
 def incomplete() -> StoredReport:
-    """20 problems, and 400 instances that the run did not reach."""
-    fleet = [*_fleet(*_some(1_883)), *_unreachable(400, _NOT_REACHED, seed=6)]
-    return _kept(fleet, history=_history(88))
+    """20 problems, and 400 instances that the run did not reach; 5 of them hide a problem."""
+    left = _unreachable(400, _NOT_REACHED, seed=6)
+    hiding = [_hiding(one, number) for number, one in enumerate(left[:5])]
+    return _kept([*_fleet(*_some(1_883)), *hiding, *left[5:]], history=_history(88))
 
 
 @cache

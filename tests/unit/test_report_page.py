@@ -12,6 +12,7 @@ from backup_audit.fleet.inventory import Read, Sees
 from backup_audit.fleet.mutes import MuteState
 from backup_audit.fleet.run import Scope
 from backup_audit.fleet.selection import ExcludeState
+from backup_audit.judge.evidence import Cause
 from backup_audit.judge.finding import Change, Finding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.listing import contents
@@ -38,7 +39,7 @@ HEADINGS = {
     "first": "20 of 2,314 instances have a backup problem",
     "partial": "3 of 12 instances have a backup problem",
     "what_if": "314 of 2,314 instances would have a backup problem",
-    "incomplete": "20 of 2,314 instances have a backup problem",
+    "incomplete": "25 of 2,314 instances have a backup problem, and 395 were not reached",
     "all_muted": "No open problem: 2,294 of 2,314 instances backed up, 20 muted with a problem",
     "hostile": "27 of 56 instances have a backup problem",
 }
@@ -118,6 +119,62 @@ def test_one_is_said_as_one(configured: int, word: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("stale", "reached", "left", "words"),
+    [
+        (0, 3, 1, "1 of 4 instances was not reached; no problem among the others"),
+        (0, 3, 2, "2 of 5 instances were not reached; no problem among the others"),
+        (1, 3, 1, "1 of 5 instances has a backup problem, and 1 was not reached"),
+        (2, 3, 2, "2 of 7 instances have a backup problem, and 2 were not reached"),
+    ],
+)
+def test_who_was_not_reached_stands_in_the_answer(
+    stale: int, reached: int, left: int, words: str
+) -> None:
+    fleet = [finding(Verdict.STALE, f"s{number}") for number in range(stale)]
+    fleet += [finding(Verdict.HEALTHY, f"h{number}") for number in range(reached)]
+    fleet += [_not_reached(f"n{number}") for number in range(left)]
+
+    assert page_of(stored(fleet)).h1 == words
+
+
+def _not_reached(guid: str) -> Finding:
+    one = finding(Verdict.UNKNOWN, guid)
+    evidence = msgspec.structs.replace(
+        one.evidence, silence=Cause.NOT_REACHED, http_status=None, title=None
+    )
+    return msgspec.structs.replace(one, evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("none", "Incomplete: no problem found, 2,303 of 2,314 instances backed up, 11 in grace"),
+        ("some", "Incomplete: 20 of 2,314 instances have a backup problem"),
+        ("all_muted", "Incomplete: no open problem, 2,294 of 2,314 instances backed up"),
+    ],
+)
+def test_a_role_that_seems_lost_leaves_no_plain_all_clear(state: str, words: str) -> None:
+    lost = replaced(STATES[state](), complete=False, why_incomplete="900 disappeared at once")
+
+    shown = page_of(lost, [])
+
+    assert shown.h1.startswith(words)
+    assert "No open problem in" not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("state", "count"), [("none", 0), ("some", 1), ("sixty", 9), ("incomplete", 6)]
+)
+def test_of_how_many_nothing_is_known_is_said_where_they_count_as_problems(
+    state: str, count: int
+) -> None:
+    said = f": of {count} nothing could be found out"
+
+    assert (said in page(state).text) is (count > 0)
+    assert ("nothing could be found out" in page(state).text) is (count > 0)
+
+
 @pytest.mark.parametrize("state", ["none", "all_muted", "incomplete"])
 def test_never_are_all_said_to_be_backed_up_while_some_are_not(state: str) -> None:
     assert "all 2,314" not in page(state).html
@@ -137,19 +194,50 @@ def test_who_has_most_of_many_problems_is_said_and_of_few_nobody() -> None:
         ),
         ("partial", "Only some instances. 12 instances were asked for by hand."),
         ("what_if", "A what-if: judged with a max_age of 12 h for each instance"),
-        ("incomplete", "The audit is incomplete: the run's time was over."),
+        (
+            "incomplete",
+            "The audit is incomplete: the run's time was over."
+            " What to do says docs/runbook.md#incompleterun",
+        ),
     ],
 )
 def test_what_limits_the_page_is_said_first(state: str, banner: str) -> None:
     assert banner in page(state).text
-    assert 'class="banner' not in page("some").html
+    assert '<p class="banner' not in page("some").html
 
 
 def test_the_time_of_the_run_is_there_for_the_script() -> None:
     [ago] = [one for one in page("some").all("time") if "data-ago" in one]
 
     assert ago["datetime"] == "2026-01-31T05:00:52Z"
-    assert "Sat 31 Jan 2026, 05:00 UTC" in page("some").text
+    assert "As of Sat 31 Jan 2026, 05:00 UTC" in page("some").text
+
+
+def test_how_old_the_page_is_says_the_script_alone() -> None:
+    [old] = [one for one in page("some").all("p") if one.get("id") == "old"]
+
+    assert "hidden" in old
+
+
+@pytest.mark.parametrize(
+    ("state", "marks"),
+    [
+        ("some", ""),
+        ("what_if", ": WHAT-IF"),
+        ("partial", ": PARTIAL"),
+        ("incomplete", ": INCOMPLETE"),
+    ],
+)
+def test_each_printed_page_says_what_kind_of_run_it_is_of(state: str, marks: str) -> None:
+    [html] = page(state).all("html")
+
+    assert html["data-run"] == f"prod-eu1, run {STATES[state]().head.run.run_id}{marks}"
+
+
+def test_a_partial_run_that_is_incomplete_is_marked_as_both() -> None:
+    [html] = page_of(replaced(STATES["partial"](), complete=False), []).all("html")
+
+    assert (html["data-run"] or "").endswith(": PARTIAL, INCOMPLETE")
 
 
 def test_of_a_lost_predecessor_the_page_says_that_all_starts_anew() -> None:
@@ -263,6 +351,32 @@ def test_what_is_beyond_the_first_rows_is_said_with_its_number(count: int) -> No
     assert is_packed is (count > REAL_ROWS)
     assert ("1 instance more is in backup-audit/reports/" in shown.text) is (count > REAL_ROWS)
     assert len(shown.rows()) == min(count, REAL_ROWS)
+
+
+def test_a_known_problem_behind_an_unknown_one_is_seen_without_opening_anything() -> None:
+    hiding = [one for one in STATES["incomplete"]().reader().findings() if one.hidden]
+    shown = page("incomplete")
+
+    assert len(hiding) == 5
+    assert shown.text.count("Unknown , was never backed up since 29 Jan 2026") == 1
+    assert shown.text.count("Unknown , was stale since ") == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "newest", "words"),
+    [(None, False, "not known"), (0, False, "none"), (2, False, "not known"), (2, True, "2 d 2 h")],
+)
+def test_no_backup_is_said_only_where_a_list_shows_none(
+    count: int | None, words: str, *, newest: bool
+) -> None:
+    one = finding()
+    evidence = msgspec.structs.replace(one.evidence, backup_count=count)
+    if not newest:
+        evidence = msgspec.structs.replace(evidence, newest_backup_age_seconds=None)
+
+    row = RowMaker(is_first=False).row(msgspec.structs.replace(one, evidence=evidence))
+
+    assert row.age == words
 
 
 def test_without_a_row_the_table_is_not_shown() -> None:

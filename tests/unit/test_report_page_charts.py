@@ -12,6 +12,8 @@ from backup_audit.page.sections import actors, tiles_of, trend_sentence
 from backup_audit.report.figures import Ages, BreakdownRow, By
 from backup_audit.report.history import HistoryPoint
 from tests.doubles.builders import NOW, finding
+from tests.doubles.html import page_of
+from tests.doubles.pages import STATES
 from tests.doubles.reports import stored
 
 DAY = timedelta(days=1)
@@ -140,6 +142,39 @@ def test_the_ages_have_a_bar_for_each_bin_and_a_line_after_the_fourth() -> None:
     assert bars[3].x + charts.AGE_WIDTH < charts.MAX_AGE_AT < bars[4].x
     assert all(bar.height > 0 for bar in bars if bar.count)
     assert [bar.height for bar in bars if not bar.count] == [0] * 7
+
+
+@pytest.mark.parametrize(
+    ("in_grace", "verdict", "share", "said"),
+    [
+        (0, Verdict.NEVER_BACKED_UP, 0, "no backup at all"),
+        (1, Verdict.NEVER_BACKED_UP, 1 / 4, "no backup at all, 1 of them in grace"),
+        (4, Verdict.IN_GRACE, 0, "no backup at all, all of them in grace"),
+    ],
+)
+def test_who_is_in_grace_has_no_backup_and_is_no_problem(
+    in_grace: int, verdict: Verdict, share: float, said: str
+) -> None:
+    none = charts.ages(Ages(none=4), in_grace)[-1]
+
+    assert none.verdict is verdict
+    assert none.grace == pytest.approx(share * none.height, abs=0.1)
+    assert none.said == said
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("none", "“None” are 11 instances in grace"),
+        ("some", "“None” includes 11 instances in grace"),
+        ("what_if", None),
+    ],
+)
+def test_the_caption_of_the_ages_says_who_is_in_grace(state: str, words: str | None) -> None:
+    ages = page_of(STATES[state]()).section("ages")
+
+    assert ("in grace" in ages) is (words is not None)
+    assert (words or "") in ages
 
 
 def row(by: By = By.OWNER, count: int = 1, **parts: object) -> BreakdownRow:

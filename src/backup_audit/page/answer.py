@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from backup_audit.fleet.run import Scope
+from backup_audit.judge.advice import Runbook, runbook_page
 from backup_audit.judge.verdict import Verdict
 from backup_audit.page.causes import Cause
 from backup_audit.page.words import (
@@ -77,12 +78,22 @@ def verdicts_in(counts: dict[str, int]) -> dict[Verdict, int]:
 
 
 def heading(report: Report, figures: Figures, causes: Sequence[Cause] = ()) -> str:
-    """The answer in a sentence; `causes` are needed where nothing is known."""
+    """The answer in a sentence; `causes` are needed where nothing is known.
+
+    Of an incomplete run it is no plain all-clear: who was not reached stands in it, and where the
+    reason is another one, that the run is incomplete.
+    """
     if figures.is_nothing_known:
         return _nothing_known(figures, causes)
     if figures.open:
-        return _problems(report, figures)
-    return _no_problem(figures)
+        said = _problems(report, figures)
+    elif figures.not_reached:
+        said = _not_reached(figures)
+    else:
+        said = _no_problem(figures)
+    if report.complete or figures.not_reached:
+        return said
+    return f"Incomplete: {said[0].lower()}{said[1:].replace(': ', ', ')}"
 
 
 def _nothing_known(figures: Figures, causes: Sequence[Cause]) -> str:
@@ -98,11 +109,25 @@ def _problems(report: Report, figures: Figures) -> str:
     have = "has" if figures.open == 1 else "have"
     if report.run.scope is Scope.WHAT_IF:
         have = "would have"
-    return f"{figures.open:,} of {instances(figures.configured)} {have} a backup problem"
+    found = f"{figures.open:,} of {instances(figures.configured)} {have} a backup problem"
+    if not figures.not_reached:
+        return found
+    return f"{found}, and {figures.not_reached:,} {_were(figures.not_reached)} not reached"
+
+
+def _not_reached(figures: Figures) -> str:
+    """Without an open problem: nobody knows of those whether they have one."""
+    left = f"{figures.not_reached:,} of {instances(figures.configured)}"
+    found = "no open problem" if figures.muted or figures.being_deleted else "no problem"
+    return f"{left} {_were(figures.not_reached)} not reached; {found} among the others"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _no_problem(figures: Figures) -> str:
-    """Never that all are backed up while some are in grace, muted or not reached."""
+    """Never that all are backed up while some are in grace or muted."""
     everybody = instances(figures.configured)
     if figures.healthy == figures.configured:
         all_of = "" if figures.configured == 1 else "all "
@@ -111,7 +136,6 @@ def _no_problem(figures: Figures) -> str:
         "muted with a problem": figures.muted,
         "in grace": figures.in_grace,
         "with a problem and being deleted": figures.being_deleted,
-        "not reached": figures.not_reached,
     }
     said = [f"{count:,} {what}" for what, count in others.items() if count]
     is_hidden = figures.muted or figures.being_deleted
@@ -120,7 +144,10 @@ def _no_problem(figures: Figures) -> str:
 
 
 def lead(report: Report, figures: Figures) -> str:
-    """What was audited, and what is new, ended, muted, in grace, being deleted, not reached."""
+    """What was audited, and what is new, ended, muted, in grace, being deleted, not reached.
+
+    Unknown instances count as problems where they were asked, or had one before.
+    """
     coverage, news = report.coverage, report.news
     whole = f"{coverage.audited:,} of {coverage.configured:,} ({percent(coverage.percent)})"
     counts = {
@@ -139,6 +166,8 @@ def lead(report: Report, figures: Figures) -> str:
     said = [f"{count:,} {what}" for what, count in counts.items() if count]
     if figures.is_nothing_known:
         said = [one for one in said if one.endswith(("muted", "reached"))]
+    elif without := figures.unknown - figures.not_reached:
+        whole += f": of {without:,} nothing could be found out"
     return f"Audited {whole}." + (f" {joined(said)}." if said else "")
 
 
@@ -154,12 +183,15 @@ def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:
 
 
 def quiet(report: Report, history: Sequence[HistoryPoint]) -> str | None:
-    """Since when full runs find no open problem; None if this one did, or is the only one."""
-    if not report.run.scope.is_compared:
+    """Since when complete full runs find no open problem.
+
+    None if this one did, or is the only one, or incomplete.
+    """
+    if not report.run.scope.is_compared or not report.complete:
         return None
     since = None
     for count, point in enumerate(reversed(history), 1):
-        if point.open or point.percent == 0:
+        if point.open or point.percent == 0 or not point.complete:
             break
         since, runs = point.due_at, count
     if since is None or runs < 2:
@@ -172,12 +204,27 @@ def is_first(report: Report) -> bool:
     return report.plan.previous is None
 
 
+def marks(report: Report) -> list[str]:
+    """What each printed page has to say of a run that is no ordinary one."""
+    run = report.run
+    found = {
+        "WHAT-IF": run.scope is Scope.WHAT_IF,
+        "PARTIAL": run.scope is Scope.PARTIAL,
+        "INCOMPLETE": not report.complete,
+    }
+    return [mark for mark, applies in found.items() if applies]
+
+
 class Banner(msgspec.Struct, frozen=True):
-    """What a reader must know before all; `is_grave` if the run cannot be relied on as ever."""
+    """What a reader must know before all; `is_grave` if the run cannot be relied on as ever.
+
+    `page` is where to read what to do, a path in the repository; empty if there is nothing to do.
+    """
 
     title: str
     text: str
     is_grave: bool = True
+    page: str = ""
 
 
 def banners(report: Report, figures: Figures, history: Sequence[HistoryPoint]) -> Iterator[Banner]:
@@ -202,7 +249,11 @@ def banners(report: Report, figures: Figures, history: Sequence[HistoryPoint]) -
     if not report.complete:
         since = report.alerts.incomplete_since
         still = f" Runs are incomplete since {at(since)}." if since and since != run.due_at else ""
-        yield Banner("The audit is incomplete:", f"{report.why_incomplete}.{still}")
+        yield Banner(
+            "The audit is incomplete:",
+            f"{report.why_incomplete}.{still}",
+            page=runbook_page(Runbook.INCOMPLETE_RUN, None),
+        )
     if run.delay is not None:
         late = duration(int(run.delay.total_seconds()))
         yield Banner("Late.", f"The run was due at {at(run.due_at)}, and began {late} later.")

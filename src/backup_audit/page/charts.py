@@ -195,11 +195,16 @@ def _round_up(most: int) -> int:
 
 
 class AgeBar(msgspec.Struct, frozen=True, kw_only=True):
-    """A bin of ages: its bar, its label, and what it counts in words."""
+    """A bin of ages: its bar, its label, and what it counts in words.
+
+    `grace` is how high the lowest part of the bar is, which stands for those in grace; 0 if there
+    are none, or nobody else.
+    """
 
     x: float
     y: float
     height: float
+    grace: float
     middle: float
     fill: str
     verdict: Verdict
@@ -227,20 +232,27 @@ _BINS: Mapping[str, tuple[str, str, Verdict]] = {
 }
 
 
-def ages(found: Ages) -> list[AgeBar]:
-    """The nine bins, the highest bar as high as the chart."""
+def ages(found: Ages, in_grace: int = 0) -> list[AgeBar]:
+    """The nine bins, the highest bar as high as the chart; of those in "none", some are in grace."""
     counts: dict[str, int] = msgspec.structs.asdict(found)
     most, room = max(counts.values()), _BOTTOM - _TOP - 22
     bars = []
     for place, (name, count) in enumerate(counts.items()):
         label, said, verdict = _BINS[name]
         height = round(max(room * count / most, 1.5), 1) if count else 0.0
+        grace = 0.0
+        if name == "none" and in_grace and count:
+            is_all = in_grace == count
+            verdict = Verdict.IN_GRACE if is_all else verdict
+            grace = 0.0 if is_all else round(height * in_grace / count, 1)
+            said += f", {'all' if is_all else number(in_grace)} of them in grace"
         x = _AGE_LEFT + place * _AGE_STEP
         bars.append(
             AgeBar(
                 x=x,
                 y=round(_BOTTOM - height, 1),
                 height=height,
+                grace=grace,
                 middle=x + AGE_WIDTH / 2,
                 fill=FILLS[verdict],
                 verdict=verdict,

@@ -7,6 +7,7 @@
   const AT_A_TIME = 5000;
   const COLUMN_OF = { v: "verdict", o: "owner", c: "change", org: "org", space: "space", offering: "offering" };
   const SEARCHED = ["name", "guid", "owner", "org", "space", "offering", "plan", "reason", "request_id"];
+  const OLD = 172800; // seconds: from then on a page says first of all how old it is
   const NOBODY = "-"; // in the address: those without an owner, without an org and so on
 
   const [table, form, pages, shown, beyond] = ["problems", "filter", "pages", "shown", "beyond"].map((id) =>
@@ -29,8 +30,20 @@
     return [many && `${many} ${large}`, few && `${few} ${small}`].filter(Boolean).join(" ") || "0 s";
   };
 
+  const month = new Intl.DateTimeFormat("en-US", { month: "short", timeZone: "UTC" }).format;
+  const day = (text) => {
+    const date = new Date(text);
+    return `${date.getUTCDate()} ${month(date)} ${date.getUTCFullYear()}`;
+  };
+
   // How old the page is when it is read: an old one must not pass for today's.
   const sayAges = () => {
+    const [of] = document.querySelectorAll("header time");
+    const old = document.getElementById("old");
+    const age = (Date.now() - Date.parse(of.dateTime)) / 1000;
+    old.hidden = age <= OLD;
+    const days = number(Math.floor(age / 86400));
+    old.textContent = `This page is ${days} days old: it says what was so on ${day(of.dateTime)}.`;
     for (const time of document.querySelectorAll("time[data-ago]")) {
       const seconds = Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000);
       if (time.nextElementSibling?.className !== "ago") time.after(Object.assign(make("span"), { className: "ago" }));
@@ -84,8 +97,21 @@
     const template = document.getElementById("row").content.firstElementChild;
     const texts = new Array(rows.length);
 
+    // A known problem that nobody can see now, in the words of the row.
+    const hiddenOf = (row) => {
+      const [verdict, since] = row[at.hidden] ?? [];
+      return verdict ? { hidden_word: verdicts.get(verdict).toLowerCase(), hidden_day: day(since) } : {};
+    };
+
+    const verdictOf = (row) => {
+      const { hidden_word: word, hidden_day: since } = hiddenOf(row);
+      return `${verdicts.get(row[at.verdict])}${word ? `, was ${word} since ${since}` : ""}`;
+    };
+
     const textOf = (number) =>
-      (texts[number] ??= SEARCHED.map((name) => rows[number][at[name]] ?? "").join("\n").toLowerCase());
+      (texts[number] ??= [verdictOf(rows[number]), ...SEARCHED.map((name) => rows[number][at[name]] ?? "")]
+        .join("\n")
+        .toLowerCase());
 
     // What a search looks through is made while nobody waits: of 100,000 rows it takes longer than a search.
     const prepare = (first) => {
@@ -127,7 +153,8 @@
       const asked = Object.keys(COLUMN_OF).filter((key) => wanted.get(key));
       const tests = asked.map((key) => {
         const [place, value] = [at[COLUMN_OF[key]], wanted.get(key)];
-        return (number) => (rows[number][place] || NOBODY) === value;
+        const isHidden = (number) => key === "v" && rows[number][at.hidden]?.[0] === value;
+        return (number) => (rows[number][place] || NOBODY) === value || isHidden(number);
       });
       const words = (wanted.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
       if (words.length) {
@@ -141,6 +168,7 @@
       const said = Object.fromEntries(columns.map((name, place) => [name, row[place]]));
       [said.muted_owner, said.muted_reason, said.muted_until] = said.muted ?? [];
       [said.hidden_verdict, said.hidden_since] = said.hidden ?? [];
+      Object.assign(said, hiddenOf(row));
       said.verdict = verdicts.get(said.verdict);
       said.change = changes.get(said.change);
       said.hidden_verdict = verdicts.get(said.hidden_verdict);
@@ -149,6 +177,7 @@
       said.command ||= null;
       said.step = steps[said.step]?.length ? steps[said.step] : null;
       for (const name of ["age", "max_age", "usual"]) said[name] = isMissing(said[name]) ? null : duration(said[name]);
+      said.age ??= row[at.count] === 0 ? "none" : "not known"; // none only where a list shows none
       for (const name of ["count", "min_backups"]) said[name] = isMissing(said[name]) ? null : number(said[name]);
       return said;
     };
@@ -184,7 +213,18 @@
       pages.hidden = last === 1;
     };
 
-    const say = (wanted, count, first, last) => {
+    // Why a view may be empty that somebody sent: what is not here is healthy, or nobody's.
+    const whyNone = (wanted) => {
+      const owners = [...form.elements.o.options].map((option) => option.value);
+      const isNobody = wanted.get("o") && !owners.includes(wanted.get("o"));
+      const nobody = isNobody ? "; nobody of that name owns an instance in it" : "";
+      return `: no instance of this list fits. The list has only what is not healthy${nobody}.`;
+    };
+
+    const say = (wanted, order, first, last) => {
+      const count = order.length;
+      const isOfAnother = !["", "unknown"].includes(wanted.get("v") ?? "");
+      const unknown = isOfAnother ? order.filter((number) => rows[number][at.hidden]).length : 0;
       for (const name of ["q", "v", "o", "c"]) form.elements[name].value = wanted.get(name) ?? "";
       for (const header of headers) {
         const way = { [header.dataset.s]: "ascending", [`-${header.dataset.s}`]: "descending" };
@@ -192,7 +232,9 @@
       }
       const only = ["org", "space", "offering"].map((name) => wanted.get(name)).filter(Boolean).join(" / ");
       const part = last > 1 ? `, ${number(first + 1)} to ${number(Math.min(first + ON_A_PAGE, count))} here` : "";
-      shown.textContent = `${number(count)} of ${number(rows.length)} shown${only && `, of ${only}`}${part}`;
+      const hidden = unknown ? `, ${number(unknown)} of them unknown now` : "";
+      const after = `${only && `, of ${only}`}${hidden}${part}${count ? "" : whyNone(wanted)}`;
+      shown.textContent = `${number(count)} of ${number(rows.length)} shown${after}`;
     };
 
     // Draw what the address asks for; `comes`: whoever reads has followed a link to it.
@@ -208,7 +250,7 @@
       const here = order.slice(first, first + ON_A_PAGE);
       table.tBodies[0].replaceChildren(...here.map((number) => drawn(rows[number])));
       drawPages(page, last);
-      say(wanted, order.length, first, last);
+      say(wanted, order, first, last);
       if (guid && place < 0) sayUnknown(guid);
       else if (guid) unfold(document.getElementById(`i=${guid}`));
       else if (comes) comeTo(shown);

@@ -14,6 +14,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.page.words import (
     CHANGES,
     VERDICTS,
+    dated,
     duration,
     foreign,
     machine_time,
@@ -118,7 +119,7 @@ class RowMaker:
             change_key=change or "",
             muted=_muted(finding.mute),
             reason=foreign(finding.reason),
-            age=duration(age) if age is not None else "",
+            age=_age(age, evidence.backup_count),
             max_age=duration(policy.max_age_seconds),
             max_age_source=policy.max_age_source,
             newest_at=_time(evidence.newest_backup_at),
@@ -132,6 +133,8 @@ class RowMaker:
             code="" if code is None else str(code),
             title=foreign(evidence.title),
             request_id=foreign(evidence.request_id),
+            hidden_word=VERDICTS[hidden.verdict].lower() if hidden else "",
+            hidden_day=dated(hidden.since) if hidden else "",
             hidden_verdict=VERDICTS[hidden.verdict] if hidden else "",
             hidden_since=_time(hidden.since if hidden else None),
             steps=next_step_of(finding),
@@ -174,6 +177,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     title: str = ""
     request_id: str = ""
+    hidden_word: str = ""
+    hidden_day: str = ""
     hidden_verdict: str = ""
     hidden_since: Moment | None = None
     steps: tuple[str, ...] = ()
@@ -182,6 +187,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 BLANK = Row(verdict=Verdict.UNKNOWN, command=check_command("GUID"))
 """The row that the script fills: in its command, GUID stands for that of the instance."""
+
+
+def _age(seconds: int | None, count: int | None) -> str:
+    """How old the newest backup is; none only where a list shows none."""
+    if seconds is not None:
+        return duration(seconds)
+    return "none" if count == 0 else "not known"
 
 
 def _shown(text: str | None) -> str | None:

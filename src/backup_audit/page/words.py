@@ -89,9 +89,14 @@ def day(when: date) -> str:
     return f"{when.day} {_MONTHS[when.month - 1]}"
 
 
+def dated(when: date) -> str:
+    """Say a day with its year: "24 Nov 2026"."""
+    return f"{day(when)} {when.year}"
+
+
 def long_time(when: datetime) -> str:
     """Say when, with the day of the week: "Tue 24 Nov 2026, 05:03 UTC"."""
-    return f"{_DAYS[when.weekday()]} {day(when)} {when.year}, {when:%H:%M} UTC"
+    return f"{_DAYS[when.weekday()]} {dated(when)}, {when:%H:%M} UTC"
 
 
 def short_time(when: datetime) -> str:
