@@ -10,7 +10,6 @@ from backup_audit.judge.verdict import Verdict
 from tests.browser.visitor import Visitor, names
 from tests.doubles.pages import STATES
 
-
 _NONE = ": no instance of this list fits. The list has only what is not healthy"
 
 

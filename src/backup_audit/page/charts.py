@@ -233,7 +233,7 @@ _BINS: Mapping[str, tuple[str, str, Verdict]] = {
 
 
 def ages(found: Ages, in_grace: int = 0) -> list[AgeBar]:
-    """The nine bins, the highest bar as high as the chart; of those in "none", some are in grace."""
+    """The nine bins, the highest bar as high as the chart; `in_grace` of those in "none" are so."""
     counts: dict[str, int] = msgspec.structs.asdict(found)
     most, room = max(counts.values()), _BOTTOM - _TOP - 22
     bars = []
