@@ -196,7 +196,7 @@ def test_who_has_most_of_many_problems_is_said_and_of_few_nobody() -> None:
         ("what_if", "A what-if: judged with a max_age of 12 h for each instance"),
         (
             "incomplete",
-            "the run's time was over. What to do says docs/runbook.md#incompleterun",
+            "the run's time was over. What to do: docs/runbook.md#incompleterun",
         ),
     ],
 )
