@@ -4,7 +4,6 @@ Positions are attributes: the page's policy allows no style of an element.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -262,8 +261,3 @@ def ages(found: Ages, in_grace: int = 0) -> list[AgeBar]:
             )
         )
     return bars
-
-
-def between(first: datetime, last: datetime) -> str:
-    """Say a period by its days."""
-    return f"{day(first)} {first.year} to {day(last)} {last.year}"
