@@ -176,7 +176,7 @@ def test_instances_that_were_not_reached_are_counted(shell: Shell, reports: Repo
 
     _, said, _ = shell.shows()
 
-    assert said.startswith("No problem found: 1 of 2 instances backed up, 1 not reached\n")
+    assert said.startswith("1 of 2 instances was not reached; no problem among the others\n")
     assert "not shown: 1 not reached, and without a problem before\n" in said
 
 
