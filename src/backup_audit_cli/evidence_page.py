@@ -55,7 +55,7 @@ def page_of(evidence: PeriodEvidence) -> bytes:
         evidence=evidence,
         title=title_of(evidence),
         policy=_policy(style),
-        style=Markup(style),  # noqa: S704  # our own
+        style=Markup(style),  # noqa: S704  # nosec B704  # our own
     )
     return page.encode()
 
