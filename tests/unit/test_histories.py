@@ -24,19 +24,25 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
-    ("large", "instances", "small"),
-    [([1], 15, range(3, 8)), rest([1], 60, range(8, 13)), rest([2], 60, range(13, 18))],
+    ("large", "instances", "small", "windows"),
+    [
+        ([1], 15, range(3, 8), 1),
+        rest([1], 60, range(8, 13), 0),
+        rest([2], 60, range(13, 18), 1),
+    ],
     ids=["some", "larger", "others"],
 )
 def test_in_random_histories_nothing_is_lost_doubled_or_cleared_that_is_not(
-    large: list[int], instances: int, small: range
+    large: list[int], instances: int, small: range, windows: int
 ) -> None:
+    """In few of them a run dies in one of the documented windows, where a message comes twice."""
     tally = histories(large, instances, 30)
     tally.add(histories(small, 4, 30))
 
     assert tally.faults == []
     assert tally.histories == 2 * (instances + 5 * 4)
-    assert min(tally.opened, tally.ended, tally.messages, tally.doubled_in_windows) > 0
+    assert min(tally.opened, tally.ended, tally.messages) > 0
+    assert tally.doubled_in_windows >= windows
 
 
 def test_an_end_that_nobody_says_is_noticed() -> None:
