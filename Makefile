@@ -95,7 +95,7 @@ check: ## run everything that CI runs, whatever fails first
 
 browser: ## say which Chromium looks at the page; root on Debian gets one if there is none
 	@$(if $(BROWSER)$(CHROMIUM),true,test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
-		{ apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium; } >/dev/null)
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium; } >/dev/null)
 	@for name in $(BROWSERS); do command -v $$name && exit; done; $(NO_BROWSER)
 
 browsed: $(VENV)/ready # the page in a browser; `make test` goes without
