@@ -76,6 +76,11 @@ def instances(count: int) -> str:
     return "1 instance" if count == 1 else f"{count:,} instances"
 
 
+def were(count: int) -> str:
+    """The verb of so many."""
+    return "was" if count == 1 else "were"
+
+
 def at(instant: datetime) -> str:
     """Say when, as a clock shows it; `instant` is UTC."""
     return f"{instant:%Y-%m-%d %H:%M} UTC"

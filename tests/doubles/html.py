@@ -1,18 +1,24 @@
 """A page as a reader finds it: elements, texts, addresses."""
 
+import base64
 import json
 import re
+import zlib
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from typing import Any
 
 from backup_audit.page.page import page_pieces
-from backup_audit.page.rows import unpacked
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.report import KeptObject
 from tests.doubles.pages import objects_of
 
 _RAW = ("script", "style")
+
+
+def unpacked(block: bytes) -> bytes:
+    """What a packed block says."""
+    return zlib.decompress(base64.b64decode(block), zlib.MAX_WBITS | 16)
 
 
 class Page(HTMLParser):

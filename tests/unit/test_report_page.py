@@ -18,13 +18,13 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.listing import contents
 from backup_audit.page import charts, markup, words
 from backup_audit.page.answer import figures_of
-from backup_audit.page.rows import COLUMNS, REAL_ROWS, Block, PackedBlock, RowMaker, unpacked
+from backup_audit.page.rows import COLUMNS, REAL_ROWS, Block, PackedBlock, RowMaker
 from backup_audit.report.alerts import PLATFORM, Audience
 from backup_audit.report.changes import Ended
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.drift import Departure
 from tests.doubles.builders import NOW, finding
-from tests.doubles.html import Page, page_of
+from tests.doubles.html import Page, page_of, unpacked
 from tests.doubles.pages import HOSTILE_TEXTS, STATES
 from tests.doubles.reports import alerts_from, stored
 from tests.doubles.some import rest

@@ -30,8 +30,8 @@ class EvidenceSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence for the verdict; null if the API gave no such thing.
 
     `http_status` to `title` are the answer's, `silence` says why there is none. `detail` explains
-    the refusal, or the missing answer. `usual_interval_seconds` is the time that usually lies
-    between two backups: the median of the last 3 to 15 gaps, null if the list does not show so
+    the refusal, or the missing answer. `usual_interval_seconds` is the usual time from one
+    backup to the next: the median of the last 3 to 15 gaps, null if the list does not show so
     many or may not be whole. `backup_count` counts the list as it came. `request_id` is
     X-VCAP-Request-ID, for the platform's logs.
     """

@@ -79,8 +79,8 @@ _CF_BROKER_BUSY = "CF-ConcurrencyError"  # a 422 that passes: docs/decisions/000
 class Judgement(msgspec.Struct, frozen=True):
     """A verdict and, in one sentence, why.
 
-    `newest` is when the newest backup was made, `usual_interval` the time that usually lies
-    between two; None if the list does not show it.
+    `newest` is when the newest backup was made, `usual_interval` the usual time from
+    one to the next; None if the list does not show it.
     """
 
     verdict: Verdict

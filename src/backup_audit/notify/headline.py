@@ -9,7 +9,7 @@ from backup_audit.notify.message import SUBJECT_MAX, Attribute, lost_of
 from backup_audit.report.alerts import PLATFORM, Reason
 from backup_audit.report.changes import Ended
 from backup_audit.report.report import Report
-from backup_audit.text import at, instances, one_line
+from backup_audit.text import at, instances, one_line, were
 
 _LABELS = {
     Scope.FULL: "backup-audit",
@@ -128,7 +128,7 @@ def how_many(content: DigestContent) -> str:
     if others := _others(content):
         said += f", but for {' and '.join(others)}"
     if content.not_asked:
-        said += f"; {content.not_asked:,} {_were(content.not_asked)} not reached"
+        said += f"; {content.not_asked:,} {were(content.not_asked)} not reached"
     if content.is_all_clear:
         said = f"all clear: {said}{_without_proof(content)}"
     return f"{said[0].upper()}{said[1:]}."
@@ -153,16 +153,12 @@ def _who(content: DigestContent, reached: int) -> str:
         return f"{instances(found)} of {owner}" if owner else _of_all(content)
     everybody = f"no instance of {owner}" if owner else f"none of {instances(reached)}"
     if content.not_asked:
-        everybody += f" that {_were(1 if owner else reached)} reached"
+        everybody += f" that {were(1 if owner else reached)} reached"
     return everybody
 
 
 def _of_all(content: DigestContent) -> str:
     return f"{content.open:,} of {instances(content.report.coverage.configured)}"
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
 
 
 def _how_whole(content: DigestContent) -> str:

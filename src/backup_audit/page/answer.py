@@ -11,7 +11,6 @@ from backup_audit.page.causes import Cause
 from backup_audit.page.words import (
     VERDICTS,
     duration,
-    instances,
     joined,
     long_time,
     machine_time,
@@ -21,7 +20,7 @@ from backup_audit.page.words import (
 from backup_audit.report.figures import BreakdownRow, By
 from backup_audit.report.history import HistoryPoint
 from backup_audit.report.report import Report
-from backup_audit.text import at, one_line
+from backup_audit.text import at, instances, one_line, were
 
 _LARGEST = 3  # owners that a sentence names
 _MANY = 100  # problems: from there on the owners with most of them are named in a sentence
@@ -112,18 +111,14 @@ def _problems(report: Report, figures: Figures) -> str:
     found = f"{figures.open:,} of {instances(figures.configured)} {have} a backup problem"
     if not figures.not_reached:
         return found
-    return f"{found}, and {figures.not_reached:,} {_were(figures.not_reached)} not reached"
+    return f"{found}, and {figures.not_reached:,} {were(figures.not_reached)} not reached"
 
 
 def _not_reached(figures: Figures) -> str:
     """Without an open problem: nobody knows of those whether they have one."""
     left = f"{figures.not_reached:,} of {instances(figures.configured)}"
     found = "no open problem" if figures.muted or figures.being_deleted else "no problem"
-    return f"{left} {_were(figures.not_reached)} not reached; {found} among the others"
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
+    return f"{left} {were(figures.not_reached)} not reached; {found} among the others"
 
 
 def _no_problem(figures: Figures) -> str:

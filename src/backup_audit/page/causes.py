@@ -7,7 +7,8 @@ import msgspec
 
 from backup_audit.judge.evidence import Cause as NoAnswer
 from backup_audit.judge.finding import Finding
-from backup_audit.page.words import foreign, instances
+from backup_audit.page.words import foreign
+from backup_audit.text import instances
 
 _CAUSES_MAX = 3  # that are named; the others are counted
 _KINDS_MAX = 1_000  # that are counted apart: titles are of others, and there may be any number

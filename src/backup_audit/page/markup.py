@@ -26,6 +26,7 @@ from backup_audit.page import charts, words
 from backup_audit.page.rows import BLANK, REAL_ROWS
 from backup_audit.page.sections import said_counts
 from backup_audit.report.alerts import Audience
+from backup_audit.text import at, instances
 
 _HERE = Path(__file__).parent
 LISTED_MAX = 50  # instances, excludes, rules and warnings that a section names
@@ -95,6 +96,8 @@ def _globals() -> dict[str, Any]:
     """Words, figures and functions; style and script are ours, and stand as they are."""
     return {
         **{name: value for name, value in vars(words).items() if not name.startswith("_")},
+        "at": at,
+        "instances": instances,
         "AGE_WIDTH": charts.AGE_WIDTH,
         "MAX_AGE_AT": charts.MAX_AGE_AT,
         "FILLS": charts.FILLS,

@@ -20,9 +20,8 @@ from backup_audit.page.words import (
     machine_time,
     place_of,
     service_of,
-    short_time,
 )
-from backup_audit.text import printable
+from backup_audit.text import at, printable
 
 REAL_ROWS = 500  # in HTML: all of the table that is there without the script
 
@@ -201,7 +200,7 @@ def _shown(text: str | None) -> str | None:
 
 
 def _time(when: datetime | None) -> Moment | None:
-    return Moment(short_time(when), machine_time(when)) if when else None
+    return Moment(at(when), machine_time(when)) if when else None
 
 
 def _muted(mute: Mute | None) -> tuple[str, str, str] | None:
@@ -272,8 +271,3 @@ class PackedBlock(Block):
         whole = len(self._rest) // 3 * 3
         ready, self._rest = self._rest[:whole], self._rest[whole:]
         return base64.b64encode(ready) + b"\n"
-
-
-def unpacked(block: bytes) -> bytes:
-    """What a packed block says."""
-    return zlib.decompress(base64.b64decode(block), zlib.MAX_WBITS | 16)

@@ -18,7 +18,6 @@ from backup_audit.page.words import (
     VERDICTS,
     foreign,
     fragment,
-    instances,
     joined,
     number,
     place_of,
@@ -28,6 +27,7 @@ from backup_audit.report.changes import Ended, Resolved
 from backup_audit.report.figures import NAMES_MAX, ROWS_MAX, BreakdownRow, By
 from backup_audit.report.history import HistoryPoint
 from backup_audit.report.report import Report
+from backup_audit.text import instances
 
 MUTES_MAX = 500  # mutes that the page shows
 LATE_MAX = 50

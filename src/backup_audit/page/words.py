@@ -69,11 +69,6 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def instances(count: int) -> str:
-    """Say how many instances."""
-    return "1 instance" if count == 1 else f"{count:,} instances"
-
-
 def signed(difference: int) -> str:
     """Say a difference, with a minus sign as wide as a plus."""
     return f"+{difference:,}" if difference > 0 else f"\N{MINUS SIGN}{-difference:,}"
@@ -97,11 +92,6 @@ def dated(when: date) -> str:
 def long_time(when: datetime) -> str:
     """Say when, with the day of the week: "Tue 24 Nov 2026, 05:03 UTC"."""
     return f"{_DAYS[when.weekday()]} {dated(when)}, {when:%H:%M} UTC"
-
-
-def short_time(when: datetime) -> str:
-    """Say when: "2026-11-24 05:03 UTC"."""
-    return f"{when:%Y-%m-%d %H:%M} UTC"
 
 
 def machine_time(when: datetime) -> str:
