@@ -37,6 +37,7 @@ def _sharing(loader: Loader, *arguments: Any, **named: Any) -> None:  # noqa: AN
 setattr(Loader, "__init__", _sharing)  # noqa: B010
 
 _COLLECTS_EVERY = 50  # tests
+_YOUNG = 1  # generations 0 and 1
 
 _tests = itertools.count(1)
 
@@ -61,10 +62,16 @@ def pytest_collection() -> Generator[None, object, object]:
     return collected
 
 
-def pytest_runtest_logfinish() -> None:
-    """Collect what tests leave behind, but not after each of thousands."""
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Collect what tests leave behind, but not after each of thousands.
+
+    What outlived a collection is looked at no more: it belongs to modules, and is nearly all there is.
+    """
+    ran = yield
     if next(_tests) % _COLLECTS_EVERY == 0:
-        gc.collect()
+        gc.collect(_YOUNG)
+    return ran
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -159,6 +159,7 @@ def test_a_page_that_repeats_our_token_is_not_read() -> None:
 
 def test_a_silent_api_is_asked_for_less_and_given_up_in_time() -> None:
     over = threading.Event()
+    halved = [1000, 500, 250, 125, 62, 31, 15, 7, 3, 1]
 
     def silent(_: Seen) -> Raw:
         over.wait(timeout=30)
@@ -167,9 +168,10 @@ def test_a_silent_api_is_asked_for_less_and_given_up_in_time() -> None:
     with scripted_server(silent) as server, inventory(server.url, read_timeout=0.05) as there:
         reading = there.scan(())
         over.set()
+        server.wait_for(len(halved))
 
     assert (reading.read, reading.why) == (Read.FAILED, "no whole answer in time")
-    assert sizes(server.seen) == [1000, 500, 250, 125, 62, 31, 15, 7, 3, 1]
+    assert sizes(server.seen) == halved
 
 
 def test_many_guids_are_looked_up_in_few_requests() -> None:

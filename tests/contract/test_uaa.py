@@ -361,11 +361,11 @@ def test_a_uaa_that_is_silent_is_asked_twice(foundation: Foundation) -> None:
         with pytest.raises(ApiUnreachable) as raised:
             header_from(foundation.server.url, http)
         over.set()
+    foundation.server.wait_for(1 + SILENT_TOKENS_MAX)
 
     assert str(raised.value) == (
         f"UAA, to which GET {foundation.server.url}/ links, gave no answer: no whole answer in time"
     )
-
     assert len(foundation.grants) == SILENT_TOKENS_MAX
 
 

@@ -48,16 +48,22 @@ class ScriptedServer:
     def __init__(self, script: Script, tls: ssl.SSLContext | None) -> None:
         self.seen: list[Seen] = []
         self._script = script
-        self._lock = threading.Lock()
+        self._came = threading.Condition()
         self._server = _Server(self, tls)
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def answer(self, request: Seen) -> Answer | Raw:
         """What the script says."""
-        with self._lock:
+        with self._came:
             self.seen.append(request)
+            self._came.notify_all()
         return self._script(request)
+
+    def wait_for(self, requests: int) -> None:
+        """Wait until so many have been read: a client that gave up may be faster than a busy machine."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.seen) >= requests, timeout=30)
 
 
 @contextlib.contextmanager
