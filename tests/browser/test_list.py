@@ -1,6 +1,8 @@
 """The list: search, filters, order, pages, links, by mouse and by keyboard."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -25,34 +27,51 @@ def shows(page: Page, text: str) -> None:
     expect(page.locator("#shown")).to_have_text(text)
 
 
+def row_by_row(page: Page, of_a_row: str) -> list[Any]:
+    """What a script says of each of the first hundred rows, opened and without buttons."""
+    page.eval_on_selector_all("#rows details", "all => all.forEach(one => { one.open = true })")
+    page.eval_on_selector_all("#rows [data-copy]", "all => all.forEach(one => one.remove())")
+    said: list[Any] = page.eval_on_selector_all(
+        "#rows > tr", f"rows => rows.slice(0, 100).map({of_a_row})"
+    )
+    return said
+
+
 @pytest.mark.parametrize(
     "state", ["sixty", "first", "all_unknown", "partial", "incomplete", "hostile"]
 )
-def test_the_script_draws_a_row_as_the_page_has_it(visitor: Visitor, state: str) -> None:
-    rows = "rows => rows.slice(0, 100).map(row => row.innerText.replace(/\\s+/g, ' ').trim())"
-    opened = "all => all.forEach(one => { one.open = true })"
-    texts = []
-    for script in (False, True):
-        page = visitor.opens(state, java_script_enabled=script)
-        page.eval_on_selector_all("#rows details", opened)
-        page.eval_on_selector_all("#rows [data-copy]", "all => all.forEach(one => one.remove())")
-        texts.append(page.eval_on_selector_all("#rows > tr", rows))
-
-    served, drawn = texts
-    assert drawn == served
-
-
-def test_a_row_that_the_script_draws_has_the_marks_of_one_that_is_served(visitor: Visitor) -> None:
-    marks = (
-        "rows => rows.map(row => [row.id, {...row.dataset}, row.querySelectorAll('time').length])"
-    )
-
-    served, drawn = (
-        visitor.opens("sixty", java_script_enabled=script).eval_on_selector_all("#rows > tr", marks)
-        for script in (False, True)
-    )
+@pytest.mark.parametrize(
+    "of_a_row",
+    [
+        "row => row.innerText.replace(/\\s+/g, ' ').trim()",
+        "row => [row.id, {...row.dataset}, row.querySelectorAll('time').length]",
+    ],
+    ids=["text", "marks"],
+)
+def test_the_script_draws_a_row_as_the_page_has_it(
+    visitor: Visitor, state: str, of_a_row: str
+) -> None:
+    page = visitor.opens(state)
+    kept = row_by_row(page, of_a_row)
+    page.get_by_role("button", name="Show all").click()
+    drawn = row_by_row(page, of_a_row)
+    served = row_by_row(visitor.opens(state, java_script_enabled=False), of_a_row)
 
     assert drawn == served
+    assert kept == served
+
+
+def test_what_the_script_keeps_of_the_page_gets_the_buttons_of_what_it_draws(
+    visitor: Visitor,
+) -> None:
+    page = visitor.opens("many")
+    buttons = "rows => rows.map(row => row.querySelectorAll('[data-copy]:not([hidden])').length)"
+    kept = page.eval_on_selector_all("#rows > tr", buttons)
+    page.get_by_role("button", name="Show all").click()
+
+    assert kept == page.eval_on_selector_all("#rows > tr", buttons)
+    assert len(kept) == 100
+    assert sum(kept) > 0
 
 
 def test_a_verdict_is_picked(visitor: Visitor) -> None:
@@ -239,6 +258,7 @@ def test_a_page_past_the_end_is_the_last(visitor: Visitor, asked: str, got: int)
     page = visitor.opens("many", f"#p={asked}")
 
     assert f"Page {got} of 50" in page.locator("#pages").inner_text()
+    assert names(page) == guids(findings("many")[(got - 1) * 100 : got * 100])
 
 
 def test_another_filter_begins_at_its_first_page(visitor: Visitor) -> None:
@@ -308,15 +328,88 @@ def test_the_back_button_goes_one_state_back_and_a_search_is_one(visitor: Visito
     expect(page.locator("#filter [name=v]")).to_have_value("stale")
 
 
-def test_a_browser_that_cannot_unpack_the_list_says_so_and_leaves_what_is_there(
+_NEVER = "Response.prototype.json = () => new Promise(() => {});"
+_LATER = """
+const later = setTimeout;
+globalThis.setTimeout = (what, after, ...more) => {
+  if (after === 5000) globalThis.inFiveSeconds = what;
+  else later(what, after, ...more);
+};
+"""
+
+
+def rows_in_sight(page: Page) -> int:
+    return page.locator("#rows > tr:visible").count()
+
+
+def test_while_a_list_is_unpacked_a_screen_has_its_first_page_and_paper_all_that_is_there(
     visitor: Visitor,
 ) -> None:
-    page = visitor.opens("many", waits=False, before="delete window.DecompressionStream")
+    page = visitor.opens("many", waits=False, before=_NEVER)
+
+    assert rows_in_sight(page) == 100
+    page.emulate_media(media="print")
+    assert rows_in_sight(page) == 500
+
+
+def test_a_list_that_never_comes_does_not_hide_what_is_there_for_long(visitor: Visitor) -> None:
+    page = visitor.opens("many", waits=False, before=_NEVER + _LATER)
+
+    page.evaluate("inFiveSeconds()")
+
+    assert rows_in_sight(page) == 500
+
+
+@pytest.mark.parametrize("row", [0, 99, 100, 499])
+def test_a_browser_that_cannot_unpack_the_list_says_so_and_leaves_what_is_there(
+    visitor: Visitor, row: int
+) -> None:
+    served = guids(findings("many")[:500])
+    lacks = "delete window.DecompressionStream"
+
+    page = visitor.opens("many", f"#i={served[row]}", waits=False, before=lacks)
 
     expect(page.locator("#shown")).to_contain_text("This browser cannot search and filter the list")
     expect(page.locator("#filter")).to_be_hidden()
-    assert names(page) == guids(findings("many")[:500])
+    expect(page.locator(f"[id='i={served[row]}']")).to_be_in_viewport()
+    assert names(page) == served
+    assert rows_in_sight(page) == 500
     assert [one for one in visitor.complaints if "DecompressionStream" not in one] == []
+    visitor.complaints.clear()
+
+
+def test_a_link_to_a_row_that_waited_arrives_when_the_list_fails_late(visitor: Visitor) -> None:
+    last = findings("many")[499].guid
+    late = "Response.prototype.json = () => new Promise((_, fail) => { globalThis.fail = fail })"
+    page = visitor.opens("many", f"#i={last}", waits=False, before=late)
+
+    page.evaluate("fail(new Error('too late'))")
+
+    expect(page.locator(f"[id='i={last}']")).to_be_in_viewport()
+    assert visitor.complaints == ["too late"]
+    visitor.complaints.clear()
+
+
+@pytest.mark.parametrize(("state", "block"), [("many", "packed"), (500, "data")])
+@pytest.mark.parametrize("is_there", [True, False], ids=["broken", "missing"])
+def test_where_the_list_is_damaged_all_that_is_there_is_shown(
+    visitor: Visitor,
+    page_file: Callable[[str | int], Path],
+    tmp_path: Path,
+    state: str | int,
+    block: str,
+    *,
+    is_there: bool,
+) -> None:
+    begin, of_block, rest = page_file(state).read_text("utf-8").partition(f' id="{block}">')
+    damaged = tmp_path / "damaged.html"
+    damaged.write_text(begin + (of_block + "AAAA" if is_there else ">") + rest, "utf-8")
+
+    page = visitor.goes_to(damaged.as_uri(), waits=False)
+
+    expect(page.locator("#shown")).to_contain_text("This browser cannot search and filter the list")
+    assert rows_in_sight(page) == 500
+    assert visitor.complaints
     visitor.complaints.clear()
 
 

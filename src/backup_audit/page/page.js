@@ -1,6 +1,12 @@
 // The list of problems: search, filters, order, pages, and links to all of them. Everything else is
 // there without a script. The state lives in the address alone; foreign text enters as text alone.
-(() => {
+
+// Until the list is drawn, a screen shows the first page of its rows: to lay out all of them would take
+// half of the time until it is. A file that is cut off never gets that far: it shows them after 5 s.
+document.documentElement.dataset.waits = "";
+setTimeout(() => delete document.documentElement.dataset.waits, 5000);
+
+addEventListener("DOMContentLoaded", () => {
   "use strict";
 
   const ON_A_PAGE = 100;
@@ -18,7 +24,7 @@
     const parts = [...new URLSearchParams(location.hash.slice(1))];
     return new URLSearchParams(parts.filter(([name]) => name in COLUMN_OF || "ipqs".includes(name)));
   };
-  const number = new Intl.NumberFormat("en").format;
+  const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ","); // Intl takes 16 ms to load
   const make = (name, text) => Object.assign(document.createElement(name), { textContent: text });
   const isMissing = (value) => value === null || value === undefined || value === "";
 
@@ -30,10 +36,9 @@
     return [many && `${many} ${large}`, few && `${few} ${small}`].filter(Boolean).join(" ") || "0 s";
   };
 
-  const month = new Intl.DateTimeFormat("en-US", { month: "short", timeZone: "UTC" }).format;
   const day = (text) => {
-    const date = new Date(text);
-    return `${date.getUTCDate()} ${month(date)} ${date.getUTCFullYear()}`;
+    const [, date, month, year] = new Date(text).toUTCString().split(" ");
+    return `${Number(date)} ${month} ${year}`;
   };
 
   // How old the page is when it is read: an old one must not pass for today's.
@@ -96,6 +101,9 @@
     const orders = new Map([["", [...rows.keys()]]]);
     const template = document.getElementById("row").content.firstElementChild;
     const texts = new Array(rows.length);
+    const button = template.querySelector("[data-copy]");
+    button.hidden = !navigator.clipboard;
+    let isServed = true; // the table has the rows that came with the page
 
     // A known problem that nobody can see now, in the words of the row.
     const hiddenOf = (row) => {
@@ -200,8 +208,13 @@
       if (said.muted) element.dataset.m = "";
       for (const one of element.querySelectorAll("[data-if]")) if (isMissing(said[one.dataset.if])) one.remove();
       for (const one of element.querySelectorAll("[data-f]")) fill(one, said);
-      for (const one of element.querySelectorAll("[data-copy]")) one.hidden = !navigator.clipboard;
       return element;
+    };
+
+    // The rows that came with the page are as they would be drawn, but for their buttons.
+    const keep = () => {
+      for (const row of [...table.tBodies[0].rows].slice(ON_A_PAGE)) row.remove();
+      for (const command of table.querySelectorAll("p > code")) command.after(" ", button.cloneNode(true));
     };
 
     const drawPages = (page, last) => {
@@ -248,7 +261,9 @@
       const page = Math.min(Math.max(asked, 1) || 1, last);
       const first = (page - 1) * ON_A_PAGE;
       const here = order.slice(first, first + ON_A_PAGE);
-      table.tBodies[0].replaceChildren(...here.map((number) => drawn(rows[number])));
+      if (isServed && first === 0 && order === orders.get("")) keep();
+      else table.tBodies[0].replaceChildren(...here.map((number) => drawn(rows[number])));
+      isServed = false;
       drawPages(page, last);
       say(wanted, order, first, last);
       if (guid && place < 0) sayUnknown(guid);
@@ -323,8 +338,12 @@
     draw(state().size > 0);
   };
 
-  start().catch((error) => {
+  const endWait = () => delete document.documentElement.dataset.waits;
+
+  start().then(endWait, (error) => {
+    endWait();
     shown.textContent = `This browser cannot search and filter the list: ${error.message}`;
+    document.querySelector(":target")?.scrollIntoView(); // a row that waited: the browser came to nothing
     throw error;
   });
-})();
+});
