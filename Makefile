@@ -6,6 +6,7 @@ PYTHON ?= python3
 EVENT ?= events/manual-full.json
 CONFIG ?=
 FLEET ?= sample
+DAYS ?= 1
 OUT ?= .local
 REPEATS ?= 3
 QUICK ?=
@@ -67,8 +68,9 @@ help: ## list the targets
 	@echo "  make run EVENT=events/one-instance.json FLEET=degraded OUT=/tmp/audit"
 	@echo "    EVENT  the event that the function gets   ($(EVENT))"
 	@echo "    FLEET  sample, healthy, degraded, large, huge, bad; locked-out, throttling, limited,"
-	@echo "           stalling, hung, hung-504, resetting, maintained, dying; discovered  ($(FLEET))"
+	@echo "           stalling, hung, hung-504, resetting, maintained, dying; discovered, changing  ($(FLEET))"
 	@echo "    (discovered: a foundation of 200 under rules, excludes and labels; run it twice)"
+	@echo "    DAYS   how many days are audited, today last; changing and 21 make the README's picture ($(DAYS))"
 	@echo "    CONFIG a configuration of yours, for a foundation that has its instances"
 	@echo "    OUT    where bucket and messages are left ($(OUT))"
 	@echo
@@ -77,7 +79,7 @@ help: ## list the targets
 	@echo "  make bench ONLY='fan-out lambda-cpu'    some sections; figures of the others stay"
 
 run: $(VENV)/ready ## run the function against a cloud on this machine
-	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --out '$(OUT)' \
+	@$(BIN)/python -m tools.local_cloud --event '$(EVENT)' --fleet '$(FLEET)' --days '$(DAYS)' --out '$(OUT)' \
 		$(if $(CONFIG),--config '$(CONFIG)')
 
 cli: $(CLI_VENV)/ready ## set up the command line and nothing else: .venv-cli/bin/backup-audit

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.loopback
 
 BUCKET = Path("s3/backup-audit-reports")
 PREFIX = BUCKET / "backup-audit"
+DAY = timedelta(days=1)
 
 
 class Ran(msgspec.Struct):
@@ -563,6 +565,64 @@ def test_a_configuration_that_discovers_finds_the_fleets_own_instances(tmp_path:
     ran = run(tmp_path / "out", "healthy", options=["--config", str(config)])
 
     assert report_of(ran).coverage.configured == 24 + 1
+
+
+@pytest.fixture(scope="module")
+def three_days(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    out = tmp_path_factory.mktemp("days") / "out"
+    return run(out, "changing", options=["--days", "3"])
+
+
+def test_of_several_days_each_has_its_run_and_the_last_is_today(three_days: Ran) -> None:
+    due = [point.due_at for point in report_of(three_days).history]
+
+    assert [after.date() - before.date() for before, after in pairwise(due)] == [DAY, DAY]
+    assert due[-1] == report_of(three_days).run.due_at
+
+
+def test_problems_come_and_go_with_the_days_of_the_changing_fleet(three_days: Ran) -> None:
+    report = report_of(three_days)
+
+    assert report.complete
+    assert (report.news.new, report.news.resolved) == (2, 2)
+    assert [point.counts["unknown"] for point in report.history] == [0, 1, 1]
+
+
+def test_of_several_days_the_last_is_shown_and_all_are_kept(three_days: Ran) -> None:
+    today = report_of(three_days).run
+    listed = re.findall(r"/dt=([-0-9]{10})/", three_days.output)
+
+    assert set(listed) == {f"{today.due_at:%F}"}
+    assert "\nPublished to SNS: 1 for people" in three_days.output
+    assert len(three_days.messages) == 3
+
+
+def test_a_day_on_which_the_run_fails_is_missing_and_the_next_ones_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked_out_before_today(now: datetime) -> Fleet:
+        is_today = datetime.now(UTC) - now < timedelta(hours=12)
+        return msgspec.structs.replace(healthy(now), knows_us=is_today)
+
+    monkeypatch.setitem(FLEETS, "was-locked-out", locked_out_before_today)
+
+    ran = run(tmp_path / "out", "was-locked-out", options=["--days", "2"])
+
+    assert ran.status == 0
+    assert len(report_of(ran).history) == 1
+    assert ran.messages[0]["attributes"]["event"] == "run_failed"
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "many"])
+def test_days_that_are_no_number_of_days_are_wrong_usage(
+    tmp_path: Path, days: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main([f"--days={days}", "--out", str(tmp_path / "out")])
+
+    assert exited.value.code == 2
+    assert "--days" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bad_event_fails_the_run_and_names_its_fault(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tools.local_cloud.behaviours import (
     Hangs,
     Refuses,
 )
+from tools.local_cloud.changing import changing
 from tools.local_cloud.discovered import (
     BEING_CREATED,
     BEING_DELETED,
@@ -31,7 +32,7 @@ from tools.local_cloud.discovered import (
     VANISHES,
 )
 from tools.local_cloud.fleet import Fleet, on_the_second_day
-from tools.local_cloud.fleets import FLEETS, healthy
+from tools.local_cloud.fleets import FLEETS, fleet_on, healthy
 from tools.local_cloud.foundation import LastOperation
 from tools.local_cloud.names import guid_of
 from tools.local_cloud.scaled import READ_TIMEOUT
@@ -49,7 +50,7 @@ CASES = [
 ]
 every_fleet = pytest.mark.parametrize("name", CASES)
 every_listed_fleet = pytest.mark.parametrize(
-    "name", [case for case in CASES if case != "discovered"]
+    "name", [case for case in CASES if case not in ("discovered", "changing")]
 )
 
 
@@ -295,3 +296,38 @@ def test_on_the_second_day_one_instance_is_gone_one_has_another_label_and_some_a
     assert len(second.keys() - first.keys()) == 3
     assert len(fleet.later) == 5
     assert guid_of(HOSTILE) in second
+
+
+@pytest.mark.parametrize("days_ago", [0, 1, 20])
+def test_a_fleet_without_a_past_was_always_as_it_is(days_ago: int) -> None:
+    assert fleet_on("healthy", NOW, days_ago) == healthy(NOW - timedelta(days=days_ago))
+
+
+@pytest.mark.parametrize(("days_ago", "answers"), [(15, False), (14, True), (13, True)])
+def test_a_trouble_of_the_changing_fleet_has_its_days(days_ago: int, *, answers: bool) -> None:
+    of_a_broker_that_was_down = guid_of(15)
+    instances = {one.guid: one for one in changing(NOW, days_ago).instances}
+
+    behaviour = instances[of_a_broker_that_was_down].behaviour
+
+    assert isinstance(behaviour, Backups) is answers
+
+
+def test_of_an_instance_whose_backups_stopped_the_newest_stays_the_newest() -> None:
+    days = [
+        one.behaviour
+        for days_ago in (18, 1, 0)
+        for one in changing(NOW, days_ago).instances
+        if one.guid == guid_of(26)
+    ]
+
+    newest = {max(map(str, one.created_at)) for one in days if isinstance(one, Backups)}
+
+    assert len(days) == 3
+    assert len(newest) == 1
+
+
+def test_the_past_of_the_changing_fleet_has_the_same_instances() -> None:
+    guids = [[one.guid for one in changing(NOW, ago).instances] for ago in (0, 20)]
+
+    assert guids[0] == guids[1]

@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.out}: {error}", file=sys.stderr)
         return 2
     try:
-        outcome = run_locally(event, options.fleet, options.out, progress_bar, configuration)
+        outcome = run_locally(
+            event, options.fleet, options.out, progress_bar, configuration, days=options.days
+        )
     except KeyboardInterrupt:
         print(f"interrupted; what the run had written is in {options.out}", file=sys.stderr)
         return 130
@@ -81,12 +83,25 @@ def _parser() -> argparse.ArgumentParser:
         help="the foundation to audit: " + "; ".join(map(_described, FLEETS)),
     )
     parser.add_argument(
+        "--days",
+        type=_count,
+        default=1,
+        help="how many days are audited, today last: on those before, the schedule asks for a full "
+        "run at the same time (default: %(default)s)",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path(".local"),
         help="folder for bucket, messages and log; it is added to (default: %(default)s)",
     )
     return parser
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise ValueError(text)
+    return count
 
 
 def _described(fleet: str) -> str:

@@ -1,6 +1,7 @@
 """AWS in this process: bucket, topics, secret and configuration, kept in files between runs."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,8 @@ class LocalAws:
             Name=SECRET, SecretString=json.dumps(credentials)
         )["ARN"]
         self.configuration_uri = self._keep_configuration(configuration)
+        self._in_files: dict[str, str] = {}  # ETags by key, as of the last load and dump
+        self._told = Counter[Audience]()  # messages that were asked for
 
     def settings(self, api_url: str) -> dict[str, str]:
         """The environment variables that template.yaml would set."""
@@ -67,20 +70,29 @@ class LocalAws:
 
     @property
     def messages(self) -> dict[Audience, list[SentMessage]]:
-        """What was published in this run."""
+        """What was published so far."""
         return {audience: sent_to(arn) for audience, arn in self._topic_arns.items()}
+
+    def new_messages(self) -> dict[Audience, list[SentMessage]]:
+        """What was published since this was last asked."""
+        new = {audience: sent[self._told[audience] :] for audience, sent in self.messages.items()}
+        self._told.update({audience: len(sent) for audience, sent in new.items()})
+        return new
 
     def load(self, out: Path) -> None:
         """Put the files of earlier runs back into the bucket."""
         folder = out / "s3" / BUCKET
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             key = path.relative_to(folder).as_posix()
-            self._s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+            put = self._s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+            self._in_files[key] = put["ETag"]
 
     def dump(self, out: Path) -> list[WrittenFile]:
         """Write the bucket's objects as files; return those that differ from before."""
+        changed = self._etags().items() - self._in_files.items()
+        self._in_files.update(changed)
         written = (
-            _written(out / "s3" / BUCKET, key, self._read(key)) for key in sorted(self._keys())
+            _written(out / "s3" / BUCKET, key, self._read(key)) for key, _ in sorted(changed)
         )
         return [file for file in written if file]
 
@@ -95,9 +107,10 @@ class LocalAws:
         self._s3.put_object(Bucket=CONFIGURATION_BUCKET, Key=key, Body=document)
         return f"s3://{CONFIGURATION_BUCKET}/{key}"
 
-    def _keys(self) -> Iterator[str]:
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-            yield from (entry["Key"] for entry in page.get("Contents", []))
+    def _etags(self) -> dict[str, str]:
+        """The ETag of each object, by its key."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return {one["Key"]: one["ETag"] for page in pages for one in page.get("Contents", [])}
 
     def _read(self, key: str) -> bytes:
         return self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()

@@ -15,6 +15,7 @@ from tools.local_cloud.behaviours import (
     Closes,
     Hangs,
 )
+from tools.local_cloud.changing import changing
 from tools.local_cloud.discovered import discovered
 from tools.local_cloud.fleet import Fleet, instance_of
 from tools.local_cloud.names import guid_of, name_in_configuration, owner_of
@@ -148,7 +149,17 @@ FLEETS: dict[str, Callable[[datetime], Fleet]] = {
     "dying": dying,
     "bad": bad,
     "discovered": discovered,
+    "changing": changing,
 }
+# Those that were not always as they are.
+_WITH_A_PAST: dict[str, Callable[[datetime, int], Fleet]] = {"changing": changing}
+
+
+def fleet_on(name: str, now: datetime, days_ago: int = 0) -> Fleet:
+    """The fleet of a name as it was so many days before now."""
+    if name in _WITH_A_PAST:
+        return _WITH_A_PAST[name](now, days_ago)
+    return FLEETS[name](now - timedelta(days=days_ago))
 
 
 def with_instances_of(configuration: bytes, fleet: Fleet) -> Fleet:

@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from backup_audit.report.report import WholeReport
 from tools.local_cloud.aws import BUCKET, LocalAws, WrittenFile, local_aws
 from tools.local_cloud.environment import settings
 from tools.local_cloud.fleet import Fleet, on_the_second_day
-from tools.local_cloud.fleets import FLEETS, with_instances_of
+from tools.local_cloud.fleets import fleet_on, with_instances_of
 from tools.local_cloud.function import ExecutionFailed, execute, invoke
 from tools.local_cloud.judged import EverJudged, ever_judged
 from tools.local_cloud.messages import SentMessage, append_to
@@ -28,6 +28,7 @@ from tools.local_cloud.simulated_cloud_controller import (
     CLIENT_SECRET,
     SimulatedCloudController,
 )
+from tools.local_cloud.stopped_clock import stopped_clock
 
 LOG = "function.log"
 FIRST_TEXT = "sns/digest.txt"
@@ -64,34 +65,82 @@ def run_locally(
     out: Path,
     display: Display,
     configuration: bytes | None = None,
+    *,
+    days: int = 1,
+    at: datetime | None = None,
 ) -> Outcome:
     """Run the real handler; what earlier runs left in `out` is there, and carries on.
 
     A configuration of one's own lies over the foundation, which then has the instances it lists.
+    Of several days the event is the last one's, and so is the outcome: on those before, at the same
+    time, the schedule asks for a full run. `at` is the time of the last, in UTC and in whole
+    seconds, at which the function's clock stands; None: it is now.
     """
-    fleet = FLEETS[fleet_name](datetime.now(UTC))
-    document = json.dumps(fleet.configuration, ensure_ascii=False).encode()
-    fleet, happened = _today(fleet, out)
-    if configuration is not None:
-        fleet, document = with_instances_of(configuration, fleet), configuration
-    with ExitStack() as world:
-        aws = world.enter_context(
-            local_aws(document, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-        )
+    now = at or datetime.now(UTC).replace(microsecond=0)
+    document = configuration
+    if document is None:
+        own = fleet_on(fleet_name, now).configuration
+        document = json.dumps(own, ensure_ascii=False).encode()
+    with local_aws(document, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as aws:
         aws.load(out)
-        controller = world.enter_context(_foundation(fleet))
-        world.enter_context(settings(aws.settings(controller.url)))
-        world.enter_context(scaled(fleet.faster))
-        with display(lambda: controller.guids_asked_for, _asked(event, fleet)):
-            outcome = _run(event, fleet, out, aws)
+        for days_ago in range(days - 1, 0, -1):
+            earlier = _scheduled_before(now, days_ago, fleet_name)
+            _audit(earlier, out, aws, display, configuration)
+        last = _Day(event=event, fleet=fleet_on(fleet_name, now), clock=at)
+        return _audit(last, out, aws, display, configuration)
+
+
+class _Day(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's event, the fleet on its day, and where the function's clock stands; None: it goes."""
+
+    event: object
+    fleet: Fleet
+    clock: datetime | None
+
+
+def _scheduled_before(now: datetime, days_ago: int, fleet_name: str) -> _Day:
+    then = now - timedelta(days=days_ago)
+    event = {"scheduled_time": f"{then:%FT%TZ}"}
+    return _Day(event=event, fleet=fleet_on(fleet_name, now, days_ago), clock=then)
+
+
+def _audit(
+    day: _Day, out: Path, aws: LocalAws, display: Display, configuration: bytes | None
+) -> Outcome:
+    fleet, happened = _that_day(day.fleet, out)
+    if configuration is not None:
+        fleet = with_instances_of(configuration, fleet)
+    with (
+        _deployed(fleet, aws, day.clock) as controller,
+        display(lambda: controller.guids_asked_for, _asked(day.event, fleet)),
+    ):
+        outcome = _run(day.event, fleet, out, aws)
     return msgspec.structs.replace(outcome, happened=happened)
 
 
-def _today(fleet: Fleet, out: Path) -> tuple[Fleet, tuple[str, ...]]:
+@contextmanager
+def _deployed(
+    fleet: Fleet, aws: LocalAws, clock: datetime | None
+) -> Iterator[SimulatedCloudController]:
+    """A foundation with the function's settings for it; its clock stands, unless there is none."""
+    with (
+        _foundation(fleet) as controller,
+        settings(aws.settings(controller.url)),
+        scaled(fleet.faster),
+        stopped_clock(clock),
+    ):
+        yield controller
+
+
+def _that_day(fleet: Fleet, out: Path) -> tuple[Fleet, tuple[str, ...]]:
     """The fleet as it is if a full run has left its report already, and what happened to it."""
     if not list((out / "s3" / BUCKET).glob("*/latest.json")):
         return fleet, ()
     return on_the_second_day(fleet), tuple(each.said for each in fleet.later)
+
+
+def _overlaid(fleet: Fleet, configuration: bytes | None) -> Fleet:
+    return fleet if configuration is None else with_instances_of(configuration, fleet)
 
 
 def _foundation(fleet: Fleet) -> SimulatedCloudController:
@@ -120,7 +169,7 @@ def _run(event: object, fleet: Fleet, out: Path, aws: LocalAws) -> Outcome:
         error = raised
     finally:
         seconds = time.monotonic() - began
-        written, messages = aws.dump(out), aws.messages
+        written, messages = aws.dump(out), aws.new_messages()
         for audience, sent in messages.items():
             are_documents = audience is not Audience.PEOPLE
             append_to(out / MESSAGES[audience], sent, are_documents=are_documents)

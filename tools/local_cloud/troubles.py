@@ -34,7 +34,7 @@ BUSY = Refuses(
     "CF-AsyncServiceInstanceOperationInProgress",
     "An operation for service instance is in progress.",
 )
-_CRASHED = Refuses(500, 10001, "UnknownError", "An unknown error occurred.")
+CRASHED = Refuses(500, 10001, "UnknownError", "An unknown error occurred.")
 _BROKER_DOWN = Refuses(
     502,
     10001,
@@ -82,7 +82,7 @@ TROUBLES: dict[int, Callable[[datetime], Behaviour]] = {
     14: lambda _: RouterError(),
     15: lambda _: BUSY,
     16: lambda _: RATE_LIMITED,
-    17: lambda _: _CRASHED,
+    17: lambda _: CRASHED,
     18: lambda _: _BROKER_DOWN,
     19: lambda _: Html(503),
     20: lambda _: Closes(),
