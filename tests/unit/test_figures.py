@@ -236,6 +236,27 @@ def test_the_fleet_is_broken_down_by_owner_then_by_space_then_by_offering() -> N
     ]
 
 
+def test_of_a_row_open_problems_are_counted_by_verdict_beside_all_instances() -> None:
+    silence = evidence(Silence(Cause.NOT_REACHED, "no time"), None)
+    muted = msgspec.structs.replace(finding(Verdict.STALE), mute=MUTE)
+    deleted = msgspec.structs.replace(finding(Verdict.NEVER_BACKED_UP), operation=DELETING)
+    found = [
+        *(finding(Verdict.STALE), finding(Verdict.UNKNOWN), muted, deleted),
+        finding_of(instance(), silence, run(), None),
+    ]
+
+    for row in counted(found).breakdown():
+        assert {name: count for name, count in row.open_counts.items() if count} == {
+            "stale": 1,
+            "unknown": 1,
+        }
+        assert {name: count for name, count in row.counts.items() if count} == {
+            "never_backed_up": 1,
+            "stale": 2,
+            "unknown": 2,
+        }
+
+
 def test_of_no_findings_there_are_no_rows() -> None:
     assert list(counted([]).breakdown()) == []
 
@@ -384,6 +405,8 @@ def sums(found: Sequence[BreakdownRow]) -> dict[str, object]:
         counts.update(row.counts)
         assert row.instances == sum(row.counts.values())
         assert row.new <= row.open <= row.instances
+        assert row.open == sum(row.open_counts.values())
+        assert all(count <= row.counts[name] for name, count in row.open_counts.items())
     return {
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "open": sum(row.open for row in found),

@@ -179,7 +179,15 @@ def test_the_caption_of_the_ages_says_who_is_in_grace(state: str, words: str | N
 
 def row(by: By = By.OWNER, count: int = 1, **parts: object) -> BreakdownRow:
     counts = {verdict.value: 0 for verdict in Verdict} | {"stale": count}
-    still = BreakdownRow(by=by, instances=5, open=count, new=0, muted=0, counts=counts)
+    still = BreakdownRow(
+        by=by,
+        instances=5,
+        open=count,
+        new=0,
+        muted=0,
+        counts=counts,
+        open_counts={"stale": count},
+    )
     return msgspec.structs.replace(still, **parts)
 
 
@@ -203,6 +211,21 @@ def test_who_has_to_act_leads_to_what_is_theirs(one: BreakdownRow, name: str, hr
 
     [shown] = group.rows
     assert (shown.name, shown.href, group.without) == (name, href, 1)
+
+
+def test_the_bar_of_who_has_to_act_shows_what_the_number_beside_it_counts() -> None:
+    """The others are muted, say, or were not reached."""
+    few = row(owner="few", open=1, open_counts={"stale": 1}, counts={"stale": 3, "unknown": 90})
+    many = row(owner="many", open=4, open_counts={"stale": 1, "unknown": 3})
+
+    [group] = actors([many, few])
+
+    assert [(one.open, one.said) for one in group.rows] == [
+        (4, "1 stale, 3 unknown"),
+        (1, "1 stale"),
+    ]
+    lengths = [sum(part.width for part in one.bar) for one in group.rows]
+    assert lengths == [charts.ROW_BAR_WIDTH, charts.ROW_BAR_WIDTH / 4]
 
 
 def test_where_nobody_has_to_act_there_is_no_breakdown() -> None:

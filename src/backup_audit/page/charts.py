@@ -77,14 +77,12 @@ ROW_BAR_WIDTH = 200.0
 
 
 def row_bars(rows: Sequence[BreakdownRow]) -> list[list[Part]]:
-    """A bar for each row, as long as its problems, muted ones included; the longest fills it."""
-    counted = [problems_in(one.counts) for one in rows]
-    most = max((sum(counts.values()) for counts in counted), default=0)
+    """A bar for each row with an open problem, as long as it has of them; the longest fills it."""
+    most = max((row.open for row in rows), default=0)
+    counted = [problems_in(row.open_counts) for row in rows]
     return [
-        bar(counts, max(ROW_BAR_WIDTH * sum(counts.values()) / most, _LEAST * len(counts)), gap=0)
-        if sum(counts.values())
-        else []
-        for counts in counted
+        bar(counts, max(ROW_BAR_WIDTH * row.open / most, _LEAST * len(counts)), gap=0)
+        for row, counts in zip(rows, counted, strict=True)
     ]
 
 

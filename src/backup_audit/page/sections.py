@@ -133,7 +133,7 @@ def actors(rows: Sequence[BreakdownRow]) -> Iterator[ActorGroup]:
 
 def _actors(rows: Sequence[BreakdownRow]) -> Iterator[Actor]:
     for one, bar in zip(rows, row_bars(rows), strict=True):
-        found = problems_in(one.counts).items()
+        found = problems_in(one.open_counts).items()
         yield Actor(
             name=_named(one),
             href="" if one.others else _view_of(one),

@@ -79,8 +79,8 @@ class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     that sums up the names for which there is no row of their own says how many they are: exactly up
     to 9,900, and 9,901 where they are so many or more: only the first 10,000 names are counted
     apart. `open` counts the problems that messages count, neither muted nor of instances that are
-    being deleted, and `new` the new and reopened ones of them; `muted` what is muted and not
-    healthy.
+    being deleted (who was not reached opens none), `open_counts` the same by verdict, and `new` the
+    new and reopened ones of them; `muted` what is muted and not healthy.
     """
 
     by: By
@@ -94,6 +94,7 @@ class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     new: int
     muted: int
     counts: dict[str, int]
+    open_counts: dict[str, int]
 
 
 class Figures:
@@ -163,8 +164,12 @@ def _bin_of(finding: Finding) -> int | None:
 
 
 _Name = str | tuple[str | None, ...] | None
-_OPEN, _NEW, _MUTED = range(len(Verdict), len(Verdict) + 3)  # columns after those of verdicts
-_NO_COUNTS = (0,) * (len(Verdict) + 3)
+_PROBLEMS = [verdict for verdict in Verdict if verdict.is_problem]  # they rank before the others
+# Columns: a verdict's is its rank; after those the same of open problems, then two more.
+_OPEN = len(Verdict)
+_NEW = _OPEN + len(_PROBLEMS)
+_MUTED = _NEW + 1
+_NO_COUNTS = (0,) * (_MUTED + 1)
 _WIDTH = len(_NO_COUNTS)
 _FIELDS = {By.OWNER: ("owner",), By.SPACE: ("org", "space"), By.OFFERING: ("offering",)}
 
@@ -179,11 +184,12 @@ def _columns_of(finding: Finding) -> tuple[int, ...]:
     if not finding.is_notified:
         return (verdict.rank,)
     is_new = finding.change in (Change.NEW, Change.REOPENED)
-    return (verdict.rank, _OPEN, _NEW) if is_new else (verdict.rank, _OPEN)
+    is_open = _OPEN + verdict.rank
+    return (verdict.rank, is_open, _NEW) if is_new else (verdict.rank, is_open)
 
 
 class _Tallies:
-    """Counts by one of owner, space and offering: of each name one per verdict, and three more.
+    """Counts by one of owner, space and offering: of each name one per column.
 
     All counts stand in one array, those of a name beside each other; the first are of all names
     that come once 10,000 are known.
@@ -224,7 +230,11 @@ class _Tallies:
     def _order(self, item: tuple[_Name, int]) -> tuple[int, int, tuple[str, ...]]:
         name, at = item
         instances = sum(self._counts[at : at + len(Verdict)])
-        return -self._counts[at + _OPEN], -instances, tuple(part or "" for part in _parts(name))
+        return (
+            -sum(self._counts[at + _OPEN : at + _NEW]),
+            -instances,
+            tuple(part or "" for part in _parts(name)),
+        )
 
     def _row(self, name: _Name, tally: Sequence[int], others: int = 0) -> BreakdownRow:
         return BreakdownRow(
@@ -232,10 +242,11 @@ class _Tallies:
             **dict(zip(_FIELDS[self._by], _parts(name), strict=False)),
             others=others,
             instances=sum(tally[: len(Verdict)]),
-            open=tally[_OPEN],
+            open=sum(tally[_OPEN:_NEW]),
             new=tally[_NEW],
             muted=tally[_MUTED],
             counts={verdict.value: tally[verdict.rank] for verdict in Verdict},
+            open_counts={verdict.value: tally[_OPEN + verdict.rank] for verdict in _PROBLEMS},
         )
 
 
