@@ -261,7 +261,7 @@ def test_a_crash_shows_code_and_no_values(
             {"--help", "--api", "--ca", "--client-id", "--max-age", "--proxy"},
         ),
         (command_line, ["verify"], {"--help"}),
-        (local_cloud, [], {"--help", "--config", "--event", "--fleet", "--out"}),
+        (local_cloud, [], {"--help", "--config", "--days", "--event", "--fleet", "--out"}),
     ],
 )
 def test_no_argument_takes_a_secret(
