@@ -174,11 +174,11 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Spells out CloudFormation's short tags: `!Ref X` is read as `{"Ref": "X"}`."""
 
 
-def _spelled_out(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _spelled_out(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     match node:
         case yaml.ScalarNode():

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 import uuid
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,13 @@ class StateMachine:
 
     def __init__(self) -> None:
         self._client: SFNClient = boto3.client("stepfunctions")
-        self._arn = self._client.create_state_machine(
+
+    @cached_property
+    def _arn(self) -> str:
+        created = self._client.create_state_machine(
             name="backup-audit-audit", definition=_definition(), roleArn=_ROLE_ARN
-        )["stateMachineArn"]
+        )
+        return created["stateMachineArn"]
 
     def start(self, event: object) -> str:
         """Start an execution; return its ARN."""
