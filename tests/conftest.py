@@ -66,7 +66,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_runtest_protocol() -> Generator[None, object, object]:
     """Collect what tests leave behind, but not after each of thousands.
 
-    What outlived a collection is looked at no more: it belongs to modules, and is nearly all there is.
+    What outlived a collection is looked at no more: nearly all of it belongs to modules.
     """
     ran = yield
     if next(_tests) % _COLLECTS_EVERY == 0:

@@ -61,7 +61,7 @@ class ScriptedServer:
         return self._script(request)
 
     def wait_for(self, requests: int) -> None:
-        """Wait until so many have been read: a client that gave up may be faster than a busy machine."""
+        """Wait until so many have been read: on a busy machine a client gives up before that."""
         with self._came:
             assert self._came.wait_for(lambda: len(self.seen) >= requests, timeout=30)
 

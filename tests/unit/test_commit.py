@@ -133,6 +133,22 @@ def test_a_page_that_cannot_be_drawn_costs_nothing_but_itself(pieces: int) -> No
     assert_described(store)
 
 
+def test_a_page_that_an_earlier_delivery_drew_is_named_by_one_that_cannot_draw_it() -> None:
+    store, failed = InMemoryStore(), list[Exception]()
+    store.objects[KEYS.report("report.html")] = theirs = b"<!doctype html>\n<p>theirs\n"
+
+    def draw(_: StoredReport, __: Sequence[KeptObject]) -> Iterator[bytes]:
+        yield b"<p>"
+        raise KeyError("no such name")
+
+    stored(FINDINGS, store=store, inventory=inventory(), draw=draw, page_failed=failed.append)
+
+    assert len(failed) == 1
+    assert store.objects[KEYS.report("report.html")] == theirs
+    assert {kept.key.rpartition("/")[2] for kept in committed(store)} == ROWS.keys()
+    assert_described(store)
+
+
 def test_a_store_that_fails_while_the_page_is_drawn_ends_the_run_before_it_is_committed() -> None:
     store, failed = InMemoryStore(), list[Exception]()
 

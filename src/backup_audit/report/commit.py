@@ -249,7 +249,10 @@ def _page(
     draw: Draw,
     failed: Callable[[Exception], None],
 ) -> list[KeptObject]:
-    """Write the page for people; none if it cannot be drawn, which ends no run."""
+    """Write the page for people. If it cannot be drawn, that ends no run.
+
+    Then an earlier delivery's page is taken, if there is one: it is drawn from the same report.
+    """
     key = report.keys.report("report.html")
     try:
         page = _written(report.store, key, draw(report, objects))
@@ -257,7 +260,9 @@ def _page(
         raise
     except Exception as error:  # noqa: BLE001  # verdicts do not wait for a template
         failed(error)
-        return []
+        if not report.store.exists(key):
+            return []
+        page = _measured(report.store, key)
     return [page.described(rows=objects[-1].rows)]
 
 
@@ -388,9 +393,13 @@ def _written(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> "Measured
     with store.new_object(key) as out:
         for piece in measured:
             out.write(piece)
-    if not out.is_new:
-        measured = Measured(key, store.lines(key))
-        measured.pass_on()
+    return measured if out.is_new else _measured(store, key)
+
+
+def _measured(store: ObjectStore, key: str) -> "Measured":
+    """Measure the object that is stored now."""
+    measured = Measured(key, store.lines(key))
+    measured.pass_on()
     return measured
 
 
