@@ -157,7 +157,7 @@ def named(findings: Iterable[Finding]) -> list[str]:
 
 
 def test_a_late_instance_is_named_with_what_one_looks_for() -> None:
-    found = overdue(7)
+    found = msgspec.structs.replace(overdue(7), name="orders-db")
 
     figures = counted([found, finding(Verdict.HEALTHY)])
 
@@ -165,7 +165,7 @@ def test_a_late_instance_is_named_with_what_one_looks_for() -> None:
     assert list(figures.late()) == [
         LateInstance(
             guid="guid-000007",
-            name=None,
+            name="orders-db",
             owner="team-orders",
             **PLACE,
             newest_backup_at=NOW - timedelta(hours=3),
@@ -174,6 +174,18 @@ def test_a_late_instance_is_named_with_what_one_looks_for() -> None:
             max_age_seconds=found.max_age_seconds,
         )
     ]
+
+
+@pytest.mark.parametrize(
+    "missing", ["newest_backup_at", "newest_backup_age_seconds", "usual_interval_seconds"]
+)
+def test_who_lacks_a_time_to_be_late_by_is_not_counted(missing: str) -> None:
+    found = overdue(7)
+    evidence = msgspec.structs.replace(found.evidence, **{missing: None})
+
+    figures = counted([msgspec.structs.replace(found, evidence=evidence)])
+
+    assert (figures.late_count, list(figures.late())) == (0, [])
 
 
 def test_who_is_latest_by_its_own_interval_comes_first_however_young_its_backup() -> None:
@@ -293,14 +305,14 @@ def test_who_has_most_open_problems_comes_first_then_who_has_most_instances_then
     found = [
         *of("few-open", 1, 9),
         *of("b", 2, 0),
-        *of("a", 2, 0),
+        *of("A", 2, 0),
         *of(None, 2, 0),
         *of("large", 2, 1),
         *of("well", 0, 50),
     ]
 
     owners = [row.owner for row in rows(found, By.OWNER)]
-    assert owners == ["large", None, "a", "b", "few-open", "well"]
+    assert owners == ["large", None, "A", "b", "few-open", "well"]
 
 
 def owned(names: int) -> list[Finding]:
@@ -318,6 +330,19 @@ def test_a_hundred_names_have_rows_and_the_others_a_sum(names: int, others: list
     assert [row.others for row in found] == [0] * min(names, ROWS_MAX) + others
     assert found[0].owner == f"team-{names - 1:05}", "with two open problems"
     assert sum(row.instances for row in found) == names + 1
+
+
+def test_spaces_and_offerings_beyond_a_hundred_have_a_sum_without_a_name_too() -> None:
+    numbers = [f"{number:03}" for number in range(ROWS_MAX + 2)]
+    found = [
+        msgspec.structs.replace(finding(), org="eu", space=number, offering=number)
+        for number in numbers
+    ]
+
+    for by in (By.SPACE, By.OFFERING):
+        *_, last = rows(found, by)
+        assert (last.org, last.space, last.offering) == (None, None, None)
+        assert (last.others, last.instances) == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,12 @@ def test_a_digest_names_who_is_late_with_age_and_usual_interval() -> None:
     ]
 
 
+def test_who_is_late_stands_in_a_paragraph_of_its_own() -> None:
+    [message] = messages_of(stored([new(), late("a")]))
+
+    assert "\n\nLATE (1): " in message.body
+
+
 @pytest.mark.parametrize(("count", "names", "rest"), [(4, 4, 0), (5, 5, 0), (6, 5, 1)])
 def test_five_are_named_and_the_others_counted(count: int, names: int, rest: int) -> None:
     everybody = [late(f"late-{number}") for number in range(count)]

@@ -144,8 +144,8 @@ def next_step(
 
 
 def _next_step_of_unknown(http_status: int | None, cause: str | None) -> tuple[str, ...]:
-    if known := _BY_CAUSE.get(cause or ""):
-        return known
+    if cause and cause in _BY_CAUSE:
+        return _BY_CAUSE[cause]
     if cause and cause.startswith(_OF_A_BROKER):
         return _BROKER
     if http_status is None:

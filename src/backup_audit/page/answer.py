@@ -170,10 +170,10 @@ def largest(rows: Sequence[BreakdownRow], figures: Figures) -> str | None:
     """The owners with most problems, where there are many; None if nobody is named as an owner."""
     if figures.open < _MANY or figures.is_nothing_known:
         return None
-    named = [one for one in rows if one.by is By.OWNER and one.owner and one.open][:_LARGEST]
+    named = [(one.owner, one.open) for one in rows if one.by is By.OWNER and one.owner and one.open]
     if not named:
         return None
-    shares = joined([f"{one_line(one.owner or '', _OWNER_MAX)} {one.open:,}" for one in named])
+    shares = joined([f"{one_line(who, _OWNER_MAX)} {count:,}" for who, count in named[:_LARGEST]])
     return f"Most of them: {shares}."
 
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
+from operator import attrgetter, sub
 
 import msgspec
 
@@ -135,10 +135,6 @@ class Figures:
         if newest is None or age is None or not usual:
             return
         self.late_count += 1
-        key = (age / usual, finding.guid)
-        is_full = len(self._late) == LATE_NAMED_MAX
-        if is_full and key < self._late[0][:2]:
-            return
         one = LateInstance(
             guid=finding.guid,
             name=finding.name,
@@ -152,7 +148,10 @@ class Figures:
             usual_interval_seconds=usual,
             max_age_seconds=finding.max_age_seconds,
         )
-        (heapq.heapreplace if is_full else heapq.heappush)(self._late, (*key, one))
+        is_full = len(self._late) == LATE_NAMED_MAX
+        (heapq.heappushpop if is_full else heapq.heappush)(
+            self._late, (age / usual, finding.guid, one)
+        )
 
 
 def _bin_of(finding: Finding) -> int | None:
@@ -214,7 +213,7 @@ class _Tallies:
         rest = [sum(self._counts[column::_WIDTH]) for column in range(_WIDTH)]
         for name, at in heapq.nsmallest(ROWS_MAX, self._at.items(), key=self._order):
             tally = self._counts[at : at + _WIDTH]
-            rest = [one - less for one, less in zip(rest, tally, strict=True)]
+            rest = list(map(sub, rest, tally))
             yield self._row(name, tally)
         if any(rest):
             are_more = any(self._counts[:_WIDTH])
