@@ -93,7 +93,9 @@ class GlanceTail(msgspec.Struct, frozen=True, kw_only=True):
     `left_out` are not named in `findings`. `muted`, `being_deleted`, `in_grace` and `not_reached`
     count other findings, `others` the open problems of those who were not asked for. `unknown`
     counts all that are unknown, whatever else they are, and `unreached` those of them that the run
-    did not get to. `resolved` are the problems that ended in this run.
+    did not get to. `late_count` of those who were asked for, unless all were, counts the late ones
+    that the report names: 1,000 of the whole fleet at most. `resolved` are the problems that ended
+    in this run.
     """
 
     answer: str

@@ -16,7 +16,7 @@ from backup_audit.page.answer import figures_of, first, is_first
 from backup_audit.page.causes import Cause, causes_of
 from backup_audit.report.changes import Resolved
 from backup_audit.report.failing import Failing
-from backup_audit.report.figures import LateInstance
+from backup_audit.report.figures import LATE_NAMED_MAX, LateInstance
 from backup_audit.report.report import Report
 from backup_audit.strict import UNDECODABLE
 from backup_audit.text import at, brief_duration, named, one_line, placed, printable
@@ -237,8 +237,10 @@ def _tail(glance: Glance, asked: Asked) -> Iterator[str]:
     elif report.run.scope.is_compared and asked.wanted.is_all:
         yield f"since the run before: {report.news.new:,} new, {tail.resolved_count:,} ended"
     yield from _some("ended", map(_ended, tail.resolved), tail.resolved_count)
-    if tail.late_count:
-        yield from _some("late", map(_late, tail.late), tail.late_count)
+    yield from _some("late", map(_late, tail.late), tail.late_count)
+    if not asked.wanted.is_all and report.late_count > LATE_NAMED_MAX:
+        of_all = f"{LATE_NAMED_MAX:,} of {report.late_count:,}"
+        yield f"late: the report names {of_all}: there may be more"
     counts = {
         "muted": tail.muted,
         "with a problem and being deleted": tail.being_deleted,

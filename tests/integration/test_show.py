@@ -685,6 +685,24 @@ def test_new_and_ended_problems_and_late_instances_are_said(
     assert "older" not in said
 
 
+@pytest.mark.parametrize(("late", "are_more"), [(999, False), (1_000, False), (1_001, True)])
+def test_of_some_it_is_said_that_the_report_may_not_name_all_who_are_late(
+    shell: Shell, reports: ReportFolder, late: int, *, are_more: bool
+) -> None:
+    mine = msgspec.structs.replace(_late(1), owner="dba")
+    reports.run(NOW, [of("dba", "guid-1"), of("punctual", "guid-2"), mine], late_count=late)
+
+    _, everybodys, _ = shell.shows()
+    for owner in ("dba", "punctual"):
+        _, said, _ = shell.shows("--owner", owner)
+
+        caution = f"\nlate: the report names 1,000 of {late:,}: there may be more\n"
+        assert (caution in said) is are_more
+        assert said.count("\nlate: ") == (owner == "dba") + are_more
+    assert f"\nlate: … and {late - 1:,} more\n" in everybodys
+    assert "there may be more" not in everybodys
+
+
 def _late(number: int) -> Finding:
     healthy = finding(Verdict.HEALTHY, f"late-{number}")
     evidence = msgspec.structs.replace(
