@@ -18,13 +18,13 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.notify.listing import contents
 from backup_audit.page import charts, markup, words
 from backup_audit.page.answer import figures_of
-from backup_audit.page.rows import COLUMNS, REAL_ROWS, Block, PackedBlock, RowMaker
+from backup_audit.page.rows import COLUMNS, REAL_ROWS
 from backup_audit.report.alerts import PLATFORM, Audience
 from backup_audit.report.changes import Ended
 from backup_audit.report.commit import StoredReport
 from backup_audit.report.drift import Departure
 from tests.doubles.builders import NOW, finding
-from tests.doubles.html import Page, page_of, unpacked
+from tests.doubles.html import Page, page_of
 from tests.doubles.pages import HOSTILE_TEXTS, STATES
 from tests.doubles.reports import alerts_from, stored
 from tests.doubles.some import rest
@@ -319,6 +319,21 @@ def test_where_nothing_is_known_the_cause_and_the_last_known_state_stand_first()
     assert shown.section("who") == ""
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("none", "“None” are 11 instances in grace"),
+        ("some", "“None” includes 11 instances in grace"),
+        ("what_if", None),
+    ],
+)
+def test_the_caption_of_the_ages_says_who_is_in_grace(state: str, words: str | None) -> None:
+    ages = page(state).section("ages")
+
+    assert ("in grace" in ages) is (words is not None)
+    assert (words or "") in ages
+
+
 @pytest.mark.parametrize("state", ["first", "partial", "what_if"])
 def test_nothing_is_called_new_where_nothing_can_be(state: str) -> None:
     at = COLUMNS.index("change")
@@ -359,23 +374,6 @@ def test_a_known_problem_behind_an_unknown_one_is_seen_without_opening_anything(
     assert len(hiding) == 5
     assert shown.text.count("Unknown , was never backed up since 29 Jan 2026") == 1
     assert shown.text.count("Unknown , was stale since ") == 2
-
-
-@pytest.mark.parametrize(
-    ("count", "newest", "words"),
-    [(None, False, "not known"), (0, False, "none"), (2, False, "not known"), (2, True, "2 d 2 h")],
-)
-def test_no_backup_is_said_only_where_a_list_shows_none(
-    count: int | None, words: str, *, newest: bool
-) -> None:
-    one = finding()
-    evidence = msgspec.structs.replace(one.evidence, backup_count=count)
-    if not newest:
-        evidence = msgspec.structs.replace(evidence, newest_backup_age_seconds=None)
-
-    row = RowMaker(is_first=False).row(msgspec.structs.replace(one, evidence=evidence))
-
-    assert row.age == words
 
 
 def test_without_a_row_the_table_is_not_shown() -> None:
@@ -461,20 +459,6 @@ def test_no_address_leads_out_of_the_page(state: str) -> None:
 
     assert addresses
     assert all(one == "data:," or re.fullmatch(r"#[\w%.=&~-]+", one or "") for one in addresses)
-
-
-@pytest.mark.parametrize("packed", [False, True])
-def test_no_text_ends_the_element_that_holds_the_rows(*, packed: bool) -> None:
-    found = msgspec.structs.replace(finding(), name="</script>&<!--\u2028\u2029")
-    maker = RowMaker(is_first=False)
-    block = PackedBlock() if packed else Block()
-    values = maker.values(found, is_real=True)
-
-    body = block.begin() + block.add(values) + block.end(maker.steps)
-
-    assert not set("<>&\u2028\u2029") & set(body.decode())
-    said = msgspec.json.decode(unpacked(body) if packed else body)
-    assert said["rows"][0][1] == "</script>&<!--"
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,31 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from backup_audit.fleet.run import Scope
+from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.page import charts
+from backup_audit.page import charts, sections
+from backup_audit.page.answer import figures_of
 from backup_audit.page.period import gaps_in, period_of, slots_of, usual_distance
-from backup_audit.page.sections import actors, tiles_of, trend_sentence
+from backup_audit.page.sections import (
+    Seen,
+    actors,
+    ages_sentence,
+    ends_of,
+    equation,
+    in_grace_of,
+    mutes_of,
+    run_before,
+    said_counts,
+    tiles_of,
+    trend_sentence,
+)
+from backup_audit.report.changes import Ended
 from backup_audit.report.figures import Ages, BreakdownRow, By
 from backup_audit.report.history import HistoryPoint
-from tests.doubles.builders import NOW, finding
-from tests.doubles.html import page_of
-from tests.doubles.pages import STATES
+from backup_audit.report.report import PreviousReport, Report
+from tests.doubles.builders import HOUR, NOW, ended_problem, finding, run
+from tests.doubles.report_folder import mute_record
 from tests.doubles.reports import stored
 
 DAY = timedelta(days=1)
@@ -162,21 +178,6 @@ def test_who_is_in_grace_has_no_backup_and_is_no_problem(
     assert none.said == said
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [
-        ("none", "“None” are 11 instances in grace"),
-        ("some", "“None” includes 11 instances in grace"),
-        ("what_if", None),
-    ],
-)
-def test_the_caption_of_the_ages_says_who_is_in_grace(state: str, words: str | None) -> None:
-    ages = page_of(STATES[state]()).section("ages")
-
-    assert ("in grace" in ages) is (words is not None)
-    assert (words or "") in ages
-
-
 def row(by: By = By.OWNER, count: int = 1, **parts: object) -> BreakdownRow:
     counts = {verdict.value: 0 for verdict in Verdict} | {"stale": count}
     still = BreakdownRow(
@@ -240,3 +241,207 @@ def test_a_tile_says_its_change(before: int, said: str) -> None:
     tiles = {one.verdict: one for one in tiles_of(stored([finding()]).head, point(0, stale=before))}
 
     assert tiles[Verdict.STALE].change == said
+
+
+# ── Tiles, breakdowns, mutes, ends, evidence ──────────────────────────────────────────────────────
+
+
+def head_of(*findings: Finding, scope: Scope = Scope.FULL, has_previous: bool = True) -> Report:
+    """The head of a report that goes on from one before it."""
+    head = stored(findings, of=run(scope)).head
+    previous = PreviousReport(
+        run_id="yesterday", report_key="r.json", report_sha256="0" * 64, manifest_sha256=None
+    )
+    plan = msgspec.structs.replace(head.plan, previous=previous if has_previous else None)
+    return msgspec.structs.replace(head, plan=plan)
+
+
+def test_a_tile_leads_to_what_it_counts_unless_that_is_nothing_or_healthy() -> None:
+    head = head_of(finding(Verdict.STALE), finding(Verdict.HEALTHY, "well"))
+
+    tiles = list(tiles_of(head, None))
+
+    assert [one.verdict for one in tiles] == list(Verdict)
+    assert {one.verdict: one.href for one in tiles if one.href} == {Verdict.STALE: "#v=stale"}
+    assert {one.verdict: one.count for one in tiles if one.count} == {
+        Verdict.STALE: 1,
+        Verdict.HEALTHY: 1,
+    }
+    assert {one.change for one in tiles} == {""}
+
+
+@pytest.mark.parametrize(
+    ("history", "run_id"),
+    [
+        ([], None),
+        ([point(-2), point(-1)], "r-1"),
+        ([point(-2), point(-1, unknown=99)], "r-1"),
+        ([point(-2), point(-1, unknown=100)], None),
+    ],
+)
+def test_tiles_compare_with_the_run_before_if_that_knew_something(
+    history: list[HistoryPoint], run_id: str | None
+) -> None:
+    head = head_of(finding())
+    mine = msgspec.structs.replace(point(0), run_id=head.run.run_id)
+
+    before = run_before(head, figures_of(head), [*history, mine])
+
+    assert (before and before.run_id) == run_id
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        head_of(finding(), scope=Scope.PARTIAL),
+        head_of(finding(), scope=Scope.WHAT_IF),
+        head_of(finding(), has_previous=False),
+        head_of(finding(Verdict.UNKNOWN)),
+    ],
+    ids=["partial", "what-if", "first", "nothing known"],
+)
+def test_a_run_that_proves_nothing_of_changes_has_none_to_compare_with(head: Report) -> None:
+    assert run_before(head, figures_of(head), [point(-1)]) is None
+
+
+def test_breakdowns_have_their_order_and_a_row_its_numbers() -> None:
+    muted = {verdict.value: 0 for verdict in Verdict} | {"unknown": 1, "stale": 1_200, "healthy": 5}
+    rows = [
+        row(By.OFFERING, offering="p.mysql"),
+        row(By.SPACE, org="eu", space="prod"),
+        row(owner="b", open=3, new=2, counts=muted),
+        row(owner="a"),
+        row(owner="quiet", count=0),
+    ]
+
+    groups = list(actors(rows))
+
+    assert [(one.title, one.noun, one.without) for one in groups] == [
+        ("By owner", "Owner", 1),
+        ("By space", "Org / space", 0),
+        ("By offering", "Offering", 0),
+    ]
+    first, second = groups[0].rows
+    assert (first.name, first.open, first.new) == ("b", 3, 2)
+    assert first.said == "1,200 stale, 1 unknown"
+    assert [part.verdict for part in first.bar] == [Verdict.STALE, Verdict.UNKNOWN]
+    assert (second.name, second.open, second.new) == ("a", 1, 0)
+
+
+def test_of_a_space_without_an_org_or_of_an_org_without_a_space_there_is_no_list() -> None:
+    [group] = actors([row(By.SPACE, space="prod"), row(By.SPACE, org="eu")])
+
+    assert [(one.name, one.href) for one in group.rows] == [("? / prod", ""), ("eu / ?", "")]
+
+
+@pytest.mark.parametrize(("count", "named"), [(499, 499), (500, 500), (501, 500)])
+def test_five_hundred_mutes_are_shown_and_all_are_counted(count: int, named: int) -> None:
+    ending = mute_record(state="ending")
+
+    mutes = mutes_of([*[mute_record(state="active")] * (count - 1), ending])
+
+    assert (mutes.count, len(mutes.named)) == (count, named)
+    assert mutes.said == f"{count - 1} active and 1 ending within 7 days"
+    assert (mutes.named[-1] == ending) is (count == named)
+
+
+@pytest.mark.parametrize(("count", "named"), [(99, 99), (100, 100), (101, 100)])
+def test_a_hundred_ends_of_this_run_are_shown_and_all_are_counted(count: int, named: int) -> None:
+    earlier = ended_problem("earlier", resolved_at=NOW - DAY)
+    gone = ended_problem("gone", ended=Ended.GONE)
+
+    ends = ends_of([earlier, *[ended_problem()] * (count - 1), earlier, gone], NOW)
+
+    assert (ends.count, len(ends.named)) == (count, named)
+    assert ends.said == f"{count - 1} healthy on proof and 1 gone from the foundation"
+    assert earlier not in ends.named
+    assert (gone in ends.named) is (count == named)
+
+
+def seen_at(hours: int, source: str = "defaults") -> Finding:
+    one = finding()
+    return msgspec.structs.replace(
+        one,
+        evidence=msgspec.structs.replace(one.evidence, observed_at=NOW + hours * HOUR),
+        policy=msgspec.structs.replace(one.policy, max_age_source=source),
+    )
+
+
+@pytest.mark.parametrize("hours", [[0], [1, 0, 3, 2], [3, 2, 1, 0]])
+def test_when_instances_were_seen_is_from_the_first_to_the_last(hours: list[int]) -> None:
+    seen = Seen()
+    assert (seen.first, seen.last) == (None, None)
+    for one in hours:
+        seen.add(seen_at(one))
+
+    assert (seen.first, seen.last) == (NOW, NOW + max(hours) * HOUR)
+
+
+def test_the_ten_places_that_state_most_of_max_age_are_named_and_the_others_counted() -> None:
+    seen = Seen()
+    for number in range(12):
+        for _ in range(20 - number):
+            seen.add(seen_at(0, f"rules[{number}]"))
+
+    assert seen.sources == [(f"rules[{number}]", 20 - number) for number in range(10)]
+    assert seen.other_sources == 10 + 9
+
+
+def test_places_beyond_those_counted_apart_are_counted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sections, "_SOURCES_MAX", 2)
+    seen = Seen()
+    for source in ("a", "b", "c", "c", "c", "a"):
+        seen.add(seen_at(0, source))
+
+    assert (seen.sources, seen.other_sources) == ([("a", 2), ("b", 1)], 3)
+
+
+def test_the_trend_in_words_has_its_ends_its_highest_and_its_lowest() -> None:
+    history = [point(0, stale=5), point(1, stale=9), point(2, stale=1), point(4, stale=3)]
+
+    assert trend_sentence(history) == (
+        "Open problems of 4 full runs, 2026-01-31 to 2026-02-04: 5 at first, 3 at last, 9 at most, "
+        "1 at least; 1 missing between them"
+    )
+
+
+def test_the_ages_in_words_add_up() -> None:
+    head = msgspec.structs.replace(
+        head_of(finding(Verdict.NEVER_BACKED_UP)),
+        counts={"in_grace": 0},
+        ages=Ages(
+            up_to_25_percent=1,
+            up_to_50_percent=20,
+            up_to_75_percent=300,
+            up_to_100_percent=4_000,
+            up_to_2_times=5,
+            up_to_4_times=60,
+            up_to_8_times=700,
+            over_8_times=8_000,
+            none=9,
+        ),
+    )
+    said = "Newest backups: of 4,321 instances within max_age, of 8,765 older; 9 have none"
+
+    assert ages_sentence(head) == said
+    young = msgspec.structs.replace(head, counts={"in_grace": 2})
+    assert ages_sentence(young) == f"{said}, 2 of them in grace"
+
+
+def test_of_another_moment_it_is_not_known_how_many_without_a_backup_are_in_grace() -> None:
+    head = msgspec.structs.replace(head_of(finding()), counts={"in_grace": 2})
+    what_if = msgspec.structs.replace(head, run=msgspec.structs.replace(head.run, as_of=NOW))
+
+    assert (in_grace_of(head), in_grace_of(what_if)) == (2, 0)
+
+
+def test_the_fleet_is_the_sum_of_its_verdicts_none_left_out() -> None:
+    head = head_of(finding(), finding(Verdict.UNKNOWN, "u"), finding(Verdict.UNKNOWN, "v"))
+
+    assert equation(head) == (
+        "3 instances = 0 never backed up + 1 stale + 0 unsupported + 0 not found + 2 unknown + "
+        "0 in grace + 0 healthy"
+    )
+    assert said_counts(head.counts) == "1 stale, 2 unknown"
