@@ -65,6 +65,42 @@ def test_a_bar_of_nothing_has_no_part() -> None:
     assert charts.bar(dict.fromkeys(Verdict, 0)) == []
 
 
+@pytest.mark.parametrize(
+    ("counts", "parts"),
+    [
+        ((1, 0, 1), [(0, 499), (501, 499)]),
+        ((1, 0, 3), [(0, 249.5), (251.5, 748.5)]),
+        ((1, 1, 99_998), [(0, 4), (6, 4), (12, 988)]),
+        ((99_998, 1, 1), [(0, 988), (990, 4), (996, 4)]),
+    ],
+)
+def test_a_part_is_as_wide_as_its_share_and_what_is_too_small_takes_room_from_the_widest(
+    counts: tuple[int, int, int], parts: list[tuple[float, float]]
+) -> None:
+    three = (Verdict.STALE, Verdict.UNKNOWN, Verdict.HEALTHY)
+
+    drawn = charts.bar(dict(zip(three, counts, strict=True)))
+
+    assert [(one.x, one.width) for one in drawn] == parts
+    assert {one.fill for one in drawn} == {charts.FILLS[one.verdict] for one in drawn}
+
+
+def test_the_bar_of_a_row_is_as_long_as_its_problems_and_can_be_seen() -> None:
+    two = {"stale": 1, "unknown": 1, "healthy": 900}
+    rows = [row(count=10), row(count=200), row(count=0), row(counts=two), row(count=400)]
+
+    drawn = charts.row_bars(rows)
+
+    assert [[(one.x, one.width) for one in parts] for parts in drawn] == [
+        [(0, 5)],
+        [(0, 100)],
+        [],
+        [(0, 4), (4, 4)],
+        [(0, 200)],
+    ]
+    assert charts.row_bars([]) == []
+
+
 def test_what_nobody_knows_is_hatched_and_nothing_else() -> None:
     hatched = {verdict for verdict, fill in charts.FILLS.items() if fill.startswith("url(")}
 
@@ -113,6 +149,48 @@ def test_of_no_history_there_is_no_period() -> None:
     assert period_of([]) is None
 
 
+def test_the_trend_stacks_the_problems_of_each_run_and_leaves_room_for_a_missing_one() -> None:
+    drawn = charts.trend(
+        slots_of(
+            [
+                point(0, stale=10),
+                point(1, stale=5, unknown=5),
+                point(2, stale=1, complete=False),
+                point(4, unknown=60),
+            ]
+        )
+    )
+
+    assert {one.verdict: one.path for one in drawn.shapes} == {
+        Verdict.STALE: "M46 14h19.7v142h-19.7zM70 85h19.7v71h-19.7zM94 141.8h19.7v14.2h-19.7z",
+        Verdict.UNKNOWN: "M70 14h19.7v71h-19.7zM142 14h19.7v142h-19.7z",
+    }
+    assert {one.fill for one in drawn.shapes} == {charts.FILLS[one.verdict] for one in drawn.shapes}
+    assert drawn.incomplete == "M94 141.8h19.7v14.2h-19.7z"
+    assert (drawn.missing, drawn.cuts) == ([127.8], [151.8])
+    assert [(one.at, one.text) for one in drawn.scale] == [(156, "0"), (85, "5"), (14, "10")]
+    assert [(one.at, one.text) for one in drawn.days] == [(55.9, "31 Jan"), (151.8, "4 Feb")]
+
+
+def test_the_scale_has_no_middle_that_is_no_number_of_instances() -> None:
+    drawn = charts.trend(slots_of([point(0, stale=3)]))
+
+    assert [one.text for one in drawn.scale] == ["0", "3"]
+
+
+def test_of_many_runs_the_first_the_last_and_two_between_have_their_day() -> None:
+    drawn = charts.trend(slots_of([point(day, stale=1) for day in range(60)]))
+
+    labels = [(one.at, one.text) for one in drawn.days]
+    assert labels == [(49.8, "31 Jan"), (233.1, "20 Feb"), (416.4, "12 Mar"), (578.5, "31 Mar")]
+
+
+def test_without_a_run_the_trend_is_empty() -> None:
+    drawn = charts.trend([])
+
+    assert (drawn.shapes, drawn.days, drawn.missing, drawn.cuts) == ([], [], [], [])
+
+
 def test_a_run_that_knew_little_is_cut_at_the_scale_of_the_others() -> None:
     drawn = charts.trend(slots_of([point(0, stale=9), point(1, stale=10), point(2, unknown=100)]))
 
@@ -158,6 +236,26 @@ def test_the_ages_have_a_bar_for_each_bin_and_a_line_after_the_fourth() -> None:
     assert bars[3].x + charts.AGE_WIDTH < charts.MAX_AGE_AT < bars[4].x
     assert all(bar.height > 0 for bar in bars if bar.count)
     assert [bar.height for bar in bars if not bar.count] == [0] * 7
+
+
+def test_a_bar_of_ages_is_as_high_as_its_share_of_the_highest_and_can_be_seen() -> None:
+    found = Ages(up_to_25_percent=1_000, up_to_100_percent=500, up_to_2_times=1, none=4)
+
+    bars = charts.ages(found, in_grace=1)
+
+    assert {one.label: (one.x, one.y, one.height) for one in bars if one.count} == {
+        "≤ 25 %": (12, 36, 120),
+        "≤ 100 %": (195, 96, 60),
+        "≤ 2 ×": (256, 154.5, 1.5),  # noqa: RUF001
+        "none": (500, 154.5, 1.5),
+    }
+    assert [one.middle - one.x for one in bars] == [charts.AGE_WIDTH / 2] * 9
+    assert [one.y + one.height for one in bars] == [156] * 9
+    assert [one.fill for one in bars] == [charts.FILLS[one.verdict] for one in bars]
+    assert [one.verdict for one in bars] == (
+        [Verdict.HEALTHY] * 4 + [Verdict.STALE] * 4 + [Verdict.NEVER_BACKED_UP]
+    )
+    assert [one.grace for one in bars] == [0] * 8 + [0.4]
 
 
 @pytest.mark.parametrize(
