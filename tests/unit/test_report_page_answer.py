@@ -38,7 +38,7 @@ DAY = timedelta(days=1)
 PREVIOUS = PreviousReport(
     run_id="yesterday", report_key="r.json", report_sha256="0" * 64, manifest_sha256=None
 )
-LOST_ROLE = {"complete": False, "why_incomplete": "900 disappeared at once"}
+LOST_ROLE: dict[str, Any] = {"complete": False, "why_incomplete": "900 disappeared at once"}
 
 
 def fleet(
