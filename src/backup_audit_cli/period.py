@@ -329,9 +329,9 @@ def _extend(ranges: list[DayRange], proof: Proof, day: date) -> None:
 def answer_of(period: Period, days: Days, runs: Runs, lowest: Lowest | None, chain: Chain) -> str:
     """What is proved, in a sentence; without a full stop. Coverage is stated, and not judged."""
     wrong = list(_wrong(runs, chain))
-    if not runs.complete + runs.incomplete:
-        others = runs.partial + runs.what_if + runs.uncommitted + runs.unreadable + runs.gone
-        at_all = f"No {'full run' if others else 'run'} at all, {period}: nothing is proved"
+    if not runs.complete and not runs.incomplete:
+        others = (runs.partial, runs.what_if, runs.uncommitted, runs.unreadable, runs.gone)
+        at_all = f"No {'full run' if any(others) else 'run'} at all, {period}: nothing is proved"
         return ", and ".join([at_all, *wrong])
     whole = "a complete full run"
     if any(one.proof is Proof.UNVOUCHED for one in days.not_proved):

@@ -469,6 +469,22 @@ def test_a_run_deleted_just_before_the_period_is_a_fault_if_older_ones_are_there
     assert "FAULT: run 20260930T050000Z, which run 20261001T050000Z follows, is gone" in said
 
 
+@pytest.mark.parametrize("unread", [without_manifest, damaged])
+def test_of_the_runs_before_the_period_the_newest_that_can_be_read_is_enough(
+    auditor: Auditor, reports: ReportFolder, unread: Callable[[ReportFolder, str], None]
+) -> None:
+    reports.daily(FIRST - 4 * DAY, 5)
+    reports.delete("20260930T050000Z")
+    unread(reports, "20260929T050000Z")
+
+    proof = auditor.proof("2026-10-01", "2026-10-01")
+
+    before = [one["run"]["run_id"] for one in proof["rests_on"] if one["position"] == "before"]
+    assert before == ["20260928T050000Z"]
+    gone = "run 20260930T050000Z, which run 20261001T050000Z follows, is gone, though older"
+    assert any(one.startswith(gone) for one in proof["chain"]["faults"])
+
+
 def test_a_run_that_was_never_committed_is_noted_and_counts_for_nothing(
     auditor: Auditor, reports: ReportFolder
 ) -> None:
@@ -480,6 +496,45 @@ def test_a_run_that_was_never_committed_is_noted_and_counts_for_nothing(
     assert status == ExitStatus.WRONG
     assert "not committed: 1; damaged: 0" in said
     assert "run=20261002T050000Z/ has no manifest.json: it is not committed" in said
+
+
+def test_runs_of_the_period_are_counted_by_what_they_are_and_those_after_it_are_not(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    runs = [reports.run(FIRST + hours * HOUR) for hours in (*range(11), 24, 25, 26)]
+    for run_id, *names in [
+        *((run_id, "manifest.json") for run_id in (runs[0], runs[11])),
+        (runs[1], "report.json"),
+        (runs[2], "manifest.json", "report.json"),
+    ]:
+        reports.delete(run_id, *names)
+    for run_id in (*runs[3:5], runs[12]):
+        damaged(reports, run_id)
+    for run_id in (*runs[5:8], runs[13]):
+        changed(reports, run_id)
+    for number, scope in enumerate([Scope.PARTIAL] * 2 + [Scope.WHAT_IF] * 3):
+        reports.run(FIRST + timedelta(minutes=number), scope=scope)
+    reports.run(FIRST + 26 * HOUR, scope=Scope.PARTIAL)
+    reports.run(FIRST + 12 * HOUR, complete=False)
+    reports.run(FIRST + 13 * HOUR, complete=False)
+
+    proof = auditor.proof("2026-10-01", "2026-10-01")
+
+    assert proof["runs"] == {
+        "complete": 3,
+        "incomplete": 2,
+        "partial": 2,
+        "what_if": 3,
+        "uncommitted": 2,
+        "unreadable": 5,
+        "gone": 0,
+    }
+    assert proof["chain"]["later"] == 3
+    notes = [one for one in proof["chain"]["notes"] if one.endswith("it is not committed")]
+    assert [one.rpartition(" has ")[2].split(":")[0] for one in notes] == [
+        "no manifest.json",
+        "no report.json",
+    ]
 
 
 def test_a_report_in_the_place_of_another_is_a_fault(
@@ -509,6 +564,19 @@ def test_a_report_of_a_newer_version_cannot_be_looked_at(
     assert (status, said) == (ExitStatus.UNAVAILABLE, "")
     assert f"{name} is of schema_version 2, and this version of backup-audit reads 1" in error
     assert "install the newer one that wrote it" in error
+
+
+def test_a_problem_that_ended_in_the_last_run_is_not_open_though_that_lists_its_instance(
+    auditor: Auditor, reports: ReportFolder
+) -> None:
+    young = msgspec.structs.replace(
+        finding(Verdict.NEVER_BACKED_UP), verdict=Verdict.IN_GRACE, opened_at=FIRST
+    )
+    reports.run(FIRST + DAY, [young, finding(guid="guid-2")])
+
+    problems = auditor.proof("2026-10-02", "2026-10-02")["problems"]
+
+    assert [one["guid"] for one in problems["open"]] == ["guid-2"]
 
 
 def test_a_last_report_whose_findings_are_damaged_is_a_fault_and_no_crash(
@@ -547,7 +615,7 @@ def test_a_report_that_changes_while_it_is_read_is_an_error(
 
     monkeypatch.setattr(gathering, "_problems", later)
 
-    with pytest.raises(ReportStoreFailed, match="changed while it was read: try again"):
+    with pytest.raises(ReportStoreFailed, match=r"report\.json changed while it was read"):
         gathering.of(TODAY)
 
 
@@ -629,6 +697,7 @@ def test_a_line_of_a_run_that_is_gone_says_that_there_was_one(
     assert "but 1 run of the period is gone" in said.splitlines()[0]
     line = "runs/dt=2026-10-02/run=20261002T170000Z.json"
     assert f"note: {line} is there, and its run is not committed" in said
+    assert said.count("is there, and its run is not committed") == 1
 
 
 @pytest.mark.parametrize("day", ["2026-09-30", "2026-10-03"])

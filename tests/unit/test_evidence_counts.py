@@ -232,6 +232,7 @@ def test_a_mute_is_another_if_its_text_its_end_or_its_selector_is() -> None:
 
     spans = tally_of([head(0), head(1)], [mutes, mutes]).mutes
 
+    assert {one.instances for one in spans} == {1}
     assert [(one.runs, one.first, one.last) for one in spans] == [(2, ref(0), ref(1))] * 7
     assert [(one.guid, one.match) for one in spans[-3:]] == [
         ("guid-1", None),
@@ -303,6 +304,8 @@ def test_versions_configurations_and_policies_are_those_of_their_runs() -> None:
         ("s3", "b", 1),
         ("ssm", "b", 1),
     ]
+    again = tally_of([of(0, "1", "s3", "a", "p"), of(1, "1", "s3", "a", "p")]).configurations
+    assert [(one.runs, one.first, one.last) for one in again] == [(2, ref(0), ref(1))]
     assert [(one.value, one.runs) for one in tally.policies] == [("p", 1), ("q", 2)]
 
 
@@ -579,10 +582,13 @@ def test_a_period_is_called_proved_only_if_nothing_is_wrong(
     assert answer == f"{said}; coverage always 100 %"
 
 
-def test_a_period_of_one_day_is_said_by_its_date() -> None:
-    answer = answer_of(ONE_DAY, days(1, 1), runs(complete=1), None, chain(holds=True))
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "2026-10-01"), (2, "Each of 2 days"), (3, "Each of 3 days")]
+)
+def test_a_period_of_one_day_is_said_by_its_date(count: int, said: str) -> None:
+    answer = answer_of(ONE_DAY, days(count, count), runs(complete=1), None, chain(holds=True))
 
-    assert answer == f"2026-10-01 has {FULL}, {HOLDS}"
+    assert answer == f"{said} has {FULL}, {HOLDS}"
 
 
 @pytest.mark.parametrize(("complete", "incomplete"), [(1, 0), (0, 1)])
