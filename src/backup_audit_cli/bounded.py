@@ -66,11 +66,13 @@ class Longest:
 class _Span(Generic[S]):
     """What several runs had, as the last of them had it."""
 
-    def __init__(self, last: S, run: RunRef) -> None:
-        self.value = last
+    value: S
+    last: RunRef
+
+    def __init__(self, first: RunRef) -> None:
+        self.first = first
         self.most = 0
         self.runs = 0
-        self.first = self.last = run
 
 
 class Spans(Generic[S]):
@@ -87,7 +89,7 @@ class Spans(Generic[S]):
             if len(self._held) == NAMED_MAX:
                 self.left_out += 1
                 return
-            span = self._held[key] = _Span(value, run)
+            span = self._held[key] = _Span(run)
         span.value, span.last = value, run
         span.runs += 1
         span.most = max(span.most, instances)

@@ -141,9 +141,11 @@ def test_those_that_opened_in_the_period_are_counted_from_its_first_moment_on() 
     for one, opened_at in ((longest, FIRST - SECOND), (others, FIRST), (others, FIRST + SECOND)):
         one.add(lasting(1, opened_at=opened_at))
 
-    assert (longest.opened, others.opened) == (0, 2)
+    longest.add(lasting(1))
+
+    assert (longest.opened, others.opened) == (1, 2)
     longest.take(others)
-    assert (longest.opened, longest.count) == (2, 3)
+    assert (longest.opened, longest.count) == (3, 4)
 
 
 @pytest.mark.usefixtures("_three")
@@ -228,11 +230,11 @@ def test_a_mute_is_another_if_its_text_its_end_or_its_selector_is() -> None:
         {"guid": None, "match": {"org": "eu"}},
         {"guid": None, "match": {"org": "us"}},
     ]
-    mutes = [mute_record(**parts) for parts in given]
+    mutes = [mute_record(instances=4, **parts) for parts in given]
 
     spans = tally_of([head(0), head(1)], [mutes, mutes]).mutes
 
-    assert {one.instances for one in spans} == {1}
+    assert {one.instances for one in spans} == {4}
     assert [(one.runs, one.first, one.last) for one in spans] == [(2, ref(0), ref(1))] * 7
     assert [(one.guid, one.match) for one in spans[-3:]] == [
         ("guid-1", None),
@@ -306,6 +308,10 @@ def test_versions_configurations_and_policies_are_those_of_their_runs() -> None:
     ]
     again = tally_of([of(0, "1", "s3", "a", "p"), of(1, "1", "s3", "a", "p")]).configurations
     assert [(one.runs, one.first, one.last) for one in again] == [(2, ref(0), ref(1))]
+    assert [(one.first, one.last) for one in tally.policies] == [
+        (ref(0), ref(0)),
+        (ref(1), ref(2)),
+    ]
     assert [(one.value, one.runs) for one in tally.policies] == [("p", 1), ("q", 2)]
 
 
@@ -356,6 +362,30 @@ def test_an_end_counts_from_the_first_moment_of_the_period_up_to_the_run(
     facts.read(report.reader())
 
     assert facts.ends.count == is_counted
+
+
+@pytest.mark.parametrize(
+    ("opened_at", "opened"),
+    [(PERIOD.start - SECOND, 0), (PERIOD.start, 1), (PERIOD.start + SECOND, 1)],
+)
+def test_an_end_of_a_problem_of_the_period_is_one_that_opened_in_it(
+    opened_at: datetime, opened: int
+) -> None:
+    of = msgspec.structs.replace(run(), due_at=FIRST, started_at=FIRST)
+    end = ended_problem(opened_at=opened_at, resolved_at=FIRST)
+    facts, tally = Facts(PERIOD, Tally(PERIOD).known_to), Tally(PERIOD)
+
+    facts.read(stored([finding(Verdict.HEALTHY)], of=of, remembered=[end]).reader())
+    tally.add(head(0), facts)
+
+    assert (tally.ends.opened, tally.ends.count) == (opened, 1)
+
+
+def test_before_a_full_run_nothing_is_known() -> None:
+    tally = Tally(PERIOD)
+
+    assert (tally.foundation, tally.lowest, tally.gap) == (None, None, None)
+    assert Facts(PERIOD, FIRST).mutes == []
 
 
 def test_an_end_that_a_run_before_had_is_not_counted_again() -> None:
@@ -491,6 +521,7 @@ def test_days_in_a_row_without_proof_are_one_range_if_the_reason_is_one() -> Non
     days = days_with({2: Proof.PROVED, 4: Proof.INCOMPLETE, 5: Proof.INCOMPLETE})
 
     assert (days.count, days.proved) == (6, 1)
+    assert days_with({2: Proof.PROVED, 3: Proof.PROVED, 6: Proof.PROVED}).proved == 3
     assert days.not_proved == (
         days_in_a_row(Proof.NO_RUN, 1, 1),
         days_in_a_row(Proof.NO_RUN, 3, 3),
