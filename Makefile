@@ -119,7 +119,7 @@ histories: $(VENV)/ready ## try the life of an alert in COUNT random histories, 
 	@PYTHONPATH=src $(BIN)/python -m tools.histories --count $(COUNT)
 
 mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (3 minutes)
-	@PATH="$(CURDIR)/$(MUTANTS_VENV)/bin:$$PATH" python -m tools.mutants
+	@env -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(MUTANTS_VENV)/bin:$$PATH" python -m tools.mutants
 
 fuzz: $(FUZZ_VENV)/ready ## look for inputs that break a rule, SECONDS for each target; Linux, Python 3.11 to 3.13
 	@PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tools.fuzz --seconds $(SECONDS)

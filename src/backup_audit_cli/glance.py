@@ -162,8 +162,8 @@ class Glancing:
         self._findings: list[Finding] = []
         self._open = self._all_open = self._muted = self._in_grace = self._not_reached = 0
         self._being_deleted = self._unknown = self._unreached = self._open_known = 0
-        self._hidden = 0  # known problems that are not open
         self._is_somebody = self._has_problem = False
+        self._hides = False  # a known problem that is not open
 
     def glance(
         self, reader: ReportReader, where: str, notes: Sequence[str], failing: RunsFail | None
@@ -204,7 +204,7 @@ class Glancing:
         is_unknown = finding.verdict is Verdict.UNKNOWN
         self._unknown += is_unknown
         self._unreached += not finding.is_reached
-        self._hidden += finding.verdict.is_problem and not is_unknown and not is_open
+        self._hides |= finding.verdict.is_problem and not is_unknown and not is_open
         if is_open:
             self._open += 1
             self._open_known += not is_unknown
@@ -256,7 +256,7 @@ class Glancing:
             of = f"{self._open:,} of {all_of_them}" if all_of_them else None
             counted = of or f"{instances(self._open)} {whose}"
             return f"{counted} {_have(self._open)} a backup problem"
-        found = "No open problem" if self._hidden else "No problem found"
+        found = "No open problem" if self._hides else "No problem found"
         return f"{found} {f'among {all_of_them}' if all_of_them else whose}"
 
     def _why_nothing(self) -> str:
@@ -282,7 +282,7 @@ class Glancing:
         if self._open_known:
             others = "1 other" if self._open_known == 1 else f"{self._open_known:,} others"
             return f"{others} {_have(self._open_known)} a backup problem"
-        found = "no open problem" if self._hidden else "no problem found"
+        found = "no open problem" if self._hides else "no problem found"
         return f"{found} besides" if everybody is None else f"{found} among the others"
 
 
@@ -310,7 +310,7 @@ class _Known:
             if name is not None
         }
         self._counted = dict.fromkeys(self._wanted, 0)
-        self._is_whole = dict.fromkeys(self._wanted, True)
+        self._summed_up = set[By]()  # the breakdowns that have no room for all names
         for row in rows:
             if row.by in self._wanted:
                 self._add(row)
@@ -322,7 +322,7 @@ class _Known:
             return None
         [(by, count)] = self._counted.items()
         is_one_row = count and by is By.OWNER
-        return count if is_one_row or self._is_whole[by] else None
+        return count if is_one_row or by not in self._summed_up else None
 
     @property
     def has_unknown(self) -> bool:
@@ -331,7 +331,7 @@ class _Known:
 
     def _add(self, row: BreakdownRow) -> None:
         if row.others:
-            self._is_whole[row.by] = False
+            self._summed_up.add(row.by)
         elif (row.owner if row.by is By.OWNER else row.org) == (self._wanted[row.by] or None):
             self._counted[row.by] += row.instances
 

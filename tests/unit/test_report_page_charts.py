@@ -372,9 +372,10 @@ def test_a_tile_leads_to_what_it_counts_unless_that_is_nothing_or_healthy() -> N
     ("history", "run_id"),
     [
         ([], None),
-        ([point(-2), point(-1)], "r-1"),
-        ([point(-2), point(-1, unknown=99)], "r-1"),
-        ([point(-2), point(-1, unknown=100)], None),
+        ([point(-1)], "r-1"),
+        ([point(-3), point(-2), point(-1)], "r-1"),
+        ([point(-3, unknown=100), point(-2, unknown=100), point(-1, unknown=99)], "r-1"),
+        ([point(-3), point(-2), point(-1, unknown=100)], None),
     ],
 )
 def test_tiles_compare_with_the_run_before_if_that_knew_something(
@@ -503,6 +504,7 @@ def test_the_trend_in_words_has_its_ends_its_highest_and_its_lowest() -> None:
         "Open problems of 4 full runs, 2026-01-31 to 2026-02-04: 5 at first, 3 at last, 9 at most, "
         "1 at least; 1 missing between them"
     )
+    assert trend_sentence(history[:3]).endswith(": 5 at first, 1 at last, 9 at most, 1 at least")
 
 
 def test_the_ages_in_words_add_up() -> None:

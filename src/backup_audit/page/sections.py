@@ -126,22 +126,21 @@ def actors(rows: Sequence[BreakdownRow]) -> Iterator[ActorGroup]:
             yield ActorGroup(
                 title=title,
                 noun=noun,
-                rows=list(_actors(acting)),
+                rows=list(map(_actor, acting, row_bars(acting))),
                 without=len(of_it) - len(acting),
             )
 
 
-def _actors(rows: Sequence[BreakdownRow]) -> Iterator[Actor]:
-    for one, bar in zip(rows, row_bars(rows), strict=True):
-        found = problems_in(one.open_counts).items()
-        yield Actor(
-            name=_named(one),
-            href="" if one.others else _view_of(one),
-            bar=bar,
-            said=", ".join(f"{n:,} {VERDICTS[verdict].lower()}" for verdict, n in found),
-            open=one.open,
-            new=one.new,
-        )
+def _actor(one: BreakdownRow, bar: list[Part]) -> Actor:
+    found = problems_in(one.open_counts).items()
+    return Actor(
+        name=_named(one),
+        href="" if one.others else _view_of(one),
+        bar=bar,
+        said=", ".join(f"{n:,} {VERDICTS[verdict].lower()}" for verdict, n in found),
+        open=one.open,
+        new=one.new,
+    )
 
 
 def _named(one: BreakdownRow) -> str:
@@ -223,9 +222,7 @@ class Seen:
 
     def add(self, finding: Finding) -> None:
         at = finding.evidence.observed_at
-        if self.first is None or self.last is None:
-            self.first = self.last = at
-        self.first, self.last = min(self.first, at), max(self.last, at)
+        self.first, self.last = min(self.first or at, at), max(self.last or at, at)
         source = finding.policy.max_age_source
         if source in self._sources or len(self._sources) < _SOURCES_MAX:
             self._sources[source] += 1
