@@ -364,7 +364,16 @@ def test_where_nothing_is_known_nothing_is_called_new_or_ended() -> None:
 def owners(*counts: int, by: By = By.OWNER) -> list[BreakdownRow]:
     """A row for each of several owners, who have so many open problems."""
     return [
-        BreakdownRow(by=by, owner=f"team-{n}", instances=9, open=count, new=0, muted=0, counts={})
+        BreakdownRow(
+            by=by,
+            owner=f"team-{n}",
+            instances=9,
+            open=count,
+            new=0,
+            muted=0,
+            counts={},
+            open_counts={},
+        )
         for n, count in enumerate(counts)
     ]
 
