@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from backup_audit.fleet.run import Scope
 from backup_audit.judge.evidence import Cause as NoAnswer
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
-from backup_audit.page import causes
+from backup_audit.page import causes, words
 from backup_audit.page.answer import (
     Banner,
     Figures,
@@ -637,3 +637,73 @@ def test_kinds_beyond_those_that_are_counted_apart_hide_none_that_is(
     found = [one for title in titles for one in refused(1, title)]
 
     assert [(one.title, one.count) for one in causes_of(found)] == [("CF-B", 3), ("CF-A", 2)]
+
+
+# ── Words ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [(-1_200, "\N{MINUS SIGN}1,200"), (-1, "\N{MINUS SIGN}1"), (1, "+1"), (1_200, "+1,200")],
+)
+def test_a_difference_has_its_sign(difference: int, said: str) -> None:
+    assert words.signed(difference) == said
+
+
+def test_a_day_has_the_name_of_its_month_and_a_moment_that_of_its_weekday() -> None:
+    firsts = [datetime(2026, month, 1, 5, 3, 9, tzinfo=UTC) for month in range(1, 13)]
+    week = [datetime(2026, 11, day, tzinfo=UTC) for day in range(23, 30)]
+
+    assert [words.day(one)[:5] for one in firsts] == [
+        *("1 Jan", "1 Feb", "1 Mar", "1 Apr", "1 May", "1 Jun"),
+        *("1 Jul", "1 Aug", "1 Sep", "1 Oct", "1 Nov", "1 Dec"),
+    ]
+    assert [words.long_time(one)[:3] for one in week] == [
+        *("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    ]
+    assert words.long_time(firsts[0]) == "Thu 1 Jan 2026, 05:03 UTC"
+    assert words.dated(firsts[-1]) == "1 Dec 2026"
+    assert words.machine_time(firsts[-1]) == "2026-12-01T05:03:09Z"
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_a_list_is_said_with_an_and(parts: list[str], said: str) -> None:
+    assert words.joined(parts) == said
+
+
+@pytest.mark.parametrize(
+    ("org", "space", "said"),
+    [
+        ("eu", "prod", "eu / prod"),
+        ("eu", None, "eu / ?"),
+        (None, "prod", "? / prod"),
+        (" ", "\n", "not known"),
+        (None, None, "not known"),
+    ],
+)
+def test_a_place_is_said_as_far_as_it_is_known(
+    org: str | None, space: str | None, said: str
+) -> None:
+    assert words.place_of(org, space) == said
+
+
+@pytest.mark.parametrize(
+    ("offering", "plan", "said"),
+    [
+        ("mysql", "gold", "mysql gold"),
+        ("mysql", None, "mysql"),
+        (None, "gold", "gold"),
+        (" ", "", ""),
+    ],
+)
+def test_a_service_is_said_as_far_as_it_is_known(
+    offering: str | None, plan: str | None, said: str
+) -> None:
+    assert words.service_of(offering, plan) == said
+
+
+def test_the_address_of_a_view_is_made_of_data_and_means_nothing_else() -> None:
+    assert words.fragment(o="a/b&c=d #e", v="stale") == "#o=a%2Fb%26c%3Dd%20%23e&v=stale"
