@@ -259,6 +259,26 @@ def test_what_is_named_again_after_an_all_clear_is_news(remind_every: timedelta)
     assert named.readers[PLATFORM].all_clear_at == NOW + HOUR
 
 
+@pytest.mark.parametrize(
+    ("all_clear_at", "notified_at", "was_clear"),
+    [
+        (NOW - timedelta(seconds=1), NOW, False),
+        (NOW, NOW, True),
+        (NOW + timedelta(seconds=1), NOW, True),
+        (None, NOW, False),
+        (NOW, None, False),
+    ],
+)
+def test_all_was_clear_since_a_problem_was_named_if_that_was_said_then_or_later(
+    all_clear_at: datetime | None, notified_at: datetime | None, *, was_clear: bool
+) -> None:
+    state = ReaderState(
+        digest_at=None, why=(), episode=None, cleared=False, all_clear_at=all_clear_at
+    )
+
+    assert state.was_clear_since(notified_at) is was_clear
+
+
 def test_what_is_named_again_is_no_news_if_nobody_heard_that_all_is_clear() -> None:
     opened = after(FIRST, Found(open=2, named=2, opened=2), NOW)
     one_muted = after(opened, ONE_OPEN, NOW + HOUR)

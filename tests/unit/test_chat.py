@@ -210,6 +210,17 @@ def test_unknowns_of_one_cause_are_a_line() -> None:
     ]
 
 
+def test_of_unknowns_without_an_answer_the_line_has_what_there_is() -> None:
+    for status, end in ((None, ""), (503, " HTTP 503")):
+        unknown = [problem(number, Verdict.UNKNOWN) for number in range(12)]
+        evidence = msgspec.structs.replace(
+            unknown[0].evidence, http_status=status, title=None, silence=None
+        )
+        same = [msgspec.structs.replace(one, evidence=evidence) for one in unknown]
+
+        assert shown(chat(*same))[1:] == [f"\u2022 NEW unknown: 12 instances `p.mysql`{end}"]
+
+
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
@@ -466,6 +477,14 @@ def test_a_run_that_failed_says_since_when_and_why() -> None:
         "foundation": "test",
         "schema_version": "1",
     }
+
+
+@pytest.mark.parametrize("runs", [1, 2, 3])
+def test_how_many_runs_have_failed_is_said_from_two_on(runs: int) -> None:
+    message = failed(of=run(), failing=msgspec.structs.replace(FAILING, runs=runs))
+
+    said = f"{runs} full runs have failed since 2026-01-30 05:00 UTC."
+    assert (said in shown(message)) is (runs > 1)
 
 
 def test_a_run_of_some_instances_that_failed_has_no_thread() -> None:

@@ -46,6 +46,7 @@ from tests.doubles.builders import (
     NOW,
     PLACE,
     a_list,
+    departed,
     ended_problem,
     evidence,
     finding,
@@ -429,6 +430,15 @@ def test_of_long_entries_an_answer_has_fewer(length: int, rules: int) -> None:
     ]
 
     assert len(shortened(inventory(rules=used)).rules) == rules
+
+
+@pytest.mark.parametrize(("count", "named"), [(99, 99), (100, 100), (101, 100)])
+def test_of_those_that_vanished_an_answer_names_a_hundred(count: int, named: int) -> None:
+    fleet = inventory(vanished=[departed()] * count, vanished_count=count)
+
+    cut = shortened(fleet)
+
+    assert (len(cut.vanished or ()), cut.vanished_count) == (named, count)
 
 
 @pytest.mark.parametrize("lacking", [None, []])
