@@ -705,5 +705,9 @@ def test_a_service_is_said_as_far_as_it_is_known(
     assert words.service_of(offering, plan) == said
 
 
+def test_a_usual_interval_is_said_roughly() -> None:
+    assert words.rough(6 * 3600 - 100) == "6 h"
+
+
 def test_the_address_of_a_view_is_made_of_data_and_means_nothing_else() -> None:
     assert words.fragment(o="a/b&c=d #e", v="stale") == "#o=a%2Fb%26c%3Dd%20%23e&v=stale"
