@@ -25,6 +25,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.report.alerts import Audience
 from backup_audit.report.drift import Departure, InventoryRecord
 from backup_audit.report.report import Latest, WholeReport
+from tests.doubles.shared import made_once
 from tests.doubles.some import rest
 from tools.local_cloud import discovered
 from tools.local_cloud.__main__ import main
@@ -91,24 +92,40 @@ def report_of(ran: Ran) -> WholeReport:
     return ran.report
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("local") / "out"
+class Days(msgspec.Struct):
+    """The runs of some days, one after the other, and the folder that they left."""
+
+    out: str
+    runs: list[Ran]
 
 
 @pytest.fixture(scope="module")
-def first_day(out: Path) -> Ran:
-    return run(out, "degraded")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
+    def made() -> Days:
+        out = tmp_path_factory.mktemp("local") / "out"
+        return Days(str(out), [run(out, fleet) for fleet in ("degraded", "degraded", "healthy")])
+
+    return made_once(tmp_path_factory, "local-run-days", Days, made)
 
 
 @pytest.fixture(scope="module")
-def second_day(out: Path, first_day: Ran) -> Ran:  # noqa: ARG001  # it comes after
-    return run(out, "degraded")
+def out(days: Days) -> Path:
+    return Path(days.out)
 
 
 @pytest.fixture(scope="module")
-def third_day(out: Path, second_day: Ran) -> Ran:  # noqa: ARG001  # it comes after
-    return run(out, "healthy")
+def first_day(days: Days) -> Ran:
+    return days.runs[0]
+
+
+@pytest.fixture(scope="module")
+def second_day(days: Days) -> Ran:
+    return days.runs[1]
+
+
+@pytest.fixture(scope="module")
+def third_day(days: Days) -> Ran:
+    return days.runs[2]
 
 
 def test_every_verdict_occurs_in_the_degraded_fleet(first_day: Ran) -> None:
@@ -441,8 +458,11 @@ def test_on_the_day_after_a_bad_day_every_problem_is_ongoing(
 
 @pytest.fixture(scope="module")
 def discovered_days(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
-    out = tmp_path_factory.mktemp("discovered") / "out"
-    return [run(out, "discovered", due) for due in scheduled(3)]
+    def made() -> list[Ran]:
+        out = tmp_path_factory.mktemp("discovered") / "out"
+        return [run(out, "discovered", due) for due in scheduled(3)]
+
+    return made_once(tmp_path_factory, "local-run-discovered-days", list[Ran], made)
 
 
 def inventory_of(ran: Ran) -> InventoryRecord:
@@ -569,8 +589,11 @@ def test_a_configuration_that_discovers_finds_the_fleets_own_instances(tmp_path:
 
 @pytest.fixture(scope="module")
 def three_days(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    out = tmp_path_factory.mktemp("days") / "out"
-    return run(out, "changing", options=["--days", "3"])
+    def made() -> Ran:
+        out = tmp_path_factory.mktemp("days") / "out"
+        return run(out, "changing", options=["--days", "3"])
+
+    return made_once(tmp_path_factory, "local-run-three-days", Ran, made)
 
 
 def test_of_several_days_each_has_its_run_and_the_last_is_today(three_days: Ran) -> None:
