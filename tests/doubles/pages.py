@@ -6,7 +6,7 @@ two days without one and one that was incomplete, unless a state says otherwise.
 
 import random
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 
@@ -193,7 +193,7 @@ def all_unknown() -> StoredReport:
     """The API answered for none; before that, 19 problems were known."""
     unknown = [
         one if number >= 19 else _hiding(one, number)
-        for number, one in enumerate(_unreachable(2_314, _DOWN, seed=5))
+        for number, one in enumerate(_unreachable(_healthy(2_314), _DOWN))
     ]
     return _kept(unknown, history=_history(88))
 
@@ -241,9 +241,10 @@ def what_if() -> StoredReport:
 @cache
 def incomplete() -> StoredReport:
     """20 problems, and 400 instances that the run did not reach; 5 of them hide a problem."""
-    left = _unreachable(400, _NOT_REACHED, seed=6)
+    reached = 1_883
+    left = _unreachable(_healthy(reached + 400)[reached:], _NOT_REACHED)
     hiding = [_hiding(one, number) for number, one in enumerate(left[:5])]
-    return _kept([*_fleet(*_some(1_883)), *hiding, *left[5:]], history=_history(88))
+    return _kept([*_fleet(*_some(reached)), *hiding, *left[5:]], history=_history(88))
 
 
 @cache
@@ -366,6 +367,9 @@ def _fleet(*made: _Made, compare: bool = True, policy: Policy | None = None) -> 
     """The findings of a full run that goes on from the last one, problems first."""
     rng, findings = random.Random(1), []
     for one in made:
+        if one.verdict is Verdict.HEALTHY:
+            findings += _healthy(one.count, policy)
+            continue
         for number in range(one.count):
             finding = _finding(one.verdict, number, rng, policy)
             if compare and one.verdict.is_problem:
@@ -375,6 +379,17 @@ def _fleet(*made: _Made, compare: bool = True, policy: Policy | None = None) -> 
                 finding = compared(finding, before)
             findings.append(finding)
     return findings
+
+
+_HEALTHY: dict[Policy | None, tuple[list[Finding], random.Random]] = {}
+
+
+def _healthy(count: int, policy: Policy | None = None) -> list[Finding]:
+    """So many healthy ones: the same in all states, and made once."""
+    made, rng = _HEALTHY.setdefault(policy, ([], random.Random(4)))
+    for number in range(len(made), count):
+        made.append(_finding(Verdict.HEALTHY, number, rng, policy))
+    return made[:count]
 
 
 def _finding(
@@ -473,11 +488,10 @@ def _muted(count: int) -> list[Finding]:
     return muted
 
 
-def _unreachable(count: int, how: tuple[Answer, int | None], seed: int) -> list[Finding]:
+def _unreachable(fleet: Iterable[Finding], how: tuple[Answer, int | None]) -> list[Finding]:
     """Healthy instances until yesterday, and today no answer."""
-    rng, findings = random.Random(seed), []
-    for number in range(count):
-        known = _finding(Verdict.HEALTHY, number, rng)
+    findings = []
+    for known in fleet:
         instance = Instance(
             known.guid,
             known.policy,
