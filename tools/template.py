@@ -69,13 +69,16 @@ class Template:
 
         Every branch of Fn::If is evaluated, as CloudFormation may do; an index out of range raises.
         """
+        return self._resolver(given).resolve(value)
+
+    def _resolver(self, given: Mapping[str, str]) -> "_Resolver":
         assert given.keys() <= self.parameters.keys(), "the template has no such parameter"
         defaults = {
             name: str(parameter["Default"])
             for name, parameter in self.parameters.items()
             if "Default" in parameter
         }
-        return _Resolver(self, defaults | given).resolve(value)
+        return _Resolver(self, {**defaults, **given})
 
     def refusals(self, **given: str) -> list[str]:
         """What the Rules say against a deployment with given parameters."""
@@ -89,11 +92,12 @@ class Template:
 
     def deployed(self, **given: str) -> dict[str, Any]:
         """The resources and outputs that there are under given parameters, resolved."""
+        resolve = self._resolver(given).resolve
         parts = self.resources | self.document["Outputs"]
         return {
-            name: self.resolved(part, **given)
+            name: resolve(part)
             for name, part in parts.items()
-            if "Condition" not in part or self.resolved({"Condition": part["Condition"]}, **given)
+            if "Condition" not in part or resolve({"Condition": part["Condition"]})
         }
 
 
@@ -111,8 +115,11 @@ class _Resolver:
     def __init__(self, template: Template, parameters: Mapping[str, str]) -> None:
         self._template = template
         self._parameters = parameters
+        self._values = PSEUDO_PARAMETERS | dict(parameters)
 
     def resolve(self, value: object) -> Any:  # noqa: ANN401
+        if isinstance(value, str):
+            return value
         match value:
             case {"Condition": str(name), **rest} if not rest:
                 return self.resolve(self._template.conditions[name])
@@ -129,7 +136,7 @@ class _Resolver:
     def ref(self, name: str) -> Any:  # noqa: ANN401
         if self._template.parameters.get(name, {}).get("Type") == "CommaDelimitedList":
             return self._parameters[name].split(",")
-        return (PSEUDO_PARAMETERS | dict(self._parameters)).get(name, f"<{name}>")
+        return self._values.get(name, f"<{name}>")
 
     def sub(self, argument: Any) -> str:  # noqa: ANN401
         text, names = argument if isinstance(argument, list) else (argument, {})
