@@ -143,13 +143,16 @@ def test_ages_are_of_all_be_they_healthy_muted_or_being_deleted() -> None:
     assert counted(found).ages == Ages(up_to_25_percent=1, up_to_2_times=2)
 
 
+ON_TIME = finding(Verdict.HEALTHY, owner="team-orders")
+
+
 def overdue(number: int, *, age: int = 2 * HOUR, usual: int = HOUR) -> Finding:
     """A healthy instance whose newest backup is older than usual."""
-    found = finding(Verdict.HEALTHY, f"guid-{number:06}", owner="team-orders")
     summed = msgspec.structs.replace(
-        found.evidence, newest_backup_age_seconds=age, usual_interval_seconds=usual
+        ON_TIME.evidence, newest_backup_age_seconds=age, usual_interval_seconds=usual
     )
-    return msgspec.structs.replace(found, **PLACE, late=True, evidence=summed)
+    guid = f"guid-{number:06}"
+    return msgspec.structs.replace(ON_TIME, guid=guid, **PLACE, late=True, evidence=summed)
 
 
 def named(findings: Iterable[Finding]) -> list[str]:
@@ -317,7 +320,8 @@ def test_who_has_most_open_problems_comes_first_then_who_has_most_instances_then
 
 def owned(names: int) -> list[Finding]:
     """A stale instance of each of so many owners, and two of the last."""
-    mine = [finding(Verdict.STALE, owner=f"team-{number:05}") for number in range(names)]
+    one = finding(Verdict.STALE)
+    mine = [msgspec.structs.replace(one, owner=f"team-{number:05}") for number in range(names)]
     return [*mine, mine[-1]]
 
 
