@@ -129,7 +129,7 @@ def test_versioning_that_may_not_be_read_is_named_with_its_bucket() -> None:
         S3Store("none", lambda: CLIENTS.s3).keeps_versions()
 
 
-BIG = [b"%07d\n" % number * 64 for number in range(2 * PART_SIZE // 512 + 3)]
+BIG = [b"%0511d\n" % number * 8 for number in range(2 * PART_SIZE // 4096 + 3)]
 
 
 def write_new(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> bool:

@@ -46,18 +46,19 @@ def instant(moment: datetime) -> str:
 
 def resource(guid: str, created: int = 0, **more: object) -> Resource:
     """A managed instance in space payments of org prod, as it is listed."""
+    created_at = at(created)
     return {
         "guid": guid,
-        "created_at": at(created),
-        "updated_at": at(created),
+        "created_at": created_at,
+        "updated_at": created_at,
         "name": f"db-{guid}",
         "tags": [],
         "last_operation": {
             "type": "create",
             "state": "succeeded",
             "description": "",
-            "updated_at": at(created),
-            "created_at": at(created),
+            "updated_at": created_at,
+            "created_at": created_at,
         },
         "type": "managed",
         "relationships": {
