@@ -193,6 +193,21 @@ def test_a_report_is_one_json_value_with_an_entry_a_line_and_is_read_as_a_stream
     assert list(skipping.resolved()) == resolved
 
 
+def test_a_head_that_is_known_is_not_read_again_but_has_to_be_there() -> None:
+    lines = written([finding()], []).splitlines(keepends=True)
+    head = msgspec.structs.replace(ReportReader(lines, "there").head, complete=False)
+
+    reader = ReportReader(lines, "there", head)
+
+    assert reader.head is head
+    assert [one.guid for one in reader.findings()] == [finding().guid]
+    for missing in ([], lines[:3], lines[lines.index(b'  "history": [\n') + 1 :]):
+        with pytest.raises(msgspec.DecodeError, match=r"^it has no head$"):
+            ReportReader(missing, "there", head)
+        with pytest.raises(msgspec.MsgspecError):
+            ReportReader(missing, "there")
+
+
 def test_a_report_that_ends_early_is_no_report() -> None:
     lines = written([finding()], [ended_problem(guid="guid-2")]).splitlines(keepends=True)
 

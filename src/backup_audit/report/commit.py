@@ -73,7 +73,7 @@ class StoredReport:
         self.store = store
         self.keys = keys
         self.address = ReportAddress(bucket=store.bucket, key=keys.report_json)
-        self.head = self.reader().head
+        self.head = self._reader(None).head
 
     @cached_property
     def for_people(self) -> ReportAddress:
@@ -102,8 +102,11 @@ class StoredReport:
 
     def reader(self) -> ReportReader:
         """A reader of all its lists in one pass; in `decoding` it raises ReportStoreFailed."""
+        return self._reader(self.head)
+
+    def _reader(self, head: Report | None) -> ReportReader:
         with decoding(self.store, self.address.key):
-            return ReportReader(self.store.lines(self.address.key), self.address.uri)
+            return ReportReader(self.store.lines(self.address.key), self.address.uri, head)
 
 
 def committed_report(store: ObjectStore, keys: RunKeys) -> StoredReport | None:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from operator import attrgetter
 from typing import TypeVar
 
@@ -100,14 +101,14 @@ _VERSION_WITHIN = 2  # lines: it is the first member
 class ReportReader:
     """report.json as a stream: `head` at once, then its lists, each once, in this order.
 
-    What is not read is skipped. Raises MsgspecError if the report is damaged, ReportStoreFailed if
-    it is newer.
+    What is not read is skipped, and so is a head that is known from an earlier pass. Raises
+    MsgspecError if the report is damaged, ReportStoreFailed if it is newer.
     """
 
-    def __init__(self, lines: Iterable[bytes], where: str) -> None:
+    def __init__(self, lines: Iterable[bytes], where: str, head: Report | None = None) -> None:
         self._lines = iter(lines)
         self._where = where
-        self.head = self._head()
+        self.head = self._head() if head is None else self._skipped(head)
 
     def history(self) -> Iterator[HistoryPoint]:
         return self._entries(HistoryPoint)  # the head ends where it begins
@@ -129,15 +130,19 @@ class ReportReader:
         return sharing(self._list(_RESOLVED, Resolved), *_SHARED)
 
     def _head(self) -> Report:
-        head: list[bytes] = []
+        head = list(islice(self._lines, _VERSION_WITHIN))
+        refuse_newer(b"".join(head), self._where)
         for line in self._lines:
             if line == _HISTORY:
                 body = b"".join(head)
                 return msgspec.json.decode(body.rstrip(b",\n") + b"}", type=Report)
             head.append(line)
-            if len(head) == _VERSION_WITHIN:
-                refuse_newer(b"".join(head), self._where)
         raise msgspec.DecodeError("it has no head")
+
+    def _skipped(self, head: Report) -> Report:
+        if _HISTORY not in self._lines:  # as in _list
+            raise msgspec.DecodeError("it has no head")
+        return head
 
     def _list(self, begin: bytes, kind: type[T]) -> Iterator[T]:
         if begin not in self._lines:  # an iterator is consumed up to what is looked for
