@@ -878,7 +878,7 @@ def test_without_rich_it_is_said_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(reports: ReportFolder) -> None:
-    reports.run(NOW, [finding(guid=f"guid-{n:04d}") for n in range(3_000)])
+    reports.run(NOW, [finding(guid=f"guid-{n:04d}") for n in range(1_500)])
 
     said = subprocess.run(
         f"{sys.executable} -m backup_audit_cli show {reports.folder} --all | head -n 3",
