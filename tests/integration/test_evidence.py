@@ -32,6 +32,7 @@ from backup_audit_cli.runs import roots
 from tests.doubles.builders import MUTE, PLACE, ended_problem, finding, inventory
 from tests.doubles.fits import assert_fits
 from tests.doubles.report_folder import ReportFolder, mute_record
+from tests.doubles.some import rest
 from tests.integration.deployment import deployed
 from tools.local_cloud.aws import BUCKET
 
@@ -1128,7 +1129,7 @@ def piped(reports: ReportFolder, options: str, then: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("options", ["", "--json", "--html -", "--html /dev/stdout", "2>&1"])
+@pytest.mark.parametrize("options", ["", "--json", "--html -", rest("--html /dev/stdout"), "2>&1"])
 def test_a_reader_that_has_seen_enough_ends_it_quietly(
     reports: ReportFolder, options: str, tmp_path: Path
 ) -> None:
