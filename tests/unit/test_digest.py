@@ -1308,10 +1308,10 @@ def test_the_largest_day_with_the_widest_names_fits_and_still_names_the_news() -
     place: dict[str, Any] = dict.fromkeys(("name", *PLACE), WIDE)
     problems = [
         new(guid=f"{'g' * 190}-{n:03}", owner="\U0001f600" * 200, reason=WIDE * 40, **place)
-        for n in range(300)
+        for n in range(150)
     ]
-    ends = [over(f"{'e' * 190}-{n:03}", owner="\U0001f600" * 200, **place) for n in range(300)]
-    left = [departed(f"d-{n:03}", **place, owner=WIDE) for n in range(300)]
+    ends = [over(f"{'e' * 190}-{n:03}", owner="\U0001f600" * 200, **place) for n in range(150)]
+    left = [departed(f"d-{n:03}", **place, owner=WIDE) for n in range(150)]
 
     message = digest_of(
         *problems,
@@ -1322,7 +1322,7 @@ def test_the_largest_day_with_the_widest_names_fits_and_still_names_the_news() -
     )
 
     assert message.size <= DIGEST_MAX
-    assert "NEW · STALE (300): " in message.body
+    assert "NEW · STALE (150): " in message.body
     assert f"({'g' * 190}-000)" in message.body
     assert f"({'e' * 190}-000)" in message.body
     assert "(d-000)" in message.body
