@@ -194,6 +194,14 @@ class Undisturbed(Effects):
         return [0, *(at for at in places if self.left[at] != self.left[at - 1])]
 
     @property
+    def kinds(self) -> set[int]:
+        """The changes, and the first point before and after each kind of effect."""
+        first = dict[str, int]()
+        for at, name in enumerate(self.names):
+            first.setdefault(name.partition(" backup-audit/")[0], at)
+        return {*self.changes, *first.values()}
+
+    @property
     def turns(self) -> list[int]:
         """The points but for those before an effect that has been at the same place after the last.
 
@@ -213,15 +221,20 @@ EVERYTHING = SINGLE.said
 assert MAPPED.said == EVERYTHING
 
 
-def cases(places: Callable[[Undisturbed], Iterable[int]]) -> pytest.MarkDecorator:
+def cases(
+    places: Callable[[Undisturbed], Iterable[int]],
+    some: Callable[[Undisturbed], Iterable[int]] | None = None,
+) -> pytest.MarkDecorator:
     """Parameters for a run in either mode, and these of its points.
 
     `make test` leaves those out of a run in steps that change nothing: one invocation has the same.
+    Of that it has but `some` where they are told.
     """
+    some = some or places
     return pytest.mark.parametrize(
         ("deliver", "undisturbed", "at"),
         [
-            (pytest.param if mode == "single" or at in run.changes else rest)(
+            (pytest.param if at in (some(run) if mode == "single" else run.changes) else rest)(
                 deliver, run, at, id=f"{mode}-{at}-{run.names[at].replace('/', '.')}"
             )
             for mode, deliver, run in (
@@ -233,7 +246,7 @@ def cases(places: Callable[[Undisturbed], Iterable[int]]) -> pytest.MarkDecorato
     )
 
 
-every_point = cases(lambda run: range(len(run.names)))
+every_point = cases(lambda run: range(len(run.names)), lambda run: run.kinds)
 every_change = cases(lambda run: run.changes)
 every_turn = cases(lambda run: run.turns)
 
