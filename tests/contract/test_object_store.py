@@ -129,7 +129,9 @@ def test_versioning_that_may_not_be_read_is_named_with_its_bucket() -> None:
         S3Store("none", lambda: CLIENTS.s3).keeps_versions()
 
 
+# What is sent in three parts, and in two.
 BIG = [b"%0511d\n" % number * 8 for number in range(2 * PART_SIZE // 4096 + 3)]
+LARGE = BIG[: PART_SIZE // 4096 + 3]
 
 
 def write_new(store: ObjectStore, key: str, pieces: Iterable[bytes]) -> bool:
@@ -148,7 +150,7 @@ def test_what_was_written_in_pieces_is_one_object(store: ObjectStore, pieces: li
     assert stored.body == b"".join(pieces)
 
 
-@pytest.mark.parametrize("pieces", [[b"second"], BIG], ids=len)
+@pytest.mark.parametrize("pieces", [[b"second"], LARGE], ids=len)
 def test_pieces_do_not_replace_an_object(store: ObjectStore, pieces: list[bytes]) -> None:
     store.put_new("a.json", b"first")
 
@@ -159,7 +161,7 @@ def test_pieces_do_not_replace_an_object(store: ObjectStore, pieces: list[bytes]
     assert stored.body == b"first"
 
 
-@pytest.mark.parametrize("pieces", [[b"x"], BIG], ids=len)
+@pytest.mark.parametrize("pieces", [[b"x"], LARGE], ids=len)
 def test_an_object_is_not_there_before_the_end_of_its_block(
     store: ObjectStore, pieces: list[bytes]
 ) -> None:
@@ -170,7 +172,7 @@ def test_an_object_is_not_there_before_the_end_of_its_block(
     assert store.exists("a.json")
 
 
-@pytest.mark.parametrize("pieces", [[b"x"], BIG], ids=len)
+@pytest.mark.parametrize("pieces", [[b"x"], LARGE], ids=len)
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
 def test_a_block_that_breaks_off_leaves_nothing(
     store: ObjectStore, pieces: list[bytes], kind: type[BaseException]
@@ -242,7 +244,7 @@ def test_of_two_uploads_one_wins_and_the_other_is_cleared_away() -> None:
         store = s3_store()
 
         def overtaken() -> Iterator[bytes]:
-            yield from BIG
+            yield from LARGE
             store.put_new("a.json", b"first")
 
         assert not write_new(store, "a.json", overtaken())
@@ -273,11 +275,11 @@ def test_an_upload_that_was_done_and_answered_otherwise_goes_on_with_the_object(
 
         monkeypatch.setattr(CLIENTS.s3, "complete_multipart_upload", completed)
 
-        assert not write_new(store, "a.json", BIG)
+        assert not write_new(store, "a.json", LARGE)
 
         stored = store.get("a.json")
         assert stored
-        assert stored.body == b"".join(BIG)
+        assert stored.body == b"".join(LARGE)
 
 
 @AT_COMPLETE
@@ -289,7 +291,7 @@ def test_an_upload_that_was_not_done_is_a_failure_and_is_cleared_away(
         monkeypatch.setattr(CLIENTS.s3, "complete_multipart_upload", Mock(side_effect=error))
 
         with pytest.raises(ReportStoreFailed, match=r"s3://reports/a\.json could not be written"):
-            write_new(store, "a.json", BIG)
+            write_new(store, "a.json", LARGE)
 
         assert not store.exists("a.json")
         assert uploads_left() == []
@@ -337,8 +339,8 @@ def test_a_body_that_breaks_off_is_a_failure(
 @pytest.mark.parametrize(
     ("operation", "act"),
     [
-        ("create_multipart_upload", lambda store: write_new(store, "a.json", BIG)),
-        ("upload_part", lambda store: write_new(store, "a.json", BIG)),
+        ("create_multipart_upload", lambda store: write_new(store, "a.json", LARGE)),
+        ("upload_part", lambda store: write_new(store, "a.json", LARGE)),
         ("put_object", lambda store: write_new(store, "a.json", [b"x"])),
         ("head_object", lambda store: store.exists("a.json")),
     ],
@@ -423,7 +425,7 @@ def test_the_end_of_a_key_says_what_the_object_is(key: str, content_type: str) -
         store = S3Store("reports", lambda: client)
 
         store.put_new(key, b"x")
-        write_new(store, f"large-{key}", BIG)
+        write_new(store, f"large-{key}", LARGE)
 
         for written in (key, f"large-{key}"):
             stored = client.head_object(Bucket="reports", Key=written)
@@ -447,7 +449,7 @@ def looks(store: ObjectStore) -> None:
 
 
 def uploads(store: ObjectStore) -> None:
-    write_new(store, "a/b.json", BIG)
+    write_new(store, "a/b.json", LARGE)
 
 
 @pytest.mark.parametrize(
