@@ -46,7 +46,7 @@ from tests.doubles.fakes import (
 )
 from tests.doubles.reports import stored
 
-MANY = 21_000  # DuckDB takes types from the first 20,480 rows unless it is asked to read all
+MANY = 25_000  # DuckDB takes types from the first 20,480 rows unless it is asked to read all
 UMLAUTS = "zürich-gebühren-db"
 FORMULA = "=SUM(A1:A9)"
 HOUR = timedelta(hours=1)
