@@ -198,12 +198,12 @@ def deployed(
     *,
     configuration: Mapping[str, Any] | None = None,
     secret: str = CLIENT_SECRET,
-    in_memory: bool = False,
+    in_s3: bool = False,
     **environment: str,
 ) -> Iterator[Deployment]:
     """Deploy the function for a fleet; `environment` replaces settings.
 
-    `in_memory`: the bucket is the fake that keeps S3's contract, for those who run it many times.
+    `in_s3`: the bucket is moto's, for those who look at S3; else the fake that keeps its contract.
     """
     document = configuration or {"instances": [member.guid for member in fleet]}
     with (
@@ -214,14 +214,14 @@ def deployed(
             client_secret=secret,
         ) as aws,
         settings(aws.settings(foundation.url) | environment),
-        _bucket(in_memory=in_memory) as bucket,
+        _bucket(in_s3=in_s3) as bucket,
     ):
         yield Deployment(aws, foundation, bucket)
 
 
 @contextmanager
-def _bucket(*, in_memory: bool) -> Iterator[Bucket]:
-    if not in_memory:
+def _bucket(*, in_s3: bool) -> Iterator[Bucket]:
+    if in_s3:
         yield _InS3()
         return
     store = _Store()

@@ -94,7 +94,6 @@ def deploy(capsys: pytest.CaptureFixture[str]) -> Iterator[Deploy]:
         def deploy(*fleet: SimulatedInstance, **environment: str) -> Function:
             more: dict[str, Any] = {
                 "AWS_LAMBDA_FUNCTION_NAME": TEMPLATE.resolved({"Ref": "AuditFunction"}),
-                "in_memory": True,
             }
             deployments.enter_context(deployed(fleet or (HEALTHY, STALE), **environment | more))
             return Function(lambda: capsys.readouterr().out)

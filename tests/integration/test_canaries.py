@@ -148,7 +148,9 @@ def left_by(
         contextlib.redirect_stdout(lines),
         contextlib.redirect_stderr(lines),
         scripted_server(foundation) as server,
-        deployed((), configuration={"instances": [*GUIDS]}, CF_API_URL=server.url) as function,
+        deployed(
+            (), configuration={"instances": [*GUIDS]}, in_s3=True, CF_API_URL=server.url
+        ) as function,
     ):
         CLIENTS.secretsmanager.put_secret_value(
             SecretId=os.environ["CF_CREDENTIALS_SECRET"],

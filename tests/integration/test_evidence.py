@@ -300,7 +300,7 @@ def test_a_bucket_is_read_as_a_copy_of_it(
     reports: ReportFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reports.daily(FIRST, 3)
-    with deployed():
+    with deployed(in_s3=True):
         for path in reports.folder.rglob("*.json"):
             key = path.relative_to(reports.folder).as_posix()
             CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())

@@ -59,7 +59,7 @@ MARKS = sorted(audience.mark for audience in Audience)
 
 
 def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
-    with deployed() as function:
+    with deployed(in_s3=True) as function:
         answer = function.invoke(SCHEDULED)
 
         plan = json.loads(function.read(f"{PREFIX}/plans/{PLACE}/plan.json"))
@@ -82,7 +82,7 @@ def test_a_scheduled_run_leaves_its_objects_under_the_contracts_keys() -> None:
 
 
 def test_the_manifest_describes_the_bytes_that_lie_there() -> None:
-    with deployed() as function:
+    with deployed(in_s3=True) as function:
         function.invoke(SCHEDULED)
 
         manifest = json.loads(function.read(f"{PREFIX}/reports/{PLACE}/manifest.json"))
@@ -251,7 +251,7 @@ def test_programs_get_an_event_for_each_problem_and_one_for_the_run() -> None:
 
 
 def test_the_same_event_delivered_twice_leaves_one_report_and_one_message() -> None:
-    with deployed() as function:
+    with deployed(in_s3=True) as function:
         first = function.invoke(SCHEDULED)
         keys, asked = function.keys, function.foundation.guids_asked_for
         requests = function.foundation.requests
@@ -268,7 +268,7 @@ def test_the_same_event_delivered_twice_leaves_one_report_and_one_message() -> N
 
 
 def test_the_next_run_knows_what_the_last_one_found() -> None:
-    with deployed() as function:
+    with deployed(in_s3=True) as function:
         function.invoke(SCHEDULED)
 
         answer = function.invoke()
@@ -283,7 +283,7 @@ def test_the_next_run_knows_what_the_last_one_found() -> None:
 def test_every_event_file_is_a_run_or_a_question(path: Path) -> None:
     event = sample(path)
 
-    with deployed(in_memory=True) as function:
+    with deployed() as function:
         answer = function.invoke(event)
 
         _validate(event, "event")
@@ -522,7 +522,7 @@ def test_a_failed_dry_run_tells_nobody() -> None:
 def test_neither_secret_nor_token_is_in_anything_a_run_leaves(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with deployed() as function:
+    with deployed(in_s3=True) as function:
         answer = function.invoke()
 
         tokens = function.foundation.tokens

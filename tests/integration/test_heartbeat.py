@@ -27,7 +27,7 @@ def beating(
     """A deployment whose secret has the address of a switch that answers with this status."""
     with (
         scripted_server([Answer(status)]) as switch,
-        deployed(in_memory=True, **environment) as function,
+        deployed(**environment) as function,
     ):
         keep_in_the_secret(f"{switch.url}/{KEY}")
         yield function, switch

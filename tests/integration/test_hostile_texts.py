@@ -89,7 +89,6 @@ def left() -> Iterator[Left]:
         deployed(
             (),
             configuration=taken_configuration(),
-            in_memory=True,
             CF_API_URL=api.url,
             WORKERS="4",  # as many as the server lets wait
         ) as function,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.loopback
 def test_the_answer_goes_to_stdout_and_the_log_to_stderr(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with deployed():
+    with deployed(in_s3=True):
         status = main(["run", "events/manual-full.json"])
 
     printed = capsys.readouterr()
@@ -384,7 +384,7 @@ def test_at_a_terminal_a_line_that_is_no_log_line_stays(
 
 
 def test_an_event_at_an_address_is_read_as_a_configuration_is() -> None:
-    with deployed([HEALTHY]) as function:
+    with deployed([HEALTHY], in_s3=True) as function:
         function.write("event.json", b'{"dry_run": true}')
 
         assert main(["run", f"s3://{BUCKET}/event.json"]) == ExitStatus.FINE

@@ -62,11 +62,11 @@ class Steps:
 
 @contextmanager
 def fleet_of_23(
-    fails: Fails = lambda *_: False, *, in_memory: bool = True, **environment: str
+    fails: Fails = lambda *_: False, *, in_s3: bool = False, **environment: str
 ) -> Iterator[tuple[Deployment, StateMachine, Steps]]:
     """A deployment with batches of five, two of them at a time."""
     steps = Steps(fails)
-    settings: dict[str, Any] = {"BATCH_SIZE": "5", "WORKERS": "64", "in_memory": in_memory}
+    settings: dict[str, Any] = {"BATCH_SIZE": "5", "WORKERS": "64", "in_s3": in_s3}
     with deployed(FLEET, **settings | environment) as function, lambda_service(steps):
         yield function, StateMachine(), steps
 
@@ -78,7 +78,7 @@ def manifest_of(function: Deployment) -> dict[str, Any]:
 
 
 def test_a_fleet_is_audited_in_batches_and_told_once() -> None:
-    with fleet_of_23(in_memory=False) as (function, machine, steps):
+    with fleet_of_23(in_s3=True) as (function, machine, steps):
         execution = machine.run(SCHEDULED)
 
         assert execution.status == "SUCCEEDED", execution
@@ -99,7 +99,7 @@ def test_the_report_is_that_of_one_invocation() -> None:
         assert mapped
         report = function.report(mapped)
         objects = {kept["key"].rsplit("/", 1)[1] for kept in manifest_of(function)["objects"]}
-    with deployed(FLEET, in_memory=True) as function:
+    with deployed(FLEET) as function:
         single = function.report(function.invoke(SCHEDULED))
 
     for one in (report, single):

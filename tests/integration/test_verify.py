@@ -24,7 +24,7 @@ RUNS = [f"{due:%Y%m%dT%H%M%SZ}" for due in DUES]
 @pytest.fixture(scope="module")
 def written() -> dict[str, bytes]:
     """Three scheduled runs, and one of a single instance."""
-    with deployed(in_memory=True) as function:
+    with deployed() as function:
         for due in DUES:
             function.invoke(scheduled(due))
         function.invoke({"instance_guids": [ONE_INSTANCE]})
@@ -77,7 +77,7 @@ def test_a_bucket_that_nobody_touched_is_as_it_was_written(copy: Copy) -> None:
 def test_a_bucket_in_s3_is_read_as_a_copy_of_it(
     written: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with deployed():
+    with deployed(in_s3=True):
         for key, body in written.items():
             CLIENTS.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         assert main(["verify", f"s3://{BUCKET}/backup-audit"]) == 0
@@ -331,7 +331,7 @@ def test_a_run_made_more_than_a_day_after_it_was_due_is_noted(
     *, late: timedelta, noted: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     due = datetime.now(UTC) - late
-    with deployed() as function:
+    with deployed(in_s3=True) as function:
         function.invoke({"scheduled_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"})
         assert main(["verify", f"s3://{BUCKET}"]) == 0
 
@@ -340,7 +340,7 @@ def test_a_run_made_more_than_a_day_after_it_was_due_is_noted(
 
 
 def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:
-    with deployed(REPORT_BUCKET="locked") as function:
+    with deployed(REPORT_BUCKET="locked", in_s3=True) as function:
         s3 = CLIENTS.s3
         s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
         s3.put_object_lock_configuration(
@@ -364,7 +364,7 @@ def test_a_locked_bucket_takes_every_run_and_gives_none_back() -> None:
 
 
 def test_a_run_goes_on_from_a_report_whose_manifest_is_gone() -> None:
-    with deployed() as function:
+    with deployed(in_s3=True) as function:
         function.invoke(scheduled(DUES[0]))
         [manifest] = [key for key in function.keys if key.endswith("manifest.json")]
         CLIENTS.s3.delete_object(Bucket=BUCKET, Key=manifest)
