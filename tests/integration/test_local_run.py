@@ -564,6 +564,7 @@ def test_the_second_run_says_what_happened_on_the_foundation(discovered_days: li
     happened = "on the foundation, since the first run: billing-mysql (prod-eu / shop) was deleted"
     assert happened in second.output
     assert happened not in first.output
+    assert "scoring-archive  resolved" not in second.output, "it left, and nobody knows more"
     for name in ("scoring-archive", "prototype-postgres", "prototype-cache"):
         assert name in second.messages[0]["message"]
 
@@ -618,6 +619,17 @@ def test_of_several_days_the_last_is_shown_and_all_are_kept(three_days: Ran) -> 
     assert set(listed) == {f"{today.due_at:%F}"}
     assert "\nPublished to SNS: 1 for people" in three_days.output
     assert len(three_days.messages) == 3
+    first, last = (f"{today.due_at - days * DAY:%F}" for days in (2, 1))
+    assert f"the days before, {first} to {last}: 2 audited\n" in three_days.output
+
+
+def test_days_before_a_run_that_is_there_are_left_out_and_said_to_be(tmp_path: Path) -> None:
+    run(tmp_path / "out", "healthy")
+
+    again = run(tmp_path / "out", "healthy", options=["--days", "3"])
+
+    assert ": 0 audited, 2 left out, for the folder has a later run\n" in again.output
+    assert again.status == 0
 
 
 def test_a_day_on_which_the_run_fails_is_missing_and_the_next_ones_follow(
@@ -634,6 +646,7 @@ def test_a_day_on_which_the_run_fails_is_missing_and_the_next_ones_follow(
     assert ran.status == 0
     assert len(report_of(ran).history) == 1
     assert ran.messages[0]["attributes"]["event"] == "run_failed"
+    assert ": 0 audited, 1 failed\n" in ran.output
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "many"])
@@ -644,7 +657,7 @@ def test_days_that_are_no_number_of_days_are_wrong_usage(
         main([f"--days={days}", "--out", str(tmp_path / "out")])
 
     assert exited.value.code == 2
-    assert "--days" in capsys.readouterr().err
+    assert f"--days: '{days}' is no whole number from 1" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -35,13 +35,17 @@ from tests.doubles.reports import stored
 DAY = timedelta(days=1)
 
 
-def point(day: float, stale: int = 0, unknown: int = 0, *, complete: bool = True) -> HistoryPoint:
+def point(
+    day: float, stale: int = 0, unknown: int = 0, *, complete: bool = True, by_hand: bool = False
+) -> HistoryPoint:
     """A run of a hundred instances, so many days from now."""
+    due_at = NOW + day * DAY
+    run_id = f"{due_at:%Y%m%dT%H%M%SZ}" + ("-full-83495c02" if by_hand else "")
     counts = {verdict.value: 0 for verdict in Verdict}
     counts |= {"stale": stale, "unknown": unknown, "healthy": 100 - stale - unknown}
     return HistoryPoint(
-        run_id=f"r{day}",
-        due_at=NOW + day * DAY,
+        run_id=run_id,
+        due_at=due_at,
         complete=complete,
         percent=float(100 - unknown),
         counts=counts,
@@ -126,6 +130,30 @@ def test_of_too_few_runs_no_distance_is_usual(days: list[float]) -> None:
 
     assert usual_distance(history) is None
     assert list(gaps_in(history)) == []
+
+
+@pytest.mark.parametrize("days", [2, 3, 30])
+@pytest.mark.parametrize("later", [13 / 86_400, 1 / 24, 0.5])
+def test_runs_by_hand_beside_a_schedule_make_no_gap(days: int, later: float) -> None:
+    by_schedule = [point(day) for day in range(days)]
+    by_hand = [point(day + later, by_hand=True) for day in range(days)]
+    history = sorted(by_schedule + by_hand, key=lambda one: one.due_at)
+
+    assert usual_distance(history) == DAY
+    assert list(gaps_in(history)) == []
+
+
+def test_where_no_two_runs_are_scheduled_none_is_missing() -> None:
+    history = [point(0), *(point(day, by_hand=True) for day in (1, 1.001, 9))]
+
+    assert usual_distance(history) is None
+    assert list(gaps_in(history)) == []
+
+
+def test_a_run_by_hand_is_a_run_where_a_scheduled_one_is_missing() -> None:
+    history = [*map(point, range(4)), point(4.4, by_hand=True), point(6.1)]
+
+    assert [(gap.before, gap.missing) for gap in gaps_in(history)] == [(history[4], 1)]
 
 
 def test_an_hourly_schedule_misses_no_day() -> None:
@@ -372,9 +400,12 @@ def test_a_tile_leads_to_what_it_counts_unless_that_is_nothing_or_healthy() -> N
     ("history", "run_id"),
     [
         ([], None),
-        ([point(-1)], "r-1"),
-        ([point(-3), point(-2), point(-1)], "r-1"),
-        ([point(-3, unknown=100), point(-2, unknown=100), point(-1, unknown=99)], "r-1"),
+        ([point(-1)], "20260130T050000Z"),
+        ([point(-3), point(-2), point(-1)], "20260130T050000Z"),
+        (
+            [point(-3, unknown=100), point(-2, unknown=100), point(-1, unknown=99)],
+            "20260130T050000Z",
+        ),
         ([point(-3), point(-2), point(-1, unknown=100)], None),
     ],
 )

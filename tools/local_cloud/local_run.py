@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,23 @@ MESSAGES = {audience: f"sns/{audience}.jsonl" for audience in Audience}
 Display = Callable[[Callable[[], int], int | None], AbstractContextManager[object]]
 
 
+class DaysBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the scheduled days before a run; those `left_out` came after a later run."""
+
+    first: date
+    last: date
+    runs: int
+    failed: int
+    left_out: int
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What an event led to: one of `answer`, `explained` and `error` is there.
 
     `answer` is a run's, or a step's; `report` is that of a run that wrote one. `faster` is how many
     times shorter its waits were; `ever_judged` is there if it left out some. `happened` is what
-    changed on the foundation since the first run.
+    changed on the foundation since the first run. `before` is there if more than a day was asked
+    for.
     """
 
     answer: dict[str, Any] | None = None
@@ -57,6 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     faster: int = 1
     ever_judged: EverJudged | None = None
     happened: tuple[str, ...] = ()
+    before: DaysBefore | None = None
 
 
 def run_locally(
@@ -83,11 +95,27 @@ def run_locally(
         document = json.dumps(own, ensure_ascii=False).encode()
     with local_aws(document, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as aws:
         aws.load(out)
-        for days_ago in range(days - 1, 0, -1):
-            earlier = _scheduled_before(now, days_ago, fleet_name)
-            _audit(earlier, out, aws, display, configuration)
+        earlier = [
+            _audit(_scheduled_before(now, days_ago, fleet_name), out, aws, display, configuration)
+            for days_ago in range(days - 1, 0, -1)
+        ]
         last = _Day(event=event, fleet=fleet_on(fleet_name, now), clock=at)
-        return _audit(last, out, aws, display, configuration)
+        outcome = _audit(last, out, aws, display, configuration)
+    return msgspec.structs.replace(outcome, before=_days_before(now, earlier))
+
+
+def _days_before(now: datetime, outcomes: Sequence[Outcome]) -> DaysBefore | None:
+    if not outcomes:
+        return None
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    runs = sum(outcome.report is not None for outcome in outcomes)
+    return DaysBefore(
+        first=(now - timedelta(days=len(outcomes))).date(),
+        last=(now - timedelta(days=1)).date(),
+        runs=runs,
+        failed=failed,
+        left_out=len(outcomes) - runs - failed,
+    )
 
 
 class _Day(msgspec.Struct, frozen=True, kw_only=True):

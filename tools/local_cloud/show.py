@@ -16,6 +16,7 @@ from rich.text import Text
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.alerts import Audience
+from backup_audit.report.changes import Ended
 from backup_audit.report.drift import InventoryRecord
 from backup_audit.report.report import WholeReport
 from backup_audit.text import printable
@@ -25,13 +26,14 @@ from backup_audit_cli.table import Row, new_console, plain_lines, row_of, styled
 from tools.local_cloud.aws import BUCKET, WrittenFile
 from tools.local_cloud.inventory_lines import inventory_lines
 from tools.local_cloud.judged import EverJudged
-from tools.local_cloud.local_run import FIRST_TEXT, LOG, MESSAGES, Outcome
+from tools.local_cloud.local_run import FIRST_TEXT, LOG, MESSAGES, DaysBefore, Outcome
 from tools.local_cloud.messages import SentMessage
 from tools.local_cloud.scaled import said
 
 _ROWS_MAX = 40
 _SHOWN = ("name", "guid", "org", "space", "offering", "plan", "reason")
 _EMAIL_LINES_MAX = 40
+_ENDED_BY = {Ended.HEALTHY: Verdict.HEALTHY, Ended.IN_GRACE: Verdict.IN_GRACE}
 _READERS = {
     Audience.PEOPLE: "for people",
     Audience.EVENTS: "for programs",
@@ -48,6 +50,8 @@ def show(outcome: Outcome, out: Path) -> None:
 
 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
+    if outcome.before:
+        console.print(f"{_said_before(outcome.before)}\n", soft_wrap=True)
     if outcome.error:
         _show_error(console, outcome.error)
     if outcome.explained:
@@ -58,6 +62,16 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
     _show_files(console, outcome.written, out)
     if page := _page(outcome.answer, out):
         console.print(Text(f"\nOpen the report: {page}", style="bold"), soft_wrap=True)
+
+
+def _said_before(days: DaysBefore) -> str:
+    """Such as "the days before, 2026-11-12 to 2026-11-25: 14 audited"."""
+    said = [f"{days.runs:,} audited"]
+    if days.failed:
+        said.append(f"{days.failed:,} failed")
+    if days.left_out:
+        said.append(f"{days.left_out:,} left out, for the folder has a later run")
+    return f"the days before, {days.first} to {days.last}: {', '.join(said)}"
 
 
 def _show_answer(console: Console, answer: dict[str, Any], outcome: Outcome) -> None:
@@ -131,7 +145,10 @@ def _show_counts(console: Console, counts: dict[str, int]) -> None:
 
 
 def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
-    """The problems, then the problems that ended; a dry run has only its answer."""
+    """The problems, then those that a verdict ended; a dry run has only its answer.
+
+    What ended since its instance left the fleet is said with the inventory.
+    """
     if report is None:
         return [
             Row(verdict=Verdict(p["verdict"]), **{name: p[name] for name in _SHOWN})
@@ -140,7 +157,7 @@ def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
     problems = [row_of(one, change_of(one)) for one in report.findings if one.verdict.is_problem]
     resolved = [
         Row(
-            verdict=Verdict.HEALTHY,
+            verdict=_ENDED_BY[r.ended],
             name=r.name,
             guid=r.guid,
             org=r.org,
@@ -151,7 +168,7 @@ def _rows(answer: dict[str, Any], report: WholeReport | None) -> list[Row]:
             reason=f"was {r.verdict} since {r.since:%Y-%m-%d %H:%M} UTC",
         )
         for r in report.resolved
-        if r.resolved_at == report.run.due_at
+        if r.resolved_at == report.run.due_at and r.ended in _ENDED_BY
     ]
     return problems + resolved
 

@@ -131,6 +131,11 @@ def plan_run(request: AuditRequest, started_at: datetime, invocation_id: str) ->
     )
 
 
+def is_scheduled(run_id: str) -> bool:
+    """Whether a full run came by its schedule and not by hand: then its id is a time alone."""
+    return run_id.endswith("Z")
+
+
 def _digest(request: AuditRequest, *more: str) -> str:
     return hashlib.sha256(msgspec.json.encode((request, more))).hexdigest()[:_SHORT]
 

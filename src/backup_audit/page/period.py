@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from backup_audit.fleet.run import is_scheduled
 from backup_audit.report.history import HistoryPoint
 
 # Between two runs is a gap if they are farther apart than this, times the usual distance.
@@ -31,10 +32,12 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usual_distance(history: Sequence[HistoryPoint]) -> timedelta | None:
-    """The median distance of runs; None where there are too few to say."""
-    distances = [
-        (after.due_at - before.due_at).total_seconds() for before, after in pairwise(history)
-    ]
+    """The median distance of scheduled runs; None where there are too few to say.
+
+    Others are made by hand, beside the schedule: they say nothing of when a run is due.
+    """
+    scheduled = [point.due_at for point in history if is_scheduled(point.run_id)]
+    distances = [(after - before).total_seconds() for before, after in pairwise(scheduled)]
     return timedelta(seconds=median(distances)) if distances else None
 
 
