@@ -211,14 +211,19 @@ def test_unknowns_of_one_cause_are_a_line() -> None:
 
 
 def test_of_unknowns_without_an_answer_the_line_has_what_there_is() -> None:
-    for status, end in ((None, ""), (503, " HTTP 503")):
-        unknown = [problem(number, Verdict.UNKNOWN) for number in range(12)]
+    for offering, status, said in (
+        ("p.mysql", None, " `p.mysql`"),
+        ("p.mysql", 503, " `p.mysql` HTTP 503"),
+        (None, 503, " HTTP 503"),
+        (None, None, ""),
+    ):
+        unknown = [problem(n, Verdict.UNKNOWN, offering=offering) for n in range(12)]
         evidence = msgspec.structs.replace(
             unknown[0].evidence, http_status=status, title=None, silence=None
         )
         same = [msgspec.structs.replace(one, evidence=evidence) for one in unknown]
 
-        assert shown(chat(*same))[1:] == [f"\u2022 NEW unknown: 12 instances `p.mysql`{end}"]
+        assert shown(chat(*same))[1:] == [f"\u2022 NEW unknown: 12 instances{said}"]
 
 
 @pytest.mark.parametrize(
@@ -312,6 +317,39 @@ def test_news_of_the_fleet_are_said_by_number_and_three_by_name(count: int, said
     for message in (gone, fresh):
         assert NEWS_PAGE in valid(message).content.next_steps
     assert NEWS_PAGE not in valid(chat(problem())).content.next_steps
+
+
+@pytest.mark.parametrize(
+    ("name", "offering", "said"),
+    [
+        (None, "p.mysql", "`guid-1` `p.mysql`"),
+        ("orders", None, "`orders`"),
+        (None, None, "`guid-1`"),
+    ],
+)
+def test_of_an_instance_of_the_fleet_is_said_what_is_known(
+    name: str | None, offering: str | None, said: str
+) -> None:
+    gone = departed("guid-1", verdict=None, name=name, offering=offering)
+
+    message = chat(inventory=inventory(**departures(gone)))
+
+    assert shown(message)[1:] == [f"\u2022 Left the fleet: 1 instance: {said}"]
+
+
+@pytest.mark.parametrize(("length", "more"), [(65, False), (66, False), (67, True)])
+def test_names_of_the_fleet_are_said_as_far_as_they_have_room(length: int, *, more: bool) -> None:
+    names = ["a" * 66, "b" * length, "c"]
+    left = [
+        departed(name[0], verdict=None, name=name, offering=name[0].upper() * 78) for name in names
+    ]
+
+    [said] = shown(chat(inventory=inventory(**departures(*left[:2]))))[1:]
+    [of_three] = shown(chat(inventory=inventory(**departures(*left))))[1:]
+
+    assert said.endswith(", and 1 more") is more
+    assert ("`c`" in of_three) is False
+    assert of_three.endswith(f", and {2 if more else 1} more")
 
 
 def test_what_the_first_inventory_found_is_said_by_offering() -> None:
@@ -494,6 +532,17 @@ def test_a_run_of_some_instances_that_failed_has_no_thread() -> None:
     assert len(shown(message)) == 2
     assert shown(message)[0].startswith("A partial run of the backup audit of test failed at ")
     assert "test: a partial run failed" in valid(message).content.title
+
+
+@pytest.mark.parametrize(
+    ("length", "said"), [(399, "x" * 383), (400, "x" * 384), (401, "x" * 383 + "\u2026")]
+)
+def test_a_reason_is_said_in_400_characters(length: int, said: str) -> None:
+    error = "ApiUnreachable: "
+
+    message = failed("x" * (length - len(error)))
+
+    assert shown(message)[1] == f"`{error}{said}`"
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "x" * 60_000])

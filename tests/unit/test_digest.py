@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -1248,6 +1248,32 @@ def test_an_audience_whose_topic_came_after_the_plan_is_notified_from_the_next_r
     without = alerts_from(NOW, news_from={Audience.PEOPLE: NOW})
 
     assert list(contents(stored([new()], alerts=without), Audience.CHAT, FAILING)) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "incomplete_since", "added_at", "hears"),
+    [
+        (known(), None, NOW, True),
+        (not_reached(), NOW - DAY, NOW, True),
+        (HEALTHY, None, NOW, False),
+        (known(), None, NOW - DAY, False),
+    ],
+)
+def test_an_audience_that_is_new_hears_what_others_know_already(
+    found: Finding, incomplete_since: datetime | None, added_at: datetime, *, hears: bool
+) -> None:
+    told = ReaderState(digest_at=NOW - HOUR, why=(), episode=NOW - DAY, cleared=False)
+    alerts = alerts_from(
+        NOW,
+        added_at={Audience.PEOPLE: NOW - DAY, Audience.CHAT: added_at},
+        readers={"": told},
+        incomplete_since=incomplete_since,
+    )
+
+    report = stored([found], alerts=alerts)
+
+    assert none(report, Audience.PEOPLE)
+    assert none(report, Audience.CHAT) is not hears
 
 
 # ── Any day, any name ─────────────────────────────────────────────────────────────────────────────

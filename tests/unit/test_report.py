@@ -447,6 +447,15 @@ def test_of_long_entries_an_answer_has_fewer(length: int, rules: int) -> None:
     assert len(shortened(inventory(rules=used)).rules) == rules
 
 
+@pytest.mark.parametrize(("size", "rules"), [(1_999_999, 1), (2_000_000, 1), (2_000_001, 0)])
+def test_an_answer_has_as_much_of_an_inventory_as_two_megabytes_hold(size: int, rules: int) -> None:
+    used = RuleUse(rule="rules[0]", name="", match={}, unless=None, matched=1, decided=1)
+    rest_of_it = len(msgspec.json.encode(inventory(rules=[used])))
+    padded = msgspec.structs.replace(used, name="x" * (size - rest_of_it))
+
+    assert len(shortened(inventory(rules=[padded])).rules) == rules
+
+
 @pytest.mark.parametrize(("count", "named"), [(99, 99), (100, 100), (101, 100)])
 def test_of_those_that_vanished_an_answer_names_a_hundred(count: int, named: int) -> None:
     fleet = inventory(vanished=[departed()] * count, vanished_count=count)

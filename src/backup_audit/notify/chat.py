@@ -153,10 +153,7 @@ def run_failed_chat(failure: RunFailure) -> Message:
             },
         ),
     )
-    attributes = {
-        name: value for name, value in said.attributes.items() if name != "schema_version"
-    }
-    return json_message(document.id, document, **attributes)
+    return json_message(document.id, document, **said.attributes)
 
 
 def code(text: str, longest: int = _NAME_MAX) -> str:
