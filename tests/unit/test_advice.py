@@ -18,9 +18,9 @@ from backup_audit.judge.advice import (
     page_of,
     runbook_page,
 )
-from backup_audit.judge.evidence import Backup, BackupList, Cause
+from backup_audit.judge.evidence import Backup, BackupList, Cause, Refusal
 from backup_audit.judge.finding import finding_of
-from backup_audit.judge.verdict import Verdict
+from backup_audit.judge.verdict import UNBELIEVABLE, Verdict
 from tests.doubles.builders import NOW, evidence, instance, run
 
 UNKNOWN = Verdict.UNKNOWN
@@ -110,6 +110,23 @@ def test_a_time_that_nobody_can_believe_is_for_those_who_run_the_platform() -> N
     assert found.verdict is Verdict.UNKNOWN
     [step] = next_step_of(found)
     assert step.startswith(f"{PLATFORM} mend the time")
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal", "begins"),
+    [
+        (404, Refusal(10000), AUDIT),
+        (502, Refusal(10001, "CF-ServiceBrokerBadResponse", "1 backup"), BROKER),
+        (502, Refusal(10001, "CF-ServiceBrokerBadResponse", UNBELIEVABLE), BROKER),
+    ],
+)
+def test_who_acts_on_a_refusal_follows_from_it_whatever_it_says(
+    status: int, refusal: Refusal, begins: str
+) -> None:
+    found = finding_of(instance(), evidence(refusal, status), run(), None)
+
+    assert found.verdict is Verdict.UNKNOWN
+    assert next_step_of(found)[0].startswith(begins)
 
 
 def test_every_advice_to_somebody_says_what_they_do() -> None:

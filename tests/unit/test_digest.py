@@ -837,7 +837,7 @@ def test_who_was_notified_of_a_problem_hears_of_its_end_though_it_was_muted_sinc
 @pytest.mark.parametrize("count", [9, 10, 11])
 def test_ten_ends_of_unknown_instances_of_one_offering_are_one_line(count: int) -> None:
     unknown: dict[str, Any] = {"verdict": Verdict.UNKNOWN, "offering": "p.mysql"}
-    ends = [over(f"u-{n:02}", **unknown) for n in range(count)]
+    ends = [over(f"u-{n:02}", name=f"db-{n:02}", **unknown) for n in range(count)]
     others = [
         over("known", offering="p.mysql"),
         over("gone", Ended.GONE, **unknown),
@@ -850,15 +850,16 @@ def test_ten_ends_of_unknown_instances_of_one_offering_are_one_line(count: int) 
     together = f"- {count} × unknown before, p.mysql"  # noqa: RUF001
     named = [line for line in healthy if line.startswith("- ")]
     if count < 10:
-        assert named == ["- known", *(f"- u-{n:02}" for n in range(count)), "- elsewhere"]
+        few = [f"- db-{n:02} (u-{n:02})" for n in range(count)]
+        assert named == ["- known", *few, "- elsewhere"]
     else:
         assert named == [together, "- known", "- elsewhere"]
         assert healthy[1:6] == [
             together,
             "    such as:",
-            "    u-00",
-            "    u-01",
-            "    u-02",
+            "    db-00 (u-00)",
+            "    db-01 (u-01)",
+            "    db-02 (u-02)",
         ]
     assert part_of(message, "ENDED · GONE (1)")[1] == "- gone"
     assert "more, in the report" not in message.body

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from backup_audit.fleet.policy import BUILT_IN, Policy
@@ -16,8 +17,9 @@ from backup_audit.judge.evidence import (
     UnreadableBackup,
     read_backup,
 )
+from backup_audit.judge.finding import finding_of
 from backup_audit.judge.verdict import Judgement, Verdict, judge
-from tests.doubles.builders import NOW, evidence
+from tests.doubles.builders import NOW, evidence, instance, run
 
 HOUR = timedelta(hours=1)
 GRACE = Policy(max_age_seconds=26 * 3600, min_backups=1, grace_seconds=48 * 3600)
@@ -189,6 +191,8 @@ def test_of_an_instance_that_the_foundation_lists_no_longer(
 
     assert judge(asked, BUILT_IN, is_absent=True).reason == reason
     assert judge(asked, BUILT_IN, is_absent=True).verdict is judge(asked, BUILT_IN).verdict
+    absent = msgspec.structs.replace(instance(), is_absent=True)
+    assert finding_of(absent, asked, run(), None).reason == reason
 
 
 @pytest.mark.parametrize(
