@@ -222,6 +222,16 @@ def test_at_an_earlier_time_only_what_existed_then_counts(
     assert judged(listing, as_of=as_of).usual_interval == usual
 
 
+def test_a_list_that_proves_no_verdict_shows_an_interval_too() -> None:
+    demanded = Policy(max_age_seconds=26 * 3600, min_backups=5, grace_seconds=0)
+    doubted = judged(BackupList((*a_list(50, 74, 98, 122).backups, BAD)), BUILT_IN)
+    expired = judged(a_list(3, 27, 51, 75), demanded, NOW - HOUR)
+
+    for judgement in (doubted, expired):
+        assert judgement.verdict is Verdict.UNKNOWN
+        assert judgement.usual_interval == DAY
+
+
 @pytest.mark.parametrize("policy", [LENIENT, BUILT_IN])
 def test_a_finding_has_it_in_its_evidence(policy: Policy) -> None:
     assert found(a_list(30, 54, 78, 102), policy).evidence.usual_interval_seconds == 86_400
