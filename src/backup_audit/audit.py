@@ -360,7 +360,8 @@ class Audit:
             lambda: previous_of(self._store, keys, run.due_at),
         )
         plan, entries = self._planned(request, run, configuration, Previous(), fleet)
-        with closing(Summary()) as summary, self._edges.engine(ceilings) as engine:
+        summing_up = closing(Summary(notifies=False, per_owner=False))
+        with summing_up as summary, self._edges.engine(ceilings) as engine:
             for entry, evidence in self._asked(engine, entries):
                 summary.add(finding_of(entry.instance, evidence, run, entry.mute))
             why = why_incomplete(summary.why_incomplete, fleet.inventory)

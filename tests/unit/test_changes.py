@@ -533,6 +533,20 @@ def test_what_got_worse_unheard_is_worse_when_the_problem_is_named_again() -> No
     assert compared(finding(S), before).alert == Alert(verdict=S, worsened_at=NOW)
 
 
+def test_when_a_problem_was_named_again_is_known_and_outlives_a_change_of_its_verdict() -> None:
+    left_out = msgspec.structs.replace(
+        open_problem(S, NOW - DAY), alert=Alert(verdict=S, left_out=True)
+    )
+    named_before = msgspec.structs.replace(
+        open_problem(S, NOW - DAY), alert=Alert(verdict=S, named_again_at=NOW - HOUR)
+    )
+
+    assert compared(finding(S), left_out).alert == Alert(verdict=S, named_again_at=NOW)
+    changed = compared(finding(N), named_before).alert
+    assert changed is not None
+    assert (changed.verdict, changed.named_again_at) == (N, NOW - HOUR)
+
+
 # ── Those who left ────────────────────────────────────────────────────────────────────────────────
 
 

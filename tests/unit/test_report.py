@@ -18,9 +18,10 @@ from backup_audit.fleet.mutes import Mute
 from backup_audit.fleet.run import Scope
 from backup_audit.fleet.selection import ExcludeState, ExcludeUse, RuleUse
 from backup_audit.judge.evidence import Cause, Silence
-from backup_audit.judge.finding import Change, Finding, Problem, finding_of, in_short
+from backup_audit.judge.finding import Alert, Change, Finding, Problem, finding_of, in_short
 from backup_audit.judge.verdict import Verdict
 from backup_audit.plan import policy_digest
+from backup_audit.report.alerts import Found, ReaderState
 from backup_audit.report.changes import Resolved, compared
 from backup_audit.report.drift import Departed, Unaudited
 from backup_audit.report.rendering import (
@@ -34,6 +35,7 @@ from backup_audit.report.rendering import (
 )
 from backup_audit.report.report import (
     Answer,
+    News,
     WholeReport,
     coverage_of,
     floor_percent,
@@ -474,8 +476,62 @@ def test_what_of_an_inventory_is_not_known_stays_so_in_an_answer(
     assert shortened(fleet) == fleet
 
 
+def test_ends_are_summed_up_for_the_platform_and_for_their_owner() -> None:
+    ends = [ended_problem(f"guid-{number}", owner="team-a") for number in range(2)]
+    unknown = ended_problem("guid-9", verdict=Verdict.UNKNOWN)
+
+    with closing(Summary(notifies=True, per_owner=True, due_at=NOW)) as summary:
+        for one in (*ends, unknown):
+            summary.add_end(one)
+
+    assert {reader: found.ended for reader, found in summary.found.items()} == {"": 3, "team-a": 2}
+    assert summary.ended_guids == {"guid-0", "guid-1"}
+
+
+def test_problems_are_summed_up_for_the_platform_and_for_their_owner() -> None:
+    replace, before = msgspec.structs.replace, NOW - 24 * HOUR
+    left_out = replace(
+        open_problem(since=before), alert=Alert(verdict=Verdict.STALE, left_out=True)
+    )
+    silence = evidence(Silence(Cause.NOT_REACHED, "the time was over"), None)
+    deleted = replace(finding(), operation=Operation("delete", "in progress", NOW))
+    kinds = [
+        compared(finding(owner="team-a"), None),
+        compared(finding(owner="team-b"), open_problem(Verdict.UNSUPPORTED, before)),
+        compared(finding(owner="team-a"), left_out),
+        compared(finding(Verdict.UNKNOWN), open_problem(Verdict.UNKNOWN, before)),
+        compared(finding(mute=MUTE), None),
+        compared(deleted, None),
+        finding_of(instance(), silence, run(), None),
+    ]
+    clear = ReaderState(
+        digest_at=before, why=(), episode=before, cleared=True, all_clear_at=NOW - HOUR
+    )
+
+    with closing(Summary(notifies=True, per_owner=True, due_at=NOW, known={"": clear})) as summary:
+        for number in range(2):
+            for one in kinds:
+                summary.add(replace(one, guid=f"{number}"))
+
+    assert summary.found == {
+        "": Found(open=10, named=8, opened=2, again=2, worsened=2),
+        "team-a": Found(open=4, named=4, opened=2),
+        "team-b": Found(open=2, named=2, worsened=2),
+    }
+    assert summary.news == News(
+        problems=8,
+        new=2,
+        worse=2,
+        resolved=0,
+        muted=2,
+        not_reached=2,
+        still_unknown=2,
+        being_deleted=2,
+    )
+
+
 def test_the_worst_are_no_more_than_asked_for() -> None:
-    with closing(Summary()) as summary:
+    with closing(Summary(notifies=False, per_owner=False)) as summary:
         for verdict in (Verdict.UNKNOWN, Verdict.STALE, Verdict.NEVER_BACKED_UP):
             summary.add(finding(verdict, verdict))
 

@@ -181,9 +181,9 @@ def _reported(
     with closing(
         Summary(
             grouping,
-            due_at=due_at,
             notifies=plan.notifies,
             per_owner=per_owner,
+            due_at=due_at,
             known=before.readers,
         )
     ) as summary:

@@ -41,9 +41,9 @@ class Summary:
         self,
         grouping: Grouping | None = None,
         *,
+        notifies: bool,
+        per_owner: bool,
         due_at: datetime | None = None,
-        notifies: bool = False,
-        per_owner: bool = False,
         known: Mapping[str, ReaderState] | None = None,
     ) -> None:
         self._grouping = grouping
