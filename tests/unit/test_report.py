@@ -530,6 +530,43 @@ def test_problems_are_summed_up_for_the_platform_and_for_their_owner() -> None:
     )
 
 
+def test_findings_stand_worst_first_and_the_longest_without_a_backup_before_others() -> None:
+    def hiding(verdict: Verdict, days: int) -> Finding:
+        hidden = open_problem(verdict, NOW - 24 * HOUR * days)
+        return compared(finding(Verdict.UNKNOWN), hidden)
+
+    older = finding_of(instance(), evidence(a_list(99)), run(), None)
+    stale, unknown = finding(Verdict.STALE), finding(Verdict.UNKNOWN)
+    in_order = [
+        finding(Verdict.NEVER_BACKED_UP),
+        older,
+        stale,
+        stale,
+        finding(Verdict.UNSUPPORTED),
+        finding(Verdict.NOT_FOUND),
+        hiding(Verdict.NEVER_BACKED_UP, 1),
+        hiding(Verdict.STALE, 2),
+        hiding(Verdict.STALE, 1),
+        hiding(Verdict.NOT_FOUND, 3),
+        unknown,
+    ]
+    numbered = [msgspec.structs.replace(one, guid=f"{n:02}") for n, one in enumerate(in_order)]
+
+    with closing(Summary(notifies=False, per_owner=False)) as summary:
+        for one in reversed(numbered):
+            summary.add(one)
+        found = [msgspec.json.decode(line, type=Finding).guid for line in summary.unhealthy()]
+
+    assert found == [one.guid for one in numbered]
+
+
+def test_owners_are_no_readers_unless_they_are_notified() -> None:
+    with closing(Summary(notifies=True, per_owner=False, due_at=NOW)) as summary:
+        summary.add(compared(finding(owner="team-a"), None))
+
+    assert list(summary.found) == [""]
+
+
 def test_the_worst_are_no_more_than_asked_for() -> None:
     with closing(Summary(notifies=False, per_owner=False)) as summary:
         for verdict in (Verdict.UNKNOWN, Verdict.STALE, Verdict.NEVER_BACKED_UP):
