@@ -118,6 +118,26 @@ def test_problems_come_worst_first_and_the_longest_without_a_backup_before_the_o
     ]
 
 
+def test_of_unknown_ones_a_known_problem_comes_first_and_the_longest_before_the_others() -> None:
+    def hiding(verdict: Verdict, days: int) -> Finding:
+        hidden = open_problem(verdict, NOW - 24 * HOUR * days)
+        return compared(finding(Verdict.UNKNOWN), hidden)
+
+    in_order = [
+        finding(Verdict.NOT_FOUND),
+        hiding(Verdict.NEVER_BACKED_UP, 1),
+        hiding(Verdict.STALE, 2),
+        hiding(Verdict.STALE, 1),
+        hiding(Verdict.NOT_FOUND, 3),
+        finding(Verdict.UNKNOWN),
+    ]
+    numbered = [msgspec.structs.replace(one, guid=f"{n:02}") for n, one in enumerate(in_order)]
+
+    listed = whole(numbered[::-1]).findings
+
+    assert [one.guid for one in listed] == [one.guid for one in numbered]
+
+
 def test_every_verdict_is_counted_and_zeros_are_said() -> None:
     counts = whole([finding(Verdict.STALE), finding(Verdict.STALE)]).counts
 
@@ -528,36 +548,6 @@ def test_problems_are_summed_up_for_the_platform_and_for_their_owner() -> None:
         still_unknown=2,
         being_deleted=2,
     )
-
-
-def test_findings_stand_worst_first_and_the_longest_without_a_backup_before_others() -> None:
-    def hiding(verdict: Verdict, days: int) -> Finding:
-        hidden = open_problem(verdict, NOW - 24 * HOUR * days)
-        return compared(finding(Verdict.UNKNOWN), hidden)
-
-    older = finding_of(instance(), evidence(a_list(99)), run(), None)
-    stale, unknown = finding(Verdict.STALE), finding(Verdict.UNKNOWN)
-    in_order = [
-        finding(Verdict.NEVER_BACKED_UP),
-        older,
-        stale,
-        stale,
-        finding(Verdict.UNSUPPORTED),
-        finding(Verdict.NOT_FOUND),
-        hiding(Verdict.NEVER_BACKED_UP, 1),
-        hiding(Verdict.STALE, 2),
-        hiding(Verdict.STALE, 1),
-        hiding(Verdict.NOT_FOUND, 3),
-        unknown,
-    ]
-    numbered = [msgspec.structs.replace(one, guid=f"{n:02}") for n, one in enumerate(in_order)]
-
-    with closing(Summary(notifies=False, per_owner=False)) as summary:
-        for one in reversed(numbered):
-            summary.add(one)
-        found = [msgspec.json.decode(line, type=Finding).guid for line in summary.unhealthy()]
-
-    assert found == [one.guid for one in numbered]
 
 
 def test_owners_are_no_readers_unless_they_are_notified() -> None:
