@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_audit.errors import ApiUnreachable
+from backup_audit.fleet.inventory import Operation
 from backup_audit.fleet.run import Run, Scope
 from backup_audit.judge.evidence import Cause, Refusal
 from backup_audit.judge.finding import Finding
@@ -31,7 +32,7 @@ from backup_audit.notify.links import Links
 from backup_audit.notify.message import Message
 from backup_audit.notify.run_failure import failure_of
 from backup_audit.report.alerts import Audience, ReaderState
-from backup_audit.report.changes import compared
+from backup_audit.report.changes import Ended, compared
 from backup_audit.report.drift import Unaudited
 from backup_audit.report.failing import Failing
 from tests.doubles.builders import (
@@ -41,6 +42,7 @@ from tests.doubles.builders import (
     PLACE,
     departed,
     departures,
+    ended_problem,
     finding,
     inventory,
     open_problem,
@@ -252,6 +254,20 @@ def test_an_incomplete_run_says_so_and_where_to_read_on() -> None:
     steps = valid(message).content.next_steps
     assert "Incomplete: https://git.example.com/docs/runbook.md#incompleterun" in steps
     assert valid(message).content.title.startswith("\U0001f7e1 ")
+
+
+def test_what_ended_and_what_is_not_named_are_counted_last() -> None:
+    ends = [
+        ended_problem("e-0"),
+        ended_problem("e-1", ended=Ended.LEFT_SELECTION),
+        ended_problem("e-2", ended=Ended.LEFT_SELECTION),
+    ]
+    muted = compared(finding(guid="guid-muted", mute=MUTE), None)
+    deleted = problem(operation=Operation("delete", "in progress", NOW))
+
+    lines = shown(chat(muted, deleted, remembered=ends))
+
+    assert lines[-2:] == ["Ended: 1 healthy, 2 left selection.", "Muted: 1. Being deleted: 1."]
 
 
 def test_that_the_audit_works_again_is_said() -> None:
