@@ -6,7 +6,7 @@ from the stored report, in one order: so a retry knows which messages are out by
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from backup_audit.fleet.run import Scope
 from backup_audit.judge.finding import Change, Finding
@@ -31,6 +31,8 @@ from backup_audit.report.commit import StoredReport
 from backup_audit.report.failing import Failing
 from backup_audit.report.groups import Group
 from backup_audit.report.report import Report, ReportAddress
+
+T = TypeVar("T")
 
 OWNERS_MAX = 20  # owners, by name, in the attribute of a group
 
@@ -147,10 +149,9 @@ class _Maker:
             **self._common(f"problem/{finding.problem_id}/{action}"),
             action=action,
             severity=finding.severity,
-            # These stand in each finding whose problem is open.
-            problem_id=cast("str", finding.problem_id),
-            opened_at=cast("datetime", finding.opened_at),
-            since=cast("datetime", finding.since),
+            problem_id=_stated(finding.problem_id),
+            opened_at=_stated(finding.opened_at),
+            since=_stated(finding.since),
             verdict=finding.verdict,
             change=Change.REOPENED if is_reopened else _CHANGES[action],
             ended=None,
@@ -186,6 +187,11 @@ class _Maker:
             "due_at": report.run.due_at,
             "report": self._address,
         }
+
+
+def _stated(value: T | None) -> T:
+    """What stands in each finding whose problem is open, though its type allows for null."""
+    return cast("T", value)
 
 
 # Attributes by what happened. How a problem opened, or ended, may say more of the change.
