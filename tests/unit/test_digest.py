@@ -1356,6 +1356,22 @@ def test_the_largest_day_with_the_widest_names_fits_and_still_names_the_news() -
     assert lines_of(message)[-1].startswith("aws s3 presign s3://")
 
 
+def test_a_digest_that_is_full_has_room_for_its_attributes() -> None:
+    problem = new(reason="x", owner="a")
+    problems = [
+        replace(
+            problem,
+            guid=f"{'g' * 150}-{n:03}",
+            **dict.fromkeys(("name", *PLACE), f"{n:03}{WIDE[:30]}"),
+        )
+        for n in range(80)
+    ]
+
+    message = digest_of(*problems)
+
+    assert DIGEST_MAX - 6_000 < len(message.body.encode()) <= DIGEST_MAX - 2_000
+
+
 @given(st.text(), st.text(min_size=1))
 def test_whatever_a_name_is_it_stays_on_its_line(name: str, owner: str) -> None:
     """Names are chosen by whoever may make an instance, or an org."""
