@@ -1238,6 +1238,18 @@ def test_who_is_muted_and_who_is_being_deleted_are_counted(count: int) -> None:
     assert (content.muted, content.being_deleted) == (count, count)
 
 
+def test_where_nothing_else_is_wrong_the_answer_says_who_is_muted_and_who_is_being_deleted() -> (
+    None
+):
+    muted = compared(finding(guid="guid-muted", mute=MUTE), None)
+
+    since = alerts_from(NOW, incomplete_since=NOW - DAY)
+
+    message = digest_of(HEALTHY, muted, being_deleted(), alerts=since)
+
+    assert "but for 1 muted and 1 being deleted." in lines_of(message)[0]
+
+
 def test_chat_hears_the_platforms_digest_alone() -> None:
     report = stored([new(owner="team-0")], alerts=PER_OWNER)
 
