@@ -1250,6 +1250,23 @@ def test_where_nothing_else_is_wrong_the_answer_says_who_is_muted_and_who_is_bei
     assert "but for 1 muted and 1 being deleted." in lines_of(message)[0]
 
 
+@pytest.mark.parametrize(
+    ("count", "answer"),
+    [
+        (0, "No instance of team-a has a problem."),
+        (1, "No instance of team-a that was reached has a problem; 1 was not reached."),
+        (2, "No instance of team-a that was reached has a problem; 2 were not reached."),
+    ],
+)
+def test_an_owner_whose_problems_ended_hears_that_none_is_left(count: int, answer: str) -> None:
+    missed = [replace(not_reached(guid=f"m-{n}"), owner="team-a") for n in range(count)]
+    ended = over(owner="team-a")
+
+    report = stored([HEALTHY, *missed], remembered=[ended], alerts=PER_OWNER)
+
+    assert lines_of(by_owner(report)["team-a"])[0].startswith(answer)
+
+
 def test_chat_hears_the_platforms_digest_alone() -> None:
     report = stored([new(owner="team-0")], alerts=PER_OWNER)
 
