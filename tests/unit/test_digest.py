@@ -1267,6 +1267,15 @@ def test_an_owner_whose_problems_ended_hears_that_none_is_left(count: int, answe
     assert lines_of(by_owner(report)["team-a"])[0].startswith(answer)
 
 
+@pytest.mark.parametrize(("lost", "together"), [(0, False), (1, True), (2, True)])
+def test_where_a_role_seems_lost_those_not_found_are_alike(lost: int, *, together: bool) -> None:
+    gone = [new(Verdict.NOT_FOUND, f"n-{n}") for n in range(GROUP_FROM)]
+
+    [content] = contents(stored(gone, inventory=inventory(lost=lost)), Audience.PEOPLE)
+
+    assert [one.count for one in content.alike] == ([GROUP_FROM] if together else [])
+
+
 def test_chat_hears_the_platforms_digest_alone() -> None:
     report = stored([new(owner="team-0")], alerts=PER_OWNER)
 
