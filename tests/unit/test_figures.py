@@ -272,6 +272,15 @@ def test_of_a_row_open_problems_are_counted_by_verdict_beside_all_instances() ->
         }
 
 
+def test_of_a_row_new_and_reopened_problems_are_counted_and_muted_ones_apart() -> None:
+    changes = (Change.NEW, Change.NEW, Change.REOPENED, Change.ONGOING, None)
+    found = [msgspec.structs.replace(finding(), change=change) for change in changes]
+    muted = msgspec.structs.replace(found[0], mute=MUTE)
+
+    for row in counted([*found, muted]).breakdown():
+        assert (row.open, row.new, row.muted, row.instances) == (5, 3, 1, 6)
+
+
 def test_of_no_findings_there_are_no_rows() -> None:
     assert list(counted([]).breakdown()) == []
 
