@@ -281,6 +281,17 @@ def test_of_a_row_new_and_reopened_problems_are_counted_and_muted_ones_apart() -
         assert (row.open, row.new, row.muted, row.instances) == (5, 3, 1, 6)
 
 
+def test_who_comes_once_too_many_names_are_known_is_in_the_sum_by_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("backup_audit.report.figures.NAMES_MAX", 1)
+
+    [known, others] = rows([finding(owner="a"), finding(owner="b")], By.OWNER)
+
+    assert (known.owner, others.owner) == ("a", None)
+    assert others.open == others.counts["stale"] == others.open_counts["stale"] == 1
+
+
 def test_of_no_findings_there_are_no_rows() -> None:
     assert list(counted([]).breakdown()) == []
 
