@@ -178,7 +178,7 @@ def _open(one: PeriodProblem) -> str:
 
 def _ended(one: PeriodProblem) -> str:
     ended = f"{one.ended}".replace("_", " ")
-    return f"ended: {_problem(one)}, after {duration(one.seconds)} {ended}"
+    return f"ended: {_problem(one)}, after {duration(one.seconds)}: {ended}"
 
 
 def _problem(one: PeriodProblem) -> str:

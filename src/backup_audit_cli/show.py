@@ -207,7 +207,7 @@ def _head(glance: Glance, width: int) -> Iterator[str]:
     yield _line(" · ".join([*parts, f"due {at(run.due_at)}, {age} ago", whole]))
     yield _counts(report)
     if trend := trend_line(head.history, width):
-        yield trend
+        yield trend if run.scope.is_compared else f"of the whole fleet, before this run: {trend}"
     if run.delay is not None:
         yield f"note: it was made {brief_duration(run.delay)} after it was due"
 
@@ -275,7 +275,7 @@ def _some(what: str, lines: Iterable[str], count: int) -> Iterator[str]:
 def _ended(one: Resolved) -> str:
     lasted = brief_duration(one.resolved_at - one.opened_at)
     how = one.ended.replace("_", " ")
-    return f"{named(one.guid, one.name)}: {one.verdict}, after {lasted} {how}"
+    return f"{named(one.guid, one.name)}: {one.verdict}, after {lasted}: {how}"
 
 
 def _late(one: LateInstance) -> str:

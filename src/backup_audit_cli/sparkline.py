@@ -26,7 +26,7 @@ def trend_line(history: Sequence[HistoryPoint], width: int) -> str:
     bars = "".join(_mark(point) or _bar(point.open, highest) for point in shown)
     said = f"open problems over {len(shown)} runs: {bars}"
     if counts:
-        said += f"  from {min(counts):,} to {highest:,}"
+        said += f"  between {min(counts):,} and {highest:,}"
     meanings = {_INCOMPLETE: "incomplete", _UNKNOWN: "most unknown"}
     marks = [f"{mark} {meaning}" for mark, meaning in meanings.items() if mark in bars]
     return "  ".join([f"{said}, {shown[-1].open:,} in the last", *marks])

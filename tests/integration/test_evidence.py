@@ -848,7 +848,7 @@ def test_a_problem_that_ended_is_named_once_though_reports_remember_it_for_30_da
 
     assert "1 opened, 1 ended, 0 open as of run 20261005T050000Z" in said
     assert said.count("ended: orders (guid-7), owner team-orders: stale since 2026-10-01") == 1
-    assert "05:00 UTC, after 2 d healthy" in said
+    assert "05:00 UTC, after 2 d: healthy" in said
 
 
 @pytest.mark.parametrize(

@@ -675,7 +675,7 @@ def test_new_and_ended_problems_and_late_instances_are_said(
 
     assert "since the run before: 1 new, 7 ended\n" in said
     assert said.count("\nended: orders (old-") == 5
-    assert "ended: orders (old-0): stale, after 24 h healthy\n" in said
+    assert "ended: orders (old-0): stale, after 24 h: healthy\n" in said
     assert "\nended: … and 2 more\n" in said
     assert said.count("\nlate: late-") == 5
     assert "): newest backup is 5 h old, usually one every 3 h\n" in said or (
@@ -721,9 +721,23 @@ def test_the_trend_marks_the_runs_that_say_little(shell: Shell, reports: ReportF
     _, said, _ = shell.shows()
 
     assert (
-        "open problems over 7 runs: ▁▂█▂?×▂  from 0 to 8, 1 in the last"  # noqa: RUF001
+        "open problems over 7 runs: ▁▂█▂?×▂  between 0 and 8, 1 in the last"  # noqa: RUF001
         "  × incomplete  ? most unknown\n"  # noqa: RUF001
     ) in said
+
+
+@pytest.mark.parametrize("scope", [Scope.PARTIAL, Scope.WHAT_IF])
+def test_the_trend_beside_a_run_of_less_is_that_of_the_whole_fleet(
+    shell: Shell, reports: ReportFolder, scope: Scope
+) -> None:
+    for day in range(2):
+        reports.run(NOW + day * DAY, [finding()], healthy=20)
+    run_id = reports.run(NOW + 2 * DAY, healthy=1, scope=scope)
+
+    trend = "open problems over 2 runs: ▂▂  between 1 and 1, 1 in the last\n"
+
+    assert f"\nof the whole fleet, before this run: {trend}" in shell.shows("--run", run_id)[1]
+    assert f"\n{trend}" in shell.shows()[1]
 
 
 def test_with_one_run_there_is_no_trend(shell: Shell, reports: ReportFolder) -> None:
