@@ -51,7 +51,8 @@ def aged(seconds: int, max_age: int) -> Finding:
 
 def bin_of(found: Finding) -> str | None:
     """The bin in which an instance is counted."""
-    bins = [name for name, count in msgspec.structs.asdict(counted([found]).ages).items() if count]
+    counts = msgspec.structs.asdict(counted([found]).ages)
+    bins = [name for name, count in counts.items() if count and name != "none_in_grace"]
     assert len(bins) < 2
     return bins[0] if bins else None
 
@@ -118,6 +119,20 @@ def test_whose_list_is_empty_is_counted_apart_whatever_the_verdict(verdict: Verd
     empty = finding_of(instance(), evidence(BackupList(())), run(), None)
 
     assert bin_of(msgspec.structs.replace(empty, verdict=verdict)) == "none"
+
+
+@pytest.mark.parametrize("listed", [0, 1, 2])
+def test_of_those_without_a_backup_it_is_counted_who_is_in_grace(listed: int) -> None:
+    """Who is in grace and has no list that could be read is in no bin, and so not one of them."""
+    never = finding(Verdict.NEVER_BACKED_UP)
+    young = msgspec.structs.replace(never, verdict=Verdict.IN_GRACE)
+    unread = finding(Verdict.UNSUPPORTED)
+    being_made = msgspec.structs.replace(unread, verdict=Verdict.IN_GRACE)
+    saved = msgspec.structs.replace(finding(Verdict.HEALTHY), verdict=Verdict.IN_GRACE)
+
+    ages = counted([being_made, saved, never, *[young] * listed, being_made]).ages
+
+    assert (ages.none, ages.none_in_grace) == (1 + listed, listed)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from backup_audit.page.sections import (
     ages_sentence,
     ends_of,
     equation,
-    in_grace_of,
     mutes_of,
     run_before,
     said_counts,
@@ -268,8 +267,9 @@ def test_the_ages_have_a_bar_for_each_bin_and_a_line_after_the_fourth() -> None:
 
 def test_a_bar_of_ages_is_as_high_as_its_share_of_the_highest_and_can_be_seen() -> None:
     found = Ages(up_to_25_percent=1_000, up_to_100_percent=500, up_to_2_times=1, none=4)
+    found = msgspec.structs.replace(found, none_in_grace=1)
 
-    bars = charts.ages(found, in_grace=1)
+    bars = charts.ages(found)
 
     assert {one.label: (one.x, one.y, one.height) for one in bars if one.count} == {
         "≤ 25 %": (12, 36, 120),
@@ -291,13 +291,14 @@ def test_a_bar_of_ages_is_as_high_as_its_share_of_the_highest_and_can_be_seen() 
     [
         (0, Verdict.NEVER_BACKED_UP, 0, "no backup at all"),
         (1, Verdict.NEVER_BACKED_UP, 1 / 4, "no backup at all, 1 of them in grace"),
+        (3, Verdict.NEVER_BACKED_UP, 3 / 4, "no backup at all, 3 of them in grace"),
         (4, Verdict.IN_GRACE, 0, "no backup at all, all of them in grace"),
     ],
 )
 def test_who_is_in_grace_has_no_backup_and_is_no_problem(
     in_grace: int, verdict: Verdict, share: float, said: str
 ) -> None:
-    none = charts.ages(Ages(none=4), in_grace)[-1]
+    none = charts.ages(Ages(none=4, none_in_grace=in_grace))[-1]
 
     assert none.verdict is verdict
     assert none.grace == pytest.approx(share * none.height, abs=0.1)
@@ -540,7 +541,7 @@ def test_the_trend_in_words_has_its_ends_its_highest_and_its_lowest() -> None:
 def test_the_ages_in_words_add_up() -> None:
     head = msgspec.structs.replace(
         head_of(finding(Verdict.NEVER_BACKED_UP)),
-        counts={"in_grace": 0},
+        counts={"in_grace": 3},
         ages=Ages(
             up_to_25_percent=1,
             up_to_50_percent=20,
@@ -556,15 +557,9 @@ def test_the_ages_in_words_add_up() -> None:
     said = "Newest backups: of 4,321 instances within max_age, of 8,765 older; 9 have none"
 
     assert ages_sentence(head) == said
-    young = msgspec.structs.replace(head, counts={"in_grace": 2})
+    ages = msgspec.structs.replace(head.ages, none_in_grace=2)
+    young = msgspec.structs.replace(head, ages=ages)
     assert ages_sentence(young) == f"{said}, 2 of them in grace"
-
-
-def test_of_another_moment_it_is_not_known_how_many_without_a_backup_are_in_grace() -> None:
-    head = msgspec.structs.replace(head_of(finding()), counts={"in_grace": 2})
-    what_if = msgspec.structs.replace(head, run=msgspec.structs.replace(head.run, as_of=NOW))
-
-    assert (in_grace_of(head), in_grace_of(what_if)) == (2, 0)
 
 
 def test_the_fleet_is_the_sum_of_its_verdicts_none_left_out() -> None:

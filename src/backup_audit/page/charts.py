@@ -11,7 +11,7 @@ from backup_audit.judge.verdict import Verdict
 from backup_audit.page.answer import verdicts_in
 from backup_audit.page.period import Slot
 from backup_audit.page.words import day, number
-from backup_audit.report.figures import Ages, BreakdownRow
+from backup_audit.report.figures import BINS, Ages, BreakdownRow
 
 FILLS: Mapping[Verdict, str] = {
     Verdict.NEVER_BACKED_UP: "#9b1c1c",
@@ -229,9 +229,10 @@ _BINS: Mapping[str, tuple[str, str, Verdict]] = {
 }
 
 
-def ages(found: Ages, in_grace: int = 0) -> list[AgeBar]:
-    """The nine bins, the highest bar as high as the chart; `in_grace` of those in "none" are so."""
-    counts: dict[str, int] = msgspec.structs.asdict(found)
+def ages(found: Ages) -> list[AgeBar]:
+    """The nine bins, the highest bar as high as the chart."""
+    counts: dict[str, int] = {name: getattr(found, name) for name in BINS}
+    in_grace = found.none_in_grace
     most, room = max(counts.values()), _BOTTOM - _TOP - 22
     bars = []
     for place, (name, count) in enumerate(counts.items()):

@@ -254,15 +254,6 @@ def trend_sentence(history: Sequence[HistoryPoint]) -> str:
     )
 
 
-def in_grace_of(report: Report) -> int:
-    """How many of those without a backup are in grace.
-
-    All that are: but for a what-if of another moment, in which some have backups, made later. How
-    many is not known there: 0.
-    """
-    return 0 if report.run.as_of else report.counts[Verdict.IN_GRACE]
-
-
 def ages_sentence(report: Report) -> str:
     """The ages in words: how many are within max_age, how many beyond, how many have none."""
     ages = report.ages
@@ -273,7 +264,7 @@ def ages_sentence(report: Report) -> str:
         + ages.up_to_100_percent
     )
     beyond = ages.up_to_2_times + ages.up_to_4_times + ages.up_to_8_times + ages.over_8_times
-    in_grace = in_grace_of(report)
+    in_grace = ages.none_in_grace
     excused = f", {number(in_grace)} of them in grace" if in_grace else ""
     return (
         f"Newest backups: of {number(within)} instances within max_age, of {number(beyond)} older; "

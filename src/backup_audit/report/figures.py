@@ -26,7 +26,8 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
     """How old the newest backups are, as a share of max_age: instances in each of nine bins.
 
     Each bin ends where its name says, the end included. `none` are those whose list is empty. Who
-    has no list that could be read, or none with a believable time, is in no bin.
+    has no list that could be read, or none with a believable time, is in no bin. `none_in_grace`
+    is no bin: so many of `none` are in grace.
     """
 
     up_to_25_percent: int = 0
@@ -38,11 +39,14 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
     up_to_8_times: int = 0
     over_8_times: int = 0
     none: int = 0
+    none_in_grace: int = 0
 
 
-_BINS = Ages.__struct_fields__
+BINS = tuple(name for name in Ages.__struct_fields__ if name != "none_in_grace")
+"""The nine, by rising age."""
+
 _ENDS = (0.25, 0.5, 0.75, 1, 2, 4, 8)  # times max_age, of all bins but the last two
-_NONE = len(_BINS) - 1
+_NONE = len(BINS) - 1
 
 
 class LateInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,18 +105,22 @@ class Figures:
     """Counts findings, one after the other. `late_count` is that of all, named or not."""
 
     def __init__(self) -> None:
-        self._bins = [0] * len(_BINS)
+        self._bins = [0] * len(BINS)
+        self._none_in_grace = 0
         self._late: list[tuple[float, str, LateInstance]] = []
         self.late_count = 0
         self._tallies = [_Tallies(by) for by in By]
 
     @property
     def ages(self) -> Ages:
-        return Ages(**dict(zip(_BINS, self._bins, strict=True)))
+        bins = dict(zip(BINS, self._bins, strict=True))
+        return Ages(**bins, none_in_grace=self._none_in_grace)
 
     def add(self, finding: Finding) -> None:
         if (number := _bin_of(finding)) is not None:
             self._bins[number] += 1
+        if number == _NONE and finding.verdict is Verdict.IN_GRACE:
+            self._none_in_grace += 1
         if finding.late:
             self._add_late(finding)
         columns = _columns_of(finding)
