@@ -1,5 +1,6 @@
 """The list: search, filters, order, pages, links, by mouse and by keyboard."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def test_a_space_is_picked_by_its_link_and_left_by_a_button(visitor: Visitor) ->
     there = [one for one in findings("sixty") if (one.org, one.space) == (org, space)]
 
     link.click()
-    shows(page, f"{len(there)} of {len(findings('sixty'))} shown, of {org} / {space}")
+    expect(page.locator("#shown")).to_contain_text(
+        f"{len(there)} of {len(findings('sixty'))} shown, of {org} / {space}"
+    )
     assert names(page) == guids(there)
 
     page.get_by_role("button", name="Show all").click()
@@ -120,6 +123,31 @@ def test_an_owner_is_picked_and_so_is_nobody(visitor: Visitor) -> None:
 
     page.locator("#filter [name=o]").select_option("-")
     assert names(page) == guids([one for one in found if one.owner is None])
+
+
+def said_besides(found: Sequence[Finding]) -> str:
+    """What the page says of those in a view whom messages do not count."""
+    muted = [one for one in found if one.mute]
+    young = [one for one in found if one.verdict is Verdict.IN_GRACE and not one.mute]
+    gone = [one for one in found if one.is_problem and one.is_being_deleted and not one.mute]
+    named = {"muted": muted, "in grace": young, "being deleted": gone}
+    parts = [f"{len(those)} {what}" for what, those in named.items() if those]
+    return ", " + ", ".join(parts).replace(" ", " of them ", 1) if parts else ""
+
+
+@pytest.mark.parametrize("by", ["owner", "org", "offering"])
+def test_a_view_of_one_says_whom_it_has_beside_those_that_messages_count(
+    visitor: Visitor, by: str
+) -> None:
+    found = findings("sixty")
+    assert re.fullmatch(r", \d of them muted, \d+ in grace, 1 being deleted", said_besides(found))
+    page = visitor.opens("sixty")
+
+    for name in {getattr(one, by) for one in found} - {None}:
+        of_it = [one for one in found if getattr(one, by) == name]
+        page.goto(page.url.split("#")[0] + f"#{'o' if by == 'owner' else by}={name}")
+        only = "" if by == "owner" else f", of {name}"
+        shows(page, f"{len(of_it)} of {len(found)} shown{only}{said_besides(of_it)}")
 
 
 def test_what_is_new_is_picked(visitor: Visitor) -> None:
@@ -293,10 +321,57 @@ def test_a_link_to_an_instance_that_is_not_there_says_so(visitor: Visitor) -> No
     assert len(names(page)) == 100
 
 
-def test_a_link_to_an_instance_says_so_where_there_is_no_list(visitor: Visitor) -> None:
-    page = visitor.opens("all_healthy", "#i=6f1c0000-0000-4000-8000-000000000000")
+_ABSENT = "6f1c0000-0000-4000-8000-00000000000a"
 
-    expect(page.locator("#shown")).to_contain_text("is not in this list")
+
+@pytest.mark.parametrize("state", ["some", "all_healthy"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (_ABSENT, f"{_ABSENT} is not in this list: it is healthy"),
+        (f"({_ABSENT.upper()}).", f"{_ABSENT} is not in this list: it is healthy"),
+        (f"{_ABSENT}0", f"“{_ABSENT}0” is no GUID of an instance."),
+        (_ABSENT[:-1], f"“{_ABSENT[:-1]}” is no GUID of an instance."),
+        ("unknown", "“unknown” is no GUID of an instance."),
+    ],
+)
+def test_a_link_to_what_is_not_in_the_list_says_whether_it_can_be_an_instance(
+    visitor: Visitor, state: str, text: str, said: str
+) -> None:
+    page = visitor.opens(state, f"#i={text}")
+
+    expect(page.locator("#shown")).to_contain_text(said)
+
+
+@pytest.mark.parametrize(
+    "around", ["%20{}", "{}%20", "{}.", "{}%0A", "({}),", "{}"], ids=lambda around: around
+)
+@pytest.mark.parametrize("capitals", [False, True])
+def test_a_link_to_an_instance_works_with_what_a_mail_puts_around_it(
+    visitor: Visitor, around: str, *, capitals: bool
+) -> None:
+    guid = findings("many")[100].guid
+
+    page = visitor.opens("many", "#i=" + around.format(guid.upper() if capitals else guid))
+
+    expect(page.locator(f"[id='i={guid}']")).to_be_focused()
+
+
+@pytest.mark.parametrize("asked", ["Orders-DB.", "orders-db", "ORDERS-DB. "])
+def test_a_guid_of_another_form_is_found_too(
+    visitor: Visitor, tmp_path: Path, page_file: Callable[[str | int], Path], asked: str
+) -> None:
+    """A configuration may name what is no UUID; the text as it is goes before all others."""
+    first, second = guids(findings("some"))[:2]
+    html = page_file("some").read_text("utf-8")
+    renamed = tmp_path / "renamed.html"
+    renamed.write_text(html.replace(first, "ORDERS-DB").replace(second, "Orders-DB."), "utf-8")
+
+    page = visitor.goes_to(f"{renamed.as_uri()}#i={asked}")
+
+    is_as_it_is = asked == "Orders-DB."
+    there = "Orders-DB." if is_as_it_is else "ORDERS-DB"
+    expect(page.locator(f"[id='i={there}']")).to_be_focused()
 
 
 def test_a_link_to_an_instance_works_without_a_script(visitor: Visitor) -> None:
@@ -385,32 +460,96 @@ def test_a_link_to_a_row_that_waited_arrives_when_the_list_fails_late(visitor: V
 
     page.evaluate("fail(new Error('too late'))")
 
+    shows(page, _PART)
     expect(page.locator(f"[id='i={last}']")).to_be_in_viewport()
     assert visitor.complaints == ["too late"]
     visitor.complaints.clear()
 
 
-@pytest.mark.parametrize(("state", "block"), [("many", "packed"), (500, "data")])
+_DAMAGED = "This file is damaged or cut off"
+_WHOLE = f"{_DAMAGED}: 500 of 500 instances are here; it cannot be searched and filtered."
+_PART = f"{_DAMAGED}: 500 of 5,000 instances are here; the rest is in findings.csv."
+
+
+def goes_to_written(visitor: Visitor, into: Path, html: str, before: str = "") -> Page:
+    """Open a page as it was written; that it logs an error is right."""
+    path = into / "damaged.html"
+    path.write_text(html, "utf-8")
+    page = visitor.goes_to(path.as_uri(), waits=False, before=before)
+    page.wait_for_function("!('waits' in document.documentElement.dataset)")
+    assert visitor.complaints
+    visitor.complaints.clear()
+    return page
+
+
+@pytest.mark.parametrize(
+    ("state", "block", "said"), [("many", "packed", _PART), (500, "data", _WHOLE)]
+)
 @pytest.mark.parametrize("is_there", [True, False], ids=["broken", "missing"])
 def test_where_the_list_is_damaged_all_that_is_there_is_shown(
     visitor: Visitor,
     page_file: Callable[[str | int], Path],
     tmp_path: Path,
+    *,
     state: str | int,
     block: str,
-    *,
+    said: str,
     is_there: bool,
 ) -> None:
     begin, of_block, rest = page_file(state).read_text("utf-8").partition(f' id="{block}">')
-    damaged = tmp_path / "damaged.html"
-    damaged.write_text(begin + (of_block + "AAAA" if is_there else ">") + rest, "utf-8")
 
-    page = visitor.goes_to(damaged.as_uri(), waits=False)
+    damaged = begin + (of_block + "AAAA" if is_there else ">") + rest
+    page = goes_to_written(visitor, tmp_path, damaged)
 
-    expect(page.locator("#shown")).to_contain_text("This browser cannot search and filter the list")
+    shows(page, said)
     assert rows_in_sight(page) == 500
-    assert visitor.complaints
-    visitor.complaints.clear()
+
+
+_ROW = '<tr tabindex="-1" id='
+_BLOCK = ' id="packed">'
+
+
+@pytest.mark.parametrize("lacks", ["", "delete window.DecompressionStream"])
+@pytest.mark.parametrize(
+    ("state", "mark", "here"),
+    [
+        ("many", _ROW, 0),
+        ("many", _ROW, 1),
+        ("many", _ROW, 499),
+        ("many", _BLOCK, 500),
+        (500, _ROW, 250),
+    ],
+    ids=["no row", "a row", "rows", "block", "rows of a short list"],
+)
+def test_a_file_that_is_cut_off_says_how_many_rows_are_missing(
+    visitor: Visitor,
+    page_file: Callable[[str | int], Path],
+    tmp_path: Path,
+    *,
+    state: str | int,
+    mark: str,
+    here: int,
+    lacks: str,
+) -> None:
+    parts = page_file(state).read_text("utf-8").split(mark)
+    cut = mark.join(parts[: here + 1]) if mark is _ROW else mark.join([parts[0], parts[1][:999]])
+
+    page = goes_to_written(visitor, tmp_path, cut, lacks)
+
+    number = "5,000" if state == "many" else "500"
+    shows(page, f"{_DAMAGED}: {here} of {number} instances are here; the rest is in findings.csv.")
+    assert rows_in_sight(page) == here
+
+
+@pytest.mark.parametrize("at", ["<header>", "<main>", '<form id="filter"', '<table id="problems"'])
+def test_a_file_that_ends_before_the_list_says_that_it_is_cut_off(
+    visitor: Visitor, page_file: Callable[[str | int], Path], tmp_path: Path, at: str
+) -> None:
+    html = page_file("some").read_text("utf-8")
+
+    page = goes_to_written(visitor, tmp_path, html[: html.index(at)])
+
+    expect(page.get_by_text(f"{_DAMAGED}.")).to_be_visible()
 
 
 def test_a_link_within_the_page_leaves_the_list_alone(visitor: Visitor) -> None:

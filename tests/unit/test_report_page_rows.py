@@ -6,6 +6,7 @@ import random
 import msgspec
 import pytest
 
+from backup_audit.fleet.inventory import Operation
 from backup_audit.judge.advice import check_command, next_step_of
 from backup_audit.judge.evidence import UserProvided
 from backup_audit.judge.finding import Change, Finding, Problem, finding_of
@@ -163,6 +164,12 @@ def test_the_script_gets_the_same_as_values() -> None:
         *("observed_at", "step", "command"),
     }
     assert of_bare["command"] == 0, "there is no list to look at"
+
+
+def test_the_script_gets_who_is_being_deleted() -> None:
+    leaves = msgspec.structs.replace(full(), operation=Operation("delete", "in progress", NOW))
+
+    assert values_of(leaves)["deleting"] == 1
 
 
 @pytest.mark.parametrize("is_first", [False, True])

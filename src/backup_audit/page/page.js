@@ -15,6 +15,7 @@ addEventListener("DOMContentLoaded", () => {
   const SEARCHED = ["name", "guid", "owner", "org", "space", "offering", "plan", "reason", "request_id"];
   const OLD = 172800; // seconds: from then on a page says first of all how old it is
   const NOBODY = "-"; // in the address: those without an owner, without an org and so on
+  const UUID = /\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/; // Cloud Foundry's GUIDs have this form
 
   const [table, form, pages, shown, beyond] = ["problems", "filter", "pages", "shown", "beyond"].map((id) =>
     document.getElementById(id),
@@ -82,6 +83,12 @@ addEventListener("DOMContentLoaded", () => {
       else next.delete(name);
     }
     return `#${next}`;
+  };
+
+  // The GUID in an address, as texts have them around it: in capitals, between blanks, before a full stop.
+  const guidIn = (text) => {
+    const lower = text.toLowerCase();
+    return lower.match(UUID)?.[0] ?? lower.trim().replace(/\.$/, "");
   };
 
   const unpacked = async (base64) => {
@@ -234,10 +241,24 @@ addEventListener("DOMContentLoaded", () => {
       return `: no instance of this list fits. The list has only what is not healthy${nobody}.`;
     };
 
+    // What a view has beside the problems that messages count, as far as its link counted those alone.
+    const besides = (wanted, order) => {
+      const verdict = wanted.get("v") ?? "";
+      const isOfAnother = !["", "unknown"].includes(verdict);
+      const isOfSome = ["o", "org", "space", "offering"].some((name) => wanted.get(name));
+      const counts = { "unknown now": 0, muted: 0, "in grace": 0, "being deleted": 0 };
+      for (const row of isOfAnother || isOfSome ? order.map((number) => rows[number]) : []) {
+        if (isOfAnother && row[at.hidden]) counts["unknown now"] += 1;
+        else if (isOfSome && row[at.muted]) counts.muted += 1;
+        else if (isOfSome && row[at.verdict] === "in_grace") counts["in grace"] += verdict !== "in_grace";
+        else if (isOfSome && row[at.deleting]) counts["being deleted"] += 1;
+      }
+      const parts = Object.entries(counts).filter(([, count]) => count);
+      return parts.map(([what, count], place) => `, ${number(count)}${place ? "" : " of them"} ${what}`).join("");
+    };
+
     const say = (wanted, order, first, last) => {
       const count = order.length;
-      const isOfAnother = !["", "unknown"].includes(wanted.get("v") ?? "");
-      const unknown = isOfAnother ? order.filter((number) => rows[number][at.hidden]).length : 0;
       for (const name of ["q", "v", "o", "c"]) form.elements[name].value = wanted.get(name) ?? "";
       for (const header of headers) {
         const way = { [header.dataset.s]: "ascending", [`-${header.dataset.s}`]: "descending" };
@@ -245,19 +266,24 @@ addEventListener("DOMContentLoaded", () => {
       }
       const only = ["org", "space", "offering"].map((name) => wanted.get(name)).filter(Boolean).join(" / ");
       const part = last > 1 ? `, ${number(first + 1)} to ${number(Math.min(first + ON_A_PAGE, count))} here` : "";
-      const hidden = unknown ? `, ${number(unknown)} of them unknown now` : "";
-      const after = `${only && `, of ${only}`}${hidden}${part}${count ? "" : whyNone(wanted)}`;
+      const after = `${only && `, of ${only}`}${besides(wanted, order)}${part}${count ? "" : whyNone(wanted)}`;
       shown.textContent = `${number(count)} of ${number(rows.length)} shown${after}`;
+    };
+
+    // The number of the row of an instance: of the text as it is, or of the GUID in it; -1 if there is none.
+    const placeOfGuid = (text) => {
+      const asItIs = rows.findIndex((row) => row[at.guid] === text);
+      return asItIs < 0 ? rows.findIndex((row) => row[at.guid].toLowerCase() === guidIn(text)) : asItIs;
     };
 
     // Draw what the address asks for; `comes`: whoever reads has followed a link to it.
     const draw = (comes) => {
-      const guid = state().get("i");
-      const wanted = guid ? new URLSearchParams() : state();
+      const asks = state().get("i");
+      const wanted = asks ? new URLSearchParams() : state();
       const order = found(wanted);
-      const place = guid ? rows.findIndex((row) => row[at.guid] === guid) : -1;
+      const place = asks ? placeOfGuid(asks) : -1;
       const last = Math.max(1, Math.ceil(order.length / ON_A_PAGE));
-      const asked = guid ? Math.floor(place / ON_A_PAGE) + 1 : Math.trunc(wanted.get("p"));
+      const asked = asks ? Math.floor(place / ON_A_PAGE) + 1 : Math.trunc(wanted.get("p"));
       const page = Math.min(Math.max(asked, 1) || 1, last);
       const first = (page - 1) * ON_A_PAGE;
       const here = order.slice(first, first + ON_A_PAGE);
@@ -266,8 +292,8 @@ addEventListener("DOMContentLoaded", () => {
       isServed = false;
       drawPages(page, last);
       say(wanted, order, first, last);
-      if (guid && place < 0) sayUnknown(guid);
-      else if (guid) unfold(document.getElementById(`i=${guid}`));
+      if (asks && place < 0) sayUnknown(asks);
+      else if (asks) unfold(document.getElementById(`i=${rows[place][at.guid]}`));
       else if (comes) comeTo(shown);
     };
 
@@ -292,8 +318,11 @@ addEventListener("DOMContentLoaded", () => {
     return draw;
   };
 
-  const sayUnknown = (guid) => {
-    shown.textContent = `${guid} is not in this list: it is healthy, or this run did not audit it.`;
+  const sayUnknown = (text) => {
+    const guid = guidIn(text);
+    const isOne = UUID.test(guid);
+    const healthy = `${guid} is not in this list: it is healthy, or this run did not audit it.`;
+    shown.textContent = isOne ? healthy : `“${text}” is no GUID of an instance.`;
     comeTo(shown);
   };
 
@@ -324,6 +353,8 @@ addEventListener("DOMContentLoaded", () => {
     });
   };
 
+  let list = null; // once it is read
+
   const start = async () => {
     sayAges();
     addEventListener("visibilitychange", sayAges);
@@ -333,16 +364,29 @@ addEventListener("DOMContentLoaded", () => {
       return;
     }
     const [plain, packed] = ["data", "packed"].map((id) => document.getElementById(id)?.textContent);
-    const draw = listOf(plain ? JSON.parse(plain) : await unpacked(packed));
+    list = plain ? JSON.parse(plain) : await unpacked(packed);
+    const draw = listOf(list);
     listen(draw);
     draw(state().size > 0);
+  };
+
+  // Why there is only what came with the page: the browser lacks something, or a part of the file is not here.
+  const whyNot = (error) => {
+    const isWhole = document.querySelector("footer") !== null; // the end of the file
+    if (list || (isWhole && !globalThis.DecompressionStream)) {
+      return `This browser cannot search and filter the list: ${error.message}`;
+    }
+    if (!table) return "This file is damaged or cut off.";
+    const [here, all] = [table.tBodies[0]?.rows.length ?? 0, Number(table.dataset.rows)];
+    const rest = here < all ? "the rest is in findings.csv" : "it cannot be searched and filtered";
+    return `This file is damaged or cut off: ${number(here)} of ${number(all)} instances are here; ${rest}.`;
   };
 
   const endWait = () => delete document.documentElement.dataset.waits;
 
   start().then(endWait, (error) => {
     endWait();
-    shown.textContent = `This browser cannot search and filter the list: ${error.message}`;
+    (shown ?? document.body.appendChild(make("p"))).textContent = whyNot(error);
     document.querySelector(":target")?.scrollIntoView(); // a row that waited: the browser came to nothing
     throw error;
   });

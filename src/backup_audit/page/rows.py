@@ -29,7 +29,7 @@ COLUMNS = (
     *("guid", "name", "owner", "org", "space", "offering", "plan", "verdict", "change", "muted"),
     *("reason", "newest_at", "age", "max_age", "max_age_source", "count", "min_backups", "since"),
     *("opened_at", "observed_at", "http", "code", "title", "request_id", "step", "command"),
-    *("hidden", "usual"),
+    *("hidden", "usual", "deleting"),
 )
 """What the script gets of each instance that is not healthy, in this order."""
 
@@ -98,6 +98,7 @@ class RowMaker:
             int(check_command_of(finding) is not None),
             (hidden.verdict, hidden.since) if hidden else None,
             evidence.usual_interval_seconds,
+            1 if finding.is_being_deleted else None,
         )
 
     def row(self, finding: Finding) -> "Row":
