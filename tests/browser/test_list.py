@@ -467,7 +467,7 @@ def test_a_link_to_a_row_that_waited_arrives_when_the_list_fails_late(visitor: V
 
 
 _DAMAGED = "This file is damaged or cut off"
-_WHOLE = f"{_DAMAGED}: 500 of 500 instances are here; it cannot be searched and filtered."
+_WHOLE = f"{_DAMAGED}: 500 of 500 instances are here; they cannot be searched and filtered."
 _PART = f"{_DAMAGED}: 500 of 5,000 instances are here; the rest is in findings.csv."
 
 

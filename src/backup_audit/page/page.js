@@ -378,7 +378,7 @@ addEventListener("DOMContentLoaded", () => {
     }
     if (!table) return "This file is damaged or cut off.";
     const [here, all] = [table.tBodies[0]?.rows.length ?? 0, Number(table.dataset.rows)];
-    const rest = here < all ? "the rest is in findings.csv" : "it cannot be searched and filtered";
+    const rest = here < all ? "the rest is in findings.csv" : "they cannot be searched and filtered";
     return `This file is damaged or cut off: ${number(here)} of ${number(all)} instances are here; ${rest}.`;
   };
 
