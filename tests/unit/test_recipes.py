@@ -11,6 +11,7 @@ import pytest
 
 from backup_audit.judge.finding import Finding
 from backup_audit.judge.verdict import Verdict
+from backup_audit.report.figures import BINS
 from backup_audit.report.report import WholeReport
 from tests.doubles.builders import finding
 from tests.doubles.reports import whole
@@ -44,7 +45,7 @@ def rows(report: WholeReport, about: str) -> list[list[str]]:
 
 
 def test_the_ages_are_shown_by_their_bins(report: WholeReport) -> None:
-    ages = msgspec.structs.asdict(report.ages)
+    ages = {name: getattr(report.ages, name) for name in BINS}
 
     assert sum(ages.values())
     assert rows(report, ".ages") == [[name, str(count)] for name, count in ages.items()]
