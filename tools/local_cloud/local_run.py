@@ -167,10 +167,6 @@ def _that_day(fleet: Fleet, out: Path) -> tuple[Fleet, tuple[str, ...]]:
     return on_the_second_day(fleet), tuple(each.said for each in fleet.later)
 
 
-def _overlaid(fleet: Fleet, configuration: bytes | None) -> Fleet:
-    return fleet if configuration is None else with_instances_of(configuration, fleet)
-
-
 def _foundation(fleet: Fleet) -> SimulatedCloudController:
     clients = {CLIENT_ID: CLIENT_SECRET} if fleet.knows_us else {}
     return SimulatedCloudController(

@@ -1,6 +1,6 @@
 """The page for people: report.html, streamed from the stored report.
 
-It follows from report.json as it lies in the bucket and from the hashes of the other objects, never
+It follows from report.json as it is stored, and from the hashes of the other objects, never
 from memory or the clock: two deliveries of a run draw the same page. One pass over the lists; what
 is not bounded is counted, or packed, while it passes.
 """
