@@ -273,7 +273,9 @@ addEventListener("DOMContentLoaded", () => {
     // The number of the row of an instance: of the text as it is, or of the GUID in it; -1 if there is none.
     const placeOfGuid = (text) => {
       const asItIs = rows.findIndex((row) => row[at.guid] === text);
-      return asItIs < 0 ? rows.findIndex((row) => row[at.guid].toLowerCase() === guidIn(text)) : asItIs;
+      if (asItIs >= 0) return asItIs;
+      const guid = guidIn(text);
+      return rows.findIndex((row) => row[at.guid].toLowerCase() === guid);
     };
 
     // Draw what the address asks for; `comes`: whoever reads has followed a link to it.
