@@ -46,7 +46,7 @@ BROWSERS = $(or $(CHROMIUM),chromium chromium-browser google-chrome)
 BROWSER = $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name))))
 NO_BROWSER = echo "No browser: $(BROWSERS) on the PATH, or make CHROMIUM=/path/to/it ..."; exit 1
 WITH_BROWSER = $(if $(BROWSER),CHROMIUM='$(BROWSER)',{ $(NO_BROWSER); };)
-# Two for each of two cores: many tests wait for a server that answers late. Each process collects
+# Two for each of two cores: some tests wait for a server that answers late. Each process collects
 # all tests: twice as fast from the bytecode that pytest keeps, if it may.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --numprocesses 4 --dist worksteal
 # Extras stay in the lists: an older pip takes coverage[toml] for another package than coverage,
@@ -90,7 +90,7 @@ verify: $(VENV)/ready ## compare the reports in OUT, or in an s3://bucket, with 
 
 test: $(VENV)/ready ## run the tests but for those marked exhaustive
 	$(PYTEST) -m 'not exhaustive'
-	@echo "Left out: the rest of many cases of a rule, marked exhaustive. make check tries them, too."
+	@echo "Left out: the rest of many cases, and long ones, marked exhaustive. make check tries them, too."
 
 check: ## run everything that CI runs, whatever fails first
 	@$(MAKE) --keep-going --no-print-directory lint types template security sbom wheel covered browsed

@@ -3,7 +3,8 @@
 import atexit
 import gc
 import itertools
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -43,9 +44,12 @@ _tests = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try fewer examples of a property in `make test`."""
+    """Try fewer examples of a property in `make test`, and let workers end at once."""
     is_some = "not exhaustive" in config.getoption("markexpr")
     settings.load_profile("some" if is_some else "suite")
+    if hasattr(config, "workerinput"):
+        # All is reported by then, and Python would take thousands of modules down one by one.
+        atexit.register(os._exit, 0)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -75,6 +79,13 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure() -> None:
+    """Collect what the last tests left behind; pytest, which looks next, need not look at all."""
+    gc.collect(_YOUNG)
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Close the sockets, or open those to this machine."""
     if item.get_closest_marker("loopback"):
@@ -84,11 +95,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         disable_socket(allow_unix_socket=True)
 
 
-@pytest.fixture(autouse=True)
-def _no_aws_account(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _no_aws_account() -> Iterator[None]:
     """No test sees the credentials, the profile or the CA of whoever runs it."""
-    for name in ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_ENDPOINT_URL", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_ENDPOINT_URL", "REQUESTS_CA_BUNDLE"):
+            environment.delenv(name, raising=False)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            environment.setenv(name, "testing")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield

@@ -23,6 +23,7 @@ from backup_audit.errors import CredentialsRefused
 from backup_audit.probe import cloud_controller
 from backup_audit_cli.__main__ import main as command_line
 from tests.doubles.scripted_server import Answer, Seen, scripted_server
+from tests.doubles.some import rest
 from tests.integration.deployment import NOW, SCHEDULED, deployed
 from tools.local_cloud.__main__ import main as local_cloud
 from tools.local_cloud.aws import BUCKET
@@ -226,7 +227,7 @@ def test_a_uaa_that_refuses_and_repeats_the_request_is_not_quoted(
     assert_no_canary(left)
 
 
-@pytest.mark.parametrize("secret", [clients_secret, ready_header])
+@pytest.mark.parametrize("secret", [clients_secret, rest(ready_header)])
 def test_a_token_that_is_refused_for_everything_is_not_told(
     secret: Callable[[str], dict[str, str]], most_verbose: io.StringIO
 ) -> None:

@@ -1129,7 +1129,9 @@ def piped(reports: ReportFolder, options: str, then: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("options", ["", "--json", "--html -", rest("--html /dev/stdout"), "2>&1"])
+@pytest.mark.parametrize(
+    "options", ["", *map(rest, ["--json", "--html -", "--html /dev/stdout", "2>&1"])]
+)
 def test_a_reader_that_has_seen_enough_ends_it_quietly(
     reports: ReportFolder, options: str, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from backup_audit.probe.pacing import Deadline
 from backup_audit.probe.session import new_session
 from tests.doubles.builders import instance
 from tests.doubles.fake_time import FakeTime
+from tests.doubles.some import rest
 from tests.integration.deployment import hours_ago
 from tests.integration.deployment import instance as simulated
 from tools.local_cloud.simulated_cloud_controller import (
@@ -122,7 +123,7 @@ def test_in_fair_weather_each_instance_is_asked_once() -> None:
     assert sum(outcome.requests.values()) == len(GUIDS) + 2  # UAA is found, and gives a token
 
 
-@pytest.mark.parametrize("at_once", [4, 12])
+@pytest.mark.parametrize("at_once", [rest(4), 12])
 def test_an_api_that_throttles_is_asked_less_at_a_time(at_once: int) -> None:
     outcome = run_in(after(40, allows(at_once)))
 
@@ -196,7 +197,7 @@ def revoking(number: int, foundation: list[SimulatedCloudController], *, times: 
     return weather
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, rest(2)])
 def test_a_token_that_is_revoked_in_the_middle_is_renewed_once_for_all(times: int) -> None:
     made: list[SimulatedCloudController] = []
 

@@ -215,5 +215,6 @@ def left_after(runs: int) -> tuple[int, int]:
     return threading.active_count(), len([*Path("/dev/fd").iterdir()])
 
 
+@pytest.mark.exhaustive
 def test_fifty_warm_runs_with_something_that_hangs_in_each_leave_nothing_behind() -> None:
     assert left_after(1) == left_after(50)

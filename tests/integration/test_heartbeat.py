@@ -11,6 +11,7 @@ import pytest
 from backup_audit.aws import CLIENTS
 from backup_audit.errors import ConfigurationUnavailable, CredentialsUnavailable
 from tests.doubles.scripted_server import Answer, ScriptedServer, scripted_server
+from tests.doubles.some import rest
 from tests.integration.deployment import HEALTHY, SCHEDULED, Deployment, deployed
 from tools.local_cloud.simulated_cloud_controller import CLIENT_ID, CLIENT_SECRET
 
@@ -69,7 +70,7 @@ def test_a_run_that_fails_is_not_heard() -> None:
         assert switch.seen == []
 
 
-@pytest.mark.parametrize("status", [200, 302, 500])
+@pytest.mark.parametrize("status", [200, 302, 404, rest(500)])
 def test_the_address_is_in_nothing_that_a_run_leaves(
     status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,12 +85,12 @@ def test_the_address_is_in_nothing_that_a_run_leaves(
 def test_a_heartbeat_that_nobody_takes_is_a_warning_in_the_log(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with beating(500) as (function, _):
+    with beating(404) as (function, _):
         assert function.invoke(SCHEDULED)["complete"]
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     warnings = [line["message"] for line in lines if line.get("level") == "WARNING"]
-    assert warnings[-1] == "the heartbeat was not taken: the answer was HTTP 500"
+    assert warnings[-1] == "the heartbeat was not taken: the answer was HTTP 404"
 
 
 def test_an_address_that_is_none_ends_the_run_without_a_word_of_it(

@@ -385,9 +385,7 @@ def test_a_foundation_that_refuses_our_client_fails_the_run(tmp_path: Path) -> N
     assert ran.messages[0]["subject"] in ran.output
 
 
-@pytest.fixture(
-    params=[rest((hung, "no usable answer")), (hung_504, "HTTP 504")], ids=["silent", "504"]
-)
+@pytest.fixture(params=[(hung, "no usable answer"), (hung_504, "HTTP 504")], ids=["silent", "504"])
 def small_hung_fleet(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[str, str]:
@@ -397,6 +395,7 @@ def small_hung_fleet(
     return "small", reason
 
 
+@pytest.mark.exhaustive
 def test_a_hung_broker_costs_no_other_instance_its_verdict_on_day_one_and_two(
     tmp_path: Path, small_hung_fleet: tuple[str, str]
 ) -> None:
@@ -475,6 +474,7 @@ def finding_of(ran: Ran, index: int) -> Finding:
     return next(one for one in report_of(ran).findings if one.guid == guid_of(index))
 
 
+@pytest.mark.exhaustive
 def test_a_discovered_foundation_is_read_completely_and_audited(discovered_days: list[Ran]) -> None:
     first = discovered_days[0]
 
@@ -510,6 +510,7 @@ def test_a_dry_run_of_a_discovered_fleet_shows_what_would_be_audited(tmp_path: P
     assert said(tried, "16 excluded by exclude[1]")
 
 
+@pytest.mark.exhaustive
 def test_each_problem_of_a_discovered_fleet_has_a_name_and_a_place(
     discovered_days: list[Ran],
 ) -> None:
@@ -523,6 +524,7 @@ def test_each_problem_of_a_discovered_fleet_has_a_name_and_a_place(
     assert "prod-eu / shop" in first.output
 
 
+@pytest.mark.exhaustive
 def test_rules_and_labels_decide_what_is_demanded(discovered_days: list[Ran]) -> None:
     first = discovered_days[0]
 
@@ -539,6 +541,7 @@ def test_rules_and_labels_decide_what_is_demanded(discovered_days: list[Ran]) ->
     assert muted.owner == "dba"
 
 
+@pytest.mark.exhaustive
 def test_the_inventory_softens_and_nothing_more(discovered_days: list[Ran]) -> None:
     first = discovered_days[0]
 
@@ -548,6 +551,7 @@ def test_the_inventory_softens_and_nothing_more(discovered_days: list[Ran]) -> N
     assert finding_of(first, discovered.GONE).verdict is Verdict.NOT_FOUND
 
 
+@pytest.mark.exhaustive
 def test_the_second_run_says_what_happened_on_the_foundation(discovered_days: list[Ran]) -> None:
     first, second, _ = discovered_days
 
@@ -569,6 +573,7 @@ def test_the_second_run_says_what_happened_on_the_foundation(discovered_days: li
         assert name in second.messages[0]["message"]
 
 
+@pytest.mark.exhaustive
 def test_what_vanished_is_gone_from_the_fleet_in_the_third_run(discovered_days: list[Ran]) -> None:
     _, second, third = discovered_days
 
@@ -597,6 +602,7 @@ def three_days(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return made_once(tmp_path_factory, "local-run-three-days", Ran, made)
 
 
+@pytest.mark.exhaustive
 def test_of_several_days_each_has_its_run_and_the_last_is_today(three_days: Ran) -> None:
     due = [point.due_at for point in report_of(three_days).history]
 
@@ -604,6 +610,7 @@ def test_of_several_days_each_has_its_run_and_the_last_is_today(three_days: Ran)
     assert due[-1] == report_of(three_days).run.due_at
 
 
+@pytest.mark.exhaustive
 def test_problems_come_and_go_with_the_days_of_the_changing_fleet(three_days: Ran) -> None:
     report = report_of(three_days)
 
@@ -612,6 +619,7 @@ def test_problems_come_and_go_with_the_days_of_the_changing_fleet(three_days: Ra
     assert [point.counts["unknown"] for point in report.history] == [0, 1, 1]
 
 
+@pytest.mark.exhaustive
 def test_of_several_days_the_last_is_shown_and_all_are_kept(three_days: Ran) -> None:
     today = report_of(three_days).run
     listed = re.findall(r"/dt=([-0-9]{10})/", three_days.output)
@@ -623,6 +631,7 @@ def test_of_several_days_the_last_is_shown_and_all_are_kept(three_days: Ran) -> 
     assert f"the days before, {first} to {last}: 2 audited\n" in three_days.output
 
 
+@pytest.mark.exhaustive
 def test_days_before_a_run_that_is_there_are_left_out_and_said_to_be(tmp_path: Path) -> None:
     run(tmp_path / "out", "healthy")
 

@@ -93,6 +93,7 @@ def test_a_fleet_is_audited_in_batches_and_told_once() -> None:
         assert steps.done == {"plan": 1, **{f"audit_batch {n}": 1 for n in range(5)}, "conclude": 1}
 
 
+@pytest.mark.exhaustive
 def test_the_report_is_that_of_one_invocation() -> None:
     with fleet_of_23() as (function, machine, _):
         mapped = machine.run(SCHEDULED).output
@@ -118,6 +119,7 @@ def test_the_report_is_that_of_one_invocation() -> None:
     }
 
 
+@pytest.mark.exhaustive
 def test_a_batch_that_fails_twice_and_then_succeeds_leaves_no_trace() -> None:
     def fails(task: dict[str, Any], before: int) -> bool:
         return task.get("batch") == 2 and before < 2
@@ -155,6 +157,7 @@ def test_a_batch_that_fails_for_good_is_unknown_by_guid_and_the_report_incomplet
         assert "incomplete" in digest.attributes["reason"]
 
 
+@pytest.mark.exhaustive
 def test_the_next_run_begins_with_what_a_failed_batch_left_out() -> None:
     with fleet_of_23(lambda task, before: task.get("batch") == 3 and before < 4) as (
         function,
@@ -192,6 +195,7 @@ def test_an_execution_that_is_started_twice_is_one_run() -> None:
         assert sum(function.foundation.requests.values()) < 2 * len(FLEET)
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_one_invocation_committed_gets_no_more_findings() -> None:
     with fleet_of_23() as (function, machine, _):
         function.invoke(SCHEDULED)
@@ -205,6 +209,7 @@ def test_a_run_that_one_invocation_committed_gets_no_more_findings() -> None:
         assert sorted(function.findings()) == sorted(BATCHES)
 
 
+@pytest.mark.exhaustive
 def test_two_executions_of_a_run_at_the_same_time_leave_one_report() -> None:
     with fleet_of_23() as (function, machine, _):
         started = [machine.start(SCHEDULED) for _ in range(2)]
@@ -235,6 +240,7 @@ def test_steps_that_are_repeated_find_their_work_done() -> None:
         assert len(function.messages) == 1
 
 
+@pytest.mark.exhaustive
 def test_no_more_than_the_ceiling_is_asked_at_a_time() -> None:
     with fleet_of_23(WORKERS="70") as (function, machine, _):
         machine.run(SCHEDULED)
@@ -342,6 +348,7 @@ def test_findings_of_instances_that_were_not_reached_are_not_concluded_by_hand()
         assert not [key for key in function.keys if key.endswith(("report.json", "findings.csv"))]
 
 
+@pytest.mark.exhaustive
 def test_the_state_machine_concludes_and_notifies_what_was_begun_by_hand() -> None:
     with fleet_of_23() as (function, machine, steps):
         by_hand(steps, SCHEDULED, [2])
@@ -363,6 +370,7 @@ def test_a_scheduled_run_notifies_of_what_was_concluded_by_hand() -> None:
         assert len(function.messages) == 1
 
 
+@pytest.mark.exhaustive
 def test_the_reason_of_a_batch_that_failed_comes_into_the_report_and_its_messages() -> None:
     with fleet_of_23() as (function, _, steps):
         plan = {"step": "plan", "event": SCHEDULED, "execution": EXECUTION}
@@ -454,6 +462,7 @@ def test_an_execution_that_begins_while_a_run_is_at_work_names_it_and_asks_nothi
         assert function.messages == []
 
 
+@pytest.mark.exhaustive
 def test_an_execution_takes_the_claim_of_a_run_that_was_killed_over() -> None:
     with fleet_of_23() as (function, machine, _):
         at_work(function, timedelta(minutes=-5))

@@ -18,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from backup_audit import __version__
+from tests.doubles.some import rest
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -99,7 +100,7 @@ def test_the_page_of_the_evidence_is_in_the_wheel(environment: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "evidence", "explain", "run", "show", "try", "verify"]
+    "command", ["check", *map(rest, ["evidence", "explain", "run", "show", "try", "verify"])]
 )
 def test_every_command_says_how_it_is_used(command: str, environment: Path, tmp_path: Path) -> None:
     said = subprocess.run(

@@ -529,6 +529,7 @@ def test_the_file_has_the_keys_that_are_promised() -> None:
     assert document["cold_start_cpu_ms"]["first_run"] == 400.0
 
 
+@pytest.mark.exhaustive
 def test_histories_make_a_client_miss_instances_that_believes_one_pass_and_none_of_ours() -> None:
     found = histories(20)
 

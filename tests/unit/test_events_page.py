@@ -155,7 +155,7 @@ def test_a_full_run_that_has_its_report_closes_it(
 
 every_seed = pytest.mark.parametrize(
     "seed",
-    [*range(3), *map(rest, range(3, 20))],
+    [0, *map(rest, range(1, 20))],
 )
 
 

@@ -120,6 +120,7 @@ print("alive")
 """
 
 
+@pytest.mark.exhaustive
 def test_no_two_threads_meet_a_type_of_an_answer_for_the_first_time() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHILD],

@@ -737,9 +737,10 @@ MANY = [msgspec.structs.replace(STALE, guid=f"guid-{n:04}", reason="x" * 900) fo
 
 # 300 of any are more than a message holds; lists as long as they can be are of short names.
 COUNTS = [
-    *((count, nasty) for count in (0, 1, 30) for nasty in NASTY),
-    *((300, nasty) for nasty in NASTY[:4]),
-    *(rest(300, nasty) for nasty in NASTY[4:]),
+    *((count, nasty) for count in (0, 1) for nasty in NASTY),
+    *((300, nasty) for nasty in NASTY[2:4]),
+    *(rest(30, nasty) for nasty in NASTY),
+    *(rest(300, nasty) for nasty in NASTY[:2] + NASTY[4:]),
     *(rest(5_000, nasty) for nasty in NASTY[:3]),
 ]
 

@@ -36,6 +36,7 @@ from tests.doubles.fakes import (
     RecordingNotifier,
     ScriptedApi,
 )
+from tests.doubles.some import rest
 
 CANARY = "canary-secret"
 DUE = datetime.now(UTC)
@@ -216,7 +217,7 @@ BEFORE: dict[str, list[dict[str, Any]]] = {
 AT_POINTS = [(step, point) for step, points in POINTS.items() for point in points.split(", ")]
 # Each error early and late in each step, and one of them at every point.
 CASES = [
-    (step, point, error)
+    (step, point, error) if number == at % len(FOREIGN) else rest(step, point, error)
     for at, (step, point) in enumerate(AT_POINTS)
     for number, error in enumerate(FOREIGN)
     if point in ("read_settings", "put manifest.json", "put items.json")

@@ -26,7 +26,7 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 @pytest.mark.parametrize(
     ("large", "instances", "small", "windows"),
     [
-        ([1], 15, range(3, 8), 1),
+        ([1], 8, range(3, 6), 1),
         rest([1], 60, range(8, 13), 0),
         rest([2], 60, range(13, 18), 1),
     ],
@@ -40,7 +40,7 @@ def test_in_random_histories_nothing_is_lost_doubled_or_cleared_that_is_not(
     tally.add(histories(small, 4, 30))
 
     assert tally.faults == []
-    assert tally.histories == 2 * (instances + 5 * 4)
+    assert tally.histories == 2 * (instances + 4 * len(small))
     assert min(tally.opened, tally.ended, tally.messages) > 0
     assert tally.doubled_in_windows >= windows
 
@@ -109,7 +109,7 @@ def test_fifty_open_problems_make_eight_digests_in_a_week_of_hourly_runs(problem
     assert world.tally.faults == []
 
 
-@pytest.mark.parametrize("zone", ["Europe/Vienna", "America/New_York"])
+@pytest.mark.parametrize("zone", ["Europe/Vienna", rest("America/New_York")])
 @pytest.mark.parametrize(
     "begins", [datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 10, 20, tzinfo=UTC)]
 )

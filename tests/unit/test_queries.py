@@ -337,7 +337,8 @@ def _read_by(select: exp.Select) -> set[str]:
     return {one.this.name for one in read}
 
 
-@pytest.mark.parametrize("prefix", ["eu", rest("us")])
+@pytest.mark.parametrize("prefix", ["eu", "us"])
+@pytest.mark.exhaustive
 def test_the_queries_find_in_duckdb_what_they_find_in_translation(
     prefix: str, bucket: Path, athena: _Athena
 ) -> None:
@@ -494,7 +495,7 @@ def test_the_codes_of_a_few_problems_are_found_behind_many_healthy_instances(
         assert part.index(b'"code":1') > 20_480 * len(part.splitlines()[0]) * 0.9
 
 
-@pytest.mark.parametrize(("option", "found"), [("", 0), ("sample_size = -1,", 2)])
+@pytest.mark.parametrize(("option", "found"), [("", 0), rest("sample_size = -1,", 2)])
 def test_columns_that_duckdb_guesses_from_the_first_rows_lose_the_codes_of_a_few_problems(
     option: str, found: int, bucket: Path
 ) -> None:
@@ -705,7 +706,7 @@ def test_pandas_counts_the_verdicts_of_each_owner_in_the_table(
     assert list(table.columns[:3]) == ["name", "guid", "owner"]
 
 
-@pytest.mark.parametrize("prefix", ["eu", "us"])
+@pytest.mark.parametrize("prefix", ["eu", rest("us")])
 def test_pandas_answers_as_the_queries_do(
     prefix: str, bucket: Path, athena: _Athena, capsys: pytest.CaptureFixture[str]
 ) -> None:

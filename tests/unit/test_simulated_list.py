@@ -527,6 +527,7 @@ def test_rows_may_come_and_go_between_two_pages() -> None:
     assert api.guids(names="renamed") == ["000"]
 
 
+@pytest.mark.exhaustive
 def test_a_hundred_thousand_instances_are_listed_by_creation_in_pages() -> None:
     table = [created(f"{number:06d}", number // 3) for number in range(100_000)]
     api = Api(table)
