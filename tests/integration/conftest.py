@@ -8,7 +8,7 @@ import pytest
 from backup_audit.probe import pacing
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def _again_at_once() -> Iterator[None]:
     """Send requests again at once: what becomes of them is asked here, and when in other tests."""
     with patch.object(pacing, "_BACKOFF_FIRST", 0.001):
