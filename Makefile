@@ -129,7 +129,7 @@ bench: $(BENCH_VENV)/ready ## measure speed, CPU and memory beside other clients
 		$(if $(ONLY),--only $(ONLY))
 
 bench-docs: $(BENCH_VENV)/ready ## draw what make bench measured: docs/benchmark.md
-	@$(BENCH_VENV)/bin/python -m tools.bench.docs
+	@PYTHONPATH=src $(BENCH_VENV)/bin/python -m tools.bench.docs
 
 lint: $(VENV)/ready ## check style, and which folder imports which
 	$(BIN)/ruff format --check .
