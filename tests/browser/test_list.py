@@ -322,6 +322,7 @@ def test_a_link_to_an_instance_that_is_not_there_says_so(visitor: Visitor) -> No
 
 
 _ABSENT = "6f1c0000-0000-4000-8000-00000000000a"
+_OR_NONE = "is not in this list: it is healthy, or this run did not audit it, or it is no GUID."
 
 
 @pytest.mark.parametrize("state", ["some", "all_healthy"])
@@ -330,9 +331,9 @@ _ABSENT = "6f1c0000-0000-4000-8000-00000000000a"
     [
         (_ABSENT, f"{_ABSENT} is not in this list: it is healthy"),
         (f"({_ABSENT.upper()}).", f"{_ABSENT} is not in this list: it is healthy"),
-        (f"{_ABSENT}0", f"“{_ABSENT}0” is no GUID of an instance."),
-        (_ABSENT[:-1], f"“{_ABSENT[:-1]}” is no GUID of an instance."),
-        ("unknown", "“unknown” is no GUID of an instance."),
+        (f"{_ABSENT}0", f"“{_ABSENT}0” {_OR_NONE}"),
+        (_ABSENT[:-1], f"“{_ABSENT[:-1]}” {_OR_NONE}"),
+        ("orders-db", f"“orders-db” {_OR_NONE}"),
     ],
 )
 def test_a_link_to_what_is_not_in_the_list_says_whether_it_can_be_an_instance(
@@ -550,6 +551,27 @@ def test_a_file_that_ends_before_the_list_says_that_it_is_cut_off(
     page = goes_to_written(visitor, tmp_path, html[: html.index(at)])
 
     expect(page.get_by_text(f"{_DAMAGED}.")).to_be_visible()
+
+
+@pytest.mark.parametrize("at", ['<section id="evidence"', "<footer>"])
+def test_a_file_that_ends_after_the_list_says_that_its_evidence_is_missing(
+    visitor: Visitor, page_file: Callable[[str | int], Path], tmp_path: Path, at: str
+) -> None:
+    html = page_file("some").read_text("utf-8")
+    path = tmp_path / "cut.html"
+    path.write_text(html[: html.index(at)], "utf-8")
+
+    page = visitor.goes_to(path.as_uri())
+
+    said = "This file is cut off: what stood below its last line is missing, evidence included."
+    expect(page.get_by_text(said)).to_be_visible()
+    assert page.locator("#rows > tr").count() > 0
+
+
+def test_a_file_that_is_whole_does_not_say_that_it_is_cut_off(visitor: Visitor) -> None:
+    page = visitor.opens("some")
+
+    expect(page.get_by_text("cut off")).to_have_count(0)
 
 
 def test_a_link_within_the_page_leaves_the_list_alone(visitor: Visitor) -> None:

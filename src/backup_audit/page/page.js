@@ -323,8 +323,8 @@ addEventListener("DOMContentLoaded", () => {
   const sayUnknown = (text) => {
     const guid = guidIn(text);
     const isOne = UUID.test(guid);
-    const healthy = `${guid} is not in this list: it is healthy, or this run did not audit it.`;
-    shown.textContent = isOne ? healthy : `“${text}” is no GUID of an instance.`;
+    const healthy = "is not in this list: it is healthy, or this run did not audit it";
+    shown.textContent = isOne ? `${guid} ${healthy}.` : `“${text}” ${healthy}, or it is no GUID.`;
     comeTo(shown);
   };
 
@@ -355,9 +355,17 @@ addEventListener("DOMContentLoaded", () => {
     });
   };
 
+  const isWhole = document.querySelector("footer") !== null; // the end of the file
+
+  const sayCut = () => {
+    const said = "This file is cut off: what stood below its last line is missing, evidence included.";
+    document.querySelector("header")?.append(Object.assign(make("p", said), { className: "banner grave" }));
+  };
+
   let list = null; // once it is read
 
   const start = async () => {
+    if (!isWhole) sayCut();
     sayAges();
     addEventListener("visibilitychange", sayAges);
     addEventListener("click", ({ target }) => target.closest("[data-copy]") && copy(target.closest("[data-copy]")));
@@ -374,7 +382,6 @@ addEventListener("DOMContentLoaded", () => {
 
   // Why there is only what came with the page: the browser lacks something, or a part of the file is not here.
   const whyNot = (error) => {
-    const isWhole = document.querySelector("footer") !== null; // the end of the file
     if (list || (isWhole && !globalThis.DecompressionStream)) {
       return `This browser cannot search and filter the list: ${error.message}`;
     }
