@@ -574,6 +574,25 @@ def test_a_file_that_is_whole_does_not_say_that_it_is_cut_off(visitor: Visitor) 
     expect(page.get_by_text("cut off")).to_have_count(0)
 
 
+@pytest.mark.parametrize("state", ["some", "all_healthy"])
+def test_once_the_list_is_drawn_what_is_below_it_is_laid_out_where_nobody_has_looked(
+    visitor: Visitor, state: str
+) -> None:
+    page = visitor.opens(state)
+
+    page.wait_for_function("!('waits' in document.documentElement.dataset)")
+    last = page.locator("#meanings > :last-child")
+    assert last.evaluate("one => one.checkVisibility({ contentVisibilityAuto: true })")
+    expect(last).not_to_be_in_viewport()
+
+
+def test_a_link_to_what_is_below_the_list_arrives(visitor: Visitor) -> None:
+    page = visitor.opens("some", "#meanings")
+
+    page.wait_for_function("!('waits' in document.documentElement.dataset)")
+    expect(page.locator("#meanings-h")).to_be_in_viewport()
+
+
 def test_a_link_within_the_page_leaves_the_list_alone(visitor: Visitor) -> None:
     page = visitor.opens("many")
 

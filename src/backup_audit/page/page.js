@@ -1,8 +1,8 @@
 // The list of problems: search, filters, order, pages, and links to all of them. Everything else is
 // there without a script. The state lives in the address alone; foreign text enters as text alone.
 
-// Until the list is drawn, a screen shows the first page of its rows: to lay out all of them would take
-// half of the time until it is. A file that is cut off never gets that far: it shows them after 5 s.
+// Until the list is drawn, a screen lays out the first page of its rows, and nothing below it: the rest
+// would take half of the time until it is. A file that is cut off never gets that far: it waits for 5 s.
 document.documentElement.dataset.waits = "";
 setTimeout(() => delete document.documentElement.dataset.waits, 5000);
 
@@ -393,7 +393,9 @@ addEventListener("DOMContentLoaded", () => {
 
   const endWait = () => delete document.documentElement.dataset.waits;
 
-  start().then(endWait, (error) => {
+  const endWaitOncePainted = () => requestAnimationFrame(() => setTimeout(endWait));
+
+  start().then(endWaitOncePainted, (error) => {
     endWait();
     (shown ?? document.body.appendChild(make("p"))).textContent = whyNot(error);
     document.querySelector(":target")?.scrollIntoView(); // a row that waited: the browser came to nothing
