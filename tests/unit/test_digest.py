@@ -625,6 +625,17 @@ def test_of_each_part_the_first_three_are_examples_wherever_in_the_report_they_s
     ]
 
 
+def test_of_many_unknown_instances_one_that_was_worse_before_is_named_by_itself() -> None:
+    hidden = Problem(Verdict.STALE, NOW - 3 * DAY)
+    was_worse = compared(refused("z"), open_problem(Verdict.UNKNOWN, NOW - DAY, hidden))
+    others = [compared(refused(f"u-{number:02}"), None) for number in range(11)]
+
+    [content] = contents(stored([*others, was_worse]), Audience.PEOPLE)
+
+    assert [one.finding.guid for one in content.named] == ["z"]
+    assert [one.count for one in content.alike] == [11]
+
+
 def test_few_unknown_instances_stand_in_the_order_of_the_report_whatever_their_causes() -> None:
     causes = {"a": "One", "b": "Another", "c": "One", "d": "Another"}
     unknown = [compared(refused(guid, title), None) for guid, title in causes.items()]
@@ -640,6 +651,14 @@ def test_causes_without_an_answer_or_an_offering_are_said_too() -> None:
     lines = lines_of(digest_of(*silent))
 
     assert "- 10 × no answer timeout, of an unknown offering" in lines  # noqa: RUF001
+
+
+def test_a_cause_without_a_title_is_said_by_its_status() -> None:
+    without_a_title = [compared(refused(f"u-{number}", ""), None) for number in range(10)]
+
+    lines = lines_of(digest_of(*without_a_title))
+
+    assert "- 10 × HTTP 502, p.mysql" in lines  # noqa: RUF001
 
 
 def test_more_causes_than_are_told_apart_are_counted_together() -> None:

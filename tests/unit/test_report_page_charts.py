@@ -172,6 +172,25 @@ def test_a_period_counts_the_days_without_a_run_and_names_the_first_twenty() -> 
     assert period.lowest.percent == 70
 
 
+def test_a_period_names_its_first_days_without_a_run() -> None:
+    period = period_of([point(0), point(1), point(4)])
+
+    assert period is not None
+    begin = point(0).due_at.date()
+    assert period.without_named == [begin + 2 * DAY, begin + 3 * DAY]
+
+
+@pytest.mark.parametrize("gaps", [19, 20, 21])
+def test_a_period_counts_its_gaps_and_names_the_first_twenty(gaps: int) -> None:
+    days = [day for day in range(4 * gaps + 1) if day % 4 != 1]
+
+    period = period_of([point(day) for day in days])
+
+    assert period is not None
+    assert period.gap_count == gaps
+    assert period.gaps == list(gaps_in([point(day) for day in days]))[:20]
+
+
 def test_of_no_history_there_is_no_period() -> None:
     assert period_of([]) is None
 

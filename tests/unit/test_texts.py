@@ -234,3 +234,10 @@ def test_a_text_that_spells_a_number_is_a_fault_only_where_reading_is_strict(
     document = {"number": "1", "numbers": ["2", "x"]}
 
     assert read_strictly(document, _Numbers, strict=strict) == (None, faults)
+
+
+def test_what_is_missing_is_said_without_a_description_where_its_type_has_none() -> None:
+    class _Plain(msgspec.Struct):
+        count: int
+
+    assert read_strictly({}, _Plain) == (None, ["count: missing"])

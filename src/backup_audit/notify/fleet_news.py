@@ -151,10 +151,10 @@ def sections(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
         yield from _departed(record, news)
     if news.first_unaudited:
         yield from _first(news)
-    if news.new_unaudited_count:
-        yield from ("", f"NEW AND UNAUDITED ({news.new_unaudited_count:,}): {_MEANING}")
+    if count := news.new_unaudited_count:
+        yield from ("", f"NEW AND UNAUDITED ({count:,}): {_MEANING}")
         yield from (line for one in news.new_unaudited for line in _lines_of_unaudited(one))
-        yield from _other_unaudited(record, news)
+        yield from _other_unaudited(record, len(news.new_unaudited), count)
 
 
 def _departed(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
@@ -272,12 +272,12 @@ def _lines_of_unaudited(one: UnauditedInstance) -> Iterator[str]:
         yield f"    {place}"
 
 
-def _other_unaudited(record: InventoryRecord, news: FleetNews) -> Iterator[str]:
+def _other_unaudited(record: InventoryRecord, named: int, count: int) -> Iterator[str]:
     """How many more there are, by offering; the report names 5,000 at the most."""
-    more = (news.new_unaudited_count or 0) - len(news.new_unaudited)
+    more = count - named
     if more <= 0:
         return
-    others = _new_unaudited(record)[len(news.new_unaudited) :]
+    others = _new_unaudited(record)[named:]
     counted = Counter(one.offering for one in others).most_common(_OFFERINGS_MAX)
     said = [
         f"{count} {one_line(offering or 'of an unknown offering', _TEXT_MAX)}"

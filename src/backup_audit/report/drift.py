@@ -315,6 +315,5 @@ _NOT_SAID_YET: Collection[Standing | None] = (None, Standing.EXCLUDED)
 
 def _departed_key(one: Departed) -> tuple[object, ...]:
     problem, place = one.open_problem, (one.org or "", one.space or "", one.name or "", one.guid)
-    if problem is None:
-        return (1, 0, "", *place)
-    return (0, problem.verdict.rank, problem.since.isoformat(), *place)
+    severity = () if problem is None else (problem.verdict.rank, problem.since.isoformat())
+    return (problem is None, *severity, *place)
