@@ -325,14 +325,14 @@ class _Selected:
         """Note that an instance left the fleet; without a decision it is gone."""
         selection, how, until = self._selection, Departure.GONE, None
         if decision is not None and decision.standing is Standing.EXCLUDED:
-            how, until = Departure.EXCLUDED, selection.excluded_until(row.guid, row)
+            how, until = Departure.EXCLUDED, selection.excluded_until(row)
         elif decision is not None:
             how = Departure.DESELECTED
         one = departed(
             row,
             how,
             before,
-            owner=selection.owner_of(row.guid, row),
+            owner=selection.owner_of(row),
             place=decision.place if decision else None,
             until=until,
         )

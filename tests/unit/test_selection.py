@@ -300,7 +300,7 @@ def test_an_instance_has_an_owner_audited_or_not(guid: str, of: dict[str, Any], 
         defaults={"owner": "of-the-defaults"},
     )
 
-    assert chosen.owner_of(guid, row(guid, **of)) == owner
+    assert chosen.owner_of(row(guid, **of)) == owner
     assert {one.matched for one in chosen.rule_uses()} == {0}
 
 
@@ -331,7 +331,7 @@ def test_the_last_day_of_what_takes_an_instance_out_is_known(
         self_service={"skip": {"at_most": "9d"}},
     )
 
-    assert chosen.excluded_until("a", row(**of)) == until
+    assert chosen.excluded_until(row(**of)) == until
 
 
 # ── Mutes ─────────────────────────────────────────────────────────────────────────────────────────

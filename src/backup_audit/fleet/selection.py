@@ -153,13 +153,13 @@ class Selection:
             return Standing.EXCLUDED, _BY_LABEL
         return Standing.AUDITED, self._discover[next(indexes(match.discovering))]
 
-    def owner_of(self, guid: str, row: ServiceInstance) -> str | None:
+    def owner_of(self, row: ServiceInstance) -> str | None:
         """Who owns an instance, audited or not, by what is configured now; counts nothing."""
-        return self.matching.in_force(self.matching.of(guid, row)).owner
+        return self.matching.in_force(self.matching.of(row.guid, row)).owner
 
-    def excluded_until(self, guid: str, row: ServiceInstance) -> str | None:
+    def excluded_until(self, row: ServiceInstance) -> str | None:
         """The last day on which an excluded instance is not audited, or "never"."""
-        match = self.matching.of(guid, row)
+        match = self.matching.of(row.guid, row)
         if match.excluding:
             return self.configuration.exclude[next(indexes(match.excluding))].until
         last_day = match.stated.skip_until
