@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from backup_audit.errors import HeartbeatFailed, NotificationFailed, ReportStoreFailed
 from backup_audit.fleet.inventory import MANAGED, Read, Reading, Sees, ServiceInstance
 from backup_audit.judge.evidence import (
@@ -290,27 +292,42 @@ class ListedFoundation:
 
     def scan(self, labels: Collection[str]) -> Reading:
         rows = [row for row in self.rows.values() if row.type == MANAGED]
-        return self._read("scan", (), [row for row in rows if row.guid not in self.hidden])
+        return self._read("scan", (), [row for row in rows if row.guid not in self.hidden], labels)
 
     def look_up(self, guids: Sequence[str], labels: Collection[str]) -> Reading:
         found = [self.rows[guid] for guid in guids if guid in self.rows]
-        return self._read("look_up", tuple(guids), found)
+        return self._read("look_up", tuple(guids), found, labels)
 
     def named(self, name: str, labels: Collection[str]) -> Reading:
         found = [row for row in self.rows.values() if row.name == name]
-        return self._read("named", (name,), found)
+        return self._read("named", (name,), found, labels)
 
-    def _read(self, call: str, asked: tuple[str, ...], rows: Sequence[ServiceInstance]) -> Reading:
+    def _read(
+        self,
+        call: str,
+        asked: tuple[str, ...],
+        rows: Sequence[ServiceInstance],
+        labels: Collection[str],
+    ) -> Reading:
         self.calls.append((call, asked))
         reading = Reading(
             read=Read.COMPLETE,
-            rows={row.guid: row for row in rows},
+            rows={row.guid: _with_labels(row, labels) if row.labels else row for row in rows},
             read_at=self.at,
             requests=1,
             sees=self.sees,
             user_provided=sum(row.type != MANAGED for row in self.rows.values()),
         )
         return self.breaks(call, reading)
+
+
+def _with_labels(row: ServiceInstance, wanted: Collection[str]) -> ServiceInstance:
+    """The row with those of its labels that an InventoryReader keeps."""
+    beginnings = tuple(key[:-1] for key in wanted if key.endswith("*"))
+    more = sorted(key for key in row.labels if key.startswith(beginnings) and key not in wanted)
+    kept = {*wanted, *more[:5]}
+    labels = {key: value for key, value in row.labels.items() if key in kept}
+    return msgspec.structs.replace(row, labels=labels)
 
 
 class FixedToken:

@@ -163,6 +163,21 @@ def test_a_configuration_that_wants_no_scan_gets_none(days: Make) -> None:
     assert world.report.complete
 
 
+@pytest.mark.parametrize("inventory", ["listed", "complete"])
+@pytest.mark.parametrize("hidden", [set(), {"a"}])
+def test_a_label_counts_however_the_instance_was_read(inventory: str, hidden: set[str]) -> None:
+    configuration = {"instances": ["a"], "self_service": {"max_age": {"at_most": "7d"}}}
+    if inventory == "listed":
+        configuration["inventory"] = inventory
+    world = Days([row("a", labels={"backup-audit.max-age": "4h"})], configuration)
+    world.foundation.hidden = hidden
+
+    world.run()
+
+    assert world.inventory.read == inventory
+    assert world.findings()["a"].max_age_seconds == 4 * 3600
+
+
 @pytest.mark.parametrize("request_", [AuditRequest(max_age="1h"), AuditRequest(dry_run=True)])
 def test_a_what_if_and_a_dry_run_scan_and_are_compared_with_no_fleet(
     request_: AuditRequest,
@@ -235,7 +250,10 @@ def test_an_event_that_names_instances_needs_no_inventory(days: Make) -> None:
 
     found = world.findings(answer)
     assert {guid: one.name for guid, one in found.items()} == {"a": "name-a", "x": None}
-    assert any("the last fleet goes on" in warning for warning in world.telemetry.warnings)
+    said = f"the inventory was not read completely (failed: {WHY}): the last fleet goes on"
+    assert said in world.telemetry.warnings
+    [inventory] = world.telemetry.inventories
+    assert (inventory.read, inventory.why) == ("failed", WHY)
 
 
 def empty(world: Days) -> str:
@@ -635,6 +653,17 @@ def test_more_than_ten_and_more_than_a_tenth_at_once_are_a_lost_role(
     assert world.inventory.vanished == []
 
 
+def test_many_that_the_list_lacks_and_that_are_there_are_no_lost_role(days: Make) -> None:
+    world = days(*guids(30))
+    world.run()
+    world.foundation.hidden.update(guids(20))
+
+    answer = world.run()
+
+    assert (answer.complete, answer.counts["healthy"]) == (True, 30)
+    assert (world.inventory.read, world.inventory.lost) == ("complete", 0)
+
+
 def test_of_a_lost_role_nobody_is_said_to_be_gone(days: Make) -> None:
     world = days(*guids(30))
     world.run()
@@ -772,14 +801,25 @@ def test_where_nothing_is_read_the_last_fleet_goes_on(days: Make) -> None:
     assert said in world.telemetry.warnings
 
 
-def test_what_the_last_fleet_says_softens_nothing(days: Make) -> None:
+def nothing_read(world: Days) -> None:
+    world.foundation.breaks = failed
+
+
+def listed_no_more(world: Days) -> None:
+    world.foundation.rows.pop("a")
+
+
+@pytest.mark.parametrize("happens", [nothing_read, listed_no_more])
+def test_what_the_last_fleet_says_softens_nothing(
+    days: Make, happens: Callable[[Days], None]
+) -> None:
     create = Operation("create", "in progress", NOW)
     configuration = EVERYTHING | {"defaults": {"grace": "2d"}}
     world = days(row("a", created_at=NOW, last_operation=create), configuration=configuration)
     world.answers["a"] = BackupList(())
     world.run()
     assert world.findings()["a"].verdict is Verdict.IN_GRACE
-    world.foundation.breaks = failed
+    happens(world)
 
     world.run()
 
@@ -1157,6 +1197,47 @@ def test_where_the_foundation_cannot_be_asked_only_what_is_listed_is_explained(
     assert answer.found == len(found)
     assert (answer.read, answer.why) == ("failed", WHY)
     assert answer.said == f"the foundation could not be asked: {said}"
+
+
+@pytest.mark.parametrize("call", ["look_up", "named"])
+def test_an_explanation_says_that_one_of_two_questions_got_no_answer(call: str) -> None:
+    listed = {"instances": [{"guid": "listed", "name": "orders-db"}]}
+    world = Days([row("listed"), row("b", name="orders-db")], EVERYTHING | listed)
+    world.foundation.breaks = lambda asked, reading: (
+        failed(asked, reading) if asked == call else reading
+    )
+
+    answer = world.audit().explain("orders-db")
+
+    assert [asked for asked, _ in world.foundation.calls] == ["look_up", "named"]
+    assert (answer.read, answer.why) == ("failed", WHY)
+    assert answer.said
+    assert answer.said.startswith("the foundation could not be asked: ")
+    assert "listed" in standings(answer)
+
+
+@pytest.mark.parametrize("asked", [A_GUID, "orders-db"])
+def test_an_explanation_knows_the_labels_of_the_instance(asked: str) -> None:
+    labelled = row(A_GUID, name="orders-db", labels={"backup-audit.max-age": "4h"})
+    self_service = {"self_service": {"max_age": {"at_most": "7d"}}}
+
+    [found] = Days([labelled], EVERYTHING | self_service).audit().explain(asked).instances
+
+    max_age = found.demands[0].in_force
+    assert max_age
+    assert (max_age.place, max_age.value) == ("label backup-audit.max-age", "4h")
+
+
+@pytest.mark.parametrize(
+    ("days_left", "standing"), [(-1, "audited"), (0, "excluded"), (1, "excluded")]
+)
+def test_an_explanation_is_one_of_today(days_left: int, standing: str) -> None:
+    configuration = excluding(space="orders")
+    configuration["exclude"][0]["until"] = f"{NOW + days_left * DAY:%Y-%m-%d}"
+
+    answer = Days([row(A_GUID)], configuration).audit().explain(A_GUID)
+
+    assert standings(answer) == {A_GUID: standing}
 
 
 @pytest.mark.parametrize(("spaces", "explained"), [(99, 99), (100, 100), (101, 100)])

@@ -210,12 +210,13 @@ def test_a_document_says_what_an_incident_system_needs() -> None:
 
 
 def test_an_end_says_how_and_only_health_resolves() -> None:
-    days = Days([row("a"), row("b")], {"instances": ["a", "b"]})
-    days.answers = {"a": STALE, "b": STALE}
+    days = Days([row("a"), row("b"), row("c")], {"instances": ["a", "b", "c"]})
+    days.answers = {"a": STALE, "b": STALE, "c": STALE}
     days.run()
     heard(days)
 
     days.answers["a"] = HEALTHY
+    days.foundation.rows.pop("c")
     days.configuration = {"instances": ["a"]}
     days.run()
 
@@ -224,11 +225,12 @@ def test_an_end_says_how_and_only_health_resolves() -> None:
     assert {guid: (one["ended"], one["change"]) for guid, one in ends.items()} == {
         "a": ("healthy", "resolved"),
         "b": ("left_selection", None),
+        "c": ("gone", None),
     }
     assert all(one["finding"] is None and one["action"] == "ended" for one in ends.values())
     assert all(one["verdict"] == "stale" for one in ends.values())
     assert {one.message_id for one in messages} == {
-        f"test/20260202T050000Z/problem/{guid}@20260201T0500Z/ended" for guid in ("a", "b")
+        f"test/20260202T050000Z/problem/{guid}@20260201T0500Z/ended" for guid in ("a", "b", "c")
     }
     assert {one.attributes["reason"] for one in messages} == {"ended"}
     assert {one.attributes.get("change") for one in messages} == {"resolved", None}
