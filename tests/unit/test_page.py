@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from backup_audit.judge.evidence import Silence
 from backup_audit.probe.page import Page, PageReader, one_name, query_of
 from backup_audit.text import printable
 from tests.doubles.builders import NOW
+from tests.doubles.fakes import ListedFoundation
 from tests.doubles.foundation import INCLUDED, Resource, page_of, resource
 
 SECOND = timedelta(seconds=1)
@@ -181,6 +183,18 @@ def test_labels_that_begin_as_is_asked_for_are_kept_five_beside_those_by_name() 
 
     assert kept == {f"our.{number:02}": "1" for number in (19, *range(5))}
     assert row_of(("our.*",), metadata={"labels": {"our.": "1"}}).labels == {"our.": "1"}
+
+
+@pytest.mark.parametrize("wanted", [(), ("tier",), ("our.*",), ("tier", "our.7", "our.*")])
+def test_the_foundation_of_the_tests_keeps_the_labels_that_a_page_keeps(
+    wanted: tuple[str, ...],
+) -> None:
+    labels = {"tier": "gold", "team": "a"} | {f"our.{number}": "1" for number in range(8)}
+    row = msgspec.structs.replace(row_of(), labels=labels)
+
+    [kept] = ListedFoundation([row]).look_up([row.guid], wanted).rows.values()
+
+    assert kept.labels == row_of(wanted, metadata={"labels": labels}).labels
 
 
 def test_equal_texts_and_labels_are_kept_once_over_all_pages() -> None:
