@@ -18,7 +18,7 @@ _HEAD = """\
 
 `make faults` writes this page: for each fault a server on loopback does it to the real client, from
 the engine over sockets to the finding. `tests/contract/test_faults.py` tries them again at every
-`make test`, and holds the page against what comes of them. For each fault it holds, too, that
+`make check`, and holds the page against what comes of them. For each fault it holds, too, that
 
 - the verdict is the one stated in `tests/faults/`; `healthy` and `never_backed_up` only on proof;
 - the finding about another instance, asked for before and after over the same connection where it
