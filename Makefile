@@ -118,7 +118,7 @@ python313: # the Python that `make e2e` would take; nothing if there is none
 histories: $(VENV)/ready ## try the life of an alert in COUNT random histories, beside a model (5 minutes)
 	@PYTHONPATH=src $(BIN)/python -m tools.histories --count $(COUNT)
 
-mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (15 minutes)
+mutants: $(MUTANTS_VENV)/ready ## change the rules, and see that the tests notice (an hour)
 	@env -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(MUTANTS_VENV)/bin:$$PATH" python -m tools.mutants
 
 fuzz: $(FUZZ_VENV)/ready ## look for inputs that break a rule, SECONDS for each target; Linux, Python 3.11 to 3.13

@@ -240,6 +240,17 @@ def test_each_verdict_says_how_bad_it_is(verdict: Verdict, said: str) -> None:
     assert f" \u00b7 {said} \u00b7 since " in shown(chat(problem(1, verdict)))[1]
 
 
+def test_of_an_unknown_one_whose_refusal_has_no_title_the_status_is_said() -> None:
+    found = problem(1, Verdict.UNKNOWN)
+    evidence = msgspec.structs.replace(
+        found.evidence, http_status=502, title="", silence=None, detail=""
+    )
+
+    shown_line = shown(chat(msgspec.structs.replace(found, evidence=evidence)))[1]
+
+    assert " \u00b7 HTTP 502 \u00b7 since " in shown_line
+
+
 def test_an_incomplete_run_says_so_and_where_to_read_on() -> None:
     found = finding(Verdict.UNKNOWN, "away")
     evidence = msgspec.structs.replace(

@@ -277,6 +277,26 @@ def test_a_plan_is_read_as_it_was_stored() -> None:
     assert [read_batch(store, plan, number) for number in range(2)] == BATCHES
 
 
+def test_a_batch_holds_what_its_instances_have_in_common_once() -> None:
+    texts = dict.fromkeys(("owner", "org", "space", "offering", "plan"), "in common")
+    batch = [
+        Entry(msgspec.structs.replace(instance(guid), **texts), open=problem()) for guid in "ab"
+    ]
+    store = InMemoryStore()
+    stored = msgspec.structs.replace(stored_by("first", store), place="elsewhere")
+    store.put_new(stored.batch_key(0), b"\n".join(map(msgspec.json.encode, batch)))
+
+    one, other = read_batch(store, stored, 0)
+
+    assert [one, other] == batch
+    for name in ("policy", *texts):
+        assert getattr(one.instance, name) is getattr(other.instance, name), name
+    assert one.open
+    assert other.open
+    for name in ("since", "opened_at", "notified_at", "alert"):
+        assert getattr(one.open, name) is getattr(other.open, name), name
+
+
 def test_of_two_attempts_at_a_plan_the_first_counts() -> None:
     store = InMemoryStore()
     first = stored_by("first", store)
