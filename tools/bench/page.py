@@ -50,7 +50,8 @@ curl, and a Chromium (`$CHROMIUM`, or one on the PATH). The figures are kept in 
   documents; the inventory is read over HTTP from another process, objects are files, and the API
   answers at once. Of new problems the round counts whose events took the median of CPU time.
 - **The report's page**: pages of the fleets that the tests look at, opened from a disk on a screen
-  of 1,280 by 900, each time in a fresh profile; a step ends when the new rows have their places.
+  of 1,280 by 900, each time in a fresh profile of a browser at rest: while it starts the profile's
+  processes, a page takes half as long again. A step ends when the new rows have their places.
   The page is drawn with templates compiled. The peaks are of the step `conclude` of mode `map` over
   100,000 stale instances, each in a process of its own.
 - **AIMD**: the product with 96 workers, against the best of 32, 48 and 64, which that server

@@ -13,6 +13,7 @@ from tools.bench.results import Opened
 
 _SCREEN: ViewportSize = {"width": 1280, "height": 900}
 _PATIENCE = 60_000  # ms
+_AT_REST_AFTER = 1_000  # ms; until then a new context starts processes beside the page
 
 # When the first paint was, and when the list could be used: its script has shown the filters and
 # drawn the first rows. To ask for a height makes the browser lay them out.
@@ -91,11 +92,15 @@ class Reader:
 
     @contextlib.contextmanager
     def _at(self, path: Path, fragment: str = "") -> Iterator[Page]:
-        """A page that was opened; nothing polls it, for its policy forbids what that takes."""
+        """A page that was opened in a browser at rest, as a person's is.
+
+        Nothing polls it, for its policy forbids what that takes.
+        """
         with contextlib.closing(self._browser.new_context(viewport=_SCREEN)) as context:
             context.set_default_timeout(_PATIENCE)
             page = context.new_page()
             page.add_init_script(_WATCH)
+            page.wait_for_timeout(_AT_REST_AFTER)
             page.goto(path.as_uri() + fragment)
             yield page
 
