@@ -511,6 +511,12 @@ def test_a_glob_that_could_fit_nothing_is_refused(glob: object) -> None:
         assert fault.isprintable()
 
 
+def test_a_glob_that_is_refused_is_shown() -> None:
+    [fault] = faults_of({"discover": [{"org": "a\u202eb"}]})
+
+    assert fault.startswith('discover[0].org: "a\ufffdb" is not a glob such as prod-*')
+
+
 def test_a_selector_with_faults_is_read_however_often() -> None:
     """A text with a pattern beside a list, in one type, is what msgspec 0.22 frees twice."""
     document = {"discover": [{"org": [5, "a"], "space": 5, "plan": [], "name": ""}]}

@@ -23,12 +23,14 @@ from backup_audit.fleet.inventory import (
     Reading,
     ServiceInstance,
 )
+from backup_audit.fleet.mutes import MuteState
 from backup_audit.fleet.run import AuditRequest
 from backup_audit.fleet.selection import Standing
 from backup_audit.judge.evidence import Answer, BackupList, Cause, Refusal, Silence
 from backup_audit.judge.verdict import Verdict
 from backup_audit.report.drift import LOST_FOR, Departure
-from backup_audit.report.report import Report
+from backup_audit.report.report import Answer as RunAnswer
+from backup_audit.report.report import Report, WholeReport
 from tests.doubles.builders import NOW, a_list
 from tests.doubles.days import DAY, EVERYTHING, Days, row
 from tests.doubles.fakes import InMemoryStore
@@ -887,8 +889,70 @@ def test_where_the_missing_cannot_be_looked_up_nobody_is_called_gone(days: Make)
         world.run()
         assert (world.inventory.read, world.inventory.vanished) == ("partial", None)
         assert world.inventory.why == f"instances that the list lacks: {WHY}"
+        assert world.inventory.managed is None
         assert sorted(world.fleet) == ["a", "b"]
         assert sorted(world.findings()) == ["a", "b"]
+
+
+def test_only_where_everything_was_read_is_it_said_that_a_selector_or_a_mute_fits_nobody(
+    days: Make,
+) -> None:
+    mute = {"match": {"space": "nowhere"}, "owner": "sre", "reason": "moves", "until": "2026-12-31"}
+    selectors = [{"org": "*"}, {"space": "nowhere"}]
+    world = days("a", configuration={"discover": selectors, "mutes": [mute]})
+
+    def fits_nobody(answer: RunAnswer) -> bool:
+        assert answer.report
+        body = world.store.objects[answer.report.key]
+        warnings = msgspec.json.decode(body, type=WholeReport).plan.warnings
+        return "discover[1]: fits no instance of the foundation" in warnings
+
+    assert fits_nobody(world.run())
+    assert [one.state for one in world.report.mutes] == [MuteState.UNMATCHED]
+
+    world.foundation.breaks = failed
+    assert not fits_nobody(world.run())
+    assert [one.state for one in world.report.mutes] == [MuteState.ACTIVE]
+
+    world.foundation.breaks = lambda _, reading: reading
+    assert not fits_nobody(world.run(AuditRequest(instance_guids=["a"])))
+
+
+def test_who_is_listed_after_it_was_excluded_and_is_gone_by_then_keeps_its_name(days: Make) -> None:
+    world = days("a", row("b", space="lab"), configuration=excluding(space="lab"))
+    world.run()
+    world.foundation.rows.pop("b")
+    world.configuration = EVERYTHING | {"instances": ["b"]}
+
+    world.run()
+
+    assert world.findings()["b"].name == "name-b"
+
+
+def test_a_partial_reading_names_no_place_for_the_standing_that_an_instance_had(days: Make) -> None:
+    world = days("a", row("b", space="lab"), configuration={"discover": [{"space": "orders"}]})
+    world.run()
+    world.configuration = excluding(space="lab")
+    world.foundation.breaks = partial("a", "b")
+
+    world.run()
+
+    assert (world.fleet["b"].standing, world.fleet["b"].place) == (Standing.UNAUDITED, None)
+
+
+def test_who_stays_as_it_was_in_the_last_fleet_gets_no_grace_for_it(days: Make) -> None:
+    create = Operation("create", "in progress", NOW)
+    world = days(row("a", created_at=NOW, last_operation=create))
+    world.configuration = excluding(space="lab") | {"defaults": {"grace": "2d"}}
+    world.answers["a"] = BackupList(())
+    world.run()
+    assert world.findings()["a"].verdict is Verdict.IN_GRACE
+    world.foundation.rows["a"] = row("a", space="lab", created_at=NOW, last_operation=create)
+    world.foundation.breaks = partial("a")
+
+    world.run()
+
+    assert world.findings()["a"].verdict is Verdict.NEVER_BACKED_UP
 
 
 def test_what_is_to_be_discovered_and_was_never_read_fails_the_run(days: Make) -> None:

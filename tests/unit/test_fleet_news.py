@@ -569,6 +569,15 @@ def test_the_end_of_an_exclude_is_said_seven_days_before_and_from_then_on(
     assert people(stored([HEALTHY], inventory=record)) == []
 
 
+def test_excludes_that_end_on_the_same_day_are_said_in_their_order() -> None:
+    record = inventory(excluded=[exclude(1, f"exclude[{number}]") for number in (2, 0, 1)])
+
+    lines = lines_of(digest(record, STALE))
+
+    ends = [line.split()[0] for line in lines if " ends on 2026-02-01" in line]
+    assert ends == ["exclude[2]", "exclude[0]", "exclude[1]"]
+
+
 def test_labels_that_exclude_have_each_their_own_end_and_none_is_said() -> None:
     labels = exclude(None, "label backup-audit.skip-until", until=None, owner=None, reason=None)
 
