@@ -272,9 +272,9 @@ def _lines_of_unaudited(one: UnauditedInstance) -> Iterator[str]:
         yield f"    {place}"
 
 
-def _other_unaudited(record: InventoryRecord, named: int, count: int) -> Iterator[str]:
+def _other_unaudited(record: InventoryRecord, named: int, total: int) -> Iterator[str]:
     """How many more there are, by offering; the report names 5,000 at the most."""
-    more = count - named
+    more = total - named
     if more <= 0:
         return
     others = _new_unaudited(record)[named:]
